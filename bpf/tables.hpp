@@ -1,0 +1,36 @@
+// The tables as BPF maps. Arrays that the daemon maps into its memory, so that neither side needs a call to read or write a
+// record. Sizes are set by the loader (dataplane/xdp); the names are those of the pins.
+#pragma once
+
+#include "bpf/helpers.hpp"
+#include "dataplane/core/events.hpp"
+#include "dataplane/core/layout.hpp"
+
+#define ASTIL_ARRAY(map_name, Record)         \
+  struct map_name##_map {                     \
+    MAP_UINT(type, BPF_MAP_TYPE_ARRAY);       \
+    MAP_UINT(map_flags, BPF_F_MMAPABLE);      \
+    MAP_UINT(max_entries, 1);                 \
+    MAP_TYPE(key, unsigned);                  \
+    MAP_TYPE(value, Record);                  \
+  };                                          \
+  SEC(".maps") map_name##_map map_name
+
+ASTIL_ARRAY(settings, astil::core::Settings);
+ASTIL_ARRAY(interfaces, astil::core::Interface);
+ASTIL_ARRAY(service_index, astil::core::IndexLine);
+ASTIL_ARRAY(services, astil::core::Service);
+ASTIL_ARRAY(backends, astil::core::Backend);
+ASTIL_ARRAY(rings, astil::core::RingLine);
+ASTIL_ARRAY(members, astil::core::MemberLine);
+ASTIL_ARRAY(flows, astil::core::FlowLine);
+ASTIL_ARRAY(flow_keys, astil::core::FlowKeyLine);
+ASTIL_ARRAY(counters, astil::core::Counter);
+ASTIL_ARRAY(cpu_rows, astil::core::CpuRow);
+ASTIL_ARRAY(cursors, astil::core::Cursor);
+
+struct events_map {
+  MAP_UINT(type, BPF_MAP_TYPE_RINGBUF);
+  MAP_UINT(max_entries, 65536);
+};
+SEC(".maps") events_map events;

@@ -1,0 +1,35 @@
+# Programs for the kernel: C++20 compiled by clang for the BPF target. The rules that make it work are in
+# docs/decisions/0001-one-packet-path.md.
+find_program(ASTIL_BPF_CLANG NAMES clang++-14 clang++ REQUIRED)
+find_program(ASTIL_LLVM_STRIP NAMES llvm-strip-14 llvm-strip REQUIRED)
+
+file(GLOB ASTIL_BPF_STDLIB /usr/include/c++/12)
+set(ASTIL_BPF_FLAGS
+  -target bpf -std=c++20 -fno-exceptions -fno-rtti -O2 -g -mcpu=v3 -Wall -Wextra -Werror -D__x86_64__
+  -isystem ${ASTIL_BPF_STDLIB} -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}/c++/12
+  -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -I${CMAKE_SOURCE_DIR})
+
+# astil_bpf(NAME SOURCE [DEFINITIONS...]): NAME.o in the build folder of bpf/; target NAME; its path in NAME_OBJECT.
+function(astil_bpf name source)
+  cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set(object ${CMAKE_BINARY_DIR}/bpf/${name}.o)
+  add_custom_command(
+    OUTPUT ${object}
+    COMMAND ${ASTIL_BPF_CLANG} ${ASTIL_BPF_FLAGS} ${ARGN} -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
+    COMMAND ${ASTIL_LLVM_STRIP} -g ${object}
+    DEPENDS ${source} DEPFILE ${object}.d
+    COMMENT "Building BPF object ${name}" VERBATIM)
+  add_custom_target(${name} DEPENDS ${object})
+  set(${name}_OBJECT ${object} CACHE INTERNAL "")
+endfunction()
+
+# astil_embed_bpf(TARGET NAME): the object NAME.o as bytes in the library TARGET: astil_embedded_program, ..._end.
+function(astil_embed_bpf target name)
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/embed_${name}.S)
+  file(WRITE ${source}
+    ".section .rodata\n.balign 8\n.globl astil_embedded_program\nastil_embedded_program:\n.incbin \"${${name}_OBJECT}\"\n"
+    ".globl astil_embedded_program_end\nastil_embedded_program_end:\n.section .note.GNU-stack,\"\",@progbits\n")
+  set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${${name}_OBJECT})
+  target_sources(${target} PRIVATE ${source})
+  add_dependencies(${target} ${name})
+endfunction()

@@ -1,0 +1,258 @@
+// The declarations of all metrics, and what walks them.
+#include "control/api/metrics.hpp"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+namespace astil::api {
+namespace {
+
+using prometheus::MetricType;
+
+/// Takes one sample: the values of the declared labels, in their order, and the number.
+using Emit = std::function<void(std::vector<std::string> label_values, double value)>;
+
+struct Metric {
+  std::string_view name;
+  MetricType type;
+  std::string_view help;
+  std::vector<std::string_view> labels;
+  std::function<void(const MetricsSource&, const Emit&)> collect;
+};
+
+double number(std::uint64_t value) { return static_cast<double>(value); }
+
+double seconds(TimePoint time) {
+  return std::chrono::duration<double>(std::chrono::floor<std::chrono::seconds>(time.time_since_epoch())).count();
+}
+
+/// One sample of the whole daemon.
+auto once(double (*value)(const StatusView&)) {
+  return [value](const MetricsSource& source, const Emit& emit) { emit({}, value(source.status)); };
+}
+
+auto each_service(double (*value)(const ServiceView&)) {
+  return [value](const MetricsSource& source, const Emit& emit) {
+    for (const auto& service : source.status.services) emit({service.name}, value(service));
+  };
+}
+
+auto each_backend(double (*value)(const BackendView&)) {
+  return [value](const MetricsSource& source, const Emit& emit) {
+    for (const auto& service : source.status.services) {
+      for (const auto& backend : service.backends) emit({service.name, backend.name}, value(backend));
+    }
+  };
+}
+
+void collect_build(const MetricsSource& source, const Emit& emit) {
+  emit({source.status.version, source.status.engine, std::to_string(source.status.layout_version)}, 1);
+}
+
+void collect_applies(const MetricsSource& source, const Emit& emit) {
+  emit({"ok"}, number(source.status.config.applies_ok));
+  emit({"refused"}, number(source.status.config.applies_refused));
+}
+
+void collect_last_apply(const MetricsSource& source, const Emit& emit) {
+  if (const auto& at = source.status.config.applied_at) emit({}, seconds(*at));
+}
+
+void collect_last_refusal(const MetricsSource& source, const Emit& emit) {
+  if (const auto& at = source.status.config.last_refused_at) emit({}, seconds(*at));
+}
+
+void collect_interfaces(const MetricsSource& source, const Emit& emit) {
+  for (const auto& i : source.status.interfaces) emit({i.name, i.hook}, i.state == "up" ? 1 : 0);
+}
+
+void collect_drops(const MetricsSource& source, const Emit& emit) {
+  for (const auto& drop : source.drops.drops) emit({drop.reason}, number(drop.count));
+}
+
+void collect_checks(const MetricsSource& source, const Emit& emit) {
+  for (const auto& service : source.status.services) {
+    for (const auto& backend : service.backends) {
+      emit({service.name, backend.name, "ok"}, number(backend.health.checks_ok));
+      emit({service.name, backend.name, "failed"}, number(backend.health.checks_failed));
+    }
+  }
+}
+
+void collect_check_durations(const MetricsSource& source, const Emit& emit) {
+  for (const auto& service : source.status.services) {
+    for (const auto& backend : service.backends) {
+      if (const auto& took = backend.health.last_check_seconds) emit({service.name, backend.name}, *took);
+    }
+  }
+}
+
+auto each_table(std::uint64_t TableView::*member) {
+  return [member](const MetricsSource& source, const Emit& emit) {
+    for (const auto& table : source.status.tables) emit({table.name}, number(table.*member));
+  };
+}
+
+double in_rotation(const ServiceView& service) {
+  double count = 0;
+  for (const auto& backend : service.backends) count += backend.in_rotation ? 1 : 0;
+  return count;
+}
+
+// The order is the order of the reference page and of a scrape.
+const std::vector<Metric>& all_metrics() {
+  using S = ServiceView;
+  using B = BackendView;
+  static const std::vector<std::string_view> kService{"service"};
+  static const std::vector<std::string_view> kBackend{"service", "backend"};
+  static const std::vector<Metric> kMetrics{
+      {"astil_build_info",
+       MetricType::Gauge,
+       "Always 1; the labels say which build runs.",
+       {"version", "engine", "layout"},
+       collect_build},
+      {"astil_start_time_seconds",
+       MetricType::Gauge,
+       "When the daemon started, in seconds since the epoch.",
+       {},
+       once([](const StatusView& s) { return seconds(s.started_at); })},
+      {"astil_problems",
+       MetricType::Gauge,
+       "Problems that `astil status` lists now.",
+       {},
+       once([](const StatusView& s) { return number(s.problems.size()); })},
+      {"astil_config_applies_total",
+       MetricType::Counter,
+       "Attempts to apply a configuration since the daemon started, by result: ok or refused.",
+       {"result"},
+       collect_applies},
+      {"astil_config_last_apply_timestamp_seconds",
+       MetricType::Gauge,
+       "When the running configuration was applied, in seconds since the epoch.",
+       {},
+       collect_last_apply},
+      {"astil_config_last_refusal_timestamp_seconds",
+       MetricType::Gauge,
+       "When a configuration was last refused, in seconds since the epoch; absent if none was.",
+       {},
+       collect_last_refusal},
+      {"astil_interface_up",
+       MetricType::Gauge,
+       "1 if the interface is up and has a carrier, else 0.",
+       {"interface", "hook"},
+       collect_interfaces},
+      {"astil_drops_total",
+       MetricType::Counter,
+       "Packets dropped, by reason; `astil drops` describes each.",
+       {"reason"},
+       collect_drops},
+      {"astil_table_entries",
+       MetricType::Gauge,
+       "Entries in use in a table of the packet path.",
+       {"table"},
+       each_table(&TableView::used)},
+      {"astil_table_capacity",
+       MetricType::Gauge,
+       "Entries that a table of the packet path can hold.",
+       {"table"},
+       each_table(&TableView::capacity)},
+
+      {"astil_service_packets_total", MetricType::Counter, "Packets forwarded for the service.", kService,
+       each_service([](const S& s) { return number(s.traffic.packets); })},
+      {"astil_service_bytes_total", MetricType::Counter, "Bytes of frames forwarded for the service, as received.",
+       kService, each_service([](const S& s) { return number(s.traffic.bytes); })},
+      {"astil_service_connections_total", MetricType::Counter, "Connections placed on a backend of the service.",
+       kService, each_service([](const S& s) { return number(s.traffic.new_connections); })},
+      {"astil_service_active_flows", MetricType::Gauge, "Flows of the service in the flow table.", kService,
+       each_service([](const S& s) { return number(s.traffic.active_flows); })},
+      {"astil_service_backends", MetricType::Gauge, "Backends that are configured for the service.", kService,
+       each_service([](const S& s) { return number(s.backends.size()); })},
+      {"astil_service_backends_in_rotation", MetricType::Gauge, "Backends of the service that get new connections.",
+       kService, each_service(in_rotation)},
+      {"astil_service_ring_slots", MetricType::Gauge, "Length of the service's ring.", kService,
+       each_service([](const S& s) { return number(s.ring_slots); })},
+
+      {"astil_backend_packets_total", MetricType::Counter, "Packets forwarded to, and under nat from, the backend.",
+       kBackend, each_backend([](const B& b) { return number(b.traffic.packets); })},
+      {"astil_backend_bytes_total", MetricType::Counter,
+       "Bytes of frames forwarded to, and under nat from, the backend, as received.", kBackend,
+       each_backend([](const B& b) { return number(b.traffic.bytes); })},
+      {"astil_backend_connections_total", MetricType::Counter, "Connections placed on the backend.", kBackend,
+       each_backend([](const B& b) { return number(b.traffic.new_connections); })},
+      {"astil_backend_active_flows", MetricType::Gauge, "Flows of the backend in the flow table.", kBackend,
+       each_backend([](const B& b) { return number(b.traffic.active_flows); })},
+      {"astil_backend_up", MetricType::Gauge, "0 if the backend's health checks say it is down, else 1.", kBackend,
+       each_backend([](const B& b) { return b.health.state == BackendState::down ? 0.0 : 1.0; })},
+      {"astil_backend_state_change_timestamp_seconds", MetricType::Gauge,
+       "When the backend last went up or down, in seconds since the epoch.", kBackend,
+       each_backend([](const B& b) { return seconds(b.health.since); })},
+      {"astil_backend_checks_total",
+       MetricType::Counter,
+       "Health checks of the backend, by result: ok or failed.",
+       {"service", "backend", "result"},
+       collect_checks},
+      {"astil_backend_check_duration_seconds", MetricType::Gauge,
+       "How long the backend's last health check took; absent before the first.", kBackend, collect_check_durations},
+      {"astil_backend_in_rotation", MetricType::Gauge, "1 if the backend gets new connections, else 0.", kBackend,
+       each_backend([](const B& b) { return b.in_rotation ? 1.0 : 0.0; })},
+      {"astil_backend_draining", MetricType::Gauge,
+       "1 if the backend gets no new connections while those it has are served, else 0.", kBackend,
+       each_backend([](const B& b) { return b.draining ? 1.0 : 0.0; })},
+      {"astil_backend_next_hop_resolved", MetricType::Gauge,
+       "1 if the way to the backend is known down to the neighbour's MAC, else 0.", kBackend,
+       each_backend([](const B& b) { return b.next_hop.mac.empty() ? 0.0 : 1.0; })},
+      {"astil_backend_weight", MetricType::Gauge, "The backend's configured weight.", kBackend,
+       each_backend([](const B& b) { return number(b.weight); })},
+      {"astil_backend_ring_ratio", MetricType::Gauge, "The backend's part of its service's ring, 0 to 1.", kBackend,
+       each_backend([](const B& b) { return b.ring_share; })},
+  };
+  return kMetrics;
+}
+
+prometheus::MetricFamily sample(const Metric& metric, const MetricsSource& source) {
+  prometheus::MetricFamily family{std::string(metric.name), std::string(metric.help), metric.type, {}};
+  metric.collect(source, [&](std::vector<std::string> values, double value) {
+    auto& entry = family.metric.emplace_back();
+    for (std::size_t i = 0; i < metric.labels.size(); ++i) {
+      entry.label.push_back({std::string(metric.labels[i]), std::move(values.at(i))});
+    }
+    (metric.type == MetricType::Counter ? entry.counter.value : entry.gauge.value) = value;
+  });
+  return family;
+}
+
+}  // namespace
+
+std::string metrics_text(const MetricsSource& source) {
+  std::string text;
+  // Family by family, so that the library's large sample structs never all exist at once.
+  for (const auto& metric : all_metrics()) {
+    const auto family = sample(metric, source);
+    if (!family.metric.empty()) text += prometheus::TextSerializer().Serialize({family});
+  }
+  return text;
+}
+
+std::string metrics_reference() {
+  std::string page =
+      "# Metrics\n\n"
+      "What `GET /metrics` answers, on the daemon's Unix socket and on the TCP endpoint that the configuration's\n"
+      "`api.metrics` names. This page is made from the declarations in `control/api/metrics.cpp`.\n\n"
+      "Counters of packets, bytes, connections and drops live in the packet path's tables: they survive a restart of "
+      "the\n"
+      "daemon. They start at 0 when the tables are made anew, or when a service or backend is added again.\n\n"
+      "| metric | type | labels | meaning |\n|---|---|---|---|\n";
+  for (const auto& metric : all_metrics()) {
+    std::string labels;
+    for (const auto label : metric.labels) labels += (labels.empty() ? "`" : ", `") + std::string(label) + "`";
+    page += "| `" + std::string(metric.name) + "` | " + (metric.type == MetricType::Counter ? "counter" : "gauge") +
+            " | " + labels + " | " + std::string(metric.help) + " |\n";
+  }
+  return page;
+}
+
+}  // namespace astil::api

@@ -1,0 +1,202 @@
+// The table of routes and their handlers.
+#include "control/api/routes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/json/serialize.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+#include <charconv>
+#include <initializer_list>
+#include <map>
+
+#include "control/api/json.hpp"
+#include "control/api/metrics.hpp"
+#include "control/base/log.hpp"
+
+namespace astil::api {
+namespace {
+
+constexpr std::size_t kMaxFlows = 100'000;  // about 20 MB of JSON
+
+/// The decoded query, one value for each key.
+using Query = std::map<std::string, std::string, std::less<>>;
+
+template <class View>
+Answer ok(const View& view) {
+  return {200, "application/json", boost::json::serialize(to_json(view)) + "\n", {}, false};
+}
+
+Answer bad_request(const std::string& what, const std::string& remedy = {}) { return failure(400, {what, remedy}); }
+
+std::string value_of(const Query& query, std::string_view key) {
+  const auto found = query.find(key);
+  return found == query.end() ? std::string() : found->second;
+}
+
+std::optional<std::string> optional_value(const Query& query, std::string_view key) {
+  auto value = value_of(query, key);
+  return value.empty() ? std::nullopt : std::optional(std::move(value));
+}
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number{};
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+Answer get_version(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
+  const auto status = daemon.status();
+  return ok(VersionView{status.version, status.layout_version});
+}
+
+Answer get_status(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.status()); }
+
+Answer get_drops(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.drops()); }
+
+Answer get_flows(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  FlowFilter filter;
+  filter.service = optional_value(query, "service");
+  filter.backend = optional_value(query, "backend");
+  if (const auto client = optional_value(query, "client")) {
+    boost::system::error_code failed;
+    filter.client = ip::make_address(*client, failed);
+    if (failed) return bad_request("client: '" + *client + "' is not an IP address");
+  }
+  if (const auto limit = optional_value(query, "limit")) {
+    const auto number = parse_number<std::size_t>(*limit);
+    if (!number || *number < 1 || *number > kMaxFlows) {
+      return bad_request("limit: '" + *limit + "' is not a number from 1 to " + std::to_string(kMaxFlows));
+    }
+    filter.limit = *number;
+  }
+  const auto flows = daemon.flows(filter);
+  return flows ? ok(*flows) : failure(422, flows.error());
+}
+
+Answer get_trace(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  const auto from = parse_endpoint(value_of(query, "from"));
+  if (!from) return failure(400, from.error().within("from"));
+  const auto to = parse_endpoint(value_of(query, "to"));
+  if (!to) return failure(400, to.error().within("to"));
+  const auto protocol = optional_value(query, "protocol").value_or("tcp");
+  if (protocol != "tcp" && protocol != "udp") {
+    return bad_request("protocol: '" + protocol + "' is not a protocol", "use tcp or udp");
+  }
+  if (from->address.is_v4() != to->address.is_v4()) {
+    return bad_request("from and to are of different IP versions", "give both as IPv4 or both as IPv6");
+  }
+  const auto trace = daemon.trace({protocol, *from, *to});
+  return trace ? ok(*trace) : failure(422, trace.error());
+}
+
+Answer post_apply(Daemon& daemon, const Query& query, const Request& request) {
+  const auto file = optional_value(query, "file").value_or("(request)");
+  const auto applied = daemon.apply(std::string(request.body), file);
+  if (applied) return ok(*applied);
+  const auto& refusal = applied.error();
+  return failure(refusal.diagnostics.empty() ? 500 : 422, refusal.error, refusal.diagnostics);
+}
+
+Answer post_detach(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
+  const auto detached = daemon.detach();
+  if (!detached) return failure(500, detached.error());
+  return {200, "application/json", "{}\n", {}, true};
+}
+
+Answer get_metrics(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
+  return {200, kMetricsContentType, metrics_text({daemon.status(), daemon.drops()}), {}, false};
+}
+
+struct Route {
+  std::string_view method;
+  std::string_view path;
+  std::initializer_list<std::string_view> parameters;
+  Answer (*handle)(Daemon&, const Query&, const Request&);
+};
+
+const std::array kRoutes{
+    Route{"GET", "/v1/version", {}, get_version},
+    Route{"GET", "/v1/status", {}, get_status},
+    Route{"GET", "/v1/flows", {"service", "backend", "client", "limit"}, get_flows},
+    Route{"GET", "/v1/drops", {}, get_drops},
+    Route{"GET", "/v1/trace", {"from", "to", "protocol"}, get_trace},
+    Route{"POST", "/v1/apply", {"file"}, post_apply},
+    Route{"POST", "/v1/detach", {}, post_detach},
+    Route{"GET", "/metrics", {}, get_metrics},
+};
+
+const Route* find_route(std::string_view path) {
+  for (const auto& route : kRoutes) {
+    if (route.path == path) return &route;
+  }
+  return nullptr;
+}
+
+Result<Query> parse_query(const boost::urls::url_view& url, const Route& route) {
+  Query query;
+  for (const auto& parameter : url.params()) {
+    if (std::ranges::find(route.parameters, parameter.key) == route.parameters.end()) {
+      return Error{"unknown parameter '" + parameter.key + "'", {}};
+    }
+    if (!query.emplace(parameter.key, parameter.value).second) {
+      return Error{"parameter '" + parameter.key + "' is given twice", {}};
+    }
+  }
+  return query;
+}
+
+Answer dispatch(Daemon& daemon, const Request& request) {
+  const auto url = boost::urls::parse_origin_form({request.target.data(), request.target.size()});
+  if (!url) return bad_request("the request's target is not a path with a query");
+  const std::string path = url->path();
+  const Route* route = find_route(path);
+  if (route == nullptr) return failure(404, {"there is nothing at this path", "ask for /v1/status or /metrics"});
+  if (request.method != route->method) {
+    auto wrong = failure(405, {"this path takes " + std::string(route->method) + " only", {}});
+    wrong.allow = route->method;
+    return wrong;
+  }
+  if (route->method == "POST" && request.access != Access::change) {
+    return failure(403, {"changes are not taken over TCP", "use the daemon's Unix socket, as astil does"});
+  }
+  const auto query = parse_query(*url, *route);
+  if (!query) return failure(400, query.error());
+  return route->handle(daemon, *query, request);
+}
+
+}  // namespace
+
+Answer failure(unsigned status, const Error& error, const config::Diagnostics& diagnostics) {
+  auto answer = ok(FailureView{error.what, error.remedy, diagnostics});
+  answer.status = status;
+  return answer;
+}
+
+Answer answer(Daemon& daemon, const Request& request) {
+  try {
+    return dispatch(daemon, request);
+  } catch (const std::exception& mistake) {
+    log::error("a request failed", {{"method", request.method}, {"target", request.target}, {"why", mistake.what()}});
+    return failure(500, {std::string("the daemon failed: ") + mistake.what(), "look into its log, and report it"});
+  }
+}
+
+Result<Endpoint> parse_endpoint(std::string_view text) {
+  const Error wrong{"'" + std::string(text) + "' is not an address with a port",
+                    "write 192.0.2.1:80 or [2001:db8::1]:80"};
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return wrong;
+  auto host = text.substr(0, colon);
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  boost::system::error_code failed;
+  const auto address = ip::make_address(std::string(host), failed);
+  const auto port = parse_number<std::uint16_t>(text.substr(colon + 1));
+  if (failed || !port || *port == 0 || address.is_v6() != bracketed) return wrong;
+  return Endpoint{address, *port};
+}
+
+}  // namespace astil::api

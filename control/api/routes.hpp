@@ -1,0 +1,48 @@
+// What the API answers: from one request, already read, to one answer. No sockets here; control/api/server.hpp carries
+// them.
+//
+//   GET  /v1/version
+//   GET  /v1/status
+//   GET  /v1/flows?service=&backend=&client=&limit=
+//   GET  /v1/drops
+//   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
+//   POST /v1/apply?file=NAME      the body is the configuration
+//   POST /v1/detach
+//   GET  /metrics
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "control/api/view.hpp"
+
+namespace astil::api {
+
+/// What a listener lets its clients do.
+enum class Access { read, change };
+
+struct Request {
+  std::string_view method;
+  std::string_view target;  ///< path and query as they came
+  std::string_view body;
+  Access access = Access::read;
+};
+
+struct Answer {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::string_view allow;  ///< the Allow field of a 405, else empty
+  bool detached = false;   ///< Daemon::after_detach is due once this answer is out
+};
+
+/// Never throws: whatever the daemon throws becomes a 500.
+[[nodiscard]] Answer answer(Daemon& daemon, const Request& request);
+
+/// An answer that only says what is wrong, as FailureView.
+[[nodiscard]] Answer failure(unsigned status, const Error& error, const config::Diagnostics& diagnostics = {});
+
+/// "192.0.2.1:80" or "[2001:db8::1]:80".
+[[nodiscard]] Result<Endpoint> parse_endpoint(std::string_view text);
+
+}  // namespace astil::api

@@ -1,0 +1,242 @@
+// Carries requests and answers over sockets: one coroutine a connection, one for each listener. Everything a peer sends
+// is hostile until read: sizes, time and the number of connections are bounded.
+#include "control/api/server.hpp"
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <set>
+
+#include "control/api/routes.hpp"
+#include "control/api/unix_socket.hpp"
+#include "control/base/log.hpp"
+
+namespace astil::api {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::awaitable;
+
+// One kind of stream for both families, so that the HTTP code is compiled once.
+using Stream = beast::basic_stream<asio::generic::stream_protocol>;
+using RequestParser = http::request_parser<http::string_body>;
+using HttpAnswer = http::response<http::string_body>;
+
+constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::seconds kAcceptPause{1};  // after an accept that failed, as when descriptors are used up
+constexpr std::chrono::seconds kLingerTime{1};   // for a refused client to stop sending and read why
+constexpr std::size_t kLingerBytes = 16U << 20U;
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+HttpAnswer to_http(Answer&& answer, const RequestParser& parser) {
+  HttpAnswer out{http::int_to_status(answer.status), 11};
+  out.keep_alive(parser.is_done() && parser.keep_alive());
+  out.set(http::field::server, "astil");
+  out.set(http::field::content_type, answer.content_type);
+  out.set(http::field::cache_control, "no-store");
+  out.set("X-Content-Type-Options", "nosniff");
+  if (!answer.allow.empty()) out.set(http::field::allow, {answer.allow.data(), answer.allow.size()});
+  out.body() = std::move(answer.body);
+  out.prepare_payload();
+  return out;
+}
+
+/// What to say to a request that could not be read; none: nobody is there to hear it.
+std::optional<Answer> refuse_unreadable(const boost::system::error_code& failed) {
+  if (failed == http::error::header_limit) return failure(431, {"the request's header is too long", {}});
+  if (failed == http::error::body_limit) return failure(413, {"the request's body is too long", {}});
+  if (failed == http::error::end_of_stream || failed == http::error::partial_message) return std::nullopt;
+  if (failed.category() == http::make_error_code(http::error::bad_method).category()) {
+    return failure(400, {"this is not HTTP: " + failed.message(), {}});
+  }
+  return std::nullopt;
+}
+
+/// Ends a connection whose client may still be sending: to close at once could cost it the answer (RFC 9112, 9.6).
+awaitable<void> linger(Stream& stream) {
+  boost::system::error_code ignored;
+  stream.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+  stream.expires_after(kLingerTime);
+  std::array<char, 16384> waste{};
+  for (std::size_t drained = 0; drained < kLingerBytes;) {
+    const auto [failed, count] = co_await stream.async_read_some(asio::buffer(waste), kToken);
+    if (failed) break;
+    drained += count;
+  }
+}
+
+}  // namespace
+
+class Server::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(asio::io_context& loop, Daemon& daemon, const ServerOptions& options)
+      : loop_(loop), daemon_(&daemon), options_(options) {}
+
+  Result<> listen();
+  void close();
+  std::optional<Endpoint> tcp_endpoint() const;
+
+ private:
+  /// How many connections a listener has; `freed` wakes its accept loop.
+  struct Slots {
+    explicit Slots(asio::io_context& loop) : freed(loop, asio::steady_timer::time_point::max()) {}
+    std::size_t used = 0;
+    asio::steady_timer freed;
+  };
+
+  /// One connection, from accept to close, as its listener and close() know it.
+  class Connection {
+   public:
+    Connection(std::shared_ptr<Impl> server, Slots& slots, Stream::socket_type socket)
+        : stream(std::move(socket)), server_(std::move(server)), slots_(slots) {
+      ++slots_.used;
+      server_->connections_.insert(this);
+    }
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    ~Connection() {
+      server_->connections_.erase(this);
+      --slots_.used;
+      slots_.freed.cancel();
+    }
+    Stream stream;
+
+   private:
+    std::shared_ptr<Impl> server_;
+    Slots& slots_;
+  };
+
+  template <class Acceptor>
+  awaitable<void> accept_all(std::shared_ptr<Impl> self, Acceptor& acceptor, Slots& slots, Access access);
+  awaitable<void> serve(std::unique_ptr<Connection> connection, Access access);
+  /// Answers one request. True: the connection stays open for another.
+  awaitable<bool> serve_one(Stream& stream, beast::flat_buffer& buffer, Access access);
+
+  asio::io_context& loop_;
+  Daemon* daemon_;  // null once closed
+  ServerOptions options_;
+  std::optional<UnixListener> unix_;
+  std::optional<asio::ip::tcp::acceptor> tcp_;
+  Slots unix_slots_{loop_};
+  Slots tcp_slots_{loop_};
+  std::set<Connection*> connections_;
+};
+
+Result<> Server::Impl::listen() {
+  auto listener = UnixListener::open(loop_, options_.socket);
+  if (!listener) return listener.error();
+  unix_.emplace(std::move(*listener));
+  if (options_.tcp) {
+    const asio::ip::tcp::endpoint endpoint(options_.tcp->address, options_.tcp->port);
+    boost::system::error_code failed;
+    tcp_.emplace(loop_);
+    tcp_->open(endpoint.protocol(), failed);
+    if (!failed) tcp_->set_option(asio::socket_base::reuse_address(true), failed);
+    if (!failed) tcp_->bind(endpoint, failed);
+    if (!failed) tcp_->listen(asio::socket_base::max_listen_connections, failed);
+    if (failed) {
+      return Error{failed.message(), "choose another address or port"}.within(
+          "metrics endpoint " + endpoint.address().to_string() + " port " + std::to_string(endpoint.port()));
+    }
+  }
+  asio::co_spawn(loop_, accept_all(shared_from_this(), unix_->acceptor(), unix_slots_, Access::change), asio::detached);
+  if (tcp_) asio::co_spawn(loop_, accept_all(shared_from_this(), *tcp_, tcp_slots_, Access::read), asio::detached);
+  return {};
+}
+
+void Server::Impl::close() {
+  daemon_ = nullptr;
+  unix_.reset();
+  tcp_.reset();
+  unix_slots_.freed.cancel();
+  tcp_slots_.freed.cancel();
+  for (auto* connection : connections_) connection->stream.close();
+}
+
+std::optional<Endpoint> Server::Impl::tcp_endpoint() const {
+  if (!tcp_) return std::nullopt;
+  const auto bound = tcp_->local_endpoint();
+  return Endpoint{bound.address(), bound.port()};
+}
+
+// `self` keeps the object while the coroutine lives. After every wait the server may have been closed, and the acceptor
+// with it: daemon_ says so.
+template <class Acceptor>
+awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, Acceptor& acceptor, Slots& slots, Access access) {
+  while (daemon_ != nullptr) {
+    if (slots.used >= options_.max_connections) {
+      co_await slots.freed.async_wait(kToken);
+      continue;
+    }
+    auto [failed, socket] = co_await acceptor.async_accept(kToken);
+    if (daemon_ == nullptr) co_return;
+    if (failed) {
+      log::warning("the API can not accept a connection", {{"why", failed.message()}});
+      slots.freed.expires_after(kAcceptPause);
+      co_await slots.freed.async_wait(kToken);
+      slots.freed.expires_at(asio::steady_timer::time_point::max());
+      continue;
+    }
+    auto connection = std::make_unique<Connection>(self, slots, Stream::socket_type(std::move(socket)));
+    asio::co_spawn(loop_, serve(std::move(connection), access), asio::detached);
+  }
+}
+
+awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection, Access access) {
+  beast::flat_buffer buffer;
+  while (co_await serve_one(connection->stream, buffer, access)) {
+  }
+  co_await linger(connection->stream);
+}
+
+awaitable<bool> Server::Impl::serve_one(Stream& stream, beast::flat_buffer& buffer, Access access) {
+  RequestParser parser;
+  parser.header_limit(static_cast<std::uint32_t>(options_.header_limit));
+  parser.body_limit(access == Access::change ? options_.body_limit : 0);
+  stream.expires_after(options_.request_timeout);
+  const auto [unread, read] = co_await http::async_read(stream, buffer, parser, kToken);
+  if (daemon_ == nullptr) co_return false;
+
+  std::optional<Answer> reply;
+  if (unread) {
+    reply = refuse_unreadable(unread);
+    if (!reply) co_return false;
+  } else {
+    const auto& request = parser.get();
+    reply = answer(*daemon_, {view(request.method_string()), view(request.target()), request.body(), access});
+  }
+  const bool detached = reply->detached;
+  auto out = to_http(std::move(*reply), parser);
+  stream.expires_after(options_.request_timeout);
+  const auto [unsent, sent] = co_await http::async_write(stream, out, kToken);
+  if (detached && daemon_ != nullptr) daemon_->after_detach();
+  co_return !unsent && out.keep_alive();
+}
+
+Result<std::unique_ptr<Server>> Server::start(asio::io_context& loop, Daemon& daemon, const ServerOptions& options) {
+  auto impl = std::make_shared<Impl>(loop, daemon, options);
+  if (const auto listening = impl->listen(); !listening) return listening.error();
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() { impl_->close(); }
+
+std::optional<Endpoint> Server::tcp_endpoint() const { return impl_->tcp_endpoint(); }
+
+}  // namespace astil::api

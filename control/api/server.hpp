@@ -1,0 +1,47 @@
+// The API's HTTP server: all routes on a Unix socket, and those that only read on TCP where the configuration asks for
+// it (Prometheus scrapes there). It runs on the daemon's loop; control/api/routes.hpp says what is answered.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "control/api/view.hpp"
+#include "control/base/result.hpp"
+#include "control/config/load.hpp"
+
+namespace astil::api {
+
+struct ServerOptions {
+  std::string socket;           ///< path of the Unix socket, mode 0660; its folder is made if missing
+  std::optional<Endpoint> tcp;  ///< for GET only; port 0: any free one
+  std::size_t header_limit = 8 * 1024;
+  std::size_t body_limit = config::kMaxFileSize;    ///< on the Unix socket; TCP accepts no body
+  std::size_t max_connections = 64;                 ///< per listener; more wait unaccepted
+  std::chrono::milliseconds request_timeout{5000};  ///< for a whole request to arrive, and for its answer to be taken
+};
+
+class Server {
+ public:
+  /// Listens. A socket file that nobody answers at is replaced; one of a live daemon is an error. `daemon` and `loop`
+  /// must outlive the server.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> start(boost::asio::io_context& loop, Daemon& daemon,
+                                                             const ServerOptions& options);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  /// Closes every connection and removes the socket file, if it is still this server's.
+  ~Server();
+
+  /// Where TCP listens, with the port that was chosen; none without TCP.
+  [[nodiscard]] std::optional<Endpoint> tcp_endpoint() const;
+
+ private:
+  class Impl;
+  explicit Server(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace astil::api

@@ -1,0 +1,282 @@
+// What the daemon shows of itself, as plain values, and the interface it implements for whoever asks. The JSON of the
+// API, the Prometheus metrics and the command line's text all follow from these structs: there is no second source of a
+// number.
+//
+// Counters count from the creation of the packet path's tables (they survive the daemon) and never go down, except
+// where a service or backend is removed and comes back. Names of protocols, forwardings and schedulers are spelt as in
+// the configuration. An empty string or optional means "not known" or "none". Each struct's BOOST_DESCRIBE line names
+// the fields that appear in JSON, by these names (control/api/json.hpp): they are an interface, so they are only ever
+// added to.
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+#include <boost/system/result.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control/base/result.hpp"
+#include "control/config/diagnostic.hpp"
+
+namespace astil::api {
+
+namespace ip = boost::asio::ip;
+using TimePoint = std::chrono::system_clock::time_point;
+
+/// One end of a connection; the port in host byte order.
+struct Endpoint {
+  ip::address address;
+  std::uint16_t port = 0;
+};
+BOOST_DESCRIBE_STRUCT(Endpoint, (), (address, port))
+
+struct Traffic {
+  std::uint64_t packets = 0;          ///< both directions where both pass the balancer
+  std::uint64_t bytes = 0;            ///< of frames, as received
+  std::uint64_t new_connections = 0;  ///< flows that were placed on a backend
+  std::uint64_t active_flows = 0;     ///< now, by the last census and its corrections
+};
+BOOST_DESCRIBE_STRUCT(Traffic, (), (packets, bytes, new_connections, active_flows))
+
+enum class BackendState { unknown, up, down };
+BOOST_DESCRIBE_ENUM(BackendState, unknown, up, down)
+
+/// What the health checker knows. For a service without health checks the state stays `unknown` and counts as up.
+struct HealthView {
+  BackendState state = BackendState::unknown;
+  TimePoint since;                           ///< of the last change of state
+  std::string last_error;                    ///< of the last failed check; empty once a check succeeds
+  std::optional<double> last_check_seconds;  ///< how long the last check took
+  std::uint64_t checks_ok = 0;
+  std::uint64_t checks_failed = 0;
+};
+BOOST_DESCRIBE_STRUCT(HealthView, (), (state, since, last_error, last_check_seconds, checks_ok, checks_failed))
+
+/// How packets reach a backend at layer 2.
+struct NextHopView {
+  std::string interface;
+  std::string mac;         ///< "02:00:00:00:00:01"; empty: not resolved
+  std::string unresolved;  ///< why there is no MAC, as a sentence; empty when resolved
+};
+BOOST_DESCRIBE_STRUCT(NextHopView, (), (interface, mac, unresolved))
+
+struct BackendView {
+  std::string name;
+  ip::address address;
+  std::uint16_t port = 0;
+  std::uint32_t weight = 0;  ///< as configured
+  bool in_rotation = false;  ///< gets new flows
+  bool draining = false;     ///< gets none, but still has flows that are served
+  double ring_share = 0;     ///< of the service's ring slots, 0 to 1
+  HealthView health;
+  NextHopView next_hop;
+  Traffic traffic;
+};
+BOOST_DESCRIBE_STRUCT(BackendView, (),
+                      (name, address, port, weight, in_rotation, draining, ring_share, health, next_hop, traffic))
+
+struct ServiceView {
+  std::string name;
+  ip::address address;
+  std::uint16_t port = 0;
+  std::string protocol;
+  std::string forwarding;
+  std::string scheduler;
+  std::uint32_t ring_slots = 0;
+  std::string ring_digest;  ///< hexadecimal; equal digests: equal rings
+  Traffic traffic;
+  std::vector<BackendView> backends;
+};
+BOOST_DESCRIBE_STRUCT(ServiceView, (),
+                      (name, address, port, protocol, forwarding, scheduler, ring_slots, ring_digest, traffic,
+                       backends))
+
+struct InterfaceView {
+  std::string name;
+  std::uint32_t ifindex = 0;
+  std::string hook;   ///< "xdp native", "xdp generic"
+  std::string why;    ///< why this hook was chosen, where there was a choice
+  std::string state;  ///< "up", "no carrier", "down", "missing"
+  std::string mac;
+};
+BOOST_DESCRIBE_STRUCT(InterfaceView, (), (name, ifindex, hook, why, state, mac))
+
+/// The fill of one table of the packet path.
+struct TableView {
+  std::string name;  ///< "flows", "services", "backends", "ring_slots"
+  std::uint64_t used = 0;
+  std::uint64_t capacity = 0;
+};
+BOOST_DESCRIBE_STRUCT(TableView, (), (name, used, capacity))
+
+/// What an operator should look at, and the next step to take.
+struct ProblemView {
+  std::string what;
+  std::string next_step;
+};
+BOOST_DESCRIBE_STRUCT(ProblemView, (), (what, next_step))
+
+/// Which configuration runs, and how the attempts to change it ended since the daemon started.
+struct ConfigView {
+  std::string file;
+  std::optional<TimePoint> applied_at;
+  std::uint64_t applies_ok = 0;
+  std::uint64_t applies_refused = 0;
+  std::optional<TimePoint> last_refused_at;
+};
+BOOST_DESCRIBE_STRUCT(ConfigView, (), (file, applied_at, applies_ok, applies_refused, last_refused_at))
+
+struct StatusView {
+  std::vector<ProblemView> problems;  ///< the gravest first; empty: all is well
+  std::string instance;
+  std::string version;
+  TimePoint started_at;
+  std::string engine;
+  std::uint32_t layout_version = 0;  ///< of the tables in memory
+  bool adopted = false;              ///< this daemon took over a packet path that was already running
+  ConfigView config;
+  std::vector<InterfaceView> interfaces;
+  std::vector<TableView> tables;
+  std::vector<ServiceView> services;
+};
+BOOST_DESCRIBE_STRUCT(StatusView, (),
+                      (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
+                       tables, services))
+
+/// One reason to drop. Every reason the packet path knows is listed, also those with a count of 0.
+struct DropView {
+  std::string reason;  ///< stable: "no_backend"
+  std::string description;
+  std::uint64_t count = 0;
+};
+BOOST_DESCRIBE_STRUCT(DropView, (), (reason, description, count))
+
+struct DropsView {
+  std::vector<DropView> drops;
+};
+BOOST_DESCRIBE_STRUCT(DropsView, (), (drops))
+
+/// Which flows to list; what is not set matches all.
+struct FlowFilter {
+  std::optional<std::string> service;
+  std::optional<std::string> backend;
+  std::optional<ip::address> client;
+  std::size_t limit = 1000;
+};
+
+enum class FlowState { half_open, answered, established, closing, closed };
+BOOST_DESCRIBE_ENUM(FlowState, half_open, answered, established, closing, closed)
+
+struct FlowView {
+  std::string service;
+  Endpoint client;
+  Endpoint destination;  ///< the service's address, as the client sees it
+  std::string backend;
+  FlowState state = FlowState::half_open;
+  std::uint64_t idle_seconds = 0;  ///< to the flow table's resolution, 16 s
+};
+BOOST_DESCRIBE_STRUCT(FlowView, (), (service, client, destination, backend, state, idle_seconds))
+
+struct FlowsView {
+  std::uint64_t matched = 0;    ///< flows that matched the filter, listed or not
+  std::vector<FlowView> flows;  ///< at most FlowFilter::limit
+};
+BOOST_DESCRIBE_STRUCT(FlowsView, (), (matched, flows))
+
+struct TraceQuery {
+  std::string protocol;  ///< "tcp" or "udp"
+  Endpoint from;
+  Endpoint to;
+};
+
+enum class Verdict { transmit, redirect, pass, drop };
+BOOST_DESCRIBE_ENUM(Verdict, transmit, redirect, pass, drop)
+
+/// What one stage of the packet path saw and did: its name, a sentence, and the values behind it.
+struct TraceStep {
+  std::string stage;  ///< "parse", "service", "steer", "rewrite", "verdict"
+  std::string text;
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+BOOST_DESCRIBE_STRUCT(TraceStep, (), (stage, text, fields))
+
+struct TraceView {
+  std::vector<TraceStep> steps;
+  Verdict verdict = Verdict::pass;
+  std::string reason;  ///< of the verdict: a drop's stable name, or why the packet passes
+  std::string service;
+  std::string backend;
+  bool flow_known = false;
+  std::optional<std::uint32_t> ring_slot;  ///< set where the ring decided
+  std::string interface;                   ///< the packet leaves by it
+  std::string mac;                         ///< to this neighbour
+};
+BOOST_DESCRIBE_STRUCT(TraceView, (), (steps, verdict, reason, service, backend, flow_known, ring_slot, interface, mac))
+
+/// What became of one service's ring in an apply. `moved` counts slots whose backend changed, `least` how many had to.
+struct RingChange {
+  std::string service;
+  std::uint32_t slots = 0;
+  std::uint32_t moved = 0;
+  std::uint32_t least = 0;
+};
+BOOST_DESCRIBE_STRUCT(RingChange, (), (service, slots, moved, least))
+
+struct ApplyView {
+  std::vector<std::string> changes;  ///< one line each: "service web: backend b3 added"; empty: nothing to do
+  std::vector<RingChange> rings;
+};
+BOOST_DESCRIBE_STRUCT(ApplyView, (), (changes, rings))
+
+/// Why a configuration was not applied: its mistakes, or, where `diagnostics` is empty, why a sound one could not be
+/// applied. Either way the old configuration stays.
+struct Refusal {
+  Error error;
+  config::Diagnostics diagnostics;
+};
+
+[[noreturn]] inline void throw_exception_from_error(const Refusal& refusal, const boost::source_location& /*where*/) {
+  throw std::runtime_error(refusal.error.text());
+}
+
+/// A failure as the API answers it.
+struct FailureView {
+  std::string error;
+  std::string remedy;
+  config::Diagnostics diagnostics;  ///< of a configuration that was refused
+};
+BOOST_DESCRIBE_STRUCT(FailureView, (), (error, remedy, diagnostics))
+
+struct VersionView {
+  std::string version;
+  std::uint32_t layout_version = 0;
+};
+BOOST_DESCRIBE_STRUCT(VersionView, (), (version, layout_version))
+
+/// What the API asks of the daemon. Every function is called on the daemon's loop and answers at once; none may block
+/// for longer than reading the tables takes.
+class Daemon {
+ public:
+  virtual ~Daemon() = default;
+
+  [[nodiscard]] virtual StatusView status() const = 0;
+  [[nodiscard]] virtual DropsView drops() const = 0;
+  [[nodiscard]] virtual Result<FlowsView> flows(const FlowFilter& filter) const = 0;
+  /// Runs the packet path over the live tables for one packet, and writes nothing.
+  [[nodiscard]] virtual Result<TraceView> trace(const TraceQuery& query) const = 0;
+  /// Makes `yaml` the running configuration. `file_name` is for messages only.
+  [[nodiscard]] virtual boost::system::result<ApplyView, Refusal> apply(const std::string& yaml,
+                                                                        const std::string& file_name) = 0;
+  /// Removes service addresses, programs and pins. The daemon stays until `after_detach`.
+  [[nodiscard]] virtual Result<> detach() = 0;
+  /// Called once after a detach() that succeeded, when its answer has been sent or can not be sent: time to end.
+  virtual void after_detach() = 0;
+};
+
+}  // namespace astil::api

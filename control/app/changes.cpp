@@ -1,0 +1,77 @@
+#include "control/app/changes.hpp"
+
+#include <algorithm>
+
+namespace astil::app {
+namespace {
+
+using config::Backend;
+using config::Service;
+
+template <class Named>
+const Named* find(const std::vector<Named>& list, const std::string& name) {
+  const auto found = std::find_if(list.begin(), list.end(), [&](const Named& item) { return item.name == name; });
+  return found == list.end() ? nullptr : &*found;
+}
+
+std::string endpoint(const config::address& host, config::Port port) {
+  return host.to_string() + ":" + std::to_string(static_cast<unsigned>(port));
+}
+
+void compare_backends(const Service& from, const Service& to, std::vector<std::string>& changes) {
+  const std::string where = "service " + to.name + ": backend ";
+  for (const Backend& backend : from.backends) {
+    if (find(to.backends, backend.name) == nullptr) changes.push_back(where + backend.name + " removed; its flows go on");
+  }
+  for (const Backend& backend : to.backends) {
+    const Backend* before = find(from.backends, backend.name);
+    if (before == nullptr) {
+      changes.push_back(where + backend.name + " added at " + endpoint(backend.host, backend.port));
+      continue;
+    }
+    if (before->host != backend.host || before->port != backend.port) {
+      changes.push_back(where + backend.name + " moved from " + endpoint(before->host, before->port) + " to " +
+                        endpoint(backend.host, backend.port));
+    }
+    if (before->weight != backend.weight) {
+      changes.push_back(where + backend.name + " weight " + std::to_string(static_cast<unsigned>(before->weight)) + " to " +
+                        std::to_string(static_cast<unsigned>(backend.weight)));
+    }
+  }
+}
+
+void compare_services(const Service& from, const Service& to, std::vector<std::string>& changes) {
+  const std::string where = "service " + to.name + ": ";
+  if (from.host != to.host || from.port != to.port) {
+    changes.push_back(where + "moved from " + endpoint(from.host, from.port) + " to " + endpoint(to.host, to.port));
+  }
+  if (from.forwarding != to.forwarding) changes.push_back(where + "forwarding changed");
+  if (from.scheduler != to.scheduler) changes.push_back(where + "scheduler changed");
+  if (from.health != to.health) changes.push_back(where + "health check changed");
+  if (from.ring_slots_per_weight != to.ring_slots_per_weight) changes.push_back(where + "ring size changed");
+  compare_backends(from, to, changes);
+}
+
+}  // namespace
+
+std::vector<std::string> describe_changes(const config::Model& from, const config::Model& to) {
+  std::vector<std::string> changes;
+  if (from.interfaces != to.interfaces) changes.emplace_back("interfaces changed");
+  if (from.addresses != to.addresses || from.address_interface != to.address_interface) {
+    changes.emplace_back("owner or interface of service addresses changed");
+  }
+  if (from.tables != to.tables) changes.emplace_back("table sizes changed: flows are carried to new tables");
+  for (const Service& service : from.services) {
+    if (find(to.services, service.name) == nullptr) changes.push_back("service " + service.name + " removed");
+  }
+  for (const Service& service : to.services) {
+    if (const Service* before = find(from.services, service.name)) {
+      compare_services(*before, service, changes);
+    } else {
+      changes.push_back("service " + service.name + " added at " + endpoint(service.host, service.port));
+    }
+  }
+  return changes;
+}
+
+}  // namespace astil::app

@@ -1,0 +1,447 @@
+#include "control/app/daemon.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "control/app/changes.hpp"
+#include "control/app/offline.hpp"
+#include "control/app/tracer.hpp"
+#include "control/base/log.hpp"
+
+namespace astil::app {
+namespace {
+
+/// How long the first publication waits for health and next hops. What is not known by then counts as it was, or as down.
+constexpr std::chrono::milliseconds kSettleLimit{800};
+
+/// The packet path can ask for a neighbour with every packet; the kernel is asked so often at most.
+constexpr std::chrono::milliseconds kResolveInterval{10};
+
+}  // namespace
+
+Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Model model, std::function<void()> on_ready)
+    : loop_(loop),
+      options_(std::move(options)),
+      model_(std::move(model)),
+      on_ready_(std::move(on_ready)),
+      started_at_(std::chrono::system_clock::now()),
+      prober_(loop),
+      alarm_(loop),
+      random_(std::random_device{}()),
+      settle_timer_(loop) {
+  config_view_.file = options_.config_file;
+}
+
+Daemon::~Daemon() {
+  if (events_) events_->release();  // the engine's descriptor
+}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& loop, const DaemonOptions& options, config::Model model,
+                                              std::function<void()> on_ready) {
+  std::unique_ptr<Daemon> daemon(new Daemon(loop, options, std::move(model), std::move(on_ready)));
+  if (auto opened = daemon->open(); opened.has_error()) return opened.error();
+  return daemon;
+}
+
+Result<void> Daemon::open() {
+  auto network = net::Network::open(
+      loop_, {.on_link_change = [this](const std::string& /*interface*/) { request_reconcile(); },
+              .on_next_hop_change = [this](const config::address& /*host*/) { request_reconcile(); },
+              .on_address_lost =
+                  [this](const std::string& /*interface*/, const net::InterfaceAddress& lost) {
+                    addresses_->lost(lost.host);
+                    request_reconcile();
+                  }});
+  if (network.has_error()) return network.error();
+  network_ = std::move(*network);
+  addresses_.emplace(*network_);
+  if (auto checked = check_interfaces(model_); checked.has_error()) return checked.error();
+
+  // The socket is also the lock: a second daemon of the instance fails here, before it touches the packet path.
+  api::ServerOptions server{.socket = model_.socket, .tcp = {}};
+  if (model_.metrics) server.tcp = {.address = model_.metrics->host, .port = static_cast<std::uint16_t>(model_.metrics->port)};
+  auto listening = api::Server::start(loop_, *this, server);
+  if (listening.has_error()) return listening.error();
+  server_ = std::move(*listening);
+
+  if (auto opened = open_packet_path(); opened.has_error()) return opened.error();
+  checks_.emplace(
+      prober_, alarm_, [this] { return std::uniform_real_distribution<double>()(random_); },
+      [this](const health::TargetKey& key, const health::State& state) { on_health_change(key, state); });
+  follow_model();
+  watch_events();
+  settle_timer_.expires_after(kSettleLimit);
+  settle_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) settle();
+  });
+  settle_when_known();
+  return {};
+}
+
+Result<void> Daemon::open_packet_path() {
+  const xdp::Options options{.instance = model_.instance, .sizes = table_sizes(model_.tables), .program = options_.program};
+  auto path = PacketPath::open(loop_, options);
+  if (path.has_error()) return path.error();
+  path_ = std::move(*path);
+  std::set<config::address> served;
+  for (const dataplane::ServiceState& service : path_->inherited().services) served.insert(from_core(service.key.address));
+  addresses_->inherit(served);
+  const xdp::Origin& origin = path_->origin();
+  if (origin.kind == xdp::Origin::Kind::fresh) log::info("packet path made", {{"instance", model_.instance}});
+  if (origin.kind == xdp::Origin::Kind::adopted) log::info("running packet path adopted", {{"instance", model_.instance}});
+  if (origin.kind == xdp::Origin::Kind::carried) {
+    log::info("flows carried to new tables", {{"why", origin.why},
+                                              {"flows", origin.carried.flows},
+                                              {"without_backend", origin.carried.without}});
+  }
+  if (auto attached = attach_interfaces(); attached.has_error()) {
+    if (origin.kind == xdp::Origin::Kind::fresh) (void)xdp::remove_instance(model_.instance);
+    return attached.error();
+  }
+  return {};
+}
+
+Result<void> Daemon::check_interfaces(const config::Model& model) const {
+  std::vector<std::string> names = model.interfaces;
+  if (model.address_interface) names.push_back(*model.address_interface);
+  for (const std::string& name : names) {
+    const auto link = network_->link(name);
+    if (!link) return Error{"interface " + name + " does not exist", "'ip link' lists those that do"};
+    if (!link->mac) {
+      return Error{"interface " + name + " has no Ethernet address", "name an Ethernet interface"};
+    }
+  }
+  return {};
+}
+
+/// Attaches where it is missing. On failure, what this call has attached is detached again.
+Result<void> Daemon::attach_interfaces() {
+  const auto before = path_->engine().attachments();
+  for (const std::string& name : model_.interfaces) {
+    const auto link = network_->link(name);
+    if (!link) continue;  // gone since: `on_link_change` tells when it is back
+    auto attached = path_->engine().attach(link->ifindex);
+    if (attached.has_error()) {
+      for (const dataplane::Attachment& now : path_->engine().attachments()) {
+        const bool new_one = std::none_of(before.begin(), before.end(), [&](const dataplane::Attachment& attachment) {
+          return attachment.ifindex == now.ifindex;
+        });
+        if (new_one) (void)path_->engine().detach(now.ifindex);
+      }
+      return attached.error().within("interface " + name);
+    }
+  }
+  return {};
+}
+
+void Daemon::detach_unused_interfaces() {
+  for (const dataplane::Attachment& attachment : path_->engine().attachments()) {
+    const auto link = network_->link(attachment.ifindex);
+    const bool wanted = link && std::find(model_.interfaces.begin(), model_.interfaces.end(), link->name) != model_.interfaces.end();
+    if (wanted) continue;
+    if (auto detached = path_->engine().detach(attachment.ifindex); detached.has_error()) {
+      log::warning("packet path not detached", {{"ifindex", attachment.ifindex}, {"error", detached.error().text()}});
+    } else {
+      log::info("packet path detached", {{"ifindex", attachment.ifindex}});
+    }
+  }
+}
+
+/// Health checks and next hops of the model's backends.
+void Daemon::follow_model() {
+  std::vector<health::Target> targets;
+  std::set<config::address> hosts;
+  for (const config::Service& service : model_.services) {
+    for (const config::Backend& backend : service.backends) {
+      hosts.insert(backend.host);
+      if (!service.health) continue;
+      targets.push_back({.key = {.service = service.name, .backend = backend.name},
+                         .host = backend.host,
+                         .port = backend.port,
+                         .check = *service.health});
+    }
+  }
+  checks_->configure(targets);
+  network_->track(hosts);
+}
+
+void Daemon::watch_events() {
+  if (!events_) {
+    const int descriptor = path_->engine().event_descriptor();
+    if (descriptor < 0) return;
+    events_.emplace(loop_, descriptor);
+  }
+  events_->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
+    if (error) return;
+    path_->engine().take_events([this](const core::NeighbourWanted& wanted) { on_neighbour_wanted(wanted); });
+    watch_events();
+  });
+}
+
+void Daemon::on_neighbour_wanted(const core::NeighbourWanted& wanted) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < resolve_allowed_at_) return;
+  resolve_allowed_at_ = now + kResolveInterval;
+  network_->resolve(boost::asio::ip::address_v4(core::host(wanted.address)), wanted.interface);
+}
+
+/// The first publication comes when every backend's health and next hop is known: a daemon that starts must not take
+/// backends out of rotation just because it has not looked yet.
+void Daemon::settle_when_known() {
+  if (settled_) return;
+  const Facts known = facts();
+  for (const config::Service& service : model_.services) {
+    for (const config::Backend& backend : service.backends) {
+      if (known.availability(service, backend) == balance::Availability::unknown || !known.next_hop(backend.host)) return;
+    }
+  }
+  boost::asio::post(loop_, [this] { settle(); });
+}
+
+void Daemon::settle() {
+  if (std::exchange(settled_, true)) return;
+  settle_timer_.cancel();
+  if (auto done = reconcile(); done.has_error()) log::error("packet path not as wanted", {{"error", done.error().text()}});
+  config_view_.applied_at = std::chrono::system_clock::now();
+  ++config_view_.applies_ok;
+  on_ready_();
+}
+
+void Daemon::on_health_change(const health::TargetKey& key, const health::State& state) {
+  log::info("backend health changed", {{"service", key.service},
+                                       {"backend", key.backend},
+                                       {"state", health::to_string(state.health)},
+                                       {"error", state.last_error}});
+  request_reconcile();
+}
+
+/// Many changes at once make one publication.
+void Daemon::request_reconcile() {
+  if (!settled_) {
+    if (checks_) settle_when_known();
+    return;
+  }
+  if (detached_ || std::exchange(reconcile_requested_, true)) return;
+  boost::asio::post(loop_, [this] {
+    reconcile_requested_ = false;
+    if (detached_) return;
+    if (auto done = reconcile(); done.has_error()) log::error("packet path not as wanted", {{"error", done.error().text()}});
+  });
+}
+
+std::vector<dataplane::InterfaceState> Daemon::interface_states() const {
+  std::vector<dataplane::InterfaceState> states;
+  for (const std::string& name : model_.interfaces) {
+    const auto link = network_->link(name);
+    if (link && link->mac) states.push_back({.ifindex = link->ifindex, .mac = mac_word(*link->mac)});
+  }
+  return states;
+}
+
+std::set<PlacedAddress> Daemon::wanted_addresses() const {
+  std::set<PlacedAddress> wanted;
+  if (model_.addresses != config::AddressOwner::daemon) return wanted;
+  const std::string interface = model_.address_interface.value_or(model_.interfaces.front());
+  for (const config::Service& service : model_.services) wanted.insert({.interface = interface, .host = service.host});
+  return wanted;
+}
+
+/// The order is what keeps connections whole: addresses that go, go first; then tables, programs; addresses that come, last.
+Result<std::vector<balance::RingReport>> Daemon::reconcile() {
+  const std::set<PlacedAddress> addresses = wanted_addresses();
+  addresses_->remove_unwanted(addresses);
+  auto rings = path_->publish(interface_states(), planner_inputs(model_, facts()));
+  if (rings.has_error()) {
+    last_error_ = rings.error().text();
+    return rings.error();
+  }
+  last_error_.clear();
+  remember_labels();
+  for (const balance::RingReport& ring : *rings) {
+    log::info("ring changed", {{"service", ring.service}, {"slots", ring.slots}, {"moved", ring.moved}, {"least", ring.least}});
+  }
+  if (auto attached = attach_interfaces(); attached.has_error()) {
+    last_error_ = attached.error().text();
+    return attached.error();
+  }
+  detach_unused_interfaces();
+  if (auto added = addresses_->add_missing(addresses); added.has_error()) last_error_ = added.error().text();
+  return rings;
+}
+
+void Daemon::remember_labels() {
+  const auto& placed = path_->placed();
+  for (std::size_t i = 0; i < placed.size(); ++i) {
+    const config::Service& service = model_.services[i];
+    service_names_[placed[i].id] = service.name;
+    for (std::size_t b = 0; b < placed[i].backends.size(); ++b) {
+      labels_[placed[i].backends[b]] = {.service = service.name, .backend = service.backends[b].name};
+    }
+  }
+}
+
+Facts Daemon::facts() const {
+  return {.availability =
+              [this](const config::Service& service, const config::Backend& backend) {
+                if (!service.health) return balance::Availability::up;
+                const auto state = checks_->state({.service = service.name, .backend = backend.name});
+                if (!state || state->health == health::Health::unknown) return balance::Availability::unknown;
+                return state->health == health::Health::up ? balance::Availability::up : balance::Availability::down;
+              },
+          .next_hop = [this](const config::address& host) -> std::optional<net::NextHop> {
+            auto hop = network_->next_hop(host);
+            if (hop.has_error()) return std::nullopt;
+            return *hop;
+          }};
+}
+
+/// What a running daemon can not change; an empty error: nothing of that.
+Error Daemon::refuse_change(const config::Model& wanted) const {
+  if (wanted.instance != model_.instance) {
+    return {"the instance is " + model_.instance + " and can not become " + wanted.instance + " while the daemon runs",
+            "start another daemon with that file"};
+  }
+  if (wanted.socket != model_.socket || wanted.metrics != model_.metrics) {
+    return {"api.socket and api.metrics can not change while the daemon runs", "restart astild; packets flow meanwhile"};
+  }
+  return {};
+}
+
+boost::system::result<api::ApplyView, api::Refusal> Daemon::apply(const std::string& yaml, const std::string& file_name) {
+  const auto refuse = [this](api::Refusal refusal) {
+    ++config_view_.applies_refused;
+    config_view_.last_refused_at = std::chrono::system_clock::now();
+    log::warning("configuration refused", {{"error", refusal.error.text()}, {"mistakes", refusal.diagnostics.size()}});
+    return refusal;
+  };
+  auto loaded = config::load(yaml, file_name);
+  if (loaded.has_error()) {
+    return refuse({.error = {"the configuration has mistakes", "nothing has changed"}, .diagnostics = loaded.error()});
+  }
+  if (detached_) return refuse({.error = {"the packet path is detached", "start astild again"}, .diagnostics = {}});
+  if (Error no = refuse_change(*loaded); !no.what.empty()) return refuse({.error = no, .diagnostics = {}});
+  if (auto checked = check_interfaces(*loaded); checked.has_error()) return refuse({.error = checked.error(), .diagnostics = {}});
+  if (loaded->tables != model_.tables) {
+    if (auto resized = path_->resize(table_sizes(loaded->tables)); resized.has_error()) {
+      return refuse({.error = resized.error(), .diagnostics = {}});
+    }
+    if (events_) events_->release();
+    events_.reset();
+    labels_.clear();
+    watch_events();
+  }
+
+  config::Model before = std::exchange(model_, std::move(*loaded));
+  follow_model();
+  auto rings = reconcile();
+  if (rings.has_error()) {
+    model_ = std::move(before);
+    follow_model();
+    (void)reconcile();
+    return refuse({.error = rings.error(), .diagnostics = {}});
+  }
+  settled_ = true;
+  ++config_view_.applies_ok;
+  config_view_.applied_at = std::chrono::system_clock::now();
+  api::ApplyView view{.changes = describe_changes(before, model_), .rings = {}};
+  for (const balance::RingReport& ring : *rings) {
+    view.rings.push_back({.service = ring.service, .slots = ring.slots, .moved = ring.moved, .least = ring.least});
+  }
+  for (const std::string& change : view.changes) log::info("configuration changed", {{"change", change}});
+  return view;
+}
+
+void Daemon::reload() {
+  auto text = read_file(options_.config_file);
+  if (text.has_error()) {
+    log::error("configuration not read", {{"error", text.error().text()}});
+    return;
+  }
+  auto applied = apply(*text, options_.config_file);
+  if (applied.has_value()) {
+    log::info("configuration applied", {{"file", options_.config_file}, {"changes", applied->changes.size()}});
+    return;
+  }
+  for (const config::Diagnostic& mistake : applied.error().diagnostics) {
+    log::error("configuration mistake", {{"at", options_.config_file + ":" + std::to_string(mistake.line) + ":" + std::to_string(mistake.column)}, {"message", mistake.message}});
+  }
+}
+
+Result<> Daemon::detach() {
+  addresses_->remove_unwanted({});
+  auto removed = xdp::remove_instance(model_.instance);
+  if (removed.has_error()) return removed.error();
+  detached_ = true;
+  log::info("packet path removed", {{"instance", model_.instance}, {"links", *removed}});
+  return {};
+}
+
+void Daemon::after_detach() { loop_.stop(); }
+
+Daemon::Labels Daemon::labels_of(std::uint32_t backend) const {
+  if (const auto found = labels_.find(backend); found != labels_.end()) return found->second;
+  if (backend >= path_->tables().sizes.backends) return {};
+  const core::Backend& record = path_->tables().backends()[backend];
+  return {.service = service_name(record.service),
+          .backend = from_core(record.address).to_string() + ":" + std::to_string(host(record.port))};
+}
+
+std::string Daemon::service_name(std::uint32_t id) const {
+  const auto found = service_names_.find(id);
+  return found == service_names_.end() ? "#" + std::to_string(id) : found->second;
+}
+
+api::DropsView Daemon::drops() const {
+  api::DropsView view;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(core::Reason::count); ++i) {
+    const core::ReasonText& reason = core::kReasons[i];
+    if (reason.action != core::Action::drop) continue;
+    view.drops.push_back({.reason = reason.name,
+                          .description = reason.text,
+                          .count = path_->tables().sum_reason(static_cast<core::Reason>(i))});
+  }
+  return view;
+}
+
+Result<api::TraceView> Daemon::trace(const api::TraceQuery& query) const {
+  const auto interfaces = interface_states();
+  if (interfaces.empty()) return Error{"no interface of the configuration is there", "see astil status"};
+  const TraceEntry entry{.ingress = interfaces.front().ifindex,
+                         .ingress_mac = interfaces.front().mac,
+                         .tick = path_->engine().tick()};
+  return app::trace(path_->tables(), entry, query,
+                    {.service = [this](std::uint32_t id) { return service_name(id); },
+                     .backend = [this](std::uint32_t number) { return labels_of(number).backend; },
+                     .interface =
+                         [this](std::uint32_t ifindex) {
+                           const auto link = network_->link(ifindex);
+                           return link ? link->name : "#" + std::to_string(ifindex);
+                         }});
+}
+
+Result<api::FlowsView> Daemon::flows(const api::FlowFilter& filter) const {
+  api::FlowsView view;
+  const dataplane::Tables& tables = path_->tables();
+  dataplane::visit_flows(tables, path_->engine().tick(), [&](const dataplane::FlowRecord& flow) {
+    const Labels labels = labels_of(flow.entry.backend);
+    const config::address client = boost::asio::ip::address_v4(core::host(flow.key.client));
+    if ((filter.service && *filter.service != labels.service) || (filter.backend && *filter.backend != labels.backend) ||
+        (filter.client && *filter.client != client)) {
+      return true;
+    }
+    if (++view.matched > filter.limit) return true;
+    const core::Backend& backend = tables.backends()[flow.entry.backend];
+    const core::Service& service = tables.services_of(tables.active())[backend.service];
+    constexpr auto kFirst = static_cast<int>(core::FlowState::half_open);
+    view.flows.push_back({.service = labels.service,
+                          .client = {.address = client, .port = host(flow.key.client_port)},
+                          .destination = {.address = from_core(service.address), .port = host(service.port)},
+                          .backend = labels.backend,
+                          .state = static_cast<api::FlowState>(static_cast<int>(flow.entry.state) - kFirst),
+                          .idle_seconds = flow.idle_seconds});
+    return true;
+  });
+  return view;
+}
+
+}  // namespace astil::app

@@ -1,0 +1,111 @@
+// The daemon: configuration, health, network and packet path, held together. Watchers and requests change what is wanted or
+// known; one function, `reconcile`, makes the packet path and the service addresses follow.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+
+#include "control/api/server.hpp"
+#include "control/app/inputs.hpp"
+#include "control/app/packet_path.hpp"
+#include "control/app/service_addresses.hpp"
+#include "control/config/load.hpp"
+#include "control/health/asio_prober.hpp"
+#include "control/health/checks.hpp"
+#include "control/net/network.hpp"
+
+namespace astil::app {
+
+struct DaemonOptions {
+  std::string config_file;
+  xdp::Program program;
+};
+
+class Daemon final : public api::Daemon {
+ public:
+  /// Opens everything that can fail, attaches the packet path, and leaves nothing behind where it fails. Traffic is served
+  /// when `on_ready` is called, on the loop. `loop` must outlive the daemon.
+  static Result<std::unique_ptr<Daemon>> start(boost::asio::io_context& loop, const DaemonOptions& options,
+                                               config::Model model, std::function<void()> on_ready);
+  ~Daemon() override;
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  /// Applies the configuration file again; what is wrong with it is logged.
+  void reload();
+
+  [[nodiscard]] api::StatusView status() const override;
+  [[nodiscard]] api::DropsView drops() const override;
+  [[nodiscard]] Result<api::FlowsView> flows(const api::FlowFilter& filter) const override;
+  [[nodiscard]] Result<api::TraceView> trace(const api::TraceQuery& query) const override;
+  [[nodiscard]] boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
+                                                                          const std::string& file_name) override;
+  [[nodiscard]] Result<> detach() override;
+  void after_detach() override;
+
+ private:
+  struct Labels {
+    std::string service;
+    std::string backend;
+  };
+
+  Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Model model, std::function<void()> on_ready);
+
+  Result<void> open();
+  Result<void> open_packet_path();
+  Result<void> check_interfaces(const config::Model& model) const;
+  Result<void> attach_interfaces();
+  void detach_unused_interfaces();
+  void follow_model();
+  void watch_events();
+  void settle_when_known();
+  void settle();
+
+  void request_reconcile();
+  Result<std::vector<balance::RingReport>> reconcile();
+  [[nodiscard]] std::vector<dataplane::InterfaceState> interface_states() const;
+  [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
+  void remember_labels();
+
+  [[nodiscard]] Error refuse_change(const config::Model& wanted) const;
+  [[nodiscard]] Facts facts() const;
+  [[nodiscard]] Labels labels_of(std::uint32_t backend) const;
+  [[nodiscard]] std::string service_name(std::uint32_t id) const;
+  void on_health_change(const health::TargetKey& key, const health::State& state);
+  void on_neighbour_wanted(const core::NeighbourWanted& wanted);
+
+  friend class StatusBuilder;
+
+  boost::asio::io_context& loop_;
+  DaemonOptions options_;
+  config::Model model_;
+  std::function<void()> on_ready_;
+  api::TimePoint started_at_;
+  api::ConfigView config_view_;
+
+  std::unique_ptr<net::Network> network_;
+  health::AsioProber prober_;
+  health::AsioAlarm alarm_;
+  std::mt19937_64 random_;
+  std::optional<health::Checks> checks_;
+  std::optional<ServiceAddresses> addresses_;
+  std::unique_ptr<PacketPath> path_;
+  std::unique_ptr<api::Server> server_;
+  std::optional<boost::asio::posix::stream_descriptor> events_;
+  boost::asio::steady_timer settle_timer_;
+
+  bool settled_ = false;  ///< health and next hops are known, or had their time: the packet path follows from now on
+  bool reconcile_requested_ = false;
+  bool detached_ = false;
+  std::string last_error_;  ///< of reconciling; empty: all is as wanted
+  std::chrono::steady_clock::time_point resolve_allowed_at_{};
+  std::map<std::uint32_t, Labels> labels_;  ///< by backend number; of retired ones as they were called last
+  std::map<std::uint32_t, std::string> service_names_;  ///< by service id
+};
+
+}  // namespace astil::app

@@ -1,0 +1,107 @@
+#include "control/app/inputs.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "dataplane/core/headers.hpp"
+
+namespace astil::app {
+namespace {
+
+core::Forwarding to_core(config::Forwarding forwarding) {
+  switch (forwarding) {
+    case config::Forwarding::nat:
+      return core::Forwarding::nat;
+    case config::Forwarding::tunnel:
+      return core::Forwarding::tunnel;
+    case config::Forwarding::direct:
+      break;
+  }
+  return core::Forwarding::direct;
+}
+
+core::Scheduler to_core(config::Scheduler scheduler) {
+  return scheduler == config::Scheduler::maglev ? core::Scheduler::maglev : core::Scheduler::round_robin;
+}
+
+}  // namespace
+
+core::Address to_core(const config::address& host) {
+  core::Address address{};
+  if (host.is_v4()) {
+    address.words[0] = core::be32(host.to_v4().to_uint());
+    return address;
+  }
+  const auto bytes = host.to_v6().to_bytes();
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::uint32_t word = (std::uint32_t{bytes[4 * i]} << 24U) | (std::uint32_t{bytes[4 * i + 1]} << 16U) |
+                               (std::uint32_t{bytes[4 * i + 2]} << 8U) | bytes[4 * i + 3];
+    address.words[i] = core::be32(word);
+  }
+  return address;
+}
+
+config::address from_core(const core::Address& host) {
+  return boost::asio::ip::address_v4(core::host(host.words[0]));
+}
+
+std::uint64_t mac_word(const net::MacAddress& mac) {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < mac.bytes.size(); ++i) word |= std::uint64_t{mac.bytes[i]} << (8 * i);
+  return word;
+}
+
+net::MacAddress mac_of(std::uint64_t word) {
+  net::MacAddress mac;
+  for (std::size_t i = 0; i < mac.bytes.size(); ++i) mac.bytes[i] = static_cast<std::uint8_t>(word >> (8 * i));
+  return mac;
+}
+
+dataplane::ServiceKey key_of(const config::Service& service) {
+  return {.address = to_core(service.host),
+          .port = static_cast<std::uint16_t>(service.port),
+          .protocol = service.protocol == config::Protocol::tcp ? core::kProtocolTcp : core::kProtocolUdp};
+}
+
+core::Sizes table_sizes(const config::TableSizes& tables) {
+  // The index is at most half full, eight to a line: each use of a backend and each service can have a key.
+  const std::uint32_t keys = tables.services + tables.backends;
+  return {.cpus = 0,
+          .flow_lines = std::max(1U, tables.flow_slots / core::kEntriesPerLine),
+          .services = tables.services,
+          .backends = tables.backends,
+          .ring_lines = (tables.ring_slots + core::kSlotsPerLine - 1) / core::kSlotsPerLine,
+          // Both generations, each service's list rounded up to a line.
+          .member_lines = 2 * (tables.backends / core::kMembersPerLine + tables.services),
+          .index_lines = std::bit_ceil(std::max(8U, keys)) / 4,
+          .reserved = 0};
+}
+
+std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, const Facts& facts) {
+  std::vector<balance::ServiceInput> inputs;
+  for (const config::Service& service : model.services) {
+    balance::ServiceInput input{.name = service.name,
+                                .key = key_of(service),
+                                .forwarding = to_core(service.forwarding),
+                                .scheduler = to_core(service.scheduler),
+                                .slots_per_weight = service.ring_slots_per_weight,
+                                .backends = {}};
+    for (const config::Backend& backend : service.backends) {
+      balance::BackendInput wanted{.address = to_core(backend.host),
+                                   .port = static_cast<std::uint16_t>(backend.port),
+                                   .weight = static_cast<std::uint32_t>(backend.weight),
+                                   .availability = facts.availability(service, backend)};
+      if (const auto hop = facts.next_hop(backend.host)) {
+        wanted.hop = {.destination_mac = mac_word(hop->neighbour_mac),
+                      .source_mac = mac_word(hop->source_mac),
+                      .interface = hop->ifindex,
+                      .source = to_core(hop->source_address)};
+      }
+      input.backends.push_back(wanted);
+    }
+    inputs.push_back(std::move(input));
+  }
+  return inputs;
+}
+
+}  // namespace astil::app

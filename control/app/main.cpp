@@ -1,0 +1,111 @@
+// The program `astild`.
+#include <getopt.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+
+#include "control/app/daemon.hpp"
+#include "control/app/notify.hpp"
+#include "control/base/log.hpp"
+
+namespace {
+
+using namespace astil;
+
+constexpr int kFailed = 1;
+constexpr int kInvalid = 2;
+
+constexpr const char* kUsage =
+    "usage: astild [--config FILE] [--log-level debug|info|warning|error]\n"
+    "       astild --version | --help\n"
+    "\n"
+    "Forwards connections as FILE says (default /etc/astil/astil.yaml). SIGHUP applies the file again. SIGTERM ends the\n"
+    "daemon and leaves packets flowing; 'astil detach' takes the packet path away.\n";
+
+struct Arguments {
+  std::string config = "/etc/astil/astil.yaml";
+};
+
+/// Exits where the arguments say so.
+Arguments parse(int count, char** values) {
+  constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'},
+                                 {"log-level", required_argument, nullptr, 'l'},
+                                 {"version", no_argument, nullptr, 'V'},
+                                 {"help", no_argument, nullptr, 'h'},
+                                 {nullptr, 0, nullptr, 0}};
+  Arguments arguments;
+  for (int letter = 0; (letter = ::getopt_long(count, values, "c:l:Vh", kOptions, nullptr)) != -1;) {
+    const std::string value = optarg == nullptr ? "" : optarg;
+    if (letter == 'c') {
+      arguments.config = value;
+    } else if (letter == 'l' && value == "debug") {
+      log::set_level(log::Level::debug);
+    } else if (letter == 'l' && value == "info") {
+      log::set_level(log::Level::info);
+    } else if (letter == 'l' && value == "warning") {
+      log::set_level(log::Level::warning);
+    } else if (letter == 'l' && value == "error") {
+      log::set_level(log::Level::error);
+    } else if (letter == 'V') {
+      std::cout << "astild " << ASTIL_VERSION << "\n";
+      std::exit(EXIT_SUCCESS);
+    } else if (letter == 'h') {
+      std::cout << kUsage;
+      std::exit(EXIT_SUCCESS);
+    } else {
+      if (letter == 'l') std::cerr << "astild: no such log level: " << value << "\n";
+      std::cerr << kUsage;
+      std::exit(kInvalid);
+    }
+  }
+  if (optind < count) {
+    std::cerr << "astild: unexpected argument: " << values[optind] << "\n" << kUsage;
+    std::exit(kInvalid);
+  }
+  return arguments;
+}
+
+/// SIGTERM and SIGINT end the loop; SIGHUP applies the file again.
+void follow_signals(boost::asio::signal_set& signals, boost::asio::io_context& loop, app::Daemon& daemon) {
+  signals.async_wait([&](boost::system::error_code error, int number) {
+    if (error) return;
+    if (number != SIGHUP) {
+      log::info("daemon ends; packets flow on", {{"signal", number}});
+      app::notify("STOPPING=1");
+      loop.stop();
+      return;
+    }
+    daemon.reload();
+    follow_signals(signals, loop, daemon);
+  });
+}
+
+int serve(const Arguments& arguments) {
+  auto model = config::load_file(arguments.config);
+  if (model.has_error()) {
+    for (const config::Diagnostic& mistake : model.error()) std::cerr << config::render(mistake) << "\n";
+    return kInvalid;
+  }
+  boost::asio::io_context loop(1);
+  boost::asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
+  auto daemon = app::Daemon::start(loop, {.config_file = arguments.config, .program = xdp::embedded_program()}, std::move(*model), [] {
+    log::info("daemon ready", {{"version", ASTIL_VERSION}});
+    app::notify("READY=1");
+  });
+  if (daemon.has_error()) {
+    log::error("daemon not started", {{"error", daemon.error().text()}});
+    return kFailed;
+  }
+  follow_signals(signals, loop, **daemon);
+  loop.run();
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  std::signal(SIGPIPE, SIG_IGN);
+  return serve(parse(count, values));
+}

@@ -1,0 +1,11 @@
+// Tells the service manager how the daemon is doing (sd_notify(3)).
+#pragma once
+
+#include <string_view>
+
+namespace astil::app {
+
+/// Sends one message to the socket that NOTIFY_SOCKET names; nothing where there is none.
+void notify(std::string_view message);
+
+}  // namespace astil::app

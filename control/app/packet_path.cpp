@@ -1,0 +1,65 @@
+#include "control/app/packet_path.hpp"
+
+#include "control/base/log.hpp"
+
+namespace astil::app {
+
+PacketPath::PacketPath(boost::asio::io_context& loop, xdp::Options options, std::unique_ptr<xdp::XdpDataplane> engine)
+    : loop_(loop), options_(std::move(options)), engine_(std::move(engine)) {
+  begin();
+}
+
+Result<std::unique_ptr<PacketPath>> PacketPath::open(boost::asio::io_context& loop, const xdp::Options& options) {
+  auto engine = xdp::XdpDataplane::open(options);
+  if (engine.has_error()) return engine.error();
+  return std::unique_ptr<PacketPath>(new PacketPath(loop, options, std::move(*engine)));
+}
+
+/// Starts from what the tables hold.
+void PacketPath::begin() {
+  publisher_.emplace(*engine_);
+  inherited_ = dataplane::read_state(engine_->tables());
+  planner_.emplace(inherited_);
+  alive_ = std::make_shared<bool>(true);
+  runner_.emplace(loop_, *engine_, [this, alive = std::weak_ptr(alive_)](dataplane::Census census, std::uint64_t round) {
+    if (!alive.expired()) on_census(std::move(census), round);
+  });
+}
+
+Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<dataplane::InterfaceState>& interfaces,
+                                                             const std::vector<balance::ServiceInput>& services) {
+  balance::Plan plan = planner_->plan(interfaces, services);
+  auto published = publisher_->publish(plan.state);
+  if (published.has_error()) return published.error();
+  planner_->commit(plan.state);
+  placed_ = std::move(published->services);
+  published_ = std::move(plan.state);
+  trusted_round_ = runner_->next_round();
+  return std::move(plan.rings);
+}
+
+Result<void> PacketPath::resize(const core::Sizes& sizes) {
+  xdp::Options options = options_;
+  options.sizes = sizes;
+  auto engine = xdp::XdpDataplane::open(options);
+  if (engine.has_error()) return engine.error();
+  alive_.reset();
+  runner_.reset();
+  publisher_.reset();
+  options_ = options;
+  engine_ = std::move(*engine);
+  census_ = {};
+  placed_.clear();
+  begin();
+  return {};
+}
+
+/// Numbers that nobody wants and no flow holds are given back; only a census that began after the last publication can tell.
+void PacketPath::on_census(dataplane::Census census, std::uint64_t round) {
+  census_ = std::move(census);
+  if (round < trusted_round_) return;
+  const std::size_t released = publisher_->release([this](std::uint32_t number) { return active_flows(number) != 0; });
+  if (released != 0) log::info("backends without flows released", {{"count", released}});
+}
+
+}  // namespace astil::app

@@ -1,0 +1,64 @@
+// The packet path as the daemon drives it: the engine, what was published to it, the census of it. It is told complete inputs
+// and makes the tables follow; it knows nothing of files, checks or netlink.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <optional>
+
+#include "control/app/census_runner.hpp"
+#include "control/balance/planner.hpp"
+#include "dataplane/publisher.hpp"
+#include "dataplane/xdp/xdp_dataplane.hpp"
+
+namespace astil::app {
+
+class PacketPath {
+ public:
+  /// Takes over what is pinned, or makes tables anew (xdp::XdpDataplane::open). `loop` must outlive this.
+  static Result<std::unique_ptr<PacketPath>> open(boost::asio::io_context& loop, const xdp::Options& options);
+
+  /// What the packet path did when it was opened: services and rings that an earlier daemon left.
+  [[nodiscard]] const dataplane::DesiredState& inherited() const { return inherited_; }
+  [[nodiscard]] const xdp::Origin& origin() const { return engine_->origin(); }
+
+  /// All or nothing. Services are then found by their place in `services`.
+  Result<std::vector<balance::RingReport>> publish(const std::vector<dataplane::InterfaceState>& interfaces,
+                                                   const std::vector<balance::ServiceInput>& services);
+
+  /// Moves to tables of other sizes, flows and all.
+  Result<void> resize(const core::Sizes& sizes);
+
+  [[nodiscard]] xdp::XdpDataplane& engine() { return *engine_; }
+  [[nodiscard]] const xdp::XdpDataplane& engine() const { return *engine_; }
+  [[nodiscard]] const dataplane::Tables& tables() const { return engine_->tables(); }
+
+  /// In the order of the last publication.
+  [[nodiscard]] const std::vector<dataplane::PlacedService>& placed() const { return placed_; }
+  [[nodiscard]] const dataplane::DesiredState& published() const { return published_; }
+  [[nodiscard]] std::vector<dataplane::Retired> retired() const { return publisher_->retired(); }
+  [[nodiscard]] const dataplane::Census& census() const { return census_; }
+  [[nodiscard]] std::uint32_t active_flows(std::uint32_t backend) const {
+    return backend < census_.active.size() ? census_.active[backend] : 0;
+  }
+
+ private:
+  PacketPath(boost::asio::io_context& loop, xdp::Options options, std::unique_ptr<xdp::XdpDataplane> engine);
+  void begin();
+  void on_census(dataplane::Census census, std::uint64_t round);
+
+  boost::asio::io_context& loop_;
+  xdp::Options options_;
+  std::unique_ptr<xdp::XdpDataplane> engine_;
+  std::optional<dataplane::Publisher> publisher_;
+  dataplane::DesiredState inherited_;
+  std::optional<balance::Planner> planner_;
+  std::vector<dataplane::PlacedService> placed_;
+  dataplane::DesiredState published_;
+  dataplane::Census census_;
+  std::uint64_t trusted_round_ = 0;  ///< a census before this one began before the last publication
+  std::shared_ptr<bool> alive_;      ///< of the current census thread: its last results may arrive after it
+  std::optional<CensusRunner> runner_;
+};
+
+}  // namespace astil::app

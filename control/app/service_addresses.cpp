@@ -1,0 +1,63 @@
+#include "control/app/service_addresses.hpp"
+
+#include "control/base/log.hpp"
+
+namespace astil::app {
+namespace {
+
+unsigned prefix_of(const config::address& host) { return host.is_v4() ? 32 : 128; }
+
+}  // namespace
+
+void ServiceAddresses::inherit(const std::set<config::address>& served) {
+  auto own = network_.list_own_addresses();
+  if (own.has_error()) {
+    log::warning("service addresses of the earlier run not read", {{"error", own.error().text()}});
+    return;
+  }
+  for (const net::InterfaceAddress& address : *own) {
+    const auto link = network_.link(address.ifindex);
+    if (link && served.contains(address.host)) present_.insert({.interface = link->name, .host = address.host});
+  }
+}
+
+void ServiceAddresses::remove_unwanted(const std::set<PlacedAddress>& wanted) {
+  std::erase_if(present_, [&](const PlacedAddress& address) {
+    if (wanted.contains(address)) return false;
+    if (auto removed = network_.remove_address(address.interface, address.host, prefix_of(address.host)); removed.has_error()) {
+      log::warning("service address not removed", {{"address", address.host.to_string()},
+                                                   {"interface", address.interface},
+                                                   {"error", removed.error().text()}});
+      return false;
+    }
+    log::info("service address removed", {{"address", address.host.to_string()}, {"interface", address.interface}});
+    return true;
+  });
+}
+
+Result<void> ServiceAddresses::add_missing(const std::set<PlacedAddress>& wanted) {
+  Result<void> first;
+  for (const PlacedAddress& address : wanted) {
+    if (present_.contains(address)) continue;
+    auto added = network_.add_address(address.interface, address.host, prefix_of(address.host));
+    if (added.has_error()) {
+      log::error("service address not added", {{"address", address.host.to_string()},
+                                               {"interface", address.interface},
+                                               {"error", added.error().text()}});
+      if (first.has_value()) first = added.error();
+      continue;
+    }
+    if (*added == net::AddressOutcome::foreign) continue;  // somebody else's: it is there, and not ours to take away
+    present_.insert(address);
+    if (*added == net::AddressOutcome::added) {
+      log::info("service address added", {{"address", address.host.to_string()}, {"interface", address.interface}});
+    }
+  }
+  return first;
+}
+
+void ServiceAddresses::lost(const config::address& host) {
+  std::erase_if(present_, [&](const PlacedAddress& address) { return address.host == host; });
+}
+
+}  // namespace astil::app

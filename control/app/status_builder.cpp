@@ -1,0 +1,230 @@
+#include "control/app/status_builder.hpp"
+
+#include <algorithm>
+
+#include "control/net/sysctl.hpp"
+
+namespace astil::app {
+namespace {
+
+std::string hex(std::uint64_t value) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text(16, '0');
+  for (std::size_t i = 0; i < 16; ++i) text[15 - i] = kDigits[(value >> (4 * i)) & 15U];
+  return text;
+}
+
+/// A time of the steady clock on the wall's clock.
+api::TimePoint on_wall(std::chrono::steady_clock::time_point time) {
+  const auto ago = std::chrono::steady_clock::now() - time;
+  return std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
+}
+
+const char* text_of(config::Forwarding forwarding) {
+  switch (forwarding) {
+    case config::Forwarding::nat:
+      return "nat";
+    case config::Forwarding::tunnel:
+      return "tunnel";
+    case config::Forwarding::direct:
+      break;
+  }
+  return "direct";
+}
+
+std::string link_state(const std::optional<net::Link>& link) {
+  if (!link) return "missing";
+  if (!link->up) return "down";
+  return link->carrier ? "up" : "no carrier";
+}
+
+}  // namespace
+
+StatusBuilder::StatusBuilder(const Daemon& daemon) : daemon_(daemon), tables_(daemon.path_->tables()) {}
+
+api::StatusView StatusBuilder::build() {
+  view_.instance = daemon_.model_.instance;
+  view_.version = ASTIL_VERSION;
+  view_.started_at = daemon_.started_at_;
+  view_.engine = "xdp";
+  view_.layout_version = tables_.settings().header.layout_version;
+  view_.adopted = daemon_.path_->origin().kind != xdp::Origin::Kind::fresh;
+  view_.config = daemon_.config_view_;
+  add_interfaces();
+  add_tables();
+  if (daemon_.settled_) {
+    for (std::size_t i = 0; i < daemon_.path_->placed().size(); ++i) add_service(i);
+  }
+  add_problems();
+  return std::move(view_);
+}
+
+void StatusBuilder::add_interfaces() {
+  const auto attachments = daemon_.path_->engine().attachments();
+  for (const std::string& name : daemon_.model_.interfaces) {
+    const auto link = daemon_.network_->link(name);
+    api::InterfaceView interface{.name = name, .ifindex = 0, .hook = "", .why = "", .state = link_state(link), .mac = ""};
+    if (link) {
+      interface.ifindex = link->ifindex;
+      if (link->mac) interface.mac = net::to_string(*link->mac);
+      const auto attached = std::find_if(attachments.begin(), attachments.end(), [&](const dataplane::Attachment& attachment) {
+        return attachment.ifindex == link->ifindex;
+      });
+      if (attached != attachments.end()) {
+        interface.hook = attached->hook;
+        interface.why = attached->why;
+      }
+    }
+    view_.interfaces.push_back(std::move(interface));
+  }
+}
+
+void StatusBuilder::add_tables() {
+  const dataplane::PoolUse use = dataplane::pool_use(tables_);
+  const core::Sizes& sizes = tables_.sizes;
+  view_.tables = {
+      {.name = "flows", .used = daemon_.path_->census().used, .capacity = std::uint64_t{sizes.flow_lines} * core::kEntriesPerLine},
+      {.name = "services", .used = use.services, .capacity = sizes.services},
+      {.name = "backends", .used = use.backends, .capacity = sizes.backends},
+      {.name = "ring_slots", .used = use.ring_slots, .capacity = std::uint64_t{sizes.ring_lines} * core::kSlotsPerLine},
+  };
+}
+
+api::Traffic StatusBuilder::traffic_of(std::uint32_t backend) const {
+  const core::Counter counted = tables_.sum_counter(backend);
+  return {.packets = counted.packets,
+          .bytes = counted.bytes,
+          .new_connections = counted.connections,
+          .active_flows = daemon_.path_->active_flows(backend)};
+}
+
+api::HealthView StatusBuilder::health_of(const config::Service& service, const config::Backend& backend) const {
+  const health::TargetKey key{.service = service.name, .backend = backend.name};
+  api::HealthView view;
+  view.since = daemon_.started_at_;
+  const auto state = daemon_.checks_->state(key);
+  if (!state) return view;
+  view.state = state->health == health::Health::up     ? api::BackendState::up
+               : state->health == health::Health::down ? api::BackendState::down
+                                                       : api::BackendState::unknown;
+  if (state->health != health::Health::unknown) view.since = on_wall(state->since);
+  view.last_error = state->last_error;
+  if (state->last_duration.count() > 0) view.last_check_seconds = std::chrono::duration<double>(state->last_duration).count();
+  if (const auto counters = daemon_.checks_->counters(key)) {
+    view.checks_ok = counters->passed;
+    view.checks_failed = counters->failed;
+  }
+  return view;
+}
+
+api::NextHopView StatusBuilder::next_hop_of(const config::Backend& backend) const {
+  const auto hop = daemon_.network_->next_hop(backend.host);
+  if (hop.has_error()) return {.interface = "", .mac = "", .unresolved = hop.error().text()};
+  const auto link = daemon_.network_->link(hop->ifindex);
+  return {.interface = link ? link->name : "", .mac = net::to_string(hop->neighbour_mac), .unresolved = ""};
+}
+
+api::BackendView StatusBuilder::backend_view(std::size_t service, std::size_t backend) const {
+  const config::Service& wanted = daemon_.model_.services[service];
+  const config::Backend& config = wanted.backends[backend];
+  const std::uint32_t number = daemon_.path_->placed()[service].backends[backend];
+  const dataplane::ServiceState& published = daemon_.path_->published().services[service];
+  api::BackendView view{.name = config.name,
+                        .address = config.host,
+                        .port = static_cast<std::uint16_t>(config.port),
+                        .weight = static_cast<std::uint32_t>(config.weight),
+                        .health = health_of(wanted, config),
+                        .next_hop = next_hop_of(config),
+                        .traffic = traffic_of(number)};
+  view.in_rotation = published.backends[backend].rotation == dataplane::Rotation::in;
+  view.draining = !view.in_rotation && view.traffic.active_flows != 0;
+  if (!published.ring.empty()) {
+    const auto slots = std::count(published.ring.begin(), published.ring.end(), static_cast<std::uint16_t>(backend));
+    view.ring_share = static_cast<double>(slots) / static_cast<double>(published.ring.size());
+  }
+  return view;
+}
+
+/// Backends that are no longer in the configuration and still have flows.
+void StatusBuilder::add_retired(std::uint32_t service_id, api::ServiceView& view) const {
+  for (const dataplane::Retired& retired : daemon_.path_->retired()) {
+    if (retired.service != service_id) continue;
+    const core::Backend& record = tables_.backends()[retired.number];
+    api::BackendView backend{.name = daemon_.labels_of(retired.number).backend,
+                             .address = from_core(record.address),
+                             .port = host(record.port),
+                             .draining = true,
+                             .health = {},
+                             .next_hop = {},
+                             .traffic = traffic_of(retired.number)};
+    backend.next_hop.mac = net::to_string(mac_of(record.destination_mac));
+    view.traffic.active_flows += backend.traffic.active_flows;
+    view.backends.push_back(std::move(backend));
+  }
+}
+
+void StatusBuilder::add_service(std::size_t index) {
+  const config::Service& wanted = daemon_.model_.services[index];
+  const dataplane::ServiceState& published = daemon_.path_->published().services[index];
+  const std::uint32_t id = daemon_.path_->placed()[index].id;
+  api::ServiceView view{.name = wanted.name,
+                        .address = wanted.host,
+                        .port = static_cast<std::uint16_t>(wanted.port),
+                        .protocol = "tcp",
+                        .forwarding = text_of(wanted.forwarding),
+                        .scheduler = wanted.scheduler == config::Scheduler::maglev ? "maglev" : "round-robin",
+                        .ring_slots = static_cast<std::uint32_t>(published.ring.size()),
+                        .ring_digest = hex(balance::ring_digest(published)),
+                        .traffic = {},
+                        .backends = {}};
+  for (std::size_t b = 0; b < wanted.backends.size(); ++b) view.backends.push_back(backend_view(index, b));
+  add_retired(id, view);
+  const core::Counter removed = tables_.sum_counter(std::size_t{tables_.sizes.backends} + id);
+  view.traffic = {.packets = removed.packets, .bytes = removed.bytes, .new_connections = removed.connections, .active_flows = 0};
+  for (const api::BackendView& backend : view.backends) {
+    view.traffic.packets += backend.traffic.packets;
+    view.traffic.bytes += backend.traffic.bytes;
+    view.traffic.new_connections += backend.traffic.new_connections;
+    view.traffic.active_flows += backend.traffic.active_flows;
+  }
+  view_.services.push_back(std::move(view));
+}
+
+void StatusBuilder::add_problems() {
+  auto& problems = view_.problems;
+  if (!daemon_.settled_) problems.push_back({"the daemon is starting", "health checks and next hops are being looked up"});
+  if (!daemon_.last_error_.empty()) problems.push_back({daemon_.last_error_, "the packet path goes on as it was"});
+  for (const api::InterfaceView& interface : view_.interfaces) {
+    if (interface.state != "up") problems.push_back({"interface " + interface.name + " is " + interface.state, "ip link show " + interface.name});
+    if (interface.hook.empty() && interface.state != "missing") {
+      problems.push_back({"the packet path is not attached to " + interface.name, "see the daemon's log"});
+    }
+  }
+  for (const api::ServiceView& service : view_.services) {
+    const bool none = std::none_of(service.backends.begin(), service.backends.end(), [](const auto& b) { return b.in_rotation; });
+    if (none) problems.push_back({"service " + service.name + " has no backend in rotation: its packets are dropped", "see its backends"});
+    for (const api::BackendView& backend : service.backends) {
+      const std::string who = "backend " + backend.name + " of service " + service.name;
+      if (backend.health.state == api::BackendState::down) {
+        problems.push_back({who + " is down: " + backend.health.last_error, "check the server at " + backend.address.to_string()});
+      }
+      if (!backend.next_hop.unresolved.empty()) {
+        problems.push_back({who + " can not be reached: " + backend.next_hop.unresolved, "ip route get " + backend.address.to_string()});
+      }
+    }
+  }
+  const bool nat = std::any_of(daemon_.model_.services.begin(), daemon_.model_.services.end(), [](const config::Service& service) {
+    return service.forwarding == config::Forwarding::nat;
+  });
+  for (const std::string& name : nat ? daemon_.model_.interfaces : std::vector<std::string>{}) {
+    const auto forwarding = net::sysctl_ipv4(name, "forwarding");
+    if (forwarding.has_value() && *forwarding == 0) {
+      problems.push_back({"replies under nat that come in by " + name + " can not be routed: forwarding is off",
+                          "sysctl -w net.ipv4.conf." + name + ".forwarding=1"});
+    }
+  }
+}
+
+api::StatusView Daemon::status() const { return StatusBuilder(*this).build(); }
+
+}  // namespace astil::app

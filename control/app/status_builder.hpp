@@ -1,0 +1,30 @@
+// What `astil status` and the metrics show, gathered from the daemon's parts.
+#pragma once
+
+#include "control/app/daemon.hpp"
+
+namespace astil::app {
+
+class StatusBuilder {
+ public:
+  explicit StatusBuilder(const Daemon& daemon);
+
+  [[nodiscard]] api::StatusView build();
+
+ private:
+  void add_interfaces();
+  void add_tables();
+  void add_service(std::size_t index);
+  [[nodiscard]] api::BackendView backend_view(std::size_t service, std::size_t backend) const;
+  void add_retired(std::uint32_t service_id, api::ServiceView& view) const;
+  void add_problems();
+  [[nodiscard]] api::Traffic traffic_of(std::uint32_t backend) const;
+  [[nodiscard]] api::HealthView health_of(const config::Service& service, const config::Backend& backend) const;
+  [[nodiscard]] api::NextHopView next_hop_of(const config::Backend& backend) const;
+
+  const Daemon& daemon_;
+  const dataplane::Tables& tables_;
+  api::StatusView view_;
+};
+
+}  // namespace astil::app

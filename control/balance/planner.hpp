@@ -1,0 +1,77 @@
+// From what is wanted and what is known (weights, health, next hops) to what the packet path shall do. The planner remembers
+// the rings it made, since a ring changes by patch; a new planner is given the rings that the tables hold.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dataplane/desired.hpp"
+
+namespace astil::balance {
+
+enum class Availability {
+  unknown,  ///< not checked yet: as it was before, and out of rotation if it is new
+  up,
+  down,
+};
+
+/// How packets reach a backend. destination_mac 0: not known (any more), and the last one known is kept.
+struct Hop {
+  std::uint64_t destination_mac = 0;
+  std::uint64_t source_mac = 0;
+  std::uint32_t interface = 0;
+  core::Address source{};
+};
+
+struct BackendInput {
+  core::Address address{};
+  std::uint16_t port = 0;
+  std::uint32_t weight = 1;
+  Availability availability = Availability::unknown;
+  Hop hop;
+};
+
+struct ServiceInput {
+  std::string name;  ///< for the report
+  dataplane::ServiceKey key;
+  core::Forwarding forwarding = core::Forwarding::nat;
+  core::Scheduler scheduler = core::Scheduler::maglev;
+  std::uint32_t slots_per_weight = 100;
+  std::vector<BackendInput> backends;
+};
+
+/// What became of one service's ring.
+struct RingReport {
+  std::string service;
+  std::uint32_t slots = 0;
+  std::uint32_t moved = 0;
+  std::uint32_t least = 0;
+};
+
+struct Plan {
+  dataplane::DesiredState state;
+  std::vector<RingReport> rings;  ///< of services whose ring changed
+};
+
+class Planner {
+ public:
+  /// `inherited`: what the packet path does now.
+  explicit Planner(dataplane::DesiredState inherited) : last_(std::move(inherited.services)) {}
+
+  /// The state for these inputs. `commit` makes it the one that the next plan starts from.
+  [[nodiscard]] Plan plan(const std::vector<dataplane::InterfaceState>& interfaces,
+                          const std::vector<ServiceInput>& services) const;
+  void commit(const dataplane::DesiredState& state) { last_ = state.services; }
+
+ private:
+  std::vector<dataplane::ServiceState> last_;
+};
+
+/// Equal digests: the same backends at the same slots.
+[[nodiscard]] std::uint64_t ring_digest(const dataplane::ServiceState& service);
+
+/// A backend's identity in rings.
+[[nodiscard]] std::uint64_t identity_of(const core::Address& address, std::uint16_t port);
+
+}  // namespace astil::balance

@@ -1,0 +1,50 @@
+// Maglev lookup tables ("rings"): which backend has which part of the flows. Two ways to one: `make_ring` is a pure function of
+// the members (Eisenbud et al., "Maglev", NSDI'16, section 3.4, with weights); `patch_ring` changes a ring that is in use, and
+// moves no slot that does not have to move.
+//
+// A ring's length is a power of two, so that a ring that must grow doubles: every slot becomes two with the same backend,
+// and nothing moves (docs/decisions/0003-rings.md).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace astil::balance {
+
+/// A backend as a ring knows it.
+struct RingMember {
+  std::uint64_t identity = 0;  ///< the same on every node and after every restart: of address and port
+  std::uint32_t weight = 0;    ///< 0: gets no slot
+};
+
+/// A slot without an owner, in a previous ring.
+inline constexpr std::uint16_t kNobody = 0xffff;
+
+/// The smallest power of two with at least `slots_per_weight` slots for the smallest weight that is not 0; 0: there is none.
+[[nodiscard]] std::uint32_t ring_length(std::span<const RingMember> members, std::uint32_t slots_per_weight);
+
+/// Slots that each member is due: proportional to the weights, rounded so that the sum is `length`. What is left over by
+/// rounding goes to those of them who `hold` more than their share already, so that it moves nothing.
+[[nodiscard]] std::vector<std::uint32_t> slots_due(std::span<const RingMember> members, std::uint32_t length,
+                                                   std::span<const std::uint32_t> hold);
+
+/// Indices into `members` by slot. Empty where no member has a weight.
+[[nodiscard]] std::vector<std::uint16_t> make_ring(std::span<const RingMember> members, std::uint32_t length);
+
+struct PatchedRing {
+  std::vector<std::uint16_t> slots;
+  std::uint32_t moved = 0;  ///< slots whose owner changed
+  std::uint32_t least = 0;  ///< slots that had to, for the weights to be met
+};
+
+/// `previous`: a ring whose slots index `members`, or are kNobody; its length divides `length`.
+[[nodiscard]] PatchedRing patch_ring(std::span<const std::uint16_t> previous, std::span<const RingMember> members,
+                                     std::uint32_t length);
+
+/// The order of turns of weighted round-robin, interleaved so that no backend gets its turns in a row. Indices into
+/// `members`; at most about kMaxWheel turns, to which great weights are scaled down.
+[[nodiscard]] std::vector<std::uint16_t> make_wheel(std::span<const RingMember> members);
+inline constexpr std::uint32_t kMaxWheel = 4096;
+
+}  // namespace astil::balance

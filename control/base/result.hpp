@@ -1,0 +1,4 @@
+// The control plane's errors are those of the data plane.
+#pragma once
+
+#include "dataplane/base/result.hpp"

@@ -1,0 +1,206 @@
+// From views to text.
+#include "control/cli/render.hpp"
+
+#include <algorithm>
+
+#include "control/api/json.hpp"
+
+namespace astil::cli {
+namespace {
+
+std::string age(api::TimePoint since, api::TimePoint now) {
+  return duration_text(std::chrono::duration_cast<std::chrono::seconds>(now - since));
+}
+
+std::string problems_text(const std::vector<api::ProblemView>& problems, Colour colour) {
+  if (problems.empty()) return paint("No problems.", Tone::good, colour) + "\n";
+  std::string text = paint(plural(problems.size(), "problem"), Tone::bad, colour) + "\n";
+  for (const auto& problem : problems) {
+    text += "  " + paint(printable(problem.what), Tone::strong, colour) + "\n";
+    if (!problem.next_step.empty()) text += "    next: " + printable(problem.next_step) + "\n";
+  }
+  return text;
+}
+
+std::string daemon_text(const api::StatusView& status, api::TimePoint now, Colour colour) {
+  std::string text = paint("astil " + status.instance, Tone::strong, colour) + "  version " + status.version +
+                     ", engine " + status.engine + ", running for " + age(status.started_at, now);
+  if (status.adopted) text += ", took over a running packet path";
+  text += "\n";
+  if (!status.config.file.empty()) {
+    text += "configuration " + status.config.file;
+    if (status.config.applied_at) text += ", applied " + age(*status.config.applied_at, now) + " ago";
+    text += "\n";
+  }
+  return text;
+}
+
+std::string interfaces_text(const std::vector<api::InterfaceView>& interfaces, Colour colour) {
+  Table table({{"INTERFACE"}, {"STATE"}, {"HOOK"}, {"MAC"}, {"WHY"}});
+  for (const auto& i : interfaces) {
+    table.add({{i.name}, {i.state, i.state == "up" ? Tone::good : Tone::bad}, {i.hook}, {i.mac}, {i.why}});
+  }
+  return table.text(colour);
+}
+
+std::string tables_text(const std::vector<api::TableView>& tables, Colour colour) {
+  Table table({{"TABLE"}, {"USED", Align::right}, {"CAPACITY", Align::right}, {"FILL", Align::right}});
+  for (const auto& t : tables) {
+    const double fill = t.capacity == 0 ? 0 : static_cast<double>(t.used) / static_cast<double>(t.capacity);
+    table.add({{t.name},
+               {count_text(t.used)},
+               {count_text(t.capacity)},
+               {percent_text(fill), fill > 0.75 ? Tone::warning : Tone::plain}});
+  }
+  return table.text(colour);
+}
+
+/// The state in a word or two: what the checks say, and what follows from it.
+Cell state_cell(const api::BackendView& backend) {
+  auto text = api::to_string(backend.health.state);
+  if (backend.health.state == api::BackendState::down) return {text, Tone::bad};
+  if (backend.draining) return {text + ", draining", Tone::warning};
+  if (!backend.in_rotation) return {text + ", no new flows", Tone::warning};
+  return {text, backend.health.state == api::BackendState::up ? Tone::good : Tone::plain};
+}
+
+Cell next_hop_cell(const api::NextHopView& hop) {
+  if (hop.mac.empty()) return {hop.unresolved.empty() ? "not resolved" : printable(hop.unresolved), Tone::bad};
+  return {hop.interface + " " + hop.mac};
+}
+
+std::string age_cell(const api::HealthView& health, api::TimePoint now) {
+  return health.since == api::TimePoint{} ? "" : age(health.since, now);
+}
+
+std::string service_text(const api::ServiceView& service, api::TimePoint now, Colour colour) {
+  std::string text = paint(service.name, Tone::strong, colour) + "  " + endpoint_text(service.address, service.port) +
+                     " " + service.protocol + ", " + service.forwarding + ", " + service.scheduler + ", " +
+                     plural(service.ring_slots, "ring slot") + "\n";
+  Table table({{"BACKEND"},
+               {"ADDRESS"},
+               {"STATE"},
+               {"FOR", Align::right},
+               {"WEIGHT", Align::right},
+               {"RING", Align::right},
+               {"FLOWS", Align::right},
+               {"CONNECTIONS", Align::right},
+               {"PACKETS", Align::right},
+               {"BYTES", Align::right},
+               {"NEXT HOP"},
+               {"LAST ERROR"}});
+  for (const auto& b : service.backends) {
+    table.add({{b.name},
+               {endpoint_text(b.address, b.port)},
+               state_cell(b),
+               {age_cell(b.health, now)},
+               {std::to_string(b.weight)},
+               {percent_text(b.ring_share)},
+               {count_text(b.traffic.active_flows)},
+               {count_text(b.traffic.new_connections)},
+               {count_text(b.traffic.packets)},
+               {bytes_text(b.traffic.bytes)},
+               next_hop_cell(b.next_hop),
+               {printable(b.health.last_error), Tone::bad}});
+  }
+  const auto& sum = service.traffic;
+  table.add({{"all"},
+             {},
+             {},
+             {},
+             {},
+             {},
+             {count_text(sum.active_flows)},
+             {count_text(sum.new_connections)},
+             {count_text(sum.packets)},
+             {bytes_text(sum.bytes)},
+             {},
+             {}});
+  return text + table.text(colour);
+}
+
+std::string verdict_text(const api::TraceView& trace) {
+  if (trace.verdict == api::Verdict::drop) return "dropped: " + trace.reason;
+  if (trace.verdict == api::Verdict::pass) return "passed to the kernel: " + trace.reason;
+  std::string text = "to backend " + trace.backend + " of service " + trace.service;
+  if (!trace.interface.empty()) text += ", out of " + trace.interface;
+  if (!trace.mac.empty()) text += " to " + trace.mac;
+  if (trace.flow_known) return text + "; the flow is known";
+  if (trace.ring_slot) text += "; no flow yet, ring slot " + std::to_string(*trace.ring_slot) + " decided";
+  return text;
+}
+
+std::string ring_text(const api::RingChange& ring) {
+  const auto share = [&](std::uint32_t slots) {
+    return std::to_string(slots) + " (" + percent_text(ring.slots == 0 ? 0 : double(slots) / ring.slots) + ")";
+  };
+  return "  ring of " + ring.service + ": " + plural(ring.slots, "slot") + ", " + share(ring.moved) +
+         " moved, the least possible is " + share(ring.least) + "\n";
+}
+
+}  // namespace
+
+std::string status_text(const api::StatusView& status, api::TimePoint now, Colour colour) {
+  std::string text = problems_text(status.problems, colour) + "\n" + daemon_text(status, now, colour) + "\n" +
+                     interfaces_text(status.interfaces, colour) + "\n" + tables_text(status.tables, colour);
+  for (const auto& service : status.services) text += "\n" + service_text(service, now, colour);
+  return text;
+}
+
+std::string flows_text(const api::FlowsView& flows, Colour colour) {
+  if (flows.flows.empty()) return "No flows.\n";
+  Table table({{"SERVICE"}, {"CLIENT"}, {"DESTINATION"}, {"BACKEND"}, {"STATE"}, {"IDLE", Align::right}});
+  for (const auto& flow : flows.flows) {
+    table.add({{flow.service},
+               {endpoint_text(flow.client.address, flow.client.port)},
+               {endpoint_text(flow.destination.address, flow.destination.port)},
+               {flow.backend},
+               {api::to_string(flow.state), flow.state == api::FlowState::established ? Tone::good : Tone::plain},
+               {duration_text(std::chrono::seconds(flow.idle_seconds))}});
+  }
+  auto text = table.text(colour, "");
+  if (flows.matched > flows.flows.size()) {
+    text += "\n" + std::to_string(flows.flows.size()) + " of " + plural(flows.matched, "flow") +
+            "; see more with --limit\n";
+  }
+  return text;
+}
+
+std::string drops_text(const api::DropsView& drops, Colour colour) {
+  auto sorted = drops.drops;
+  std::ranges::stable_sort(sorted, std::greater(), &api::DropView::count);
+  Table table({{"REASON"}, {"PACKETS", Align::right}, {"MEANING"}});
+  for (const auto& drop : sorted) {
+    const Tone tone = drop.count == 0 ? Tone::faint : Tone::plain;
+    table.add({{drop.reason, tone}, {std::to_string(drop.count), tone}, {drop.description, tone}});
+  }
+  return table.text(colour, "");
+}
+
+std::string trace_text(const api::TraceView& trace, const api::TraceQuery& query, Colour colour) {
+  std::string text = query.protocol + " from " + endpoint_text(query.from.address, query.from.port) + " to " +
+                     endpoint_text(query.to.address, query.to.port) + "\n\n";
+  std::size_t width = 0;
+  for (const auto& step : trace.steps) width = std::max(width, step.stage.size());
+  for (const auto& step : trace.steps) {
+    const std::string padding(width - step.stage.size() + 2, ' ');
+    text += "  " + paint(step.stage, Tone::strong, colour) + padding + step.text + "\n";
+    std::string fields;
+    for (const auto& [key, value] : step.fields) fields += (fields.empty() ? "" : "  ") + key + "=" + value;
+    if (!fields.empty()) text += std::string(width + 4, ' ') + paint(fields, Tone::faint, colour) + "\n";
+  }
+  const bool leaves = trace.verdict == api::Verdict::transmit || trace.verdict == api::Verdict::redirect;
+  const Tone tone = leaves ? Tone::good : trace.verdict == api::Verdict::drop ? Tone::bad : Tone::plain;
+  return text + "\n" + paint(api::to_string(trace.verdict), tone, colour) + ": " + verdict_text(trace) + "\n";
+}
+
+std::string apply_text(const api::ApplyView& applied, const std::string& file, Colour colour) {
+  if (applied.changes.empty()) return file + " is what runs already: nothing to change\n";
+  std::string text =
+      paint(file + " applied", Tone::good, colour) + ": " + plural(applied.changes.size(), "change") + "\n";
+  for (const auto& change : applied.changes) text += "  " + change + "\n";
+  for (const auto& ring : applied.rings) text += ring_text(ring);
+  return text;
+}
+
+}  // namespace astil::cli

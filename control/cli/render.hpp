@@ -1,0 +1,25 @@
+// The daemon's answers as an operator reads them. Each function gives whole lines.
+#pragma once
+
+#include <string>
+
+#include "control/api/view.hpp"
+#include "control/cli/table.hpp"
+
+namespace astil::cli {
+
+/// One screen: problems with their next steps first, then the daemon, interfaces, tables, and each service with its
+/// backends. Ages are counted to `now`.
+[[nodiscard]] std::string status_text(const api::StatusView& status, api::TimePoint now, Colour colour);
+
+[[nodiscard]] std::string flows_text(const api::FlowsView& flows, Colour colour);
+
+/// Every reason, the most frequent first.
+[[nodiscard]] std::string drops_text(const api::DropsView& drops, Colour colour);
+
+/// What each stage saw, and the verdict in a sentence.
+[[nodiscard]] std::string trace_text(const api::TraceView& trace, const api::TraceQuery& query, Colour colour);
+
+[[nodiscard]] std::string apply_text(const api::ApplyView& applied, const std::string& file, Colour colour);
+
+}  // namespace astil::cli

@@ -1,0 +1,256 @@
+// What each command does. With `-o json` the answer, or the failure, is one JSON object on the standard output; as
+// text, failures go to the standard error.
+#include "control/cli/run.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+#include <fstream>
+#include <istream>
+#include <ostream>
+
+#include "control/api/json.hpp"
+#include "control/api/routes.hpp"
+#include "control/cli/client.hpp"
+#include "control/cli/render.hpp"
+#include "control/cli/usage.hpp"
+#include "control/config/load.hpp"
+
+namespace astil::cli {
+namespace {
+
+namespace json = boost::json;
+
+/// One command that is being carried out.
+struct Command {
+  const Invocation& invocation;
+  const Surroundings& with;
+
+  [[nodiscard]] bool as_json() const { return invocation.output == Output::json; }
+};
+
+void print_json(const Command& command, const json::value& value) {
+  command.with.out << json::serialize(value) << "\n";
+}
+
+/// Says why it did not work, and gives the exit code.
+int fail(const Command& command, const api::FailureView& failure) {
+  const int code = failure.diagnostics.empty() ? kRefused : kInvalid;
+  if (command.as_json()) {
+    print_json(command, api::to_json(failure));
+    return code;
+  }
+  command.with.err << config::render(failure.diagnostics);
+  command.with.err << "astil: " << printable(Error{failure.error, failure.remedy}.text()) << "\n";
+  return code;
+}
+
+int fail(const Command& command, const Error& error) { return fail(command, {error.what, error.remedy, {}}); }
+
+int misuse(const Surroundings& with, const Error& error) {
+  with.err << "astil: " << printable(error.text()) << "\n";
+  return kInvalid;
+}
+
+Result<json::value> parse_json(const std::string& text) {
+  boost::system::error_code failed;
+  auto value = json::parse(text, failed);
+  if (failed)
+    return Error{"the daemon's answer is not JSON: " + failed.message(), "is something else listening there?"};
+  return value;
+}
+
+/// The daemon's view, or why there is none.
+template <class View>
+Result<View> read_view(const std::string& body) {
+  const auto value = parse_json(body);
+  if (!value) return value.error();
+  auto view = api::from_json<View>(*value);
+  if (!view) return view.error().within("the daemon's answer");
+  return view;
+}
+
+int fail_with_reply(const Command& command, const Reply& reply) {
+  auto failure = read_view<api::FailureView>(reply.body);
+  if (!failure) return fail(command, Error{"the daemon answered with HTTP status " + std::to_string(reply.status), {}});
+  return fail(command, *failure);
+}
+
+/// Asks, and shows the answer: verbatim as JSON, else as `render` has it.
+template <class View, class Render>
+int show(const Command& command, const Question& question, const Render& render) {
+  const auto reply = ask(command.invocation.socket, question);
+  if (!reply) return fail(command, reply.error());
+  if (!*reply) return fail(command, no_daemon(command.invocation.socket));
+  if ((*reply)->status != 200) return fail_with_reply(command, **reply);
+  if (command.as_json()) {
+    command.with.out << (*reply)->body;
+    return kDone;
+  }
+  const auto view = read_view<View>((*reply)->body);
+  if (!view) return fail(command, view.error());
+  command.with.out << render(*view);
+  return kDone;
+}
+
+Result<std::string> read_all(std::istream& from, const std::string& name) {
+  std::string text;
+  std::array<char, 65536> piece{};
+  while (from.read(piece.data(), piece.size()), from.gcount() > 0) {
+    text.append(piece.data(), static_cast<std::size_t>(from.gcount()));
+  }
+  if (from.bad()) return system_error(name, errno);
+  return Result<std::string>(boost::system::in_place_value, std::move(text));
+}
+
+Result<std::string> read_file(const Command& command) {
+  const auto& name = command.invocation.operand;
+  if (name == "-") return read_all(command.with.in, "standard input");
+  std::ifstream file(name, std::ios::binary);
+  if (!file) return system_error(name, errno);
+  return read_all(file, name);
+}
+
+std::string name_of_input(const Command& command) {
+  return command.invocation.operand == "-" ? "(standard input)" : command.invocation.operand;
+}
+
+int check(const Command& command) {
+  const auto text = read_file(command);
+  if (!text) return misuse(command.with, text.error());
+  const auto name = name_of_input(command);
+  const auto model = config::load(*text, name);
+  if (!model) {
+    const auto& mistakes = model.error();
+    return fail(command, {name + ": " + plural(mistakes.size(), "mistake"), {}, mistakes});
+  }
+  std::size_t backends = 0;
+  for (const auto& service : model->services) backends += service.backends.size();
+  if (command.as_json()) {
+    print_json(command, {{"file", name}, {"services", model->services.size()}, {"backends", backends}});
+  } else {
+    command.with.out << name << " is right: " << plural(model->services.size(), "service") << ", "
+                     << plural(backends, "backend") << "\n";
+  }
+  return kDone;
+}
+
+int apply(const Command& command) {
+  auto text = read_file(command);
+  if (!text) return misuse(command.with, text.error());
+  const auto name = name_of_input(command);
+  const Question question{Method::post, "/v1/apply", {{"file", name}}, std::move(*text)};
+  return show<api::ApplyView>(
+      command, question, [&](const api::ApplyView& applied) { return apply_text(applied, name, command.with.colour); });
+}
+
+int status(const Command& command) {
+  return show<api::StatusView>(command, {Method::get, "/v1/status", {}, {}}, [&](const api::StatusView& view) {
+    return status_text(view, command.with.now(), command.with.colour);
+  });
+}
+
+/// The options given, as the API's parameters of the same names.
+Question question_of_options(const Command& command, const std::string& path) {
+  Question question{Method::get, path, {}, {}};
+  for (const auto& [name, value] : command.invocation.options) question.query.emplace_back(name.substr(2), value);
+  return question;
+}
+
+int flows(const Command& command) {
+  return show<api::FlowsView>(command, question_of_options(command, "/v1/flows"),
+                              [&](const api::FlowsView& view) { return flows_text(view, command.with.colour); });
+}
+
+int drops(const Command& command) {
+  return show<api::DropsView>(command, {Method::get, "/v1/drops", {}, {}},
+                              [&](const api::DropsView& view) { return drops_text(view, command.with.colour); });
+}
+
+int trace(const Command& command) {
+  const auto& options = command.invocation.options;
+  const auto from = api::parse_endpoint(options.at("--from"));
+  if (!from) return misuse(command.with, from.error().within("--from"));
+  const auto to = api::parse_endpoint(options.at("--to"));
+  if (!to) return misuse(command.with, to.error().within("--to"));
+  const auto protocol = options.find("--protocol");
+  const api::TraceQuery query{protocol == options.end() ? "tcp" : protocol->second, *from, *to};
+  if (query.protocol != "tcp" && query.protocol != "udp") {
+    return misuse(command.with, {"--protocol '" + query.protocol + "' is not a protocol", "use tcp or udp"});
+  }
+  return show<api::TraceView>(command, question_of_options(command, "/v1/trace"),
+                              [&](const api::TraceView& view) { return trace_text(view, query, command.with.colour); });
+}
+
+int detach(const Command& command) {
+  const auto& instance = command.invocation.instance;
+  const auto reply = ask(command.invocation.socket, {Method::post, "/v1/detach", {}, {}});
+  if (!reply) return fail(command, reply.error());
+  if (*reply && (*reply)->status != 200) return fail_with_reply(command, **reply);
+  if (!*reply) {
+    if (!command.with.detach_offline) return fail(command, no_daemon(command.invocation.socket));
+    if (const auto detached = command.with.detach_offline(instance); !detached) return fail(command, detached.error());
+  }
+  const std::string whose = *reply ? "the daemon removed it and ended" : "no daemon was running";
+  if (command.as_json()) {
+    print_json(command, {{"instance", instance}, {"daemon", reply->has_value()}});
+  } else {
+    command.with.out << "instance " << instance << " is out of the kernel; " << whose << "\n";
+  }
+  return kDone;
+}
+
+int version(const Command& command) {
+  const auto reply = ask(command.invocation.socket, {Method::get, "/v1/version", {}, {}});
+  const bool answered = reply && *reply && (*reply)->status == 200;
+  const auto daemon = answered ? read_view<api::VersionView>((*reply)->body)
+                               : Result<api::VersionView>(no_daemon(command.invocation.socket));
+  if (command.as_json()) {
+    print_json(command,
+               {{"version", ASTIL_VERSION}, {"daemon", daemon ? api::to_json(*daemon) : json::value(nullptr)}});
+    return kDone;
+  }
+  command.with.out << "astil " << ASTIL_VERSION << "\n";
+  if (daemon) {
+    command.with.out << "daemon " << daemon->version << ", layout " << daemon->layout_version << "\n";
+  } else {
+    command.with.out << "daemon: none answers at " << command.invocation.socket << "\n";
+  }
+  return kDone;
+}
+
+int help(const Command& command) {
+  const auto& about = command.invocation.operand;
+  const auto text = help_text(about);
+  if (!text) return misuse(command.with, text.error());
+  command.with.out << *text;
+  return kDone;
+}
+
+struct Handler {
+  std::string_view verb;
+  int (*run)(const Command&);
+};
+
+constexpr std::array kHandlers{
+    Handler{"check", check},   Handler{"apply", apply},     Handler{"status", status},
+    Handler{"flows", flows},   Handler{"drops", drops},     Handler{"trace", trace},
+    Handler{"detach", detach}, Handler{"version", version}, Handler{"help", help},
+};
+
+}  // namespace
+
+int run(std::span<const std::string> arguments, const Surroundings& surroundings) {
+  if (arguments.empty()) {
+    surroundings.err << general_help();
+    return kInvalid;
+  }
+  const auto invocation = parse(arguments);
+  if (!invocation) return misuse(surroundings, invocation.error());
+  const auto handler = std::ranges::find(kHandlers, invocation->verb, &Handler::verb);
+  return handler->run({*invocation, surroundings});
+}
+
+}  // namespace astil::cli

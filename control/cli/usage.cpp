@@ -1,0 +1,249 @@
+// The table of verbs, and what reads it.
+#include "control/cli/usage.hpp"
+
+#include <algorithm>
+
+#include "control/config/suggest.hpp"
+
+namespace astil::cli {
+namespace {
+
+const std::vector<Option>& global_options() {
+  static const std::vector<Option> kOptions{
+      {"--output", "text|json", "form of the answer (-o); json is the daemon's own, on one line"},
+      {"--instance", "NAME", "which daemon of this host is meant; default main"},
+      {"--socket", "PATH", "the daemon's socket; default /run/astil/NAME.sock"},
+      {"--help", "", "this text (-h)"},
+  };
+  return kOptions;
+}
+
+std::string_view long_form(std::string_view option) {
+  if (option == "-o") return "--output";
+  if (option == "-h") return "--help";
+  return option;
+}
+
+const Verb* find_verb(std::string_view name) {
+  const auto found = std::ranges::find(verbs(), name, &Verb::name);
+  return found == verbs().end() ? nullptr : &*found;
+}
+
+const Option* find_option(const std::vector<Option>& options, std::string_view name) {
+  const auto found = std::ranges::find(options, name, &Option::name);
+  return found == options.end() ? nullptr : &*found;
+}
+
+Error unknown_verb(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const auto& verb : verbs()) known.push_back(verb.name);
+  auto remedy = config::did_you_mean(name, known);
+  return {"there is no command '" + std::string(name) + "'", remedy.empty() ? "see astil help" : remedy};
+}
+
+Error unknown_option(std::string_view name, const Verb* verb) {
+  std::vector<std::string_view> known;
+  for (const auto& option : global_options()) known.push_back(option.name);
+  if (verb != nullptr) {
+    for (const auto& option : verb->options) known.push_back(option.name);
+  }
+  auto remedy = config::did_you_mean(name, known);
+  if (remedy.empty()) remedy = verb == nullptr ? "see astil help" : "see astil help " + std::string(verb->name);
+  return {"there is no option " + std::string(name) + (verb == nullptr ? "" : " of " + std::string(verb->name)),
+          remedy};
+}
+
+Result<> set_global(Invocation& invocation, std::string_view name, std::string value) {
+  if (name == "--instance") {
+    if (value.empty() || value.find('/') != std::string::npos) return Error{"--instance needs a name", {}};
+    invocation.instance = std::move(value);
+  } else if (name == "--socket") {
+    invocation.socket = std::move(value);
+  } else if (value == "json") {
+    invocation.output = Output::json;
+  } else if (value != "text") {
+    return Error{"--output '" + value + "' is not a form", "use text or json"};
+  }
+  return {};
+}
+
+/// Takes a command line apart, left to right.
+class Parser {
+ public:
+  explicit Parser(std::span<const std::string> arguments) : rest_(arguments) {}
+
+  Result<Invocation> run() {
+    while (!rest_.empty()) {
+      const std::string argument = take();
+      const bool option = argument.size() > 1 && argument.front() == '-';
+      if (const auto read = option ? take_option(argument) : take_word(argument); !read) return read.error();
+    }
+    if (help_ || verb_ == nullptr) return help();
+    if (const auto whole = complete(); !whole) return whole.error();
+    invocation_.verb = verb_->name;
+    if (invocation_.socket.empty()) invocation_.socket = "/run/astil/" + invocation_.instance + ".sock";
+    return invocation_;
+  }
+
+ private:
+  std::string take() {
+    std::string argument = rest_.front();
+    rest_ = rest_.subspan(1);
+    return argument;
+  }
+
+  Result<> take_word(const std::string& word) {
+    if (verb_ == nullptr) {
+      verb_ = find_verb(word);
+      if (verb_ == nullptr) return unknown_verb(word);
+      return {};
+    }
+    if (verb_->operand.empty() || !invocation_.operand.empty()) {
+      return Error{"'" + word + "' is one word too many", "see astil help " + std::string(verb_->name)};
+    }
+    invocation_.operand = word;
+    return {};
+  }
+
+  Result<> take_option(const std::string& argument) {
+    // -ojson, as kubectl and ip take it.
+    if (argument.size() > 2 && argument.starts_with("-o"))
+      return set_global(invocation_, "--output", argument.substr(2));
+    const auto equals = argument.find('=');
+    const std::string name(long_form(argument.substr(0, equals)));
+    const Option* own = verb_ == nullptr ? nullptr : find_option(verb_->options, name);
+    const Option* option = own != nullptr ? own : find_option(global_options(), name);
+    if (option == nullptr) return unknown_option(name, verb_);
+    if (option->value.empty()) {
+      if (equals != std::string::npos) return Error{name + " takes no value", {}};
+      help_ = true;
+      return {};
+    }
+    if (equals == std::string::npos && rest_.empty()) {
+      return Error{name + " needs a value", "write " + name + " " + std::string(option->value)};
+    }
+    auto value = equals == std::string::npos ? take() : argument.substr(equals + 1);
+    if (own == nullptr) return set_global(invocation_, name, std::move(value));
+    if (!invocation_.options.emplace(name, std::move(value)).second) return Error{name + " is given twice", {}};
+    return {};
+  }
+
+  Result<Invocation> help() {
+    if (verb_ != nullptr && verb_->name != "help") invocation_.operand = verb_->name;
+    invocation_.verb = "help";
+    return invocation_;
+  }
+
+  Result<> complete() const {
+    const std::string see = "see astil help " + std::string(verb_->name);
+    if (!verb_->operand.empty() && verb_->operand.front() != '[' && invocation_.operand.empty()) {
+      return Error{std::string(verb_->name) + " needs a " + std::string(verb_->operand), see};
+    }
+    for (const auto& option : verb_->options) {
+      if (option.required && !invocation_.options.contains(option.name)) {
+        return Error{std::string(verb_->name) + " needs " + std::string(option.name), see};
+      }
+    }
+    return {};
+  }
+
+  std::span<const std::string> rest_;
+  const Verb* verb_ = nullptr;
+  bool help_ = false;
+  Invocation invocation_;
+};
+
+std::string in_column(std::string text, std::size_t width) {
+  text.resize(std::max(text.size() + 2, width), ' ');
+  return text;
+}
+
+std::string options_text(const std::vector<Option>& options) {
+  std::string text;
+  for (const auto& option : options) {
+    std::string form = "  " + std::string(option.name);
+    if (!option.value.empty()) form += " " + std::string(option.value);
+    text += in_column(form, 24) + std::string(option.help) + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> kVerbs{
+      {"check",
+       "FILE",
+       "check a configuration file; no daemon needed",
+       "Reports every mistake at once, each with its line. FILE may be - for the standard input.\n"
+       "Exit code 0: the file is right; 2: it is not.\n",
+       {}},
+      {"apply",
+       "FILE",
+       "make a configuration file the running one",
+       "The daemon checks the file and refuses it whole if anything is wrong; then the old\n"
+       "configuration stays. Connections that are open stay on their backends. FILE may be -\n"
+       "for the standard input.\n",
+       {}},
+      {"status", "", "problems first, then interfaces, tables, services and backends", {}, {}},
+      {"flows",
+       "",
+       "list the connections in the flow table",
+       {},
+       {{"--service", "NAME", "only those of this service"},
+        {"--backend", "NAME", "only those on this backend"},
+        {"--client", "IP", "only those of this client"},
+        {"--limit", "N", "at most so many; default 1000"}}},
+      {"drops", "", "why packets were dropped, and how many", {}, {}},
+      {"trace",
+       "",
+       "ask where a packet would go, and why",
+       "Runs the packet path over the live tables and tells what each stage saw. Sends nothing\n"
+       "and changes nothing.\n",
+       {{"--from", "IP:PORT", "the client; an IPv6 address in brackets", true},
+        {"--to", "IP:PORT", "the service", true},
+        {"--protocol", "tcp|udp", "default tcp"}}},
+      {"detach",
+       "",
+       "remove everything from the kernel and end the daemon",
+       "Takes the service addresses, the programs, and the pinned tables away: the balancer\n"
+       "stops forwarding and every connection through it ends. Works without a daemon, too.\n",
+       {}},
+      {"version", "", "versions of this program and of the daemon", {}, {}},
+      {"help", "[COMMAND]", "this text, or more about a command", {}, {}},
+  };
+  return kVerbs;
+}
+
+Result<Invocation> parse(std::span<const std::string> arguments) { return Parser(arguments).run(); }
+
+std::string general_help() {
+  std::string text =
+      "astil asks and tells the layer-4 balancer's daemon.\n\nUsage: astil COMMAND [OPTION...]\n\nCommands:\n";
+  for (const auto& verb : verbs()) {
+    std::string form = "  " + std::string(verb.name);
+    if (!verb.operand.empty()) form += " " + std::string(verb.operand);
+    text += in_column(form, 24) + std::string(verb.summary) + "\n";
+  }
+  return text + "\nOptions of every command:\n" + options_text(global_options()) +
+         "\nExit codes: 0 done; 1 the daemon refused or does not answer; 2 wrong usage or an invalid file.\n";
+}
+
+Result<std::string> help_text(std::string_view name) {
+  if (name.empty()) return Result<std::string>(boost::system::in_place_value, general_help());
+  const Verb* verb = find_verb(name);
+  if (verb == nullptr) return unknown_verb(name);
+  std::string text = "Usage: astil " + std::string(name);
+  if (!verb->operand.empty()) text += " " + std::string(verb->operand);
+  for (const auto& option : verb->options) {
+    const auto form = std::string(option.name) + " " + std::string(option.value);
+    text += option.required ? " " + form : " [" + form + "]";
+  }
+  text += "\n\n" + std::string(verb->summary) + "\n";
+  if (!verb->details.empty()) text += "\n" + std::string(verb->details);
+  if (!verb->options.empty()) text += "\nOptions:\n" + options_text(verb->options);
+  text += "\nOptions of every command:\n" + options_text(global_options());
+  return Result<std::string>(boost::system::in_place_value, std::move(text));
+}
+
+}  // namespace astil::cli

@@ -1,0 +1,76 @@
+// Contradictions within one service; what concerns several services, and the tables' sizes, is in checks_across.cpp.
+#include "control/config/checks.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "control/config/checks_across.hpp"
+#include "control/config/keys.hpp"
+#include "control/config/utf8.hpp"
+#include "control/config/views.hpp"
+
+namespace astil::config {
+namespace {
+
+void check_health(const ServiceView& service, Mistakes& mistakes) {
+  if (!service.model->health || !service.is_sound("health")) return;
+  const HealthCheck& health = *service.model->health;
+  const Node& node = service.entry->value.find("health")->value;
+  const Entry* interval = node.find("interval");
+  const Entry* timeout = node.find("timeout");
+  const bool is_sound = is_sound_or_absent(interval, mistakes) && is_sound_or_absent(timeout, mistakes);
+  if (!is_sound || health.timeout <= health.interval) return;
+  const auto show = [](Milliseconds value) { return Duration{}.show(value); };
+  const std::string origin = timeout != nullptr ? "" : " (the default)";
+  const std::string relation =
+      "the timeout of " + show(health.timeout) + origin + " is longer than the interval of " + show(health.interval);
+  mistakes.add((timeout != nullptr ? timeout : interval)->value.place, relation,
+               "a probe must end before the next begins");
+}
+
+void check_weights(const ServiceView& service, Mistakes& mistakes) {
+  const std::vector<Backend>& backends = service.model->backends;
+  const auto has_no_weight = [](const Backend& backend) { return backend.weight == Weight{0}; };
+  if (backends.empty() || !std::all_of(backends.begin(), backends.end(), has_no_weight)) return;
+  mistakes.add(service.entry->value.find("backends")->place, "all backends of " + service.name() + " have weight 0",
+               "give one a weight, so that new flows have a place to go");
+}
+
+void check_port(const ServiceView& service, const BackendView& backend, Mistakes& mistakes) {
+  const Service& model = *service.model;
+  const bool keeps_port = model.forwarding != Forwarding::nat;
+  if (!keeps_port || !service.is_sound("forwarding") || model.port == Port{} || backend.model->port == model.port)
+    return;
+  if (!backend.is_sound("port")) return;
+  mistakes.add(
+      backend.place_of("port"),
+      "port " + kPort.show(backend.model->port) + " is not the service's port " + kPort.show(model.port),
+      "only forwarding nat can change the port; with " + kForwardings.show(model.forwarding) + " leave it out");
+}
+
+void check_once(const ServiceView& service, Mistakes& mistakes) {
+  std::map<std::pair<address, Port>, const BackendView*> seen;
+  for (const BackendView& backend : service.backends) {
+    if (!backend.has_endpoint()) continue;
+    const auto [first, is_new] = seen.try_emplace({backend.model->host, backend.model->port}, &backend);
+    if (is_new) continue;
+    mistakes.add(backend.place_of("address"), "backend " + backend.endpoint() + " stands twice in " + service.name(),
+                 "it is " + in_quotes(first->second->model->name) + line_of(first->second->entry->place) + " already");
+  }
+}
+
+}  // namespace
+
+void check_model(const Model& model, const Node& root, Mistakes& mistakes) {
+  const std::vector<ServiceView> services = views_of(model, root, mistakes);
+  for (const ServiceView& service : services) {
+    check_health(service, mistakes);
+    check_weights(service, mistakes);
+    check_once(service, mistakes);
+    for (const BackendView& backend : service.backends) check_port(service, backend, mistakes);
+  }
+  check_across(model, services, root, mistakes);
+}
+
+}  // namespace astil::config

@@ -1,0 +1,16 @@
+// Contradictions between services, with the API's endpoint, and with the sizes of the tables.
+#pragma once
+
+#include <vector>
+
+#include "control/config/model.hpp"
+#include "control/config/source.hpp"
+#include "control/config/tree.hpp"
+#include "control/config/views.hpp"
+
+namespace astil::config {
+
+/// `services` are the views of the model, `root` the tree it was read from.
+void check_across(const Model& model, const std::vector<ServiceView>& services, const Node& root, Mistakes& mistakes);
+
+}  // namespace astil::config

@@ -1,0 +1,19 @@
+// The defaults that follow from other values.
+#include "control/config/defaults.hpp"
+
+namespace astil::config {
+
+void fill_in_defaults(Model& model) {
+  if (model.socket.empty()) model.socket = "/run/astil/" + model.instance + ".sock";
+  const bool adds_addresses = model.addresses == AddressOwner::daemon;
+  if (adds_addresses && !model.address_interface && !model.interfaces.empty()) {
+    model.address_interface = model.interfaces.front();
+  }
+  for (Service& service : model.services) {
+    for (Backend& backend : service.backends) {
+      if (backend.port == Port{}) backend.port = service.port;
+    }
+  }
+}
+
+}  // namespace astil::config

@@ -1,0 +1,169 @@
+// Every key of the configuration file, declared once: its name, where its value goes in the model, what it accepts, and
+// what it means. The loader, the JSON Schema and the reference page all follow from here. Defaults stand in model.hpp
+// alone.
+//
+// A describe() walks one part of the model with a visitor V, which the loader (loader.hpp) and the catalogue
+// (catalogue.cpp) implement. Its calls:
+//
+//   required(name, member, kind, doc)              a value that must be given
+//   optional(name, member, kind, doc)              else the member's initial value holds
+//   optional(name, member, kind, doc, Otherwise)   else what Otherwise says, filled in later (defaults.hpp)
+//   list(name, strings, kind, most, doc)           from one to that many, each only once
+//   section(name, doc, describe_inner)             keys grouped for the reader, members of the same object
+//   section(name, optional_part, doc)              a part of its own that may be absent
+//   mapping(name, parts, kind of the names, AtLeast, doc)    named parts
+//   only_with(name, value, wanted, kind, describe_more)      keys that make sense with one choice alone
+//
+// A doc is one or two plain sentences; Markdown is not rendered everywhere it is shown.
+#pragma once
+
+#include "control/config/kinds.hpp"
+#include "control/config/model.hpp"
+
+namespace astil::config {
+
+/// The default of a key whose member's initial value does not tell it.
+struct Otherwise {
+  std::string_view words;
+};
+
+enum class AtLeast : std::size_t { none = 0, one = 1 };
+
+using namespace std::chrono_literals;
+
+inline constexpr Integer<Port> kPort{1, 65535};
+inline constexpr HostAddress kHostAddress;
+
+inline constexpr Text kInstanceName{"a name of a-z, 0-9 and minus, at most 32 characters", "a-z0-9-", "a-z0-9-", 32};
+inline constexpr Text kName{"a name of letters, digits, dot, minus and underscore, at most 63 characters", "A-Za-z0-9",
+                            "A-Za-z0-9._-", 63};
+/// As the kernel's dev_valid_name(): neither '/' nor ':' nor blanks.
+inline constexpr Text kInterfaceName{"an interface name, at most 15 characters", "!-.0-9;-~", "!-.0-9;-~", 15};
+/// sockaddr_un holds 108 bytes, the last of which is 0.
+inline constexpr Text kSocketPath{"an absolute path, at most 107 characters", "/", "!-~", 107};
+inline constexpr Text kUrlPath{"a path that begins with a slash, without blanks", "/", "!-~", 1024};
+inline constexpr Text kHttpHost{"a host name, at most 253 characters", "A-Za-z0-9[", "A-Za-z0-9.:_[]-", 253};
+
+inline constexpr Choice<EngineKind, 1> kEngines{"engine", {{{"xdp", EngineKind::xdp}}}};
+inline constexpr Choice<Protocol, 2> kProtocols{"protocol", {{{"tcp", Protocol::tcp}, {"udp", std::nullopt}}}};
+inline constexpr Choice<Forwarding, 3> kForwardings{
+    "forwarding", {{{"nat", Forwarding::nat}, {"tunnel", Forwarding::tunnel}, {"direct", Forwarding::direct}}}};
+inline constexpr Choice<Scheduler, 2> kSchedulers{
+    "scheduler", {{{"maglev", Scheduler::maglev}, {"round-robin", Scheduler::round_robin}}}};
+inline constexpr Choice<AddressOwner, 2> kAddressOwners{
+    "owner", {{{"daemon", AddressOwner::daemon}, {"none", AddressOwner::none}}}};
+
+enum class ProbeType { tcp, http };
+inline constexpr Choice<ProbeType, 2> kProbeTypes{"probe type", {{{"tcp", ProbeType::tcp}, {"http", ProbeType::http}}}};
+
+template <class V>
+void describe(V& v, HttpCheck& http) {
+  v.optional("path", http.path, kUrlPath, "What is asked for with GET.");
+  v.optional("host", http.host, kHttpHost, "The Host field of the request.",
+             Otherwise{"the backend's address and port"});
+  StatusRange status{http.status_low, http.status_high};
+  v.optional("status", status, StatusCodes{}, "Status codes that count as success.");
+  http.status_low = status.low;
+  http.status_high = status.high;
+}
+
+template <class V>
+void describe(V& v, HealthCheck& health) {
+  ProbeType type = ProbeType::tcp;
+  v.required("type", type, kProbeTypes, "What a probe does: open a TCP connection, or fetch a page by HTTP.");
+  HttpCheck http;
+  v.only_with("type", type, ProbeType::http, kProbeTypes, [&] { describe(v, http); });
+  if (type == ProbeType::http) health.probe = http;
+  v.optional("port", health.port, kPort, "Port that is probed.", Otherwise{"the backend's port"});
+  v.optional("interval", health.interval, Duration{50ms, 1h},
+             "Time from the start of a probe to the start of the next.");
+  v.optional("timeout", health.timeout, Duration{10ms, 1h},
+             "Time that a probe may take, from connecting to the answer. At most the interval.");
+  constexpr Integer<unsigned> kProbesInARow{1, 100};
+  v.optional("rise", health.rise, kProbesInARow, "Successes in a row that bring a backend up.");
+  v.optional("fall", health.fall, kProbesInARow, "Failures in a row that take a backend down.");
+}
+
+template <class V>
+void describe(V& v, Backend& backend) {
+  v.required("address", backend.host, kHostAddress, "Address of the server.");
+  v.optional(
+      "port", backend.port, kPort,
+      "Port of the server. Only nat can change the port; under nat, an address and port can serve one service only.",
+      Otherwise{"the service's port"});
+  v.optional(
+      "weight", backend.weight, Integer<Weight>{0, 1000},
+      "Share of the new flows, in proportion to the other weights. With 0 the backend gets no new flows and keeps "
+      "the ones it has.");
+}
+
+template <class V>
+void describe(V& v, Service& service) {
+  v.required("address", service.host, kHostAddress, "Address that clients connect to.");
+  v.required("port", service.port, kPort, "Port that clients connect to.");
+  v.optional("protocol", service.protocol, kProtocols, "Transport protocol.");
+  v.optional(
+      "forwarding", service.forwarding, kForwardings,
+      "How packets reach a backend. nat rewrites addresses, and replies must come back through the balancer; tunnel "
+      "wraps packets in IP-in-IP, direct rewrites the MAC address, and with both the backend has the service address "
+      "on its loopback and replies straight to the client.");
+  v.optional(
+      "scheduler", service.scheduler, kSchedulers,
+      "How a backend is picked for a new flow: maglev by a hash of the flow, round-robin in turn, both by weight.");
+  v.section("ring", "The lookup table that spreads flows over the backends.", [&](V& ring) {
+    ring.optional(
+        "slots_per_weight", service.ring_slots_per_weight, Integer<std::uint32_t>{10, 10000},
+        "Slots for the backend of the smallest weight. More slots follow the weights more closely and take more "
+        "memory, 2 bytes each.");
+  });
+  v.section("health", service.health, "How backends are probed. Without it every backend counts as up.");
+  v.mapping("backends", service.backends, kName, AtLeast::one, "The servers behind the service, by name.");
+}
+
+template <class V>
+void describe(V& v, TableSizes& tables) {
+  v.optional("flow_slots", tables.flow_slots, Integer<std::uint32_t>{1024, 1U << 28U, Steps::powers_of_two},
+             "Flows that can be remembered, 16 bytes each. Twice the flows you expect at once is a good size.");
+  v.optional("services", tables.services, Integer<std::uint32_t>{1, 65536}, "Room for services.");
+  v.optional("backends", tables.backends, Integer<std::uint32_t>{1, (1U << 20U) - 1},
+             "Room for backends: a server counts once for each service that uses it.");
+  v.optional(
+      "ring_slots", tables.ring_slots, Integer<std::uint32_t>{1024, 1U << 28U},
+      "Room for the rings of all services, 2 bytes a slot. Each ring has room twice: one to read while the next is "
+      "written.");
+}
+
+template <class V>
+void describe(V& v, Model& model) {
+  v.optional("instance", model.instance, kInstanceName,
+             "Name of this balancer on its host: of its pinned programs and its socket.");
+  v.list("interfaces", model.interfaces, kInterfaceName, kMostInterfaces,
+         "Interfaces that packets come in by and go out by. One will do; with two, name the clients' side and the "
+         "backends'.");
+  v.section("dataplane", "What moves the packets.", [&](V& dataplane) {
+    dataplane.optional("engine", model.engine, kEngines, "The engine: xdp runs in the interface's driver.");
+    dataplane.section("tables", "Sizes of the packet path's tables. A change keeps the flows.",
+                      [&](V& tables) { describe(tables, model.tables); });
+  });
+  v.section("addresses", "Who puts the service addresses on this host.", [&](V& addresses) {
+    addresses.optional(
+        "owner", model.addresses, kAddressOwners,
+        "daemon: astild adds each as a /32 and removes it when the service goes. none: you do, or routes bring "
+        "the packets.");
+    addresses.only_with("owner", model.addresses, AddressOwner::daemon, kAddressOwners, [&] {
+      addresses.optional("interface", model.address_interface, kInterfaceName, "Interface that gets the addresses.",
+                         Otherwise{"the first of interfaces"});
+    });
+  });
+  v.section("api", "Where the daemon can be asked.", [&](V& api) {
+    api.optional("socket", model.socket, kSocketPath, "Unix socket that the command line talks to.",
+                 Otherwise{"/run/astil/INSTANCE.sock"});
+    api.optional("metrics", model.metrics, ListenEndpoint{},
+                 "Address and port where Prometheus can scrape /metrics. Nothing can be changed through it.",
+                 Otherwise{"on the socket only"});
+  });
+  v.mapping("services", model.services, kName, AtLeast::none,
+            "What clients reach, by name. {} means none, on purpose.");
+}
+
+}  // namespace astil::config

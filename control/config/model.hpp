@@ -1,0 +1,115 @@
+// The typed model of one configuration file: what the operator asks for, every default filled in, every value checked.
+// Plain values; whoever holds a Model holds all of it. control/config/load.hpp makes it from YAML.
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <chrono>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace astil::config {
+
+using boost::asio::ip::address;
+using Milliseconds = std::chrono::milliseconds;
+
+/// A transport port, 1 to 65535, host byte order.
+enum class Port : std::uint16_t {};
+
+/// A backend's weight, 0 to 1000. 0: no new flows.
+enum class Weight : std::uint16_t {};
+
+enum class Protocol { tcp, udp };
+enum class Forwarding { nat, tunnel, direct };
+enum class Scheduler { maglev, round_robin };
+enum class EngineKind { xdp };
+
+/// Who puts the service addresses on an interface of the balancer.
+enum class AddressOwner {
+  daemon,  ///< astild, as /32, after the program forwards; removed again before it detaches
+  none,    ///< nobody: routes bring the packets, or the operator has done it
+};
+
+/// A TCP connection that opens is a success.
+struct TcpCheck {
+  auto operator<=>(const TcpCheck&) const = default;
+};
+
+/// GET `path`; a status within [status_low, status_high] is a success.
+struct HttpCheck {
+  std::string path = "/";
+  std::string host;  ///< the Host field; empty: the backend's address and port
+  std::uint16_t status_low = 200;
+  std::uint16_t status_high = 399;
+  auto operator<=>(const HttpCheck&) const = default;
+};
+
+struct HealthCheck {
+  std::variant<TcpCheck, HttpCheck> probe;
+  std::optional<Port> port;  ///< none: the backend's
+  Milliseconds interval{1000};
+  Milliseconds timeout{500};  ///< of one probe, from connect to answer; at most `interval`
+  unsigned rise = 2;          ///< successes in a row that bring a backend up
+  unsigned fall = 3;          ///< failures in a row that take it down
+  auto operator<=>(const HealthCheck&) const = default;
+};
+
+struct Backend {
+  std::string name;  ///< unique within the service
+  address host;
+  Port port{};  ///< default: the service's; other than that only under nat
+  Weight weight{1};
+  bool operator==(const Backend&) const = default;
+};
+
+struct Service {
+  std::string name;  ///< unique
+  address host;
+  Port port{};
+  Protocol protocol = Protocol::tcp;
+  Forwarding forwarding = Forwarding::nat;
+  Scheduler scheduler = Scheduler::maglev;
+  std::uint32_t ring_slots_per_weight = 100;  ///< slots for the smallest weight, at least; 10 to 10000
+  std::optional<HealthCheck> health;          ///< none: backends count as up
+  std::vector<Backend> backends;              ///< at least one
+  bool operator==(const Service&) const = default;
+};
+
+/// Interfaces of one balancer, at most.
+inline constexpr std::size_t kMostInterfaces = 64;
+
+/// Sizes of the packet path's tables. A change makes new tables; flows are carried over.
+struct TableSizes {
+  std::uint32_t flow_slots = 1U << 20U;  ///< a power of two, 1024 to 2^28
+  std::uint32_t services = 1024;         ///< at most 65536
+  std::uint32_t backends = 16384;        ///< uses of a backend by a service, 20 bits at most
+  std::uint32_t ring_slots = 4U << 20U;  ///< 2 bytes each, for all rings, two generations
+  auto operator<=>(const TableSizes&) const = default;
+};
+
+/// A TCP endpoint for the API's read-only part: `/metrics` and nothing that changes state.
+struct Endpoint {
+  address host;
+  Port port{};
+  bool operator==(const Endpoint&) const = default;
+};
+
+struct Model {
+  std::string instance = "main";  ///< names the pins, the socket: [a-z0-9-]{1,32}
+  EngineKind engine = EngineKind::xdp;
+  std::vector<std::string> interfaces;  ///< where packets come in and go out, at least one
+  AddressOwner addresses = AddressOwner::daemon;
+  std::optional<std::string>
+      address_interface;  ///< where service addresses are put; default: the first of `interfaces`
+  TableSizes tables;
+  std::string socket;  ///< of the API; default /run/astil/<instance>.sock
+  std::optional<Endpoint> metrics;
+  std::vector<Service> services;
+  bool operator==(const Model&) const = default;
+};
+
+}  // namespace astil::config

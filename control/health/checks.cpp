@@ -1,0 +1,224 @@
+#include "control/health/checks.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "control/base/log.hpp"
+
+namespace astil::health {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr double kStartSpread = 0.1;  // of the interval, before the first probe
+constexpr double kEarliest = 0.95;    // of the interval, between probes
+// A deadline noticed so late means that this process stood still, and answers may wait unread: they have this long to
+// be read.
+constexpr auto kStoodStill = 100ms;
+constexpr auto kReprieve = 100ms;
+constexpr auto kQuiet = 10s;  // between warnings of probes that could not be made
+
+Clock::duration part(Clock::duration whole, double fraction) {
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(whole) * fraction);
+}
+
+std::string timeout_text(config::Milliseconds timeout, Phase phase) {
+  return "timeout after " + std::to_string(timeout.count()) + "ms in " +
+         (phase == Phase::connect ? "connect" : "answer");
+}
+
+}  // namespace
+
+struct Checks::Probe {
+  std::uint64_t serial = 0;  // orders probes that are due at once
+  ProbeKey key;
+  std::vector<TargetKey> targets;
+  State state;
+  Counters counters;
+  RiseFall rise_fall;
+  std::unique_ptr<RunningProbe> running;
+  Clock::time_point due;      // its place in the queue
+  Clock::time_point planned;  // when the last probe was to start
+  Clock::time_point started;
+  bool reprieved = false;  // the one under way, from its deadline
+  bool in_step = true;     // with those that were configured together
+};
+
+Checks::Checks(Prober& prober, Alarm& alarm, Random random, OnChange on_change)
+    : prober_(prober), alarm_(alarm), random_(std::move(random)), on_change_(std::move(on_change)) {}
+
+Checks::~Checks() { alarm_.clear(); }
+
+void Checks::configure(const std::vector<Target>& targets) {
+  std::map<ProbeKey, std::unique_ptr<Probe>> probes;
+  std::map<TargetKey, Probe*> by_target;
+  for (const Target& target : targets) {
+    const ProbeKey key = key_of(target);
+    auto& probe = probes[key];
+    if (!probe) {
+      const auto before = probes_.find(key);
+      probe = before != probes_.end() ? std::move(before->second) : make_probe(target);
+      probe->targets.clear();
+    }
+    probe->targets.push_back(target.key);
+    by_target[target.key] = probe.get();
+  }
+  for (auto& [key, probe] : probes_) {
+    if (probe) retire(*probe);
+  }
+  probes_ = std::move(probes);
+  by_target_ = std::move(by_target);
+  arm();
+}
+
+std::optional<State> Checks::state(const TargetKey& key) const {
+  const auto found = by_target_.find(key);
+  return found == by_target_.end() ? std::nullopt : std::optional(found->second->state);
+}
+
+std::optional<Counters> Checks::counters(const TargetKey& key) const {
+  const auto found = by_target_.find(key);
+  return found == by_target_.end() ? std::nullopt : std::optional(found->second->counters);
+}
+
+void Checks::for_each(const std::function<void(const TargetKey&, const State&, const Counters&)>& visit) const {
+  for (const auto& [key, probe] : by_target_) visit(key, probe->state, probe->counters);
+}
+
+Checks::ProbeKey Checks::key_of(const Target& target) {
+  ProbeKey key{target.host, target.check.port.value_or(target.port), target.check};
+  key.check.port.reset();  // said already
+  return key;
+}
+
+std::unique_ptr<Checks::Probe> Checks::make_probe(const Target& target) {
+  const ProbeKey key = key_of(target);
+  State state;
+  Counters counters;
+  const auto before = by_target_.find(target.key);
+  if (before != by_target_.end()) {
+    counters = before->second->counters;
+    if (before->second->key.host == key.host && before->second->key.port == key.port) state = before->second->state;
+  }
+  if (state.health == Health::unknown) state.since = alarm_.now();
+  state.consecutive = 0;
+
+  auto probe = std::make_unique<Probe>(Probe{.serial = ++last_serial_,
+                                             .key = key,
+                                             .targets = {},
+                                             .state = state,
+                                             .counters = counters,
+                                             .rise_fall = {key.check.rise, key.check.fall, state.health},
+                                             .running = nullptr,
+                                             .due = {},
+                                             .planned = {},
+                                             .started = {}});
+  schedule(*probe, alarm_.now() + part(key.check.interval, kStartSpread * random_()));
+  return probe;
+}
+
+void Checks::retire(Probe& probe) { queue_.erase({probe.due, probe.serial, &probe}); }
+
+void Checks::schedule(Probe& probe, Clock::time_point due) {
+  retire(probe);
+  probe.due = due;
+  queue_.insert({due, probe.serial, &probe});
+}
+
+// An alarm that goes off too early is harmless, so it is only ever set earlier.
+void Checks::arm() {
+  if (queue_.empty()) return;
+  const Clock::time_point first = std::get<Clock::time_point>(*queue_.begin());
+  if (armed_ && *armed_ <= first) return;
+  armed_ = first;
+  alarm_.set(first, [this] { wake(); });
+}
+
+void Checks::wake() {
+  armed_.reset();
+  const Clock::time_point now = alarm_.now();
+  // What a probe's end calls may change the queue: look at its head anew each time.
+  while (!queue_.empty() && std::get<Clock::time_point>(*queue_.begin()) <= now) {
+    Probe& probe = *std::get<Probe*>(*queue_.begin());
+    if (probe.running) {
+      on_deadline(probe);
+    } else {
+      begin(probe);
+    }
+  }
+  arm();
+}
+
+void Checks::begin(Probe& probe) {
+  probe.planned = probe.due;
+  probe.started = alarm_.now();
+  probe.reprieved = false;
+  schedule(probe, probe.started + std::max<Clock::duration>(probe.key.check.timeout, 1ms));
+  probe.running =
+      prober_.start({probe.key.host, probe.key.port, probe.key.check.probe}, [this, &probe](Outcome outcome) {
+        finish(probe, std::move(outcome));
+        arm();
+      });
+}
+
+void Checks::on_deadline(Probe& probe) {
+  const Clock::time_point now = alarm_.now();
+  if (now - probe.due > kStoodStill && !probe.reprieved) {
+    probe.reprieved = true;
+    schedule(probe, now + std::min<Clock::duration>(kReprieve, probe.key.check.timeout));
+    return;
+  }
+  ++probe.counters.timed_out;
+  finish(probe, {Outcome::Kind::failed, timeout_text(probe.key.check.timeout, probe.running->phase())});
+}
+
+void Checks::finish(Probe& probe, Outcome outcome) {
+  const Clock::time_point now = alarm_.now();
+  probe.running.reset();
+  probe.state.last_duration = now - probe.started;
+  schedule_next(probe);
+  if (outcome.kind == Outcome::Kind::not_made) {
+    ++probe.counters.not_made;
+    warn_not_made(probe, outcome.error);
+    return;
+  }
+  const bool passed = outcome.kind == Outcome::Kind::passed;
+  ++(passed ? probe.counters.passed : probe.counters.failed);
+  const auto effect = probe.rise_fall.add(passed ? Finding::passed : Finding::failed);
+  probe.state.health = probe.rise_fall.health();
+  probe.state.consecutive = probe.rise_fall.consecutive();
+  if (!passed) probe.state.last_error = std::move(outcome.error);
+  if (passed && probe.state.health == Health::up) probe.state.last_error.clear();
+  if (effect == RiseFall::Effect::none) return;
+
+  probe.state.since = now;
+  ++probe.counters.transitions;
+  tell(probe);
+}
+
+void Checks::schedule_next(Probe& probe) {
+  const double earliest = probe.in_step ? kStartSpread : kEarliest;
+  probe.in_step = false;
+  const auto gap = part(probe.key.check.interval, earliest + (1 - earliest) * random_());
+  // A plan that was missed is not made up for: one probe at once, and on from there.
+  schedule(probe, std::max(probe.planned + gap, alarm_.now()));
+}
+
+void Checks::warn_not_made(const Probe& probe, const std::string& error) {
+  const Clock::time_point now = alarm_.now();
+  if (now < quiet_until_) return;
+  quiet_until_ = now + kQuiet;
+  log::warning(
+      "health probe not made, states stay as they are",
+      {{"address", probe.key.host.to_string()}, {"port", static_cast<unsigned>(probe.key.port)}, {"error", error}});
+}
+
+/// The last that is done with a probe: the callback may configure it away.
+void Checks::tell(const Probe& probe) {
+  if (!on_change_) return;
+  const auto targets = probe.targets;
+  const State state = probe.state;
+  for (const TargetKey& key : targets) on_change_(key, state);
+}
+
+}  // namespace astil::health

@@ -1,0 +1,104 @@
+// The health checks: which backend is probed when, and what the results make of it. Any number of targets on one loop
+// with one alarm; a probe that hangs delays no other. Targets that ask for the very same probe (address, port and
+// check) share one.
+//
+// What is sent, and when: the first probe of a target within a tenth of its interval, so that a start is quick; the
+// second at a random point of the next interval, so that ten thousand targets do not march in step; from then on one an
+// interval, up to five per cent early and never late, so that a dead backend is found within fall x interval + timeout.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "control/config/model.hpp"
+#include "control/health/alarm.hpp"
+#include "control/health/prober.hpp"
+#include "control/health/state.hpp"
+
+namespace astil::health {
+
+/// A backend of a service, by their names.
+struct TargetKey {
+  std::string service;
+  std::string backend;
+  auto operator<=>(const TargetKey&) const = default;
+};
+
+struct Target {
+  TargetKey key;
+  config::address host;
+  config::Port port{};  ///< the backend's; the check may name another
+  config::HealthCheck check;
+};
+
+class Checks {
+ public:
+  /// A target's health changed by a probe's result. May call `configure`; must not destroy the checks.
+  using OnChange = std::function<void(const TargetKey&, const State&)>;
+  /// Uniform in [0, 1).
+  using Random = std::function<double()>;
+
+  /// Prober and alarm must outlive this; the alarm is this one's alone.
+  Checks(Prober& prober, Alarm& alarm, Random random, OnChange on_change);
+  ~Checks();
+  Checks(const Checks&) = delete;
+  Checks& operator=(const Checks&) = delete;
+
+  /// The targets from now on, their keys unique. One that is as before goes on undisturbed. One whose check alone is
+  /// other keeps its health until the new check has found otherwise; one at another address or port starts as unknown.
+  /// Tells nobody: read `state` afterwards.
+  void configure(const std::vector<Target>& targets);
+
+  /// None: no such target.
+  [[nodiscard]] std::optional<State> state(const TargetKey& key) const;
+  [[nodiscard]] std::optional<Counters> counters(const TargetKey& key) const;
+
+  /// Every target, in the order of its key. For metrics and status.
+  void for_each(const std::function<void(const TargetKey&, const State&, const Counters&)>& visit) const;
+
+  /// Probes that are made for all the targets.
+  [[nodiscard]] std::size_t probe_count() const { return probes_.size(); }
+
+ private:
+  struct ProbeKey {
+    config::address host;
+    config::Port port{};
+    config::HealthCheck check;
+    std::strong_ordering operator<=>(const ProbeKey&) const = default;
+  };
+  struct Probe;
+  using Slot = std::tuple<Clock::time_point, std::uint64_t, Probe*>;
+
+  [[nodiscard]] static ProbeKey key_of(const Target& target);
+  [[nodiscard]] std::unique_ptr<Probe> make_probe(const Target& target);
+  void retire(Probe& probe);
+  void schedule(Probe& probe, Clock::time_point due);
+  void arm();
+  void wake();
+  void begin(Probe& probe);
+  void on_deadline(Probe& probe);
+  void finish(Probe& probe, Outcome outcome);
+  void schedule_next(Probe& probe);
+  void warn_not_made(const Probe& probe, const std::string& error);
+  void tell(const Probe& probe);
+
+  Prober& prober_;
+  Alarm& alarm_;
+  Random random_;
+  OnChange on_change_;
+  std::map<ProbeKey, std::unique_ptr<Probe>> probes_;
+  std::map<TargetKey, Probe*> by_target_;
+  std::set<Slot> queue_;  // each probe once: its next start, or the deadline of the one under way
+  std::optional<Clock::time_point> armed_;
+  std::uint64_t last_serial_ = 0;
+  Clock::time_point quiet_until_{};
+};
+
+}  // namespace astil::health

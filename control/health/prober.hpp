@@ -1,0 +1,49 @@
+// How a single probe is made, as the checks see it: started, it comes to an outcome or is given up. Time is not its
+// business; who starts it decides how long it may take.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "control/config/model.hpp"
+
+namespace astil::health {
+
+struct ProbeRequest {
+  config::address host;
+  config::Port port{};
+  std::variant<config::TcpCheck, config::HttpCheck> probe;
+};
+
+struct Outcome {
+  enum class Kind {
+    passed,
+    failed,
+    not_made,  ///< this machine lacked a descriptor, a port or memory: says nothing about the backend
+  };
+  Kind kind = Kind::passed;
+  std::string error;  ///< "connect: Connection refused", "status 503, expected 200-399", "not HTTP"; empty if passed
+};
+
+/// How far a probe has come.
+enum class Phase { connect, answer };
+
+/// A probe under way. Destroyed, it ends without a trace, and its outcome is never told.
+class RunningProbe {
+ public:
+  virtual ~RunningProbe() = default;
+  [[nodiscard]] virtual Phase phase() const = 0;
+};
+
+class Prober {
+ public:
+  using Done = std::function<void(Outcome)>;
+
+  virtual ~Prober() = default;
+  /// `done` is called once, later, never from within this call. It may destroy the running probe.
+  [[nodiscard]] virtual std::unique_ptr<RunningProbe> start(const ProbeRequest& request, Done done) = 0;
+};
+
+}  // namespace astil::health

@@ -1,0 +1,78 @@
+// Fixed-width integers, and integers in network byte order as types of their own, so that the two can not be mixed up.
+// Freestanding: the same text is compiled for the kernel.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace astil::core {
+
+using u8 = std::uint8_t;
+using u16 = std::uint16_t;
+using u32 = std::uint32_t;
+using u64 = std::uint64_t;
+
+/// A value as it lies in a packet: network byte order.
+enum class Be16 : u16 {};
+enum class Be32 : u32 {};
+
+constexpr u16 raw(Be16 value) { return static_cast<u16>(value); }
+constexpr u32 raw(Be32 value) { return static_cast<u32>(value); }
+
+constexpr u16 host(Be16 value) {
+  return std::endian::native == std::endian::little ? __builtin_bswap16(raw(value)) : raw(value);
+}
+constexpr u32 host(Be32 value) {
+  return std::endian::native == std::endian::little ? __builtin_bswap32(raw(value)) : raw(value);
+}
+constexpr Be16 be16(u16 value) { return Be16{host(Be16{value})}; }
+constexpr Be32 be32(u32 value) { return Be32{host(Be32{value})}; }
+
+/// A structure that lies in a packet at any offset. For the kernel's verifier unaligned loads are fine as they stand (a
+/// packed structure would be read byte by byte there); on the host the compiler has to be told.
+#ifdef __bpf__
+#define ASTIL_WIRE
+#else
+#define ASTIL_WIRE [[gnu::packed]]
+#endif
+
+/// The stages are composed into one straight program: a call costs more than most of them.
+#define ASTIL_INLINE [[gnu::always_inline]] inline
+
+/// A cold path as a function of its own, which the kernel's verifier looks at once and not once per way that leads to it.
+#ifdef __bpf__
+#define ASTIL_SUBPROGRAM extern "C" [[gnu::noinline]]
+#else
+#define ASTIL_SUBPROGRAM inline
+#endif
+
+/// Reads, in one access, what others write at the same time. (The BPF target knows no atomic loads; there an aligned load is one.)
+template <class T>
+ASTIL_INLINE T shared_load(const T& place) {
+#ifdef __bpf__
+  return static_cast<const volatile T&>(place);
+#else
+  return __atomic_load_n(&place, __ATOMIC_RELAXED);
+#endif
+}
+
+/// The position of the only bit set in an 8-bit mask, without a branch: each branch would be another way to verify.
+constexpr u32 bit_position(u32 bit) {
+  const u32 low = ((bit & 0xaaU) + 0xffU) >> 8U;
+  const u32 middle = ((bit & 0xccU) + 0xffU) >> 8U;
+  const u32 high = ((bit & 0xf0U) + 0xffU) >> 8U;
+  return low | (middle << 1U) | (high << 2U);
+}
+
+constexpr u32 lowest_bit(u32 mask) { return mask & (~mask + 1U); }
+
+/// 1 if a value below 2^63 is 0, else 0; without a branch.
+constexpr u32 is_zero(u64 value) { return static_cast<u32>((value - 1) >> 63U); }
+
+/// 1 if a < b, else 0, for values below 2^31; without a branch.
+constexpr u32 below(u32 a, u32 b) { return (a - b) >> 31U; }
+
+/// The greater of two values below 2^31; without a branch.
+constexpr u32 greater(u32 a, u32 b) { return a ^ ((a ^ b) & (0U - below(a, b))); }
+
+}  // namespace astil::core

@@ -1,0 +1,67 @@
+// What the packet path asks of an engine: access to one packet, to the tables, to time. The engines are
+// bpf/kernel_engine.hpp (XDP) and dataplane/native/native_engine.hpp (tests, fuzzers, trace).
+//
+// Packet: `begin()` and `end()` bound the bytes that can be read and written in place, from the Ethernet header on. They are
+// asked anew after `open_gap`.
+#pragma once
+
+#include "dataplane/core/flow_table.hpp"
+#include "dataplane/core/layout.hpp"
+
+namespace astil::core {
+
+/// Where a packet to an address leaves the machine, as the routing table has it.
+struct NextHop {
+  enum class Status : u8 { found, no_route, no_neighbour };
+
+  Status status = Status::no_route;
+  u32 interface = 0;        ///< ifindex
+  u64 destination_mac = 0;  ///< low 6 bytes
+  u64 source_mac = 0;
+};
+
+/// What becomes of the packet, and why.
+struct Verdict {
+  Reason reason;
+  u32 interface = 0;  ///< ifindex, for Action::transmit
+};
+
+// clang-format off
+template <class E>
+concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, Be32 address, FlowKey& key, u32 bytes) {
+  { engine.begin() };                                   // u8*: first byte of the Ethernet header
+  { engine.end() };                                     // u8*: behind the last byte that can be read
+  { engine.ingress() };                                 // u32: ifindex the packet came in by
+  { engine.open_gap(n) };                               // bool: n bytes more behind the Ethernet header, whose content is lost
+  { engine.tick() };                                    // u32: the clock of flow ages
+  { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes
+  { engine.settings() };                                // const Settings*, never null
+  { engine.interface_at(n) };                           // const Interface*; these are null where n is out of range
+  { engine.index_line(n) };                             // const IndexLine*
+  { engine.service(n) };                                // const Service*
+  { engine.backend(n) };                                // const Backend*
+  { engine.ring_line(n) };                              // const RingLine*
+  { engine.member_line(n) };                            // const MemberLine*
+  { engine.flow_line(n) };                              // FlowLine*
+  { engine.key_line(n) };                               // FlowKeyLine*
+  { engine.counter(n) };                                // Counter*: of this CPU, by slot
+  { engine.cpu_row() };                                 // CpuRow*: of this CPU
+  { engine.next_turn(n) };                              // u64: of a round-robin service, by id; each call another one
+  { engine.swap(entry, value, value) };                 // bool: compare and swap of 8 bytes
+  { engine.store_key(key, key) };                       // writes the cold half of a flow
+  { engine.add(entry, value) };                         // adds to a counter that only this CPU writes
+  { engine.want_neighbour(address, n) };                // asks the control plane to resolve an address at an interface
+};
+// clang-format on
+
+/// The engine's word on each stage, for `astil trace`. An engine that says nothing derives from this.
+struct Silent {
+  ASTIL_INLINE void saw_packet(const auto& /*packet*/) {}
+  ASTIL_INLINE void saw_service(const Service& /*service*/) {}
+  ASTIL_INLINE void saw_flow(const FlowPlace& /*place*/, const FlowHash& /*hash*/) {}
+  ASTIL_INLINE void saw_slot(const Service& /*service*/, Scheduler /*by*/, u32 /*slot*/, u32 /*backend*/) {}
+  ASTIL_INLINE void saw_backend(const Backend& /*backend*/, u32 /*number*/) {}
+  ASTIL_INLINE void saw_rewrite(Forwarding /*forwarding*/, Direction /*direction*/) {}
+};
+
+}  // namespace astil::core

@@ -1,0 +1,96 @@
+// One entry of the flow table: 8 bytes that change only as a whole, by compare-and-swap. What it says, how it ages and
+// which transitions its state makes. Pure functions, the same in the packet path, the census and the tools.
+#pragma once
+
+#include "dataplane/core/headers.hpp"
+#include "dataplane/core/layout.hpp"
+
+namespace astil::core {
+
+enum class FlowState : u8 {
+  free = 0,
+  claimed,      ///< a packet path has taken the place and is writing the key
+  half_open,    ///< packets of the client seen, so far in one age tick only
+  answered,     ///< half-open, and the backend's SYN-ACK was seen (nat)
+  established,  ///< earned: client packets in two age ticks, or SYN, SYN-ACK and ACK
+  closing,      ///< a FIN was seen
+  closed,       ///< a RST was seen
+};
+
+inline constexpr u32 kAgeBits = 10;
+inline constexpr u32 kAgeMask = (1U << kAgeBits) - 1;
+inline constexpr u32 kTickSeconds = 16;
+/// Half of what an age can tell apart: a longer timeout could not be told from a fresh flow.
+inline constexpr u32 kMaxTimeout = 1U << (kAgeBits - 1);
+
+/// The entry, taken apart.
+struct FlowEntry {
+  u32 tag = 0;  ///< 31 bits of the flow's hash, not 0
+  u32 age = 0;  ///< the tick of the last packet, modulo 2^10
+  FlowState state = FlowState::free;
+  u32 backend = 0;  ///< 20 bits
+};
+
+constexpr u64 pack(const FlowEntry& entry) {
+  return (u64{entry.tag} << 33U) | (u64{entry.age & kAgeMask} << 23U) | (u64{static_cast<u8>(entry.state)} << 20U) |
+         u64{entry.backend};
+}
+
+constexpr u32 tag_of(u64 entry) { return static_cast<u32>(entry >> 33U); }
+constexpr u32 age_of(u64 entry) { return static_cast<u32>(entry >> 23U) & kAgeMask; }
+constexpr FlowState state_of(u64 entry) { return static_cast<FlowState>((entry >> 20U) & 7U); }
+constexpr u32 backend_of(u64 entry) { return static_cast<u32>(entry) & ((1U << kBackendBits) - 1); }
+
+constexpr FlowEntry unpack(u64 entry) {
+  return {.tag = tag_of(entry), .age = age_of(entry), .state = state_of(entry), .backend = backend_of(entry)};
+}
+
+/// Ticks since the entry's last packet. The clocks of the packet path and of the control plane may differ by a tick, so an
+/// age slightly in the future counts as now.
+constexpr u32 idle_ticks(u64 entry, u32 tick) {
+  const u32 idle = (tick - age_of(entry)) & kAgeMask;
+  return idle * below(idle, kAgeMask - 3);
+}
+
+constexpr u32 is_expired(u64 entry, u32 tick, const u16 (&timeouts)[kFlowStates]) {
+  return 1U - below(idle_ticks(entry, tick), timeouts[(entry >> 20U) & 7U]);
+}
+
+enum class Direction : u8 { from_client, from_backend };
+
+/// The state after a packet with these TCP flags. `later_tick`: the packet is of a later age tick than the one before.
+constexpr FlowState next_state(FlowState state, u8 flags, Direction direction, bool later_tick) {
+  if ((flags & kTcpRst) != 0) return FlowState::closed;
+  if ((flags & kTcpFin) != 0) return state == FlowState::closed ? state : FlowState::closing;
+  if (direction == Direction::from_backend) {
+    const bool syn_ack = (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
+    return syn_ack && state == FlowState::half_open ? FlowState::answered : state;
+  }
+  if ((flags & kTcpSyn) != 0) return state;
+  if (state == FlowState::half_open && later_tick) return FlowState::established;
+  if (state == FlowState::answered) return FlowState::established;
+  return state;
+}
+
+/// What a full line gives up first: the highest class.
+enum class EvictionClass : u8 { established = 0, closing = 1, half_open = 2, expired = 3, free = 4 };
+
+/// The class by state, 4 bits each.
+inline constexpr u32 kClassByState = 0x41102224U;
+
+/// Without a branch, since the victim is looked for among 16 entries.
+constexpr EvictionClass eviction_class(u64 entry, u32 tick, const u16 (&timeouts)[kFlowStates]) {
+  const u32 by_state = (kClassByState >> (static_cast<u32>(state_of(entry)) * 4U)) & 7U;
+  const u32 in_use = 1U - (by_state >> 2U);
+  const u32 mask = 0U - (is_expired(entry, tick, timeouts) & in_use);
+  return static_cast<EvictionClass>((by_state & ~mask) | (static_cast<u32>(EvictionClass::expired) & mask));
+}
+
+/// Class above age: the longest idle first in a class.
+constexpr u32 eviction_rank(u64 entry, u32 tick, const u16 (&timeouts)[kFlowStates]) {
+  return (static_cast<u32>(eviction_class(entry, tick, timeouts)) << kAgeBits) | idle_ticks(entry, tick);
+}
+
+constexpr EvictionClass class_of_rank(u32 rank) { return static_cast<EvictionClass>(rank >> kAgeBits); }
+
+}  // namespace astil::core

@@ -1,0 +1,112 @@
+// The flow table: which backend has a connection. Lines of one cache line with 8 entries of 8 bytes; a flow has two candidate
+// lines, and the second is used only when the first holds 6 or more. No locks: an entry changes only by an 8-byte
+// compare-and-swap, whoever changes it. See docs/decisions/0002-flow-table.md.
+#pragma once
+
+#include "dataplane/core/flow_entry.hpp"
+#include "dataplane/core/hash.hpp"
+
+namespace astil::core {
+
+/// A line that holds as many sends new flows to their second candidate.
+inline constexpr u32 kCrowded = 6;
+
+/// A place in the table: where a flow stands, or where a new one will.
+struct FlowPlace {
+  u64* entry = nullptr;  ///< nullptr: none
+  u64 value = 0;         ///< as read
+  u32 line = 0;
+  u32 position = 0;  ///< in the line
+};
+
+namespace detail {
+
+/// A bit for each entry of the line with this tag. One pass without branches: neither the branch predictor nor the verifier
+/// has anything to guess.
+ASTIL_INLINE u32 matches(const FlowLine& line, u32 tag) {
+  u32 mask = 0;
+#pragma GCC unroll 8
+  for (u32 i = 0; i < kEntriesPerLine; ++i) mask |= is_zero(tag_of(shared_load(line.entries[i])) ^ tag) << i;
+  return mask;
+}
+
+ASTIL_INLINE FlowPlace place_at(FlowLine* line, u32 number, u32 position) {
+  u64* entry = &line->entries[position & (kEntriesPerLine - 1)];
+  return {.entry = entry, .value = shared_load(*entry), .line = number, .position = position};
+}
+
+}  // namespace detail
+
+/// Finds the flow by its tag in its two lines.
+template <class Engine>
+ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash) {
+  u32 number = hash.line;
+  FlowLine* line = engine.flow_line(number);
+  if (line == nullptr) return {};
+  u32 found = detail::matches(*line, hash.tag);
+  if (found == 0) {
+    number = hash.other_line;
+    line = engine.flow_line(number);
+    if (line == nullptr) return {};
+    found = detail::matches(*line, hash.tag);
+    if (found == 0) return {};
+  }
+  return detail::place_at(line, number, bit_position(lowest_bit(found)));
+}
+
+/// Is the key that stands beside the entry this one? A claimed entry has none yet.
+template <class Engine>
+ASTIL_INLINE bool has_key(Engine& engine, const FlowPlace& place, const FlowKey& key) {
+  const FlowKeyLine* keys = engine.key_line(place.line);
+  if (keys == nullptr) return false;
+  return keys->keys[place.position & (kEntriesPerLine - 1)] == key;
+}
+
+/// The entry of two lines to give up for a new flow: a free or expired one in the line that has more of them; where both are
+/// full, what has the highest eviction rank in either. Bit 3: in the second line; below it the position.
+ASTIL_SUBPROGRAM u32 astil_choose_victim(const FlowLine* first, const FlowLine* second, const Settings* settings, u32 tick) {
+  if (first == nullptr || second == nullptr || settings == nullptr) return 0;
+  u32 best[2] = {0, 0};
+  u32 room[2] = {0, 0};
+  for (u32 i = 0; i < kEntriesPerLine; ++i) {
+    const u64 values[2] = {shared_load(first->entries[i]), shared_load(second->entries[i])};
+    for (u32 side = 0; side < 2; ++side) {
+      const u32 rank = eviction_rank(values[side], tick, settings->timeouts);
+      best[side] = greater(best[side], (rank << 3U) | i);
+      room[side] += 1U - below(rank, static_cast<u32>(EvictionClass::expired) << kAgeBits);
+    }
+  }
+  const bool both_have_room = room[0] != 0 && room[1] != 0;
+  const bool second_better = both_have_room ? room[1] > room[0] : (best[1] >> 3U) > (best[0] >> 3U);
+  return second_better ? kEntriesPerLine | (best[1] & 7U) : best[0] & 7U;
+}
+
+/// Chooses the place for a new flow: in the first line while it is not crowded, else in either (astil_choose_victim).
+template <class Engine>
+ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowHash& hash, u32 tick) {
+  FlowLine* first = engine.flow_line(hash.line);
+  if (first == nullptr) return {};
+  const u32 free = detail::matches(*first, 0);
+  // Three free ones or more: taking away the lowest two leaves some.
+  const u32 one_less = free & (free - 1);
+  if ((one_less & (one_less - 1)) != 0) return detail::place_at(first, hash.line, bit_position(lowest_bit(free)));
+  FlowLine* second = engine.flow_line(hash.other_line);
+  if (second == nullptr) return {};
+  const u32 victim = astil_choose_victim(first, second, engine.settings(), tick);
+  const bool in_second = (victim & kEntriesPerLine) != 0;
+  return detail::place_at(in_second ? second : first, in_second ? hash.other_line : hash.line, victim & 7U);
+}
+
+/// Writes a flow to a place: claims it, writes the key, publishes. False where another changed the entry in between.
+template <class Engine>
+ASTIL_INLINE bool write_flow(Engine& engine, const FlowPlace& place, const FlowEntry& entry, const FlowKey& key) {
+  FlowKeyLine* keys = engine.key_line(place.line);
+  if (keys == nullptr) return false;
+  FlowEntry claim = entry;
+  claim.state = FlowState::claimed;
+  if (!engine.swap(place.entry, place.value, pack(claim))) return false;
+  engine.store_key(keys->keys[place.position & (kEntriesPerLine - 1)], key);
+  return engine.swap(place.entry, pack(claim), pack(entry));
+}
+
+}  // namespace astil::core

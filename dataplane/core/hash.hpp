@@ -1,0 +1,72 @@
+// The two hashes of the packet path. Flows come from strangers, so their hash is keyed by a secret; the index of services
+// holds what the operator wrote, so its hash only has to be quick.
+#pragma once
+
+#include "dataplane/core/layout.hpp"
+
+namespace astil::core {
+
+/// A connection as the client sees it: the client's end and the service's.
+struct FlowTuple {
+  Be32 client;
+  Be32 address;
+  Be16 client_port;
+  Be16 port;
+  u8 protocol;
+};
+
+/// What a flow's hash decides: its tag, its two lines, its place in a ring.
+struct FlowHash {
+  u32 tag;  ///< 31 bits, not 0
+  u32 line;
+  u32 other_line;  ///< not `line`, where there is more than one
+  u32 ring;        ///< scaled to a ring's length by `ring_slot`
+};
+
+constexpr u64 mixed(u64 value) {  // the finaliser of MurmurHash3: every bit depends on every bit
+  value ^= value >> 33U;
+  value *= 0xff51afd7ed558ccdULL;
+  value ^= value >> 33U;
+  value *= 0xc4ceb9fe1a85ec53ULL;
+  value ^= value >> 33U;
+  return value;
+}
+
+/// NH of UMAC (RFC 4418, section 5.2.2) over the tuple, then mixed: without the key, two tuples collide with a chance of 2^-32.
+constexpr u64 flow_digest(const FlowTuple& flow, const u64 (&key)[4]) {
+  const u64 ports = (u64{raw(flow.client_port)} << 16U) | raw(flow.port);
+  const u64 hosts_product = u64{static_cast<u32>(raw(flow.client) + static_cast<u32>(key[0]))} *
+                            u64{static_cast<u32>(raw(flow.address) + static_cast<u32>(key[1]))};
+  const u64 ports_product = u64{static_cast<u32>(ports + static_cast<u32>(key[2]))} *
+                            u64{static_cast<u32>(u32{flow.protocol} + static_cast<u32>(key[3]))};
+  return mixed(hosts_product + ports_product + (key[0] >> 32U));
+}
+
+constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[4], u32 line_mask) {
+  const u64 digest = flow_digest(flow, key);
+  const u32 low = static_cast<u32>(digest) & 0x7fffffffU;
+  const u32 high = static_cast<u32>(digest >> 32U);
+  const u32 tag = low == 0 ? 1 : low;
+  const u32 step = ((tag * 0x9e3779b1U) >> 4U) | 1U;
+  return {.tag = tag, .line = high & line_mask, .other_line = (high ^ step) & line_mask, .ring = low ^ (high << 11U)};
+}
+
+/// Multiply and shift: a slot in [0, length) without a division (Lemire, "Fast random integer generation in an interval").
+constexpr u32 ring_slot(u32 hash, u32 length) { return static_cast<u32>((u64{hash} * length) >> 32U); }
+
+enum class IndexKind : u32 { service = 0, reply = 1 };
+
+/// The place of (address, port, protocol) in the service index.
+struct IndexHash {
+  u32 line;  ///< before the mask
+  u32 tag;   ///< not 0
+};
+
+constexpr IndexHash index_hash(Be32 address, Be16 port, u8 protocol, IndexKind kind, u32 seed) {
+  u64 value = (u64{raw(address)} << 32U) | (u64{raw(port)} << 16U) | (u64{protocol} << 8U) | static_cast<u32>(kind);
+  value = (value ^ seed) * 0x9e3779b97f4a7c15ULL;
+  value = (value ^ (value >> 32U)) * 0xd6e8feb86659fd93ULL;
+  return {.line = static_cast<u32>(value >> 40U), .tag = static_cast<u32>(value >> 8U) | 1U};
+}
+
+}  // namespace astil::core

@@ -1,0 +1,59 @@
+// The headers of a packet, as they lie on the wire, and the few constants of theirs that the packet path needs.
+#pragma once
+
+#include "dataplane/core/bytes.hpp"
+
+namespace astil::core {
+
+struct ASTIL_WIRE EthernetHeader {
+  u16 destination[3];
+  u16 source[3];
+  Be16 type;
+};
+static_assert(sizeof(EthernetHeader) == 14);
+
+inline constexpr Be16 kEtherTypeIpv4 = be16(0x0800);
+
+/// RFC 791, section 3.1.
+struct ASTIL_WIRE Ipv4Header {
+  u8 version_length;  ///< version 4 bits, header length in 32-bit words 4 bits
+  u8 type_of_service;
+  Be16 total_length;  ///< bytes, header and payload
+  Be16 identification;
+  Be16 fragment;  ///< reserved 1 bit, DF, MF, offset in units of 8 bytes 13 bits
+  u8 time_to_live;
+  u8 protocol;
+  u16 checksum;
+  Be32 source;
+  Be32 destination;
+};
+static_assert(sizeof(Ipv4Header) == 20);
+
+inline constexpr Be16 kDontFragment = be16(0x4000);
+inline constexpr Be16 kMoreFragments = be16(0x2000);
+inline constexpr Be16 kFragmentOffset = be16(0x1fff);
+
+inline constexpr u8 kProtocolIpip = 4;
+inline constexpr u8 kProtocolTcp = 6;
+inline constexpr u8 kProtocolUdp = 17;
+
+/// RFC 9293, section 3.1.
+struct ASTIL_WIRE TcpHeader {
+  Be16 source;
+  Be16 destination;
+  Be32 sequence;
+  Be32 acknowledgment;
+  u8 offset;  ///< header length in 32-bit words 4 bits, reserved 4 bits
+  u8 flags;
+  Be16 window;
+  u16 checksum;
+  Be16 urgent;
+};
+static_assert(sizeof(TcpHeader) == 20);
+
+inline constexpr u8 kTcpFin = 0x01;
+inline constexpr u8 kTcpSyn = 0x02;
+inline constexpr u8 kTcpRst = 0x04;
+inline constexpr u8 kTcpAck = 0x10;
+
+}  // namespace astil::core

@@ -1,0 +1,207 @@
+// The tables of the packet path: one definition of each record, shared by the kernel program, the native engine, the
+// control plane and the tests. All records are of fixed size and lie in flat arrays that the control plane has mapped.
+//
+// Who writes: the control plane writes everything but flows, counters, cursors; it publishes by storing `Settings::active` as
+// the last step (see dataplane/publisher.hpp). Integers are in host byte order unless their type says otherwise.
+#pragma once
+
+#include "dataplane/core/bytes.hpp"
+#include "dataplane/core/reasons.hpp"
+
+namespace astil::core {
+
+/// Changes whenever a record below changes its size, its fields or their meaning.
+#ifndef ASTIL_LAYOUT_VERSION
+#define ASTIL_LAYOUT_VERSION 1
+#endif
+inline constexpr u32 kLayoutVersion = ASTIL_LAYOUT_VERSION;
+inline constexpr u64 kLayoutMagic = 0x6c69747361ULL;  // "astil"
+
+inline constexpr u32 kCacheLine = 64;
+
+/// An IPv4 address in words[0] with the rest zero, or an IPv6 address. The record around it says which.
+struct Address {
+  Be32 words[4];
+};
+
+// Comparisons stand outside of the records: the kernel's type information takes no operators.
+constexpr bool operator==(const Address& a, const Address& b) {
+  return a.words[0] == b.words[0] && a.words[1] == b.words[1] && a.words[2] == b.words[2] && a.words[3] == b.words[3];
+}
+
+enum class Family : u8 { ipv4 = 4, ipv6 = 6 };
+enum class Forwarding : u8 { nat, tunnel, direct };
+enum class Scheduler : u8 { maglev, round_robin };
+
+/// The sizes of all tables, in records.
+struct Sizes {
+  u32 cpus;           ///< rows of the per-CPU tables; the control plane has one row more, behind the others
+  u32 flow_lines;     ///< a power of two
+  u32 services;       ///< highest service id + 1
+  u32 backends;       ///< highest backend number + 1, at most 2^20
+  u32 ring_lines;     ///< of the pool of rings
+  u32 member_lines;   ///< of the pool of backend lists
+  u32 index_lines;    ///< of one generation's service index, a power of two
+  u32 reserved;
+};
+static_assert(sizeof(Sizes) == 32);
+
+constexpr bool operator==(const Sizes& a, const Sizes& b) {
+  return a.cpus == b.cpus && a.flow_lines == b.flow_lines && a.services == b.services && a.backends == b.backends &&
+         a.ring_lines == b.ring_lines && a.member_lines == b.member_lines && a.index_lines == b.index_lines;
+}
+
+/// The first 64 bytes of the settings are the same in every layout version, so that any daemon can tell what it found.
+struct LayoutHeader {
+  u64 magic;           ///< kLayoutMagic once the tables are complete
+  u32 layout_version;  ///< kLayoutVersion of whoever made them
+  u32 ring_only;       ///< not 0: every scheduler places new flows by the ring, while flows are carried to other tables
+  Sizes sizes;
+  u64 reserved[2];
+};
+static_assert(sizeof(LayoutHeader) == kCacheLine);
+
+/// Where the service index of one generation lies and how it is hashed.
+struct Generation {
+  u32 index_mask;  ///< lines in use - 1
+  u32 seed;        ///< chosen so that no line overflows
+  u32 has_replies;  ///< not 0: holds reply keys of nat services
+  u32 reserved;
+};
+
+inline constexpr u32 kFlowStates = 8;
+
+struct Settings {
+  LayoutHeader header;
+  u64 hash_key[4];            ///< secret; chosen once, carried along for ever: another key loses every flow
+  u32 active;                 ///< generation in use, 0 or 1; 2: none yet
+  u32 tick_multiplier;        ///< age tick = jiffies * tick_multiplier / 2^32
+  u32 interface_multiplier;   ///< slot = ifindex * interface_multiplier / 2^26; chosen without collisions
+  u32 reserved;
+  Generation generations[2];
+  u16 timeouts[kFlowStates];  ///< by FlowState, in age ticks, below kMaxTimeout
+};
+static_assert(sizeof(Settings) == 160);
+
+inline constexpr u32 kNoGeneration = 2;
+
+/// An entry of the service index: 8 fill a cache line, filled from the front. Tag 0: empty, and so are all behind it.
+struct IndexEntry {
+  u32 tag;
+  u32 reference;  ///< service id; of a reply key the number of the backend whose replies under nat are rewritten
+};
+inline constexpr u32 kEntriesPerLine = 8;
+
+struct IndexLine {
+  IndexEntry entries[kEntriesPerLine];
+};
+static_assert(sizeof(IndexLine) == kCacheLine);
+
+/// A span of slots in the ring pool.
+struct RingSpan {
+  u32 first;   ///< slot number in the pool, a multiple of kSlotsPerLine
+  u32 length;  ///< slots; 0: no backend in rotation
+};
+
+/// One service in one generation: records of generation g lie at [g * Sizes::services + id].
+struct Service {
+  Address address;
+  Be16 port;
+  u8 protocol;  ///< IANA number
+  Family family;
+  Forwarding forwarding;
+  Scheduler scheduler;
+  u16 in_use;  ///< 0: no such service
+  u32 id;
+  u32 first_member;  ///< in the member pool: the backend numbers that ring slots index; a multiple of kMembersPerLine
+  RingSpan ring;     ///< Maglev
+  RingSpan wheel;    ///< round-robin: the order of turns, weights included
+  u32 reserved[4];
+};
+static_assert(sizeof(Service) == kCacheLine);
+
+inline constexpr u32 kSlotsPerLine = 32;
+struct RingLine {
+  u16 slots[kSlotsPerLine];  ///< index into the service's members
+};
+static_assert(sizeof(RingLine) == kCacheLine);
+
+inline constexpr u32 kMembersPerLine = 16;
+struct MemberLine {
+  u32 numbers[kMembersPerLine];  ///< backend numbers
+};
+static_assert(sizeof(MemberLine) == kCacheLine);
+
+inline constexpr u32 kBackendBits = 20;
+inline constexpr u32 kNoService = ~0U;
+
+/// A service's use of a backend. Its number is used again only when no flow holds it any more. The two MAC words are
+/// stored whole (8 bytes), so that a packet sees the old or the new one.
+struct Backend {
+  Address address;
+  Address source;       ///< of the outer header of a tunnel
+  u64 destination_mac;  ///< of the next hop, as in the packet, in the low 6 bytes; 0: not resolved
+  u64 source_mac;       ///< of the outgoing interface, likewise
+  u32 interface;        ///< ifindex
+  u32 service;          ///< id, or kNoService
+  Be16 port;
+  Family family;
+  u8 in_rotation;  ///< 0: a SYN chooses anew, even where its flow is known
+  u32 reserved;
+};
+static_assert(sizeof(Backend) == kCacheLine);
+
+/// An interface that packets come in by, at its slot (see Settings::interface_multiplier).
+struct Interface {
+  u64 mac;      ///< own, as in the packet, in the low 6 bytes
+  u32 ifindex;  ///< 0: empty
+  u32 reserved;
+};
+inline constexpr u32 kInterfaces = 64;
+
+/// An entry of the flow table: tag 31 bits, age 10, state 3, backend 20, from the top. 0: free. See flow_table.hpp.
+struct FlowLine {
+  u64 entries[kEntriesPerLine];
+};
+static_assert(sizeof(FlowLine) == kCacheLine);
+
+/// The cold half of an IPv4 flow, at the same place in its own array; the service's address follows from the backend.
+struct FlowKey {
+  Be32 client;
+  Be16 client_port;
+  Be16 service_port;
+};
+
+constexpr bool operator==(const FlowKey& a, const FlowKey& b) {
+  return a.client == b.client && a.client_port == b.client_port && a.service_port == b.service_port;
+}
+struct FlowKeyLine {
+  FlowKey keys[kEntriesPerLine];
+};
+static_assert(sizeof(FlowKeyLine) == kCacheLine);
+
+/// Counters of a backend number (slots below Sizes::backends) or of a service id (behind them: what its removed
+/// backends have counted). One row of all slots per CPU; the row behind the last CPU's belongs to the control plane.
+struct Counter {
+  u64 packets;
+  u64 bytes;        ///< of IP datagrams from clients, and of replies under nat
+  u64 connections;  ///< placed on the backend
+  u64 reserved;
+};
+static_assert(sizeof(Counter) == 32);
+
+/// Counters of one CPU that belong to no backend.
+struct CpuRow {
+  u64 reasons[32];  ///< by Reason
+  u64 events[32];   ///< by FlowEvent
+};
+static_assert(static_cast<u32>(Reason::count) <= 32 && static_cast<u32>(FlowEvent::count) <= 32);
+
+/// The next turn of a round-robin service, by id; a cache line each, since every CPU that places a flow writes it.
+struct Cursor {
+  u64 turn;
+  u64 reserved[7];
+};
+static_assert(sizeof(Cursor) == kCacheLine);
+
+}  // namespace astil::core

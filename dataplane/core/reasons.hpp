@@ -1,0 +1,80 @@
+// Why a packet went where it went: every way through the packet path ends with one of these, and each has its counter.
+// The one list from which the counters, the metrics, `astil drops` and `astil trace` take names and sentences.
+#pragma once
+
+#include "dataplane/core/bytes.hpp"
+
+namespace astil::core {
+
+enum class Action : u8 {
+  pass,      ///< to the kernel, untouched
+  drop,      ///< counted by reason
+  transmit,  ///< out of an interface
+};
+
+// name, action, what an operator should know
+#define ASTIL_REASONS(X)                                                                                             \
+  X(forwarded, transmit, "a client's packet, sent to a backend")                                                     \
+  X(replied, transmit, "a backend's reply under nat, sent to the client")                                            \
+  X(not_ipv4, pass, "not IPv4, or shorter than its headers say")                                                     \
+  X(other_mac, pass, "a frame for another station, flooded by a bridge or switch")                                   \
+  X(not_tcp, pass, "not TCP")                                                                                        \
+  X(no_service, pass, "no service at this address, port and protocol")                                               \
+  X(unknown_reply, pass, "from a backend's address and port under nat, but of no flow through this balancer")        \
+  X(unready, pass, "the tables hold no configuration yet")                                                           \
+  X(no_backend, drop, "the service has no backend in rotation")                                                      \
+  X(no_next_hop, drop, "the backend's next hop has no known MAC address")                                            \
+  X(no_route, drop, "no route to the client of a reply under nat")                                                   \
+  X(no_neighbour, drop, "the client's next hop has no known MAC address yet; the daemon is asked to resolve it")     \
+  X(fragment, drop, "a first fragment of a datagram for a service")                                                  \
+  X(ttl_expired, drop, "time to live used up: a forwarding loop, or a traceroute")                                   \
+  X(no_headroom, drop, "the driver left no room for the tunnel header in front of the packet")                       \
+  X(too_long, drop, "no total length left for the tunnel header: more than 65515 bytes")                             \
+  X(internal, drop, "tables contradict each other; please report it")
+
+enum class Reason : u8 {
+#define ASTIL_REASON(name, action, text) name,
+  ASTIL_REASONS(ASTIL_REASON)
+#undef ASTIL_REASON
+      count
+};
+
+/// In the list, what transmits stands first, then what passes, then what drops.
+inline constexpr Reason kFirstPass = Reason::not_ipv4;
+inline constexpr Reason kFirstDrop = Reason::no_backend;
+
+constexpr Action action_of(Reason reason) {
+  if (reason >= kFirstDrop) return Action::drop;
+  return reason >= kFirstPass ? Action::pass : Action::transmit;
+}
+
+struct ReasonText {
+  const char* name;
+  Action action;
+  const char* text;
+};
+
+inline constexpr ReasonText kReasons[] = {
+#define ASTIL_REASON(name, action, text) {#name, Action::action, text},
+    ASTIL_REASONS(ASTIL_REASON)
+#undef ASTIL_REASON
+};
+
+constexpr bool reasons_are_in_order() {
+  for (u32 i = 0; i < static_cast<u32>(Reason::count); ++i) {
+    if (kReasons[i].action != action_of(static_cast<Reason>(i))) return false;
+  }
+  return true;
+}
+static_assert(reasons_are_in_order());
+
+/// What happens to the flow table, counted beside the reasons.
+enum class FlowEvent : u8 {
+  evicted_half_open,    ///< a full line gave up a half-open flow for a new one
+  evicted_closing,      ///< ... a closing or closed one
+  evicted_established,  ///< ... an established one: the table is too small
+  contended,            ///< a flow was not written down, since others changed the line at the same time; the ring decided
+  count
+};
+
+}  // namespace astil::core

@@ -1,0 +1,135 @@
+// Stage 3: which backend has the connection? The flow table first; else the scheduler picks, and the choice is written down.
+#pragma once
+
+#include "dataplane/core/service.hpp"
+
+namespace astil::core {
+
+/// The backend that a packet goes to, or why there is none.
+struct Steering {
+  const Backend* backend = nullptr;
+  u32 number = 0;
+  Reason reason = Reason::count;  ///< where backend is nullptr
+};
+
+namespace detail {
+
+template <class Engine>
+ASTIL_INLINE Steering at_slot(Engine& engine, const Service& service, Scheduler by, const RingSpan& span, u32 offset) {
+  Steering none{.reason = Reason::internal};
+  const u32 slot = span.first + offset;
+  const RingLine* ring = engine.ring_line(slot / kSlotsPerLine);
+  if (ring == nullptr) return none;
+  const u32 member = service.first_member + ring->slots[slot % kSlotsPerLine];
+  const MemberLine* members = engine.member_line(member / kMembersPerLine);
+  if (members == nullptr) return none;
+  const u32 number = members->numbers[member % kMembersPerLine];
+  engine.saw_slot(service, by, offset, number);
+  const Backend* backend = engine.backend(number);
+  return {.backend = backend, .number = number, .reason = Reason::internal};
+}
+
+/// The scheduler's choice for a new flow. A packet in mid-connection takes the ring, whatever the scheduler: the only place
+/// that another balancer, or this one before it lost the flow, can have chosen as well.
+template <class Engine>
+ASTIL_INLINE Steering schedule(Engine& engine, const Service& service, const FlowHash& hash, bool opens) {
+  if (service.ring.length == 0) return {.reason = Reason::no_backend};
+  if (service.scheduler == Scheduler::round_robin && opens && service.wheel.length != 0 &&
+      engine.settings()->header.ring_only == 0) {
+    const u64 turn = engine.next_turn(service.id);
+    return at_slot(engine, service, Scheduler::round_robin, service.wheel, static_cast<u32>(turn % service.wheel.length));
+  }
+  return at_slot(engine, service, Scheduler::maglev, service.ring, ring_slot(hash.ring, service.ring.length));
+}
+
+/// A packet of a known flow: its age, stored only when it changed so that a busy flow leaves its line clean, and its state.
+template <class Engine>
+ASTIL_INLINE void touch(Engine& engine, const FlowPlace& place, u8 tcp_flags, Direction direction) {
+  const u32 tick = engine.tick() & kAgeMask;
+  FlowEntry entry = unpack(place.value);
+  const FlowState state = next_state(entry.state, tcp_flags, direction, tick != entry.age);
+  if (tick == entry.age && state == entry.state) return;
+  entry.age = tick;
+  entry.state = state;
+  // Where another packet of the flow was quicker, its word stands.
+  (void)engine.swap(place.entry, place.value, pack(entry));
+}
+
+template <class Engine>
+ASTIL_INLINE void count_event(Engine& engine, FlowEvent event) {
+  if (CpuRow* row = engine.cpu_row()) engine.add(&row->events[static_cast<u32>(event)], 1);
+}
+
+/// Notes a new flow down. A flow that can not be noted is not lost: the ring still decides for it.
+template <class Engine>
+ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowHash& hash, const FlowTuple& flow, u32 backend) {
+  const u32 tick = engine.tick();
+  if (place.entry == nullptr) {
+    place = choose_place(engine, hash, tick);
+    if (place.entry == nullptr) return;
+    if (place.value != 0) {
+      const EvictionClass given_up = eviction_class(place.value, tick, engine.settings()->timeouts);
+      if (given_up == EvictionClass::established) count_event(engine, FlowEvent::evicted_established);
+      if (given_up == EvictionClass::closing) count_event(engine, FlowEvent::evicted_closing);
+      if (given_up == EvictionClass::half_open) count_event(engine, FlowEvent::evicted_half_open);
+    }
+  }
+  const FlowEntry entry{.tag = hash.tag, .age = tick & kAgeMask, .state = FlowState::half_open, .backend = backend};
+  const FlowKey key{.client = flow.client, .client_port = flow.client_port, .service_port = flow.port};
+  if (!write_flow(engine, place, entry, key)) count_event(engine, FlowEvent::contended);
+}
+
+/// Does a SYN that meets a known flow open a new connection (a port used again), so that the scheduler chooses anew?
+template <class Engine>
+ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const FlowTuple& flow, const Backend& backend) {
+  const bool ended = state_of(place.value) >= FlowState::closing ||
+                     is_expired(place.value, engine.tick(), engine.settings()->timeouts) != 0;
+  if (!ended && backend.in_rotation != 0) return false;
+  // Another connection with the same tag: the two share the backend, or the one that is open would lose its own.
+  return has_key(engine, place, {.client = flow.client, .client_port = flow.client_port, .service_port = flow.port});
+}
+
+}  // namespace detail
+
+/// Steers a client's packet.
+template <class Engine>
+ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet, const Service& service, const FlowTuple& flow) {
+  const Settings* settings = engine.settings();
+  const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
+  const bool opens = (packet.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
+  FlowPlace place = find_flow(engine, hash);
+  engine.saw_flow(place, hash);
+  if (place.entry != nullptr) {
+    const u32 number = backend_of(place.value);
+    const Backend* backend = engine.backend(number);
+    if (backend != nullptr && backend->service == service.id) {
+      if (!opens || !detail::starts_over(engine, place, flow, *backend)) {
+        detail::touch(engine, place, packet.tcp_flags, Direction::from_client);
+        return {.backend = backend, .number = number};
+      }
+    } else {
+      place = {};  // another service's flow: that the tags are the same is a coincidence
+    }
+  }
+  Steering chosen = detail::schedule(engine, service, hash, opens);
+  if (chosen.backend == nullptr) return chosen;
+  // A reset of an unknown connection opens none, and is not worth a place.
+  if ((packet.tcp_flags & kTcpRst) != 0) return chosen;
+  detail::remember(engine, place, hash, flow, chosen.number);
+  if (Counter* counter = opens ? engine.counter(chosen.number) : nullptr) engine.add(&counter->connections, 1);
+  return chosen;
+}
+
+/// Is a backend's packet a reply of a flow that we sent there? Notes what it says of the flow's state.
+template <class Engine>
+ASTIL_INLINE bool is_known_reply(Engine& engine, const Packet& packet, const FlowTuple& flow, u32 backend) {
+  const Settings* settings = engine.settings();
+  const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
+  const FlowPlace place = find_flow(engine, hash);
+  engine.saw_flow(place, hash);
+  if (place.entry == nullptr || backend_of(place.value) != backend) return false;
+  detail::touch(engine, place, packet.tcp_flags, Direction::from_backend);
+  return true;
+}
+
+}  // namespace astil::core

@@ -1,0 +1,47 @@
+// The one interface behind which the engines stand: what the control plane needs of whatever moves packets.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/result.hpp"
+#include "dataplane/core/events.hpp"
+#include "dataplane/tables.hpp"
+
+namespace astil::dataplane {
+
+/// An interface that the packet path is attached to.
+struct Attachment {
+  std::uint32_t ifindex = 0;
+  std::string hook;  ///< "xdp native", "xdp generic"
+  std::string why;   ///< the reason for this hook
+};
+
+class Dataplane {
+ public:
+  Dataplane() = default;
+  Dataplane(const Dataplane&) = delete;
+  Dataplane& operator=(const Dataplane&) = delete;
+  virtual ~Dataplane() = default;
+
+  [[nodiscard]] virtual const Tables& tables() const = 0;
+
+  /// Returns when every packet that was under way at the call is done: what the packet path could see before, it sees no more.
+  virtual void wait_for_readers() = 0;
+
+  /// Now, on the clock of flow ages; may be one tick off from the packet path's.
+  [[nodiscard]] virtual std::uint32_t tick() const = 0;
+
+  /// Attaches the packet path, or renews it where it is attached. An interface that cannot take it stays as it was.
+  virtual Result<Attachment> attach(std::uint32_t ifindex) = 0;
+  virtual Result<void> detach(std::uint32_t ifindex) = 0;
+  [[nodiscard]] virtual std::vector<Attachment> attachments() const = 0;
+
+  /// A descriptor that becomes readable when `take_events` has something to take; -1: this engine has no events.
+  [[nodiscard]] virtual int event_descriptor() const = 0;
+  virtual void take_events(const std::function<void(const core::NeighbourWanted&)>& take) = 0;
+};
+
+}  // namespace astil::dataplane

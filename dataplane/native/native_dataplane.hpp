@@ -1,0 +1,44 @@
+// The engine without a kernel: tables in ordinary memory, packets handed in by a call. For tests, fuzzers and benchmarks of the
+// packet path's logic.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "dataplane/dataplane.hpp"
+#include "dataplane/native/native_engine.hpp"
+
+namespace astil::native {
+
+class NativeDataplane final : public dataplane::Dataplane {
+ public:
+  explicit NativeDataplane(const core::Sizes& sizes);
+
+  [[nodiscard]] const dataplane::Tables& tables() const override { return tables_; }
+  void wait_for_readers() override {}
+  [[nodiscard]] std::uint32_t tick() const override { return tick_; }
+  Result<dataplane::Attachment> attach(std::uint32_t ifindex) override;
+  Result<void> detach(std::uint32_t ifindex) override;
+  [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override { return attachments_; }
+  [[nodiscard]] int event_descriptor() const override { return -1; }
+  void take_events(const std::function<void(const core::NeighbourWanted&)>& /*take*/) override {}
+
+  void set_tick(std::uint32_t tick) { tick_ = tick; }
+
+  /// Runs a frame through the packet path; the frame becomes what would be sent.
+  core::Verdict run(Frame& frame, std::uint32_t ingress);
+
+  /// How `run` finds the next hop of replies.
+  std::function<core::NextHop(core::Be32 to, core::Be32 from, std::uint32_t length)> route;
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
+  std::vector<std::unique_ptr<std::byte, Free>> memory_;
+  dataplane::Tables tables_;
+  std::vector<dataplane::Attachment> attachments_;
+  std::uint32_t tick_ = 0;
+};
+
+}  // namespace astil::native

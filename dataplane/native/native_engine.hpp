@@ -1,0 +1,111 @@
+// The packet path on the host: one packet in a buffer, over any tables. Tests and fuzzers let it write; `astil trace` and
+// whoever only asks do not, and learn at each stage what was seen.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "dataplane/core/path.hpp"
+#include "dataplane/tables.hpp"
+
+namespace astil::native {
+
+using namespace core;  // NOLINT(google-build-using-namespace): the engine is the core's other half
+
+/// A frame with room in front of it for what the packet path puts there. Room: what XDP drivers leave.
+class Frame {
+ public:
+  static constexpr std::size_t kHeadroom = 256;
+
+  explicit Frame(std::span<const std::byte> bytes) : storage_(kHeadroom + bytes.size()), begin_(kHeadroom) {
+    std::copy(bytes.begin(), bytes.end(), storage_.begin() + static_cast<std::ptrdiff_t>(kHeadroom));
+  }
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return std::span(storage_).subspan(begin_); }
+  [[nodiscard]] std::byte* begin() { return storage_.data() + begin_; }
+  [[nodiscard]] std::byte* end() { return storage_.data() + storage_.size(); }
+  [[nodiscard]] bool grow(std::size_t bytes_more) {
+    if (bytes_more > begin_) return false;
+    begin_ -= bytes_more;
+    return true;
+  }
+
+ private:
+  std::vector<std::byte> storage_;
+  std::size_t begin_;
+};
+
+/// What the engine can not know by itself.
+struct Surroundings {
+  std::uint32_t ingress = 0;  ///< ifindex
+  std::uint32_t tick = 0;
+  std::uint32_t row = 0;  ///< of the per-CPU tables
+  std::function<NextHop(Be32 to, Be32 from, std::uint32_t length)> route =
+      [](Be32, Be32, std::uint32_t) { return NextHop{}; };
+  std::function<void(Be32 address, std::uint32_t interface)> want_neighbour = [](Be32, std::uint32_t) {};
+};
+
+enum class Access { read_write, read_only };
+
+/// `Observer` gets the packet path's word on each stage (see core::Silent).
+template <Access kAccess = Access::read_write, class Observer = Silent>
+class NativeEngine : public Observer {
+ public:
+  template <class... ObserverArguments>
+  NativeEngine(const dataplane::Tables& tables, Frame& frame, const Surroundings& surroundings, ObserverArguments&&... observer)
+      : Observer(std::forward<ObserverArguments>(observer)...), tables_(tables), frame_(frame), around_(surroundings) {}
+
+  u8* begin() { return reinterpret_cast<u8*>(frame_.begin()); }
+  u8* end() { return reinterpret_cast<u8*>(frame_.end()); }
+  u32 ingress() { return around_.ingress; }
+  bool open_gap(u32 bytes) { return frame_.grow(bytes); }
+  u32 tick() { return around_.tick; }
+  NextHop route(Be32 to, Be32 from, u32 length) { return around_.route(to, from, length); }
+  void want_neighbour(Be32 address, u32 interface) {
+    if constexpr (kAccess == Access::read_write) around_.want_neighbour(address, interface);
+  }
+
+  const Settings* settings() { return &tables_.settings(); }
+  const Interface* interface_at(u32 i) { return at(tables_.interfaces(), i); }
+  const IndexLine* index_line(u32 i) { return at(tables_.service_index(), i); }
+  const Service* service(u32 i) { return at(tables_.services(), i); }
+  const Backend* backend(u32 i) { return at(tables_.backends(), i); }
+  const RingLine* ring_line(u32 i) { return at(tables_.rings(), i); }
+  const MemberLine* member_line(u32 i) { return at(tables_.members(), i); }
+  FlowLine* flow_line(u32 i) { return at(tables_.flows(), i); }
+  FlowKeyLine* key_line(u32 i) { return at(tables_.flow_keys(), i); }
+  CpuRow* cpu_row() { return at(tables_.cpu_rows(), around_.row); }
+  Counter* counter(u32 slot) { return at(tables_.counters(), around_.row * tables_.counter_stride() + slot); }
+
+  u64 next_turn(u32 service) {
+    Cursor* cursor = at(tables_.cursors(), service);
+    if (cursor == nullptr) return 0;
+    if constexpr (kAccess == Access::read_only) return shared_load(cursor->turn);
+    return __atomic_fetch_add(&cursor->turn, 1, __ATOMIC_RELAXED);
+  }
+  bool swap(u64* place, u64 before, u64 after) {
+    if constexpr (kAccess == Access::read_only) return true;
+    return __atomic_compare_exchange_n(place, &before, after, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+  }
+  void store_key(FlowKey& place, const FlowKey& key) {
+    if constexpr (kAccess == Access::read_write) place = key;
+  }
+  void add(u64* counter, u64 amount) {
+    if constexpr (kAccess == Access::read_write) *counter += amount;
+  }
+
+ private:
+  template <class Record>
+  static Record* at(std::span<Record> records, std::size_t index) {
+    return index < records.size() ? &records[index] : nullptr;
+  }
+
+  dataplane::Tables tables_;
+  Frame& frame_;
+  const Surroundings& around_;
+};
+
+static_assert(Engine<NativeEngine<>>);
+
+}  // namespace astil::native

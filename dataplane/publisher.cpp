@@ -1,0 +1,367 @@
+#include "dataplane/publisher.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "dataplane/pool.hpp"
+#include "dataplane/service_index.hpp"
+
+namespace astil::dataplane {
+
+using core::be16;
+using core::Service;
+
+/// Everything that a publication will write, worked out before the first byte is written.
+struct Publisher::Plan {
+  struct RingWrite {
+    core::RingSpan span;
+    const std::vector<std::uint16_t>* slots;
+  };
+  struct MemberWrite {
+    std::uint32_t first;
+    const std::vector<std::uint32_t>* numbers;
+  };
+
+  std::vector<PlacedService> placed;
+  std::vector<std::pair<UseKey, std::uint32_t>> new_uses;
+  std::vector<std::uint32_t> new_services;  ///< ids that no service had before
+  std::vector<Service> records;             ///< of the whole generation, by id
+  std::vector<RingWrite> rings;
+  std::vector<MemberWrite> members;
+  ServiceIndex index;
+};
+
+namespace {
+
+std::uint32_t lines_for(std::size_t entries, std::uint32_t per_line) {
+  return static_cast<std::uint32_t>((entries + per_line - 1) / per_line);
+}
+
+ServiceKey key_of(const Service& service) {
+  return {.address = service.address, .port = host(service.port), .protocol = service.protocol};
+}
+
+/// Does the service's ring in the tables send every slot to the same backend number?
+bool same_ring(const Tables& tables, const Service& service, const core::RingSpan& span,
+               const std::vector<std::uint16_t>& wanted, const std::vector<std::uint32_t>& numbers) {
+  if (span.length != wanted.size()) return false;
+  for (std::uint32_t slot = 0; slot < span.length; ++slot) {
+    if (tables.member(service, tables.ring_entry(span, slot)) != numbers[wanted[slot]]) return false;
+  }
+  return true;
+}
+
+Error full(const char* what, std::size_t wanted, std::size_t size, const char* key) {
+  return {std::string("the table of ") + what + " is full: " + std::to_string(wanted) + " wanted, room for " +
+              std::to_string(size),
+          std::string("raise dataplane.tables.") + key};
+}
+
+template <class Word>
+void store(Word& place, Word value) {
+  if (__atomic_load_n(&place, __ATOMIC_RELAXED) != value) __atomic_store_n(&place, value, __ATOMIC_RELAXED);
+}
+
+}  // namespace
+
+std::size_t Publisher::UseHash::operator()(const UseKey& key) const {
+  std::uint64_t hash = core::mixed((std::uint64_t{key.service} << 16U) | key.port);
+  for (const core::Be32 word : key.address.words) hash = core::mixed(hash ^ raw(word));
+  return hash;
+}
+
+Publisher::Publisher(Dataplane& engine) : engine_(engine), tables_(engine.tables()) {
+  const auto backends = tables_.backends();
+  for (auto number = static_cast<std::uint32_t>(backends.size()); number-- > 0;) {
+    const core::Backend& backend = backends[number];
+    if (backend.service == core::kNoService) {
+      free_numbers_.push_back(number);
+    } else {
+      uses_[{backend.service, backend.address, host(backend.port)}] = {.number = number, .wanted = false};
+    }
+  }
+}
+
+Result<Published> Publisher::publish(const DesiredState& desired) {
+  Result<Plan> planned = plan(desired);
+  if (planned.has_error()) return planned.error();
+  if (auto written = write_interfaces(desired.interfaces); written.has_error()) return written.error();
+  const Plan& plan = *planned;
+  for (auto& [key, use] : uses_) use.wanted = false;
+  for (const auto& [key, number] : plan.new_uses) {
+    uses_[key] = {.number = number, .wanted = true};
+    free_numbers_.pop_back();
+  }
+  write_backends(desired, plan);
+
+  const std::uint32_t active = tables_.active();
+  const bool same = active != core::kNoGeneration && plan.index.matches(tables_, active) &&
+                    std::memcmp(plan.records.data(), tables_.services_of(active).data(),
+                                plan.records.size() * sizeof(Service)) == 0;
+  if (!same) {
+    write_rings(desired, plan);
+    switch_to(plan);
+  }
+  for (const auto& [key, use] : uses_) {
+    if (!use.wanted) store(tables_.backends()[use.number].in_rotation, std::uint8_t{0});
+  }
+  return Published{.services = plan.placed, .switched = !same};
+}
+
+Result<Publisher::Plan> Publisher::plan(const DesiredState& desired) const {
+  Plan plan;
+  plan.records.resize(tables_.sizes.services);
+  plan.placed.resize(desired.services.size());
+  if (auto done = place_services(desired, plan); done.has_error()) return done.error();
+  if (auto done = place_backends(desired, plan); done.has_error()) return done.error();
+  if (auto done = place_rings(desired, plan); done.has_error()) return done.error();
+  if (auto done = build_index(desired, plan); done.has_error()) return done.error();
+  return plan;
+}
+
+/// A service that stands in the active generation keeps its id; a new one takes an id that no flow can hold any more.
+Result<void> Publisher::place_services(const DesiredState& desired, Plan& plan) const {
+  if (desired.services.size() > tables_.sizes.services) {
+    return full("services", desired.services.size(), tables_.sizes.services, "services");
+  }
+  std::vector<bool> taken(tables_.sizes.services, false);
+  for (const auto& [key, use] : uses_) taken[key.service] = true;
+  std::vector<bool> placed(desired.services.size(), false);
+  if (const std::uint32_t active = tables_.active(); active != core::kNoGeneration) {
+    for (const Service& service : tables_.services_of(active)) {
+      if (service.in_use == 0) continue;
+      taken[service.id] = true;
+      const auto same = std::find_if(desired.services.begin(), desired.services.end(),
+                                     [&](const ServiceState& state) { return state.key == key_of(service); });
+      if (same == desired.services.end()) continue;
+      const auto index = static_cast<std::size_t>(same - desired.services.begin());
+      plan.placed[index].id = service.id;
+      placed[index] = true;
+    }
+  }
+  std::uint32_t next = 0;
+  for (std::size_t i = 0; i < desired.services.size(); ++i) {
+    if (!placed[i]) {
+      while (next < taken.size() && taken[next]) ++next;
+      if (next == taken.size()) return full("services", desired.services.size(), taken.size(), "services");
+      taken[next] = true;
+      plan.placed[i].id = next;
+      plan.new_services.push_back(next);
+    }
+    const ServiceState& state = desired.services[i];
+    plan.records[plan.placed[i].id] = {.address = state.key.address,
+                                       .port = be16(state.key.port),
+                                       .protocol = state.key.protocol,
+                                       .family = core::Family::ipv4,
+                                       .forwarding = state.forwarding,
+                                       .scheduler = state.scheduler,
+                                       .in_use = 1,
+                                       .id = plan.placed[i].id,
+                                       .first_member = 0,
+                                       .ring = {},
+                                       .wheel = {},
+                                       .reserved = {}};
+  }
+  return {};
+}
+
+Result<void> Publisher::place_backends(const DesiredState& desired, Plan& plan) const {
+  std::size_t next_free = free_numbers_.size();
+  for (std::size_t i = 0; i < desired.services.size(); ++i) {
+    PlacedService& placed = plan.placed[i];
+    for (const BackendUse& use : desired.services[i].backends) {
+      const UseKey key{placed.id, use.address, use.port};
+      if (const auto known = uses_.find(key); known != uses_.end()) {
+        placed.backends.push_back(known->second.number);
+        continue;
+      }
+      if (next_free == 0) return full("backends", uses_.size() + plan.new_uses.size() + 1, tables_.sizes.backends, "backends");
+      const std::uint32_t number = free_numbers_[--next_free];
+      plan.new_uses.emplace_back(key, number);
+      placed.backends.push_back(number);
+    }
+  }
+  return {};
+}
+
+/// A ring that did not change stays where it is; others get room that the active generation does not use.
+Result<void> Publisher::place_rings(const DesiredState& desired, Plan& plan) const {
+  LinePool rings(tables_.sizes.ring_lines);
+  LinePool members(tables_.sizes.member_lines);
+  const std::uint32_t active = tables_.active();
+  if (active != core::kNoGeneration) {
+    for (const Service& service : tables_.services_of(active)) {
+      if (service.in_use == 0) continue;
+      rings.take(service.ring.first / core::kSlotsPerLine, lines_for(service.ring.length, core::kSlotsPerLine));
+      rings.take(service.wheel.first / core::kSlotsPerLine, lines_for(service.wheel.length, core::kSlotsPerLine));
+      members.take(service.first_member / core::kMembersPerLine,
+                   lines_for(members_in_use(tables_, service), core::kMembersPerLine));
+    }
+  }
+  for (std::size_t i = 0; i < desired.services.size(); ++i) {
+    const ServiceState& state = desired.services[i];
+    const PlacedService& placed = plan.placed[i];
+    Service& record = plan.records[placed.id];
+    if (active != core::kNoGeneration) {
+      const Service& old = tables_.services_of(active)[placed.id];
+      if (old.in_use != 0 && same_ring(tables_, old, old.ring, state.ring, placed.backends) &&
+          same_ring(tables_, old, old.wheel, state.wheel, placed.backends)) {
+        record.first_member = old.first_member;
+        record.ring = old.ring;
+        record.wheel = old.wheel;
+        continue;
+      }
+    }
+    const auto ring = rings.allocate(lines_for(state.ring.size(), core::kSlotsPerLine));
+    const auto wheel = rings.allocate(lines_for(state.wheel.size(), core::kSlotsPerLine));
+    const auto list = members.allocate(lines_for(placed.backends.size(), core::kMembersPerLine));
+    if (!ring || !wheel || !list) {
+      return full("rings", state.ring.size() + state.wheel.size(), rings.lines() * std::size_t{core::kSlotsPerLine}, "ring_slots");
+    }
+    record.ring = {.first = *ring * core::kSlotsPerLine, .length = static_cast<std::uint32_t>(state.ring.size())};
+    record.wheel = {.first = *wheel * core::kSlotsPerLine, .length = static_cast<std::uint32_t>(state.wheel.size())};
+    record.first_member = *list * core::kMembersPerLine;
+    plan.rings.push_back({record.ring, &state.ring});
+    plan.rings.push_back({record.wheel, &state.wheel});
+    plan.members.push_back({record.first_member, &placed.backends});
+  }
+  return {};
+}
+
+/// The keys of services, and under nat those of replies from every backend that may have flows, retired ones included.
+Result<void> Publisher::build_index(const DesiredState& desired, Plan& plan) const {
+  std::vector<IndexKey> keys;
+  for (std::size_t i = 0; i < desired.services.size(); ++i) {
+    const ServiceKey& key = desired.services[i].key;
+    keys.push_back({key.address.words[0], be16(key.port), key.protocol, core::IndexKind::service, plan.placed[i].id});
+  }
+  const auto add_reply = [&](const UseKey& use, std::uint32_t number) {
+    const Service& service = plan.records[use.service];
+    if (service.in_use == 0 || service.forwarding != core::Forwarding::nat) return;
+    keys.push_back({use.address.words[0], be16(use.port), service.protocol, core::IndexKind::reply, number});
+  };
+  for (const auto& [key, use] : uses_) add_reply(key, use.number);
+  for (const auto& [key, number] : plan.new_uses) add_reply(key, number);
+  auto index = ServiceIndex::build(std::move(keys), tables_.sizes.index_lines);
+  if (index.has_error()) return index.error();
+  plan.index = std::move(*index);
+  return {};
+}
+
+void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
+  for (const auto& [key, number] : plan.new_uses) {
+    core::Backend& record = tables_.backends()[number];
+    record = {};
+    record.address = key.address;
+    record.port = be16(key.port);
+    record.family = core::Family::ipv4;
+    record.service = key.service;
+  }
+  for (std::size_t i = 0; i < desired.services.size(); ++i) {
+    for (std::size_t b = 0; b < desired.services[i].backends.size(); ++b) {
+      const BackendUse& use = desired.services[i].backends[b];
+      core::Backend& record = tables_.backends()[plan.placed[i].backends[b]];
+      store(record.source.words[0], use.source.words[0]);
+      store(record.interface, use.interface);
+      store(record.source_mac, use.source_mac);
+      store(record.destination_mac, use.destination_mac);
+      store(record.in_rotation, static_cast<std::uint8_t>(use.rotation));
+      uses_[{plan.placed[i].id, use.address, use.port}].wanted = true;
+    }
+  }
+}
+
+void Publisher::write_rings(const DesiredState& /*desired*/, const Plan& plan) {
+  for (const Plan::RingWrite& write : plan.rings) {
+    if (write.slots->empty()) continue;
+    std::memcpy(&tables_.rings()[write.span.first / core::kSlotsPerLine], write.slots->data(),
+                write.slots->size() * sizeof(std::uint16_t));
+  }
+  for (const Plan::MemberWrite& write : plan.members) {
+    if (write.numbers->empty()) continue;
+    std::memcpy(&tables_.members()[write.first / core::kMembersPerLine], write.numbers->data(),
+                write.numbers->size() * sizeof(std::uint32_t));
+  }
+}
+
+void Publisher::switch_to(const Plan& plan) {
+  for (const std::uint32_t id : plan.new_services) {
+    tables_.own_counters()[tables_.sizes.backends + id] = {};
+    tables_.cursors()[id] = {};
+  }
+  const std::uint32_t next = tables_.active() == 0 ? 1 : 0;
+  std::memcpy(tables_.services_of(next).data(), plan.records.data(), plan.records.size() * sizeof(Service));
+  plan.index.write(tables_, next);
+  __atomic_store_n(&tables_.settings().active, next, __ATOMIC_RELEASE);
+  engine_.wait_for_readers();
+}
+
+/// An interface must be found at every moment, or its packets would go to the kernel, which resets the connections. So new
+/// places are filled before the multiplier changes, and old ones emptied after.
+Result<void> Publisher::write_interfaces(const std::vector<InterfaceState>& interfaces) {
+  const auto places = tables_.interfaces();
+  core::Settings& settings = tables_.settings();
+  const auto slot_of = [](std::uint32_t ifindex, std::uint32_t multiplier) { return (ifindex * multiplier) >> 26U; };
+  const auto fits = [&](std::uint32_t multiplier) {
+    std::vector<std::uint32_t> claimed(core::kInterfaces, 0);
+    for (std::size_t slot = 0; slot < places.size(); ++slot) claimed[slot] = places[slot].ifindex;
+    for (const InterfaceState& interface : interfaces) {
+      std::uint32_t& owner = claimed[slot_of(interface.ifindex, multiplier)];
+      if (owner != 0 && owner != interface.ifindex) return false;
+      owner = interface.ifindex;
+    }
+    return true;
+  };
+  std::uint32_t multiplier = settings.interface_multiplier;
+  for (std::uint32_t tries = 0; !fits(multiplier); ++tries) {
+    if (tries == 100000) return Error{"no free place for " + std::to_string(interfaces.size()) + " interfaces", "name fewer"};
+    multiplier = static_cast<std::uint32_t>(core::mixed(tries + 1)) | 1U;
+  }
+  for (const InterfaceState& interface : interfaces) {
+    core::Interface& place = places[slot_of(interface.ifindex, multiplier)];
+    store(place.mac, interface.mac);
+    __atomic_store_n(&place.ifindex, interface.ifindex, __ATOMIC_RELEASE);
+  }
+  if (multiplier != settings.interface_multiplier) {
+    __atomic_store_n(&settings.interface_multiplier, multiplier, __ATOMIC_RELEASE);
+    engine_.wait_for_readers();
+  }
+  for (std::uint32_t slot = 0; slot < places.size(); ++slot) {
+    const bool kept = std::any_of(interfaces.begin(), interfaces.end(), [&](const InterfaceState& interface) {
+      return interface.ifindex == places[slot].ifindex && slot_of(interface.ifindex, multiplier) == slot;
+    });
+    if (!kept) store(places[slot].ifindex, 0U);
+  }
+  return {};
+}
+
+std::size_t Publisher::release(const std::function<bool(std::uint32_t number)>& in_use) {
+  const std::size_t before = uses_.size();
+  std::erase_if(uses_, [&](const auto& item) {
+    const auto& [key, use] = item;
+    if (use.wanted || in_use(use.number)) return false;
+    const core::Counter counted = tables_.sum_counter(use.number);
+    core::Counter& total = tables_.own_counters()[tables_.sizes.backends + key.service];
+    total.packets += counted.packets;
+    total.bytes += counted.bytes;
+    total.connections += counted.connections;
+    for (std::size_t row = 0; row <= tables_.sizes.cpus; ++row) {
+      tables_.counters()[row * tables_.counter_stride() + use.number] = {};
+    }
+    tables_.backends()[use.number].service = core::kNoService;
+    free_numbers_.push_back(use.number);
+    return true;
+  });
+  return before - uses_.size();
+}
+
+std::vector<Retired> Publisher::retired() const {
+  std::vector<Retired> list;
+  for (const auto& [key, use] : uses_) {
+    if (!use.wanted) list.push_back({.number = use.number, .service = key.service});
+  }
+  return list;
+}
+
+}  // namespace astil::dataplane

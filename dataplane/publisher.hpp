@@ -1,0 +1,96 @@
+// Makes the tables follow a desired state without a packet seeing half of it: records and rings of the generation that is not
+// in use, then its index, then one aligned store that switches, then a wait for the packets under way. Only then is the old
+// place used again.
+//
+// Numbers: a service keeps its id, and a service's use of a backend its number, as long as any flow holds it; both are found
+// again in the tables after a restart. A use that is no longer wanted retires: its flows go on, new ones avoid it, and the
+// number is given back by `release` when a whole census has found no flow of it.
+//
+// One publisher per set of tables, used by one thread. No system call per entry.
+#pragma once
+
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "dataplane/dataplane.hpp"
+#include "dataplane/desired.hpp"
+
+namespace astil::dataplane {
+
+/// Where a service stands in the tables.
+struct PlacedService {
+  std::uint32_t id = 0;
+  std::vector<std::uint32_t> backends;  ///< numbers, in the order of ServiceState::backends
+};
+
+/// What `publish` did.
+struct Published {
+  std::vector<PlacedService> services;  ///< in the order of DesiredState::services
+  bool switched = false;                ///< false: nothing but records changed in place
+};
+
+/// A retired use of a backend that still has flows, or has not been counted yet.
+struct Retired {
+  std::uint32_t number = 0;
+  std::uint32_t service = 0;  ///< id
+};
+
+class Publisher {
+ public:
+  /// Reads what the tables hold. `engine` must outlive the publisher.
+  explicit Publisher(Dataplane& engine);
+
+  /// All or nothing: an error (a table is full) leaves everything as it was.
+  Result<Published> publish(const DesiredState& desired);
+
+  /// Gives back the numbers that `in_use(number)` denies. Call it with a census that began after the last `publish`.
+  /// What they counted goes to their service's own counter. Returns how many.
+  std::size_t release(const std::function<bool(std::uint32_t number)>& in_use);
+
+  [[nodiscard]] std::vector<Retired> retired() const;
+
+ private:
+  struct UseKey {
+    std::uint32_t service;
+    core::Address address;
+    std::uint16_t port;
+    bool operator==(const UseKey&) const = default;
+  };
+  struct UseHash {
+    std::size_t operator()(const UseKey& key) const;
+  };
+  struct Use {
+    std::uint32_t number;
+    bool wanted;
+  };
+  struct Plan;
+
+  Result<Plan> plan(const DesiredState& desired) const;
+  Result<void> place_services(const DesiredState& desired, Plan& plan) const;
+  Result<void> place_backends(const DesiredState& desired, Plan& plan) const;
+  Result<void> place_rings(const DesiredState& desired, Plan& plan) const;
+  Result<void> build_index(const DesiredState& desired, Plan& plan) const;
+  void write_backends(const DesiredState& desired, const Plan& plan);
+  void write_rings(const DesiredState& desired, const Plan& plan);
+  Result<void> write_interfaces(const std::vector<InterfaceState>& interfaces);
+  void switch_to(const Plan& plan);
+
+  Dataplane& engine_;
+  Tables tables_;
+  std::unordered_map<UseKey, Use, UseHash> uses_;
+  std::vector<std::uint32_t> free_numbers_;  ///< descending: the lowest is taken first
+};
+
+/// The state that tables hold, retired uses included (out of rotation): for a publisher of other tables.
+DesiredState read_state(const Tables& tables);
+
+/// Counts the slots in use of each table with a capacity.
+struct PoolUse {
+  std::size_t services = 0;
+  std::size_t backends = 0;
+  std::size_t ring_slots = 0;  ///< of the active generation, in whole lines
+};
+PoolUse pool_use(const Tables& tables);
+
+}  // namespace astil::dataplane

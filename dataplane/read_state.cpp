@@ -1,0 +1,75 @@
+// Reads a desired state back out of tables: the way by which services, rings and uses move to tables of another size.
+#include <unordered_map>
+
+#include "dataplane/publisher.hpp"
+#include "dataplane/service_index.hpp"
+
+namespace astil::dataplane {
+namespace {
+
+std::vector<std::uint16_t> read_ring(const Tables& tables, const core::Service& service, const core::RingSpan& span,
+                                     const std::unordered_map<std::uint32_t, std::uint16_t>& index_by_number) {
+  std::vector<std::uint16_t> ring;
+  ring.reserve(span.length);
+  for (std::uint32_t slot = 0; slot < span.length; ++slot) {
+    const auto found = index_by_number.find(tables.member(service, tables.ring_entry(span, slot)));
+    if (found != index_by_number.end()) ring.push_back(found->second);
+  }
+  return ring;
+}
+
+}  // namespace
+
+DesiredState read_state(const Tables& tables) {
+  DesiredState state;
+  for (const core::Interface& interface : tables.interfaces()) {
+    if (interface.ifindex != 0) state.interfaces.push_back({.ifindex = interface.ifindex, .mac = interface.mac});
+  }
+  if (tables.active() == core::kNoGeneration) return state;
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> numbers_by_service;
+  for (std::uint32_t number = 0; number < tables.sizes.backends; ++number) {
+    const std::uint32_t service = tables.backends()[number].service;
+    if (service != core::kNoService) numbers_by_service[service].push_back(number);
+  }
+  for (const core::Service& service : tables.services_of(tables.active())) {
+    if (service.in_use == 0) continue;
+    ServiceState read{.key = {.address = service.address, .port = host(service.port), .protocol = service.protocol},
+                      .forwarding = service.forwarding,
+                      .scheduler = service.scheduler,
+                      .backends = {},
+                      .ring = {},
+                      .wheel = {}};
+    std::unordered_map<std::uint32_t, std::uint16_t> index_by_number;
+    for (const std::uint32_t number : numbers_by_service[service.id]) {
+      const core::Backend& backend = tables.backends()[number];
+      index_by_number[number] = static_cast<std::uint16_t>(read.backends.size());
+      read.backends.push_back({.address = backend.address,
+                               .port = host(backend.port),
+                               .source = backend.source,
+                               .destination_mac = backend.destination_mac,
+                               .source_mac = backend.source_mac,
+                               .interface = backend.interface,
+                               .rotation = static_cast<Rotation>(backend.in_rotation)});
+    }
+    read.ring = read_ring(tables, service, service.ring, index_by_number);
+    read.wheel = read_ring(tables, service, service.wheel, index_by_number);
+    state.services.push_back(std::move(read));
+  }
+  return state;
+}
+
+PoolUse pool_use(const Tables& tables) {
+  PoolUse use;
+  for (const core::Backend& backend : tables.backends()) use.backends += backend.service != core::kNoService ? 1 : 0;
+  if (tables.active() == core::kNoGeneration) return use;
+  for (const core::Service& service : tables.services_of(tables.active())) {
+    if (service.in_use == 0) continue;
+    ++use.services;
+    for (const core::RingSpan& span : {service.ring, service.wheel}) {
+      use.ring_slots += (span.length + core::kSlotsPerLine - 1) / core::kSlotsPerLine * core::kSlotsPerLine;
+    }
+  }
+  return use;
+}
+
+}  // namespace astil::dataplane

@@ -1,0 +1,63 @@
+#include "dataplane/service_index.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace astil::dataplane {
+
+bool ServiceIndex::fill(const std::vector<IndexKey>& keys, std::uint32_t lines, std::uint32_t seed) {
+  lines_.assign(lines, {});
+  for (const IndexKey& key : keys) {
+    const core::IndexHash hash = core::index_hash(key.address, key.port, key.protocol, key.kind, seed);
+    core::IndexLine& line = lines_[hash.line & (lines - 1)];
+    std::uint32_t place = 0;
+    while (place < core::kEntriesPerLine && line.entries[place].tag != 0) {
+      if (line.entries[place].tag == hash.tag) return false;
+      ++place;
+    }
+    if (place == core::kEntriesPerLine) return false;
+    line.entries[place] = {.tag = hash.tag, .reference = key.reference};
+  }
+  generation_.index_mask = lines - 1;
+  generation_.seed = seed;
+  return true;
+}
+
+Result<ServiceIndex> ServiceIndex::build(std::vector<IndexKey> keys, std::uint32_t max_lines) {
+  constexpr std::uint32_t kSeeds = 32;
+  std::sort(keys.begin(), keys.end());
+  ServiceIndex index;
+  index.generation_.has_replies =
+      std::any_of(keys.begin(), keys.end(), [](const IndexKey& key) { return key.kind == core::IndexKind::reply; }) ? 1 : 0;
+  const auto comfortable = static_cast<std::uint32_t>(std::bit_ceil(std::max<std::size_t>(keys.size(), 8)));
+  for (std::uint32_t lines = std::min(comfortable, max_lines); lines <= max_lines; lines *= 2) {
+    for (std::uint32_t seed = 0; seed < kSeeds; ++seed) {
+      if (index.fill(keys, lines, seed)) return index;
+    }
+  }
+  return Error{"the service index is full: " + std::to_string(keys.size()) + " keys in " + std::to_string(max_lines) + " lines",
+               "raise dataplane.tables.services or dataplane.tables.backends"};
+}
+
+bool ServiceIndex::matches(const Tables& tables, std::uint32_t generation) const {
+  return std::memcmp(&tables.settings().generations[generation], &generation_, sizeof(generation_)) == 0 &&
+         std::memcmp(tables.index_of(generation).data(), lines_.data(), lines_.size() * sizeof(core::IndexLine)) == 0;
+}
+
+void ServiceIndex::write(const Tables& tables, std::uint32_t generation) const {
+  std::memcpy(tables.index_of(generation).data(), lines_.data(), lines_.size() * sizeof(core::IndexLine));
+  tables.settings().generations[generation] = generation_;
+}
+
+std::size_t members_in_use(const Tables& tables, const core::Service& service) {
+  std::size_t count = 0;
+  for (const core::RingSpan& span : {service.ring, service.wheel}) {
+    for (std::uint32_t slot = 0; slot < span.length; ++slot) {
+      count = std::max<std::size_t>(count, tables.ring_entry(span, slot) + std::size_t{1});
+    }
+  }
+  return count;
+}
+
+}  // namespace astil::dataplane

@@ -1,0 +1,43 @@
+// Builds the index in which the packet path looks for (address, port, protocol): one cache line a look-up. A seed is searched
+// under which no line overflows and no two keys of a line share a tag, so that the packet path needs no probing.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/base/result.hpp"
+#include "dataplane/core/hash.hpp"
+#include "dataplane/tables.hpp"
+
+namespace astil::dataplane {
+
+struct IndexKey {
+  core::Be32 address;
+  core::Be16 port;
+  std::uint8_t protocol;
+  core::IndexKind kind;
+  std::uint32_t reference;  ///< service id, or backend number of a reply
+
+  auto operator<=>(const IndexKey&) const = default;
+};
+
+class ServiceIndex {
+ public:
+  /// `max_lines`: a power of two. The result depends on the set of keys alone, not on their order.
+  static Result<ServiceIndex> build(std::vector<IndexKey> keys, std::uint32_t max_lines);
+
+  /// Is this what generation `generation` of the tables holds?
+  [[nodiscard]] bool matches(const Tables& tables, std::uint32_t generation) const;
+  void write(const Tables& tables, std::uint32_t generation) const;
+
+ private:
+  [[nodiscard]] bool fill(const std::vector<IndexKey>& keys, std::uint32_t lines, std::uint32_t seed);
+
+  std::vector<core::IndexLine> lines_;
+  core::Generation generation_{};
+};
+
+/// Length of the service's member list: what its ring and wheel refer to.
+std::size_t members_in_use(const Tables& tables, const core::Service& service);
+
+}  // namespace astil::dataplane

@@ -1,0 +1,112 @@
+// The tables as the control plane sees them: spans over the memory that the packet path reads. Which tables there are, how
+// large their records are and how many of them sizes ask for is said once, in kTableSpecs; every engine follows it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "dataplane/core/flow_entry.hpp"
+#include "dataplane/core/layout.hpp"
+
+namespace astil::dataplane {
+
+/// One table: the name of its map and pin, its record, its length.
+struct TableSpec {
+  std::string_view name;
+  std::size_t record_bytes;
+  std::size_t (*records)(const core::Sizes& sizes);
+};
+
+enum class TableId { settings, interfaces, service_index, services, backends, rings, members, flows, flow_keys, counters, cpu_rows, cursors };
+inline constexpr std::size_t kTableCount = 12;
+
+namespace detail {
+using S = const core::Sizes&;
+constexpr std::size_t per_cpu_rows(S s) { return std::size_t{s.cpus} + 1; }
+}  // namespace detail
+
+// In the order of TableId. Tables of two generations have room for both.
+inline constexpr std::array<TableSpec, kTableCount> kTableSpecs{{
+    {"settings", sizeof(core::Settings), [](detail::S) { return std::size_t{1}; }},
+    {"interfaces", sizeof(core::Interface), [](detail::S) { return std::size_t{core::kInterfaces}; }},
+    {"service_index", sizeof(core::IndexLine), [](detail::S s) { return 2 * std::size_t{s.index_lines}; }},
+    {"services", sizeof(core::Service), [](detail::S s) { return 2 * std::size_t{s.services}; }},
+    {"backends", sizeof(core::Backend), [](detail::S s) { return std::size_t{s.backends}; }},
+    {"rings", sizeof(core::RingLine), [](detail::S s) { return std::size_t{s.ring_lines}; }},
+    {"members", sizeof(core::MemberLine), [](detail::S s) { return std::size_t{s.member_lines}; }},
+    {"flows", sizeof(core::FlowLine), [](detail::S s) { return std::size_t{s.flow_lines}; }},
+    {"flow_keys", sizeof(core::FlowKeyLine), [](detail::S s) { return std::size_t{s.flow_lines}; }},
+    {"counters", sizeof(core::Counter),
+     [](detail::S s) { return detail::per_cpu_rows(s) * (std::size_t{s.backends} + s.services); }},
+    {"cpu_rows", sizeof(core::CpuRow), [](detail::S s) { return detail::per_cpu_rows(s); }},
+    {"cursors", sizeof(core::Cursor), [](detail::S s) { return std::size_t{s.services}; }},
+}};
+
+/// Views of all tables. Copies refer to the same memory, which the engine owns; valid as long as it lives.
+struct Tables {
+  std::array<std::byte*, kTableCount> memory{};
+  core::Sizes sizes{};
+
+  template <class Record>
+  [[nodiscard]] std::span<Record> span_of(TableId id) const {
+    const auto index = static_cast<std::size_t>(id);
+    return {reinterpret_cast<Record*>(memory[index]), kTableSpecs[index].records(sizes)};
+  }
+
+  [[nodiscard]] core::Settings& settings() const { return span_of<core::Settings>(TableId::settings)[0]; }
+  [[nodiscard]] auto interfaces() const { return span_of<core::Interface>(TableId::interfaces); }
+  [[nodiscard]] auto service_index() const { return span_of<core::IndexLine>(TableId::service_index); }
+  [[nodiscard]] auto services() const { return span_of<core::Service>(TableId::services); }
+  [[nodiscard]] auto backends() const { return span_of<core::Backend>(TableId::backends); }
+  [[nodiscard]] auto rings() const { return span_of<core::RingLine>(TableId::rings); }
+  [[nodiscard]] auto members() const { return span_of<core::MemberLine>(TableId::members); }
+  [[nodiscard]] auto flows() const { return span_of<core::FlowLine>(TableId::flows); }
+  [[nodiscard]] auto flow_keys() const { return span_of<core::FlowKeyLine>(TableId::flow_keys); }
+  [[nodiscard]] auto counters() const { return span_of<core::Counter>(TableId::counters); }
+  [[nodiscard]] auto cpu_rows() const { return span_of<core::CpuRow>(TableId::cpu_rows); }
+  [[nodiscard]] auto cursors() const { return span_of<core::Cursor>(TableId::cursors); }
+
+  /// Slots of one row of `counters`: backends, then services.
+  [[nodiscard]] std::size_t counter_stride() const { return std::size_t{sizes.backends} + sizes.services; }
+  /// The row that only the control plane writes.
+  [[nodiscard]] std::span<core::Counter> own_counters() const {
+    return counters().subspan(std::size_t{sizes.cpus} * counter_stride(), counter_stride());
+  }
+  /// A counter slot summed over all rows.
+  [[nodiscard]] core::Counter sum_counter(std::size_t slot) const;
+  [[nodiscard]] std::uint64_t sum_reason(core::Reason reason) const;
+  [[nodiscard]] std::uint64_t sum_event(core::FlowEvent event) const;
+
+  /// Records of one generation.
+  [[nodiscard]] std::span<core::Service> services_of(std::uint32_t generation) const {
+    return services().subspan(std::size_t{generation} * sizes.services, sizes.services);
+  }
+  [[nodiscard]] std::span<core::IndexLine> index_of(std::uint32_t generation) const {
+    return service_index().subspan(std::size_t{generation} * sizes.index_lines, sizes.index_lines);
+  }
+  /// The generation in use, or core::kNoGeneration.
+  [[nodiscard]] std::uint32_t active() const { return __atomic_load_n(&settings().active, __ATOMIC_ACQUIRE); }
+
+  [[nodiscard]] std::uint16_t ring_entry(const core::RingSpan& span, std::uint32_t slot) const {
+    const std::uint32_t at = span.first + slot;
+    return rings()[at / core::kSlotsPerLine].slots[at % core::kSlotsPerLine];
+  }
+  [[nodiscard]] std::uint32_t member(const core::Service& service, std::uint32_t index) const {
+    const std::uint32_t at = service.first_member + index;
+    return members()[at / core::kMembersPerLine].numbers[at % core::kMembersPerLine];
+  }
+};
+
+/// Fills new, zeroed tables with what has to stand before the first packet: sizes, secret, timeouts, no generation.
+/// `hash_key` must come from a good source of randomness, or from the tables that these ones replace.
+void initialise(const Tables& tables, std::span<const std::uint64_t, 4> hash_key, std::uint32_t tick_multiplier,
+                std::uint32_t layout_version = core::kLayoutVersion);
+
+/// How many ticks of 1/`hz` s make an age tick, as Settings::tick_multiplier wants it.
+constexpr std::uint32_t tick_multiplier_for(std::uint32_t hz) {
+  return static_cast<std::uint32_t>((std::uint64_t{1} << 32U) / (std::uint64_t{hz} * 16));
+}
+
+}  // namespace astil::dataplane

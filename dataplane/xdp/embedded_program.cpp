@@ -1,0 +1,16 @@
+#include "dataplane/xdp/embedded_program.hpp"
+
+#include "dataplane/core/layout.hpp"
+
+extern "C" {
+extern const std::byte astil_embedded_program[];      // NOLINT(readability-identifier-naming): made by the assembler
+extern const std::byte astil_embedded_program_end[];  // NOLINT(readability-identifier-naming)
+}
+
+namespace astil::xdp {
+
+Program embedded_program() {
+  return {.object = {astil_embedded_program, astil_embedded_program_end}, .layout_version = core::kLayoutVersion};
+}
+
+}  // namespace astil::xdp

@@ -1,0 +1,71 @@
+// One BPF object with our tables: opened from memory, its maps sized or taken over from pins, loaded, mapped.
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "dataplane/base/descriptor.hpp"
+#include "dataplane/base/result.hpp"
+#include "dataplane/tables.hpp"
+
+namespace astil::xdp {
+
+/// Tables mapped from BPF maps. Unmaps when it goes; the maps live on as long as a program or a pin holds them.
+class MappedTables {
+ public:
+  MappedTables() = default;
+  MappedTables(MappedTables&& other) noexcept { *this = std::move(other); }
+  MappedTables& operator=(MappedTables&& other) noexcept;
+  ~MappedTables();
+
+  /// Maps the maps behind these descriptors, in the order of TableId.
+  static Result<MappedTables> map(std::span<const int, dataplane::kTableCount> descriptors, const core::Sizes& sizes);
+
+  [[nodiscard]] const dataplane::Tables& tables() const { return tables_; }
+
+ private:
+  void unmap();
+  dataplane::Tables tables_;
+};
+
+/// The pins of one set of tables. Reading them tells layout and sizes.
+struct PinnedTables {
+  std::filesystem::path folder;
+  std::uint32_t settings_id = 0;  ///< kernel's id of the settings map: a program with it in its map list runs over this set
+  core::LayoutHeader header{};
+  std::array<base::Descriptor, dataplane::kTableCount> maps;
+
+  /// Error: a pin is missing or is not what its name says.
+  static Result<PinnedTables> open(const std::filesystem::path& folder);
+  [[nodiscard]] Result<MappedTables> map() const;
+};
+
+class KernelObject {
+ public:
+  /// Opens and loads `program` of the object in `bytes` over new tables of these sizes; `settings` come zeroed.
+  static Result<KernelObject> with_new_tables(std::span<const std::byte> bytes, const core::Sizes& sizes);
+  /// The same over tables that are there already.
+  static Result<KernelObject> with_tables(std::span<const std::byte> bytes, const PinnedTables& pinned);
+
+  /// Pins all tables in a folder, which is made.
+  [[nodiscard]] Result<void> pin_tables(const std::filesystem::path& folder) const;
+  [[nodiscard]] Result<MappedTables> map(const core::Sizes& sizes) const;
+  [[nodiscard]] int program(const char* name) const;
+  [[nodiscard]] int map_descriptor(const char* name) const;
+
+ private:
+  struct Close {
+    void operator()(bpf_object* object) const { bpf_object__close(object); }
+  };
+  using Object = std::unique_ptr<bpf_object, Close>;
+  explicit KernelObject(Object object) : object_(std::move(object)) {}
+  static Result<KernelObject> open(std::span<const std::byte> bytes);
+  Result<void> load();
+
+  Object object_;
+};
+}  // namespace astil::xdp

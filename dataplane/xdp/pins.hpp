@@ -1,0 +1,31 @@
+// What an instance has pinned in the BPF file system, and how it hangs together.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "dataplane/base/descriptor.hpp"
+#include "dataplane/base/result.hpp"
+
+namespace astil::xdp {
+
+/// Makes sure that a BPF file system is mounted there.
+Result<void> ensure_bpffs(const std::filesystem::path& bpffs);
+
+struct PinnedLink {
+  std::filesystem::path path;
+  base::Descriptor descriptor;
+  std::uint32_t ifindex = 0;  ///< 0: the interface is gone
+  std::vector<std::uint32_t> map_ids;  ///< of the maps that the attached program uses
+};
+
+/// The links of an instance. A link that can not be read is an error: it must not be lost sight of.
+Result<std::vector<PinnedLink>> pinned_links(const std::filesystem::path& instance_folder);
+
+/// tables-<n>, by n.
+std::vector<std::pair<std::uint32_t, std::filesystem::path>> pinned_table_folders(const std::filesystem::path& instance_folder);
+
+/// Removes a folder of pins (bpffs knows only unlink and rmdir).
+Result<void> remove_folder(const std::filesystem::path& folder);
+
+}  // namespace astil::xdp

@@ -1,0 +1,310 @@
+#include "dataplane/xdp/xdp_dataplane.hpp"
+
+#include <bpf/bpf.h>
+#include <linux/if_link.h>
+#include <linux/membarrier.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+
+#include "dataplane/publisher.hpp"
+#include "dataplane/xdp/pins.hpp"
+
+namespace astil::xdp {
+namespace {
+
+/// Ticks of the kernel's jiffies clock in a second: its length is the resolution of the coarse clocks.
+std::uint32_t kernel_hz() {
+  timespec resolution{};
+  ::clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+  return resolution.tv_nsec > 0 ? static_cast<std::uint32_t>((1'000'000'000 + resolution.tv_nsec / 2) / resolution.tv_nsec) : 250;
+}
+
+/// The kernel's jiffies now. They start 300 s before they wrap at 32 bits (INITIAL_JIFFIES) and follow the monotonic clock.
+std::uint64_t jiffies_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  const std::uint64_t hz = kernel_hz();
+  const std::uint64_t since_boot =
+      static_cast<std::uint64_t>(now.tv_sec) * hz + static_cast<std::uint64_t>(now.tv_nsec) * hz / 1'000'000'000;
+  return since_boot + static_cast<std::uint32_t>(0U - static_cast<std::uint32_t>(300 * hz));
+}
+
+Result<std::array<std::uint64_t, 4>> random_key() {
+  std::array<std::uint64_t, 4> key{};
+  if (::getrandom(key.data(), sizeof(key), 0) != static_cast<ssize_t>(sizeof(key))) return system_error("get random bytes", errno);
+  return key;
+}
+
+std::filesystem::path instance_folder(const std::filesystem::path& bpffs, const std::string& instance) {
+  return bpffs / "astil" / instance;
+}
+
+/// Why tables can not be taken over as they are; empty: they can.
+std::string difference(const core::LayoutHeader& found, const Options& wanted) {
+  if (found.layout_version != wanted.program.layout_version) {
+    return "layout version " + std::to_string(found.layout_version) + " found, " + std::to_string(wanted.program.layout_version) +
+           " wanted";
+  }
+  return found.sizes == wanted.sizes ? "" : "other table sizes wanted";
+}
+
+/// Layout versions whose services, backends and flows have the records of this version. A version that changes one of them
+/// brings a reader for its predecessor.
+bool is_readable(std::uint32_t version) { return version == 1 || version == 2; }
+
+/// What an XDP attachment without a forced mode would hide: whether the driver takes it.
+Error attach_error(std::uint32_t ifindex, int errno_value) {
+  const std::string action = "attach to interface " + std::to_string(ifindex);
+  if (errno_value == EBUSY || errno_value == EEXIST) {
+    std::uint32_t other = 0;
+    ::bpf_xdp_query_id(static_cast<int>(ifindex), 0, &other);
+    return {action + ": it has another XDP program" + (other != 0 ? " (id " + std::to_string(other) + ")" : std::string()),
+            "remove that one first: 'ip link set dev NAME xdp off', or the program that put it there"};
+  }
+  if (errno_value == EPERM) return {action + ": Operation not permitted", "run as root, or with CAP_BPF and CAP_NET_ADMIN"};
+  if (errno_value == ENODEV) return {action + ": no such interface", {}};
+  return system_error(action, errno_value);
+}
+
+struct Attached {
+  base::Descriptor link;
+  std::string hook;
+  std::string why;
+};
+
+Result<Attached> attach_program(int program, std::uint32_t ifindex) {
+  LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);
+  base::Descriptor link(::bpf_link_create(program, static_cast<int>(ifindex), BPF_XDP, &native));
+  if (link.valid()) return Attached{std::move(link), "xdp native", "the driver supports it"};
+  if (errno != EOPNOTSUPP && errno != EINVAL) return attach_error(ifindex, errno);
+  const std::string reason = std::strerror(errno);
+  LIBBPF_OPTS(bpf_link_create_opts, generic, .flags = XDP_FLAGS_SKB_MODE);
+  link = base::Descriptor(::bpf_link_create(program, static_cast<int>(ifindex), BPF_XDP, &generic));
+  if (!link.valid()) return attach_error(ifindex, errno);
+  return Attached{std::move(link), "xdp generic", "the driver takes no native XDP program (" + reason + "); slower"};
+}
+
+/// The mode in which a link of an earlier daemon is attached.
+std::string hook_of(std::uint32_t ifindex) {
+  LIBBPF_OPTS(bpf_xdp_query_opts, query);
+  if (::bpf_xdp_query(static_cast<int>(ifindex), 0, &query) == 0 && query.attach_mode == XDP_ATTACHED_SKB) return "xdp generic";
+  return "xdp native";
+}
+
+}  // namespace
+
+XdpDataplane::XdpDataplane(Options options, KernelObject object, MappedTables mapped)
+    : options_(std::move(options)), object_(std::move(object)), mapped_(std::move(mapped)) {}
+
+std::filesystem::path XdpDataplane::folder() const { return instance_folder(options_.bpffs, options_.instance); }
+
+Result<std::unique_ptr<XdpDataplane>> XdpDataplane::open(const Options& asked) {
+  Options options = asked;
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus < 1) return system_error("count the CPUs", -cpus);
+  options.sizes.cpus = static_cast<std::uint32_t>(cpus);
+  if (auto mounted = ensure_bpffs(options.bpffs); mounted.has_error()) return mounted.error();
+
+  const std::filesystem::path folder = instance_folder(options.bpffs, options.instance);
+  auto links = pinned_links(folder);
+  if (links.has_error()) return links.error();
+  std::vector<PinnedTables> live;
+  std::uint32_t next_number = 0;
+  for (const auto& [number, path] : pinned_table_folders(folder)) {
+    next_number = number + 1;
+    auto pinned = PinnedTables::open(path);
+    const bool in_use = pinned.has_value() && std::any_of(links->begin(), links->end(), [&](const PinnedLink& link) {
+      return std::find(link.map_ids.begin(), link.map_ids.end(), pinned->settings_id) != link.map_ids.end();
+    });
+    if (in_use && pinned->header.magic == core::kLayoutMagic) {
+      live.push_back(std::move(*pinned));
+    } else if (auto removed = remove_folder(path); removed.has_error()) {  // made, and never used: its maker was stopped
+      return removed.error();
+    }
+  }
+
+  const bool adoptable = !live.empty() && difference(live.back().header, options).empty();
+  auto engine = adoptable ? adopt(options, live.back()) : make(options, next_number);
+  if (engine.has_error()) return engine.error();
+  if (!adoptable && !live.empty()) {
+    (*engine)->origin_.kind = Origin::Kind::carried;
+    (*engine)->origin_.why = difference(live.back().header, options);
+  }
+  if (adoptable) live.pop_back();
+  // The newest of the others last: where two know a flow, the first that brings it wins, so begin with it.
+  std::reverse(live.begin(), live.end());
+  for (const PinnedTables& old : live) {
+    if (auto carried = (*engine)->carry_from(old); carried.has_error()) return carried.error();
+  }
+  if (auto taken = (*engine)->take_over_links(); taken.has_error()) return taken.error();
+  (*engine)->wait_for_readers();
+  for (const PinnedTables& old : live) {
+    if (auto carried = (*engine)->carry_from(old); carried.has_error()) return carried.error();
+    if (auto removed = remove_folder(old.folder); removed.has_error()) return removed.error();
+  }
+  (*engine)->tables().settings().header.ring_only = 0;
+  if (auto listening = (*engine)->listen(); listening.has_error()) return listening.error();
+  return engine;
+}
+
+Result<std::unique_ptr<XdpDataplane>> XdpDataplane::adopt(const Options& options, const PinnedTables& live) {
+  auto object = KernelObject::with_tables(options.program.object, live);
+  if (object.has_error()) return object.error();
+  auto mapped = live.map();
+  if (mapped.has_error()) return mapped.error();
+  std::unique_ptr<XdpDataplane> engine(new XdpDataplane(options, std::move(*object), std::move(*mapped)));
+  engine->origin_.kind = Origin::Kind::adopted;
+  return engine;
+}
+
+Result<std::unique_ptr<XdpDataplane>> XdpDataplane::make(const Options& options, std::uint32_t number) {
+  auto object = KernelObject::with_new_tables(options.program.object, options.sizes);
+  if (object.has_error()) return object.error();
+  auto mapped = object->map(options.sizes);
+  if (mapped.has_error()) return mapped.error();
+  auto key = random_key();
+  if (key.has_error()) return key.error();
+  dataplane::initialise(mapped->tables(), *key, dataplane::tick_multiplier_for(kernel_hz()), options.program.layout_version);
+  const auto folder = instance_folder(options.bpffs, options.instance) / ("tables-" + std::to_string(number));
+  if (auto pinned = object->pin_tables(folder); pinned.has_error()) return pinned.error();
+  return std::unique_ptr<XdpDataplane>(new XdpDataplane(options, std::move(*object), std::move(*mapped)));
+}
+
+Result<void> XdpDataplane::carry_from(const PinnedTables& old) {
+  if (!is_readable(old.header.layout_version)) {
+    return Error{"the running packet path has layout version " + std::to_string(old.header.layout_version) +
+                     ", whose flows this version can not read",
+                 "start the version that made it, or give up the flows: astil detach"};
+  }
+  auto from = old.map();
+  if (from.has_error()) return from.error();
+  core::Settings& theirs = from->tables().settings();
+  core::Settings& ours = tables().settings();
+  if (ours.active == core::kNoGeneration) {
+    std::copy(std::begin(theirs.hash_key), std::end(theirs.hash_key), ours.hash_key);
+    dataplane::Publisher publisher(*this);
+    if (auto published = publisher.publish(dataplane::read_state(from->tables())); published.has_error()) {
+      return published.error().within("carry services to new tables");
+    }
+    dataplane::carry_counters(from->tables(), tables());
+  }
+  // Until the links have changed over, both place new flows where the ring says, which is the same in both.
+  __atomic_store_n(&theirs.header.ring_only, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&ours.header.ring_only, 1, __ATOMIC_RELAXED);
+  wait_for_readers();
+  const dataplane::Carried carried = dataplane::carry_flows(from->tables(), tables(), tick());
+  origin_.carried.flows += carried.flows;
+  origin_.carried.known += carried.known;
+  origin_.carried.without += carried.without;
+  return {};
+}
+
+Result<void> XdpDataplane::take_over_links() {
+  auto links = pinned_links(folder());
+  if (links.has_error()) return links.error();
+  for (PinnedLink& link : *links) {
+    if (link.ifindex == 0) {  // its interface is gone, and the pin only keeps the program
+      std::filesystem::remove(link.path);
+      continue;
+    }
+    if (::bpf_link_update(link.descriptor.get(), program_descriptor(), nullptr) != 0) {
+      return system_error("replace the program at " + link.path.string(), errno);
+    }
+    links_[link.ifindex] = {.descriptor = std::move(link.descriptor),
+                            .hook = hook_of(link.ifindex),
+                            .why = "attached by an earlier run of the daemon"};
+  }
+  return {};
+}
+
+Result<void> XdpDataplane::listen() {
+  const auto taken = [](void* self, void* record, std::size_t size) {
+    auto& take = static_cast<XdpDataplane*>(self)->take_;
+    if (size >= sizeof(core::NeighbourWanted) && take) take(*static_cast<const core::NeighbourWanted*>(record));
+    return 0;
+  };
+  ring_.reset(ring_buffer__new(object_.map_descriptor("events"), taken, this, nullptr));
+  if (!ring_) return system_error("listen to the packet path", errno);
+  return {};
+}
+
+/// XDP programs run under RCU, and this waits for a grace period (membarrier(2): every thread of the system).
+void XdpDataplane::wait_for_readers() { ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0); }
+
+std::uint32_t XdpDataplane::tick() const {
+  return static_cast<std::uint32_t>((jiffies_now() * tables().settings().tick_multiplier) >> 32U);
+}
+
+Result<dataplane::Attachment> XdpDataplane::attach(std::uint32_t ifindex) {
+  if (const auto known = links_.find(ifindex); known != links_.end()) {
+    bpf_link_info info{};
+    std::uint32_t length = sizeof(info);
+    const bool alive = ::bpf_obj_get_info_by_fd(known->second.descriptor.get(), &info, &length) == 0 && info.xdp.ifindex == ifindex;
+    if (alive) return dataplane::Attachment{.ifindex = ifindex, .hook = known->second.hook, .why = known->second.why};
+    if (auto gone = detach(ifindex); gone.has_error()) return gone.error();
+  }
+  auto attached = attach_program(program_descriptor(), ifindex);
+  if (attached.has_error()) return attached.error();
+  const std::string path = (folder() / ("link-" + std::to_string(ifindex))).string();
+  if (::bpf_obj_pin(attached->link.get(), path.c_str()) != 0) return system_error("pin " + path, errno);
+  links_[ifindex] = {.descriptor = std::move(attached->link), .hook = attached->hook, .why = attached->why};
+  return dataplane::Attachment{.ifindex = ifindex, .hook = links_[ifindex].hook, .why = links_[ifindex].why};
+}
+
+Result<void> XdpDataplane::detach(std::uint32_t ifindex) {
+  links_.erase(ifindex);
+  std::error_code error;
+  std::filesystem::remove(folder() / ("link-" + std::to_string(ifindex)), error);
+  if (error) return Error{"remove the pin of interface " + std::to_string(ifindex) + ": " + error.message(), {}};
+  return {};
+}
+
+std::vector<dataplane::Attachment> XdpDataplane::attachments() const {
+  std::vector<dataplane::Attachment> list;
+  for (const auto& [ifindex, link] : links_) list.push_back({.ifindex = ifindex, .hook = link.hook, .why = link.why});
+  return list;
+}
+
+int XdpDataplane::event_descriptor() const { return ring_buffer__epoll_fd(ring_.get()); }
+
+void XdpDataplane::take_events(const std::function<void(const core::NeighbourWanted&)>& take) {
+  take_ = take;
+  ring_buffer__consume(ring_.get());
+  take_ = nullptr;
+}
+
+std::vector<core::Address> pinned_services(const std::string& instance, const std::filesystem::path& bpffs) {
+  std::vector<core::Address> addresses;
+  for (const auto& [number, path] : pinned_table_folders(instance_folder(bpffs, instance))) {
+    auto pinned = PinnedTables::open(path);
+    if (pinned.has_error() || pinned->header.magic != core::kLayoutMagic || !is_readable(pinned->header.layout_version)) continue;
+    auto mapped = pinned->map();
+    if (mapped.has_error()) continue;
+    for (const dataplane::ServiceState& service : dataplane::read_state(mapped->tables()).services) {
+      addresses.push_back(service.key.address);
+    }
+  }
+  return addresses;
+}
+
+Result<std::size_t> remove_instance(const std::string& instance, const std::filesystem::path& bpffs) {
+  const std::filesystem::path folder = instance_folder(bpffs, instance);
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error)) return std::size_t{0};
+  auto links = pinned_links(folder);
+  if (links.has_error()) return links.error();
+  for (const PinnedLink& link : *links) std::filesystem::remove(link.path, error);
+  if (error) return Error{"remove links of instance " + instance + ": " + error.message(), {}};
+  for (const auto& [number, path] : pinned_table_folders(folder)) {
+    if (auto removed = remove_folder(path); removed.has_error()) return removed.error();
+  }
+  if (auto removed = remove_folder(folder); removed.has_error()) return removed.error();
+  return links->size();
+}
+
+}  // namespace astil::xdp

@@ -1,0 +1,14 @@
+"""The cases, a file a topic. Importing them declares them, in this order."""
+
+from cases import (  # noqa: F401
+    connections,
+    packets,
+    tracing,
+    failure,
+    change,
+    restart,
+    configuration,
+    startup,
+    footprint,
+    cleanup,
+)

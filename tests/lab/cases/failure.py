@@ -1,0 +1,81 @@
+"""A backend dies under load, by its process or with its whole host, and comes back."""
+
+import time
+
+from harness.case import case
+from harness.configuration import FORWARDINGS
+from harness.steady import SteadyLoad
+
+_INTERVAL_MS, _TIMEOUT_MS, _FALL = 200, 150, 3
+_HEALTH = {
+    "type": "http",
+    "interval": f"{_INTERVAL_MS}ms",
+    "timeout": f"{_TIMEOUT_MS}ms",
+    "rise": 2,
+    "fall": _FALL,
+}
+_BOUND_S = (_FALL * _INTERVAL_MS + _TIMEOUT_MS) / 1000
+# The checks share two processors with the load; what they wait for a turn is not the balancer's doing.
+_SCHEDULING_S = 0.1
+
+
+def _process_dies(lab):
+    lab.servers["b2"].kill_web()
+
+
+def _process_returns(lab):
+    lab.servers["b2"].start_web()
+
+
+def _host_dies(lab):
+    lab.net.switch.ip("link set b2 down")
+
+
+def _host_returns(lab):
+    lab.net.switch.ip("link set b2 up")
+
+
+def _backend_dies(run, forwarding, die, come_back):
+    """New connections avoid a dead backend in time, flows of the others are untouched, and it is used again later."""
+    with run.lab() as lab:
+        lab.start_balancer(forwardings=[forwarding], health=_HEALTH)
+        # Many at once and a short patience, or all of them would soon wait for the dead one, and none be left to see
+        # when it leaves the rotation.
+        load = SteadyLoad(lab, [forwarding], parallel=400, timeout_ms=1000)
+        load.go_on(0.5)
+        died = time.monotonic()
+        die(lab)
+        lab.balancer.wait_until_out_of_rotation("b2")
+        noticed = time.monotonic() - died
+        load.go_on(1.5)
+        short, long = load.stop()
+        _judge(run, died, noticed, short[forwarding], long[forwarding])
+        come_back(lab)
+        lab.balancer.wait_until_in_rotation("b2")
+        after = lab.traffic.short(lab.to(forwarding), connections=900)
+        run.expect(after["failed"] == 0, f"after its return connections fail: {after}")
+        run.expect("b2" in after["backends"], f"the backend that returned gets no connection: {after}")
+
+
+def _judge(run, died, noticed, short, long):
+    last_failed = short.get("last_failed_started", died) - died
+    run.figure(
+        bound_s=_BOUND_S,
+        out_of_rotation_s=round(noticed, 3),
+        last_connection_to_it_s=round(last_failed, 3),
+        failed_meanwhile=short["failed"],
+        lasting_of_others=sum(each["connections"] for name, each in long["backends"].items() if name != "b2"),
+    )
+    limit = _BOUND_S + _SCHEDULING_S
+    run.expect(last_failed <= limit, f"a connection begun {last_failed:.3f} s after the death still went there")
+    touched = {name: each["broken"] for name, each in long["backends"].items() if name != "b2" and each["broken"]}
+    run.expect(not touched, f"flows of the other backends broke: {touched}")
+    run.expect("changed" not in long["failures"], "a lasting connection got another backend")
+
+
+for _forwarding in FORWARDINGS:
+    case(f"backend_process_dies_{_forwarding}", forwarding=_forwarding, die=_process_dies, come_back=_process_returns)(
+        _backend_dies
+    )
+case("backend_host_dies_tunnel", forwarding="tunnel", die=_host_dies, come_back=_host_returns)(_backend_dies)
+case("backend_host_dies_nat", forwarding="nat", die=_host_dies, come_back=_host_returns)(_backend_dies)

@@ -1,0 +1,134 @@
+"""The daemon ends and starts in every way, under load on every forwarding: no connection fails and none is reset."""
+
+from harness.case import case
+from harness.configuration import FORWARDINGS
+from harness.steady import SteadyLoad, expect_unharmed
+
+_TABLES = {"dataplane": {"tables": {"flow_slots": 131072}}}
+_LARGER = {"dataplane": {"tables": {"flow_slots": 524288}}}
+_SMALLER = {"dataplane": {"tables": {"flow_slots": 16384}}}
+
+
+def _under_load(run, *steps, more=_TABLES):
+    """Starts the balancer and the load, does the steps, and expects that no connection failed."""
+    with run.lab() as lab:
+        lab.start_balancer(more=more)
+        load = SteadyLoad(lab, FORWARDINGS)
+        load.go_on(1)
+        for step in steps:
+            step(lab)
+            load.go_on(1)
+        expect_unharmed(run, *load.stop())
+        status = lab.balancer.status()
+        run.expect(not status["problems"], f"at the end there are problems: {status['problems']}")
+        return status
+
+
+def _start(program="astild", **more):
+    def step(lab):
+        lab.balancer.start(lab.configuration(more=more or _TABLES), program=program)
+
+    return step
+
+
+def _crash(lab):
+    lab.balancer.crash()
+
+
+def _stop(lab):
+    lab.balancer.stop()
+
+
+@case("kill_9_under_load")
+def kill_9_under_load(run):
+    """kill -9 of astild and a new start, twice."""
+    status = _under_load(run, _crash, _start(), _crash, _start())
+    run.expect(status["adopted"], "the new daemon did not adopt the packet path that was running")
+
+
+@case("stop_under_load")
+def stop_under_load(run):
+    """SIGTERM leaves packets flowing, and a new start takes over."""
+    status = _under_load(run, _stop, _start())
+    run.expect(status["adopted"], "the new daemon did not adopt the packet path that was running")
+
+
+@case("new_program_under_load")
+def new_program_under_load(run):
+    """A newly loaded program takes the place of the running one, on every interface."""
+    seen = []
+    _under_load(
+        run,
+        lambda lab: seen.append(lab.balancer.programs()),
+        _stop,
+        _start(),
+        lambda lab: seen.append(lab.balancer.programs()),
+    )
+    before, after = seen
+    run.expect(set(before) == set(after) == {"eth0", "eth1"}, f"not on every interface: {before}, then {after}")
+    run.expect(all(before[name] != after[name] for name in before), f"the program is the old one: {before}, {after}")
+
+
+@case("other_layout_under_load")
+def other_layout_under_load(run):
+    """A daemon with another layout of the tables takes over with all flows, and the first one does so again."""
+    versions = []
+    _under_load(
+        run,
+        lambda lab: versions.append(lab.balancer.status()["layout_version"]),
+        _stop,
+        _start("astild-next"),
+        lambda lab: versions.append(lab.balancer.status()["layout_version"]),
+        _crash,
+        _start(),
+    )
+    run.figure(layout_versions=versions)
+    run.expect(versions[0] != versions[1], f"both daemons have layout {versions[0]}")
+
+
+def _slots(lab):
+    return next(table["capacity"] for table in lab.balancer.status()["tables"] if table["name"] == "flows")
+
+
+@case("other_table_size_at_start_under_load")
+def other_table_size_at_start_under_load(run):
+    """A restart with a larger flow table, and one with a smaller one, carries all flows over."""
+    sizes = []
+    _under_load(
+        run,
+        _stop,
+        _start(**_LARGER),
+        lambda lab: sizes.append(_slots(lab)),
+        _stop,
+        _start(**_SMALLER),
+        lambda lab: sizes.append(_slots(lab)),
+    )
+    run.expect(sizes == [524288, 16384], f"the tables have {sizes} slots")
+
+
+@case("other_table_size_live_under_load")
+def other_table_size_live_under_load(run):
+    """The same by `astil apply`, without a restart."""
+    sizes = []
+    _under_load(
+        run,
+        lambda lab: lab.balancer.apply(lab.configuration(more=_LARGER)),
+        lambda lab: sizes.append(_slots(lab)),
+    )
+    run.expect(sizes == [524288], f"the table has {sizes} slots")
+
+
+@case("start_and_detach_reset_nobody")
+def start_and_detach_reset_nobody(run):
+    """Clients that are there before the start and after the detach see silence or 'unreachable', never a reset."""
+    with run.lab() as lab:
+        load = lab.traffic.start_short(lab.to("direct"), parallel=4, timeout_ms=300)
+        lab.start_balancer(forwardings=["direct"])
+        SteadyLoad.go_on(0.5)
+        lab.balancer.astil("detach")
+        SteadyLoad.go_on(0.5)
+        report = load.stop()
+        run.figure(connections=report["connections"], failures=report["failures"])
+        run.expect(report["connections"] > 0, f"no connection at all: {report}")
+        seen = {kind for kind in report["failures"] if kind in ("refused", "reset", "cut_short")}
+        run.expect(not seen, f"clients saw {seen}: {report['failures']}")

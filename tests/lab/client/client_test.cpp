@@ -1,0 +1,77 @@
+// Behaviour of lab_client's parts that a wrong count would come from: the reading of responses and of the command line.
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "tests/lab/client/options.hpp"
+#include "tests/lab/client/response.hpp"
+
+namespace astil::lab {
+namespace {
+
+constexpr std::string_view kAnswer =
+    "HTTP/1.1 200 OK\r\nServer: nginx\r\ncontent-length: 3\r\nX-Backend: b1\r\nX-Client: 10.1.0.10:1024\r\n\r\nb1\n";
+
+TEST(response, an_answer_may_come_byte_by_byte) {
+  Response response;
+  for (std::size_t i = 0; i + 1 < kAnswer.size(); ++i) {
+    ASSERT_EQ(response.take(kAnswer.substr(i, 1)), Response::Progress::incomplete) << i;
+  }
+  EXPECT_EQ(response.take(kAnswer.substr(kAnswer.size() - 1)), Response::Progress::complete);
+  EXPECT_EQ(response.status(), 200U);
+  EXPECT_EQ(response.backend(), "b1");
+}
+
+TEST(response, bytes_beyond_the_body_are_malformed) {
+  Response response;
+  EXPECT_EQ(response.take(std::string(kAnswer) + "x"), Response::Progress::malformed);
+  Response whole;
+  EXPECT_EQ(whole.take(kAnswer), Response::Progress::complete);
+  EXPECT_EQ(whole.take("x"), Response::Progress::malformed);
+}
+
+TEST(response, an_answer_without_length_is_malformed) {
+  EXPECT_EQ(Response{}.take("HTTP/1.1 200 OK\r\nX-Backend: b1\r\n\r\nb1\n"), Response::Progress::malformed);
+}
+
+TEST(response, what_is_not_http_is_malformed) {
+  EXPECT_EQ(Response{}.take("220 mail.example\r\n\r\n"), Response::Progress::malformed);
+}
+
+TEST(response, a_head_without_end_is_malformed_at_last) {
+  Response response;
+  EXPECT_EQ(response.take(std::string(20000, 'x')), Response::Progress::malformed);
+}
+
+TEST(response, an_empty_body_is_complete_with_the_head) {
+  EXPECT_EQ(Response{}.take("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"), Response::Progress::complete);
+}
+
+TEST(options, sources_are_every_address_of_the_range) {
+  constexpr std::array arguments = {"short", "--to", "192.0.2.10:80", "--source", "10.1.0.254-10.1.1.1", "--flows"};
+  const auto options = parse_options(arguments);
+  ASSERT_TRUE(options) << options.error().text();
+  EXPECT_EQ(options->sources.size(), 4U);
+  EXPECT_EQ(options->flows, FlowList::yes);
+  EXPECT_EQ(ntohs(options->to.sin_port), 80);
+}
+
+TEST(options, a_mistake_names_its_option) {
+  constexpr std::array arguments = {"long", "--to", "192.0.2.10:80", "--connections", "many"};
+  const auto options = parse_options(arguments);
+  ASSERT_FALSE(options);
+  EXPECT_NE(options.error().text().find("--connections: 'many'"), std::string::npos) << options.error().text();
+}
+
+TEST(options, a_range_that_runs_backwards_is_refused) {
+  constexpr std::array arguments = {"short", "--to", "192.0.2.10:80", "--source", "10.1.0.13-10.1.0.10"};
+  EXPECT_FALSE(parse_options(arguments));
+}
+
+TEST(options, long_without_a_number_of_connections_is_refused) {
+  constexpr std::array arguments = {"long", "--to", "192.0.2.10:80"};
+  EXPECT_FALSE(parse_options(arguments));
+}
+
+}  // namespace
+}  // namespace astil::lab

@@ -1,0 +1,133 @@
+// Reading of lab_client's command line.
+#include "tests/lab/client/options.hpp"
+
+#include <arpa/inet.h>
+
+#include <charconv>
+#include <limits>
+#include <map>
+#include <string_view>
+
+namespace astil::lab {
+namespace {
+
+template <class Number>
+Result<Number> parse_number(std::string_view text, Number low, Number high) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < low || value > high) {
+    return Error{
+        "'" + std::string(text) + "' is not a number from " + std::to_string(low) + " to " + std::to_string(high), {}};
+  }
+  return value;
+}
+
+Result<in_addr> parse_address(std::string_view text) {
+  in_addr address{};
+  if (inet_pton(AF_INET, std::string(text).c_str(), &address) != 1) {
+    return Error{"'" + std::string(text) + "' is not an IPv4 address", {}};
+  }
+  return address;
+}
+
+/// "A-B" in two; "A" is "A-A".
+std::pair<std::string_view, std::string_view> split_range(std::string_view text) {
+  const auto dash = text.find('-');
+  if (dash == std::string_view::npos) return {text, text};
+  return {text.substr(0, dash), text.substr(dash + 1)};
+}
+
+Result<> read_target(Options& options, std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return Error{"'" + std::string(text) + "' is not ADDRESS:PORT", {}};
+  const auto address = parse_address(text.substr(0, colon));
+  if (!address) return address.error();
+  const auto port = parse_number<std::uint16_t>(text.substr(colon + 1), 1, 65535);
+  if (!port) return port.error();
+  options.to.sin_family = AF_INET;
+  options.to.sin_addr = *address;
+  options.to.sin_port = htons(*port);
+  return {};
+}
+
+Result<> read_sources(Options& options, std::string_view text) {
+  const auto [first, last] = split_range(text);
+  const auto low = parse_address(first);
+  if (!low) return low.error();
+  const auto high = parse_address(last);
+  if (!high) return high.error();
+  for (std::uint32_t host = ntohl(low->s_addr); host <= ntohl(high->s_addr); ++host) {
+    options.sources.push_back(in_addr{htonl(host)});
+  }
+  if (options.sources.empty()) return Error{"the range '" + std::string(text) + "' is empty", {}};
+  return {};
+}
+
+Result<> read_ports(Options& options, std::string_view text) {
+  const auto [first, last] = split_range(text);
+  const auto low = parse_number<std::uint16_t>(first, 1, 65535);
+  if (!low) return low.error();
+  const auto high = parse_number<std::uint16_t>(last, *low, 65535);
+  if (!high) return high.error();
+  options.first_port = *low;
+  options.last_port = *high;
+  return {};
+}
+
+template <class Value, class Number>
+Result<> read_number(Value& into, std::string_view text, Number low, Number high) {
+  const auto value = parse_number<Number>(text, low, high);
+  if (!value) return value.error();
+  into = Value{*value};
+  return {};
+}
+
+Result<> read_option(Options& options, std::string_view name, std::string_view value) {
+  constexpr std::int64_t kHour = 3'600'000;
+  using std::chrono::milliseconds;
+  if (name == "--to") return read_target(options, value);
+  if (name == "--source") return read_sources(options, value);
+  if (name == "--ports") return read_ports(options, value);
+  if (name == "--path") return options.path = std::string(value), Result<>{};
+  if (name == "--connections") {
+    return read_number<std::uint64_t, std::uint64_t>(options.connections, value, 0,
+                                                     std::numeric_limits<std::uint32_t>::max());
+  }
+  if (name == "--parallel") return read_number<unsigned, unsigned>(options.parallel, value, 1, 100'000);
+  if (name == "--interval-ms") return read_number<milliseconds, std::int64_t>(options.interval, value, 1, kHour);
+  if (name == "--timeout-ms") return read_number<milliseconds, std::int64_t>(options.timeout, value, 1, kHour);
+  if (name == "--duration-ms") {
+    return read_number<std::optional<milliseconds>, std::int64_t>(options.duration, value, 1, kHour);
+  }
+  return Error{"unknown option '" + std::string(name) + "'", {}};
+}
+
+}  // namespace
+
+const char* const kUsage =
+    "usage: lab_client short|long --to ADDRESS:PORT [--path /PATH] [--connections N] [--parallel N]\n"
+    "                  [--source ADDRESS[-ADDRESS]] [--ports PORT-PORT] [--interval-ms N] [--timeout-ms N]\n"
+    "                  [--duration-ms N] [--flows]\n";
+
+Result<Options> parse_options(std::span<const char* const> arguments) {
+  Options options;
+  if (arguments.empty()) return Error{"no mode", {}};
+  const std::string_view mode = arguments.front();
+  if (mode != "short" && mode != "long") return Error{"unknown mode '" + std::string(mode) + "'", {}};
+  options.mode = mode == "short" ? Mode::short_lived : Mode::long_lived;
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    const std::string_view name = arguments[i];
+    if (name == "--flows") {
+      options.flows = FlowList::yes;
+      continue;
+    }
+    if (++i == arguments.size()) return Error{std::string(name) + " needs a value", {}};
+    if (const auto done = read_option(options, name, arguments[i]); !done)
+      return done.error().within(std::string(name));
+  }
+  if (options.to.sin_port == 0) return Error{"--to is missing", {}};
+  if (options.mode == Mode::long_lived && options.connections == 0) return Error{"long needs --connections", {}};
+  return options;
+}
+
+}  // namespace astil::lab

@@ -1,0 +1,63 @@
+"""Processes of the lab: they die with it, and their output goes to a file that can be read after a failure."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+
+from harness.ownership import Owner
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with(parent):
+    """Runs in the child before exec. The parent may have died before the request: then nobody would tell us."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def spawn(argv, **options):
+    """A child in the background. The kernel kills it when this process dies, in whichever way."""
+    parent = os.getpid()
+    child = subprocess.Popen([str(word) for word in argv], preexec_fn=lambda: _die_with(parent), **options)
+    Owner.current().note_process(child.pid)
+    return child
+
+
+def run(argv, check=True, timeout=120, **options):
+    """Runs to the end and returns what was printed. A failure names the command and shows its errors."""
+    argv = [str(word) for word in argv]
+    parent = os.getpid()
+    done = subprocess.run(
+        argv, capture_output=True, text=True, timeout=timeout, preexec_fn=lambda: _die_with(parent), **options
+    )
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{' '.join(argv)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def end(child, signal_number=signal.SIGKILL, timeout=10):
+    """Ends a child and returns its exit status; already ended is fine."""
+    if child.poll() is None:
+        child.send_signal(signal_number)
+    try:
+        return child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        raise RuntimeError(f"{child.args[-1]}: still there {timeout} s after signal {signal_number}") from None
+
+
+def until(condition, what, timeout=10.0):
+    """Waits for a condition of the world outside, which sends no message when it comes true. Returns its value."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"after {timeout:g} s still waiting for {what}")
+        time.sleep(0.01)

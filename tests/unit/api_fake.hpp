@@ -1,0 +1,230 @@
+// A daemon made of plain values, a server that shows it on a real Unix socket in a folder of its own, and a client that
+// speaks bytes. For the tests of control/api and control/cli.
+#pragma once
+
+#include <stdlib.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "control/api/server.hpp"
+
+namespace astil::test {
+
+inline api::ip::address ip_of(const char* text) { return boost::asio::ip::make_address(text); }
+
+inline api::BackendView sample_backend(const std::string& name, const char* address) {
+  api::BackendView backend;
+  backend.name = name;
+  backend.address = ip_of(address);
+  backend.port = 80;
+  backend.weight = 1;
+  backend.in_rotation = true;
+  backend.ring_share = 0.5;
+  backend.health.state = api::BackendState::up;
+  backend.health.since = api::TimePoint(std::chrono::seconds(1'000'000'600));
+  backend.health.last_check_seconds = 0.0025;
+  backend.health.checks_ok = 600;
+  backend.next_hop = {"eth1", "02:00:00:00:00:0a", ""};
+  backend.traffic = {2000, 3'000'000, 100, 7};
+  return backend;
+}
+
+/// One service, one backend that is well and one that is not.
+inline api::StatusView sample_status() {
+  api::StatusView status;
+  status.problems = {{"service web: backend b2 is down: connect: Connection refused", "look at nginx on 10.0.0.3"}};
+  status.instance = "main";
+  status.version = "1.2.3";
+  status.started_at = api::TimePoint(std::chrono::seconds(1'000'000'000));
+  status.engine = "xdp";
+  status.layout_version = 4;
+  status.config = {"/etc/astil/astil.yaml", status.started_at, 2, 1, std::nullopt};
+  status.interfaces = {{"eth0", 2, "xdp native", "the driver supports it", "up", "02:00:00:00:00:01"}};
+  status.tables = {{"flows", 900'000, 1'048'576}, {"services", 1, 1024}};
+  auto well = sample_backend("b1", "10.0.0.2");
+  auto ill = sample_backend("b2", "10.0.0.3");
+  ill.in_rotation = false;
+  ill.ring_share = 0;
+  ill.health.state = api::BackendState::down;
+  ill.health.last_error = "connect: Connection refused";
+  ill.health.last_check_seconds.reset();
+  ill.health.checks_failed = 3;
+  ill.next_hop = {"eth1", "", "no answer to ARP"};
+  status.services = {{"web",
+                      ip_of("192.0.2.1"),
+                      80,
+                      "tcp",
+                      "nat",
+                      "maglev",
+                      503,
+                      "9f86d081",
+                      {4000, 6'000'000, 200, 14},
+                      {well, ill}}};
+  return status;
+}
+
+class FakeDaemon : public api::Daemon {
+ public:
+  api::StatusView status_view = sample_status();
+  api::DropsView drops_view{{{"no_backend", "no backend of the service is in rotation", 5},
+                             {"bad_checksum", "a checksum was wrong", 0},
+                             {"ttl_expired", "the time to live ran out", 12}}};
+  Result<api::FlowsView> flows_view = api::FlowsView{};
+  Result<api::TraceView> trace_view = api::TraceView{};
+  boost::system::result<api::ApplyView, api::Refusal> apply_view = api::ApplyView{};
+  Result<> detach_result;
+  bool throws = false;
+
+  mutable api::FlowFilter flow_filter;
+  mutable api::TraceQuery trace_query;
+  std::string applied_yaml;
+  std::string applied_file;
+  int detaches = 0;
+  std::promise<void> ended;
+
+  api::StatusView status() const override {
+    if (throws) throw std::runtime_error("the tables are gone");
+    return status_view;
+  }
+  api::DropsView drops() const override { return drops_view; }
+  Result<api::FlowsView> flows(const api::FlowFilter& filter) const override {
+    flow_filter = filter;
+    return flows_view;
+  }
+  Result<api::TraceView> trace(const api::TraceQuery& query) const override {
+    trace_query = query;
+    return trace_view;
+  }
+  boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
+                                                            const std::string& file_name) override {
+    applied_yaml = yaml;
+    applied_file = file_name;
+    return apply_view;
+  }
+  Result<> detach() override {
+    ++detaches;
+    return detach_result;
+  }
+  void after_detach() override { ended.set_value(); }
+};
+
+/// A folder under the temporary one, gone at the end of the scope.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() : path_(std::filesystem::temp_directory_path() / "astil-test-XXXXXX") {
+    auto name = path_.string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path_ = name;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// A server that runs, on a thread of its own. What the daemon holds is set before and read after, or on_loop.
+class RunningServer {
+ public:
+  explicit RunningServer(FakeDaemon& daemon, api::ServerOptions options = {}) : options_(std::move(options)) {
+    if (options_.socket.empty()) options_.socket = folder_ / "astil.sock";
+    auto started = api::Server::start(loop_, daemon, options_);
+    if (!started) throw std::runtime_error(started.error().text());
+    server_ = std::move(*started);
+    thread_ = std::thread([this] { loop_.run(); });
+  }
+  RunningServer(const RunningServer&) = delete;
+  RunningServer& operator=(const RunningServer&) = delete;
+  ~RunningServer() { stop(); }
+
+  const std::string& socket() const { return options_.socket; }
+  api::Endpoint tcp() const { return server_->tcp_endpoint().value(); }
+
+  /// Runs `action` on the server's thread and waits for it.
+  void on_loop(const std::function<void()>& action) {
+    std::promise<void> done;
+    boost::asio::post(loop_, [&] {
+      action();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+  /// Destroys the server; the loop ends when no connection is left.
+  void stop() {
+    if (!thread_.joinable()) return;
+    on_loop([this] { server_.reset(); });
+    thread_.join();
+  }
+
+ private:
+  TemporaryFolder folder_;
+  api::ServerOptions options_;
+  boost::asio::io_context loop_;
+  std::unique_ptr<api::Server> server_;
+  std::thread thread_;
+};
+
+/// One connection that sends and receives what the test says.
+template <class Protocol>
+class RawClient {
+ public:
+  explicit RawClient(const typename Protocol::endpoint& endpoint) { socket_.connect(endpoint); }
+
+  void send(const std::string& bytes) {
+    boost::system::error_code ignored;  // a server that refuses may close before all is sent
+    boost::asio::write(socket_, boost::asio::buffer(bytes), ignored);
+  }
+
+  /// Everything until the server closes.
+  std::string receive_all() {
+    std::string received;
+    boost::system::error_code end;
+    boost::asio::read(socket_, boost::asio::dynamic_buffer(received), end);
+    return received;
+  }
+
+  /// Until `mark` has come; the rest stays for later.
+  std::string receive_until(const std::string& mark) {
+    std::string received;
+    while (received.find(mark) == std::string::npos) {
+      char byte = 0;
+      boost::asio::read(socket_, boost::asio::buffer(&byte, 1));
+      received += byte;
+    }
+    return received;
+  }
+
+  bool has_input() { return socket_.available() > 0; }
+  void close() { socket_.close(); }
+
+ private:
+  boost::asio::io_context loop_;
+  typename Protocol::socket socket_{loop_};
+};
+
+using UnixClient = RawClient<boost::asio::local::stream_protocol>;
+
+/// Sends one request on a connection of its own, and gives all that comes back.
+inline std::string talk(const std::string& socket, const std::string& bytes) {
+  UnixClient client{boost::asio::local::stream_protocol::endpoint(socket)};
+  client.send(bytes);
+  return client.receive_all();
+}
+
+}  // namespace astil::test

@@ -1,0 +1,198 @@
+// What each path of the API answers, without sockets.
+#include "control/api/routes.hpp"
+
+#include <gmock/gmock.h>
+
+#include <boost/json/parse.hpp>
+
+#include "control/api/json.hpp"
+#include "tests/unit/api_fake.hpp"
+
+namespace astil::api {
+namespace {
+
+using test::FakeDaemon;
+using test::ip_of;
+using testing::HasSubstr;
+
+class Routes : public testing::Test {
+ protected:
+  Answer get(const std::string& target) { return answer(daemon, {"GET", target, "", Access::read}); }
+  Answer post(const std::string& target, const std::string& body = "") {
+    return answer(daemon, {"POST", target, body, Access::change});
+  }
+  template <class View>
+  View view_of(const Answer& a) {
+    return from_json<View>(boost::json::parse(a.body)).value();
+  }
+
+  FakeDaemon daemon;
+};
+
+TEST_F(Routes, status_is_the_daemons_status) {
+  const auto reply = get("/v1/status");
+  EXPECT_EQ(reply.status, 200U);
+  EXPECT_EQ(reply.content_type, "application/json");
+  const auto status = view_of<StatusView>(reply);
+  EXPECT_EQ(status.instance, "main");
+  ASSERT_EQ(status.services.size(), 1U);
+  EXPECT_EQ(status.services[0].backends[1].health.last_error, "connect: Connection refused");
+}
+
+TEST_F(Routes, version_tells_the_build_and_the_layout) {
+  const auto version = view_of<VersionView>(get("/v1/version"));
+  EXPECT_EQ(version.version, "1.2.3");
+  EXPECT_EQ(version.layout_version, 4U);
+}
+
+TEST_F(Routes, drops_are_listed_with_their_descriptions) {
+  const auto drops = view_of<DropsView>(get("/v1/drops"));
+  ASSERT_EQ(drops.drops.size(), 3U);
+  EXPECT_EQ(drops.drops[2].count, 12U);
+}
+
+TEST_F(Routes, flows_passes_the_filter_on) {
+  daemon.flows_view = FlowsView{1, {{"web", {ip_of("2001:db8::9"), 4000}, {ip_of("2001:db8::1"), 80}, "b1"}}};
+  const auto flows = view_of<FlowsView>(get("/v1/flows?service=web&backend=b1&client=2001:db8::9&limit=5"));
+  EXPECT_EQ(daemon.flow_filter.service, "web");
+  EXPECT_EQ(daemon.flow_filter.backend, "b1");
+  EXPECT_EQ(daemon.flow_filter.client, ip_of("2001:db8::9"));
+  EXPECT_EQ(daemon.flow_filter.limit, 5U);
+  ASSERT_EQ(flows.flows.size(), 1U);
+  EXPECT_EQ(flows.flows[0].client.port, 4000);
+}
+
+TEST_F(Routes, flows_without_a_filter_lists_the_first_thousand) {
+  EXPECT_EQ(get("/v1/flows").status, 200U);
+  EXPECT_FALSE(daemon.flow_filter.service.has_value());
+  EXPECT_EQ(daemon.flow_filter.limit, 1000U);
+}
+
+TEST_F(Routes, flows_refuses_a_client_or_limit_that_is_none) {
+  EXPECT_EQ(get("/v1/flows?client=web").status, 400U);
+  for (const auto* limit : {"0", "-1", "1x", "100001", "99999999999999999999"}) {
+    EXPECT_EQ(get(std::string("/v1/flows?limit=") + limit).status, 400U) << limit;
+  }
+}
+
+TEST_F(Routes, what_the_daemon_refuses_is_answered_with_its_reason) {
+  daemon.flows_view = Error{"there is no service 'wbe'", "did you mean web?"};
+  const auto reply = get("/v1/flows?service=wbe");
+  EXPECT_EQ(reply.status, 422U);
+  EXPECT_EQ(view_of<FailureView>(reply).error, "there is no service 'wbe'");
+  EXPECT_EQ(view_of<FailureView>(reply).remedy, "did you mean web?");
+}
+
+TEST_F(Routes, trace_asks_for_the_packet_that_is_meant) {
+  TraceView trace;
+  trace.steps = {{"parse", "IPv4 TCP, 54 bytes", {{"ttl", "64"}, {"flags", "SYN"}}}};
+  trace.verdict = Verdict::transmit;
+  trace.ring_slot = 17;
+  daemon.trace_view = trace;
+  const auto reply = get("/v1/trace?from=198.51.100.7:40000&to=192.0.2.1:80");
+  EXPECT_EQ(daemon.trace_query.protocol, "tcp");
+  EXPECT_EQ(daemon.trace_query.from.address, ip_of("198.51.100.7"));
+  EXPECT_EQ(daemon.trace_query.to.port, 80);
+  EXPECT_THAT(reply.body, HasSubstr(R"("fields":{"ttl":"64","flags":"SYN"})"));
+  EXPECT_THAT(reply.body, HasSubstr(R"("verdict":"transmit")"));
+  EXPECT_EQ(view_of<TraceView>(reply).ring_slot, 17U);
+}
+
+TEST_F(Routes, trace_refuses_what_is_no_packet) {
+  const std::string to = "&to=192.0.2.1:80";
+  EXPECT_EQ(get("/v1/trace").status, 400U);
+  EXPECT_EQ(get("/v1/trace?from=198.51.100.7:40000").status, 400U);
+  EXPECT_EQ(get("/v1/trace?from=198.51.100.7" + to).status, 400U);
+  EXPECT_EQ(get("/v1/trace?from=[2001:db8::9]:40000" + to).status, 400U);
+  EXPECT_EQ(get("/v1/trace?from=198.51.100.7:40000&protocol=icmp" + to).status, 400U);
+}
+
+TEST_F(Routes, apply_hands_over_the_file_and_its_name) {
+  daemon.apply_view = ApplyView{{"service web added"}, {{"web", 503, 503, 503}}};
+  const auto reply = post("/v1/apply?file=dir%2Fa%20b.yaml", "services: []\n");
+  EXPECT_EQ(reply.status, 200U);
+  EXPECT_EQ(daemon.applied_yaml, "services: []\n");
+  EXPECT_EQ(daemon.applied_file, "dir/a b.yaml");
+  EXPECT_EQ(view_of<ApplyView>(reply).rings[0].moved, 503U);
+}
+
+TEST_F(Routes, apply_of_a_wrong_file_answers_every_mistake) {
+  config::Diagnostic mistake;
+  mistake.file = "a.yaml";
+  mistake.line = 3;
+  mistake.message = "port 70000";
+  daemon.apply_view = Refusal{{"a.yaml: 1 mistake", {}}, {mistake}};
+  const auto reply = post("/v1/apply", "x");
+  EXPECT_EQ(reply.status, 422U);
+  EXPECT_EQ(view_of<FailureView>(reply).diagnostics, config::Diagnostics{mistake});
+}
+
+TEST_F(Routes, apply_that_fails_on_a_right_file_is_the_daemons_failure) {
+  daemon.apply_view = Refusal{{"eth0: no such interface", "create it"}, {}};
+  EXPECT_EQ(post("/v1/apply", "x").status, 500U);
+}
+
+TEST_F(Routes, detach_is_told_to_the_server_only_when_it_worked) {
+  EXPECT_TRUE(post("/v1/detach").detached);
+  daemon.detach_result = Error{"unpin: Operation not permitted", {}};
+  const auto reply = post("/v1/detach");
+  EXPECT_FALSE(reply.detached);
+  EXPECT_EQ(reply.status, 500U);
+}
+
+TEST_F(Routes, metrics_are_prometheus_text) {
+  const auto reply = get("/metrics");
+  EXPECT_EQ(reply.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_THAT(reply.body, HasSubstr("astil_drops_total{reason=\"ttl_expired\"} 12\n"));
+}
+
+TEST_F(Routes, a_path_that_is_none_is_404) {
+  for (const auto* path : {"/", "/v1", "/v1/status/", "/V1/status", "/../etc/passwd", "/v1/%00"}) {
+    EXPECT_EQ(get(path).status, 404U) << path;
+  }
+}
+
+TEST_F(Routes, a_path_may_be_percent_encoded) { EXPECT_EQ(get("/v1/stat%75s").status, 200U); }
+
+TEST_F(Routes, a_target_that_is_no_path_is_400) {
+  for (const auto* target : {"", "status", "*", "http://x/v1/status", "/v1/status?a=%zz", "/v1/ status"}) {
+    EXPECT_EQ(get(target).status, 400U) << target;
+  }
+}
+
+TEST_F(Routes, another_method_is_405_and_tells_the_right_one) {
+  EXPECT_EQ(post("/v1/status").status, 405U);
+  EXPECT_EQ(post("/v1/status").allow, "GET");
+  EXPECT_EQ(get("/v1/apply").allow, "POST");
+}
+
+TEST_F(Routes, an_unknown_or_repeated_parameter_is_400) {
+  EXPECT_EQ(get("/v1/status?x=1").status, 400U);
+  EXPECT_EQ(get("/v1/flows?limit=1&limit=2").status, 400U);
+}
+
+TEST_F(Routes, changes_need_the_right_to_change) {
+  EXPECT_EQ(answer(daemon, {"POST", "/v1/apply", "x", Access::read}).status, 403U);
+  EXPECT_EQ(answer(daemon, {"POST", "/v1/detach", "", Access::read}).status, 403U);
+  EXPECT_EQ(daemon.applied_yaml, "");
+  EXPECT_EQ(daemon.detaches, 0);
+}
+
+TEST_F(Routes, an_exception_in_the_daemon_becomes_500) {
+  daemon.throws = true;
+  const auto reply = get("/v1/status");
+  EXPECT_EQ(reply.status, 500U);
+  EXPECT_THAT(view_of<FailureView>(reply).error, HasSubstr("the tables are gone"));
+}
+
+TEST(Endpoints, are_an_address_and_a_port) {
+  EXPECT_EQ(parse_endpoint("192.0.2.1:80")->port, 80);
+  EXPECT_EQ(parse_endpoint("[2001:db8::1]:65535")->address, ip_of("2001:db8::1"));
+  for (const auto* text : {"", ":", ":80", "192.0.2.1", "192.0.2.1:", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:8x",
+                           "192.0.2.1:+8", "2001:db8::1:80", "[192.0.2.1]:80", "[2001:db8::1]", "[]:80", "web:80"}) {
+    EXPECT_FALSE(parse_endpoint(text)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace astil::api

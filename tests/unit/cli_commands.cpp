@@ -1,0 +1,355 @@
+// Every command against a daemon on a real socket: what it prints, and its exit code.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <boost/asio/read_until.hpp>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "control/cli/run.hpp"
+#include "tests/unit/api_fake.hpp"
+
+namespace astil::cli {
+namespace {
+
+using test::FakeDaemon;
+using test::ip_of;
+using test::RunningServer;
+using test::TemporaryFolder;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+struct Outcome {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+class Commands : public testing::Test {
+ protected:
+  /// Runs with the daemon's socket, or one that is not there.
+  Outcome run_words(std::vector<std::string> words, const std::string& socket) {
+    words.insert(words.end(), {"--socket", socket});
+    std::istringstream in(input);
+    std::ostringstream out;
+    std::ostringstream err;
+    const Surroundings surroundings{
+        .in = in, .out = out, .err = err, .now = [this] { return now; }, .detach_offline = detach_offline};
+    const int code = run(words, surroundings);
+    return {code, out.str(), err.str()};
+  }
+  Outcome ask(const std::vector<std::string>& words) {
+    RunningServer server(daemon);
+    return run_words(words, server.socket());
+  }
+  Outcome ask_nobody(const std::vector<std::string>& words) { return run_words(words, folder / "none.sock"); }
+
+  std::string write(const std::string& name, const std::string& text) {
+    std::ofstream(folder / name) << text;
+    return folder / name;
+  }
+
+  FakeDaemon daemon;
+  TemporaryFolder folder;
+  std::string input;
+  api::TimePoint now{std::chrono::seconds(1'000'011'520)};
+  std::function<Result<>(const std::string&)> detach_offline;
+};
+
+TEST_F(Commands, status_is_one_screen_with_problems_first) {
+  const auto outcome = ask({"status"});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(outcome.out, R"(1 problem
+  service web: backend b2 is down: connect: Connection refused
+    next: look at nginx on 10.0.0.3
+
+astil main  version 1.2.3, engine xdp, running for 3 h 12 min
+configuration /etc/astil/astil.yaml, applied 3 h 12 min ago
+
+  INTERFACE  STATE  HOOK        MAC                WHY
+  eth0       up     xdp native  02:00:00:00:00:01  the driver supports it
+
+  TABLE      USED  CAPACITY    FILL
+  flows     900 k    1.05 M  85.8 %
+  services      1      1024   0.1 %
+
+web  192.0.2.1:80 tcp, nat, maglev, 503 ring slots
+  BACKEND  ADDRESS      STATE        FOR  WEIGHT    RING  FLOWS  CONNECTIONS  PACKETS    BYTES  NEXT HOP                LAST ERROR
+  b1       10.0.0.2:80  up     3 h 2 min       1  50.0 %      7          100     2000  3.00 MB  eth1 02:00:00:00:00:0a
+  b2       10.0.0.3:80  down   3 h 2 min       1   0.0 %      7          100     2000  3.00 MB  no answer to ARP        connect: Connection refused
+  all                                                        14          200     4000  6.00 MB
+)");
+}
+
+TEST_F(Commands, status_says_that_all_is_well) {
+  daemon.status_view.problems.clear();
+  EXPECT_THAT(ask({"status"}).out, StartsWith("No problems.\n"));
+}
+
+TEST_F(Commands, a_backend_that_gets_no_new_flows_is_shown_so) {
+  daemon.status_view.services[0].backends[0].in_rotation = false;
+  EXPECT_THAT(ask({"status"}).out, HasSubstr("up, no new flows"));
+  daemon.status_view.services[0].backends[0].draining = true;
+  EXPECT_THAT(ask({"status"}).out, HasSubstr("up, draining"));
+}
+
+TEST_F(Commands, json_is_the_daemons_own) {
+  const auto outcome = ask({"status", "-o", "json"});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_THAT(outcome.out, StartsWith(R"({"problems":[{"what":"service web: backend b2 is down)"));
+  EXPECT_EQ(std::ranges::count(outcome.out, '\n'), 1);
+}
+
+TEST_F(Commands, flows_lists_and_tells_that_there_are_more) {
+  daemon.flows_view = api::FlowsView{
+      12,
+      {{"web", {ip_of("198.51.100.7"), 40000}, {ip_of("192.0.2.1"), 80}, "b1", api::FlowState::established, 32},
+       {"web", {ip_of("198.51.100.8"), 400}, {ip_of("192.0.2.1"), 80}, "b2", api::FlowState::half_open, 0}}};
+  const auto outcome = ask({"flows", "--service", "web", "--client", "198.51.100.7", "--limit", "2"});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_EQ(outcome.out,
+            "SERVICE  CLIENT              DESTINATION   BACKEND  STATE        IDLE\n"
+            "web      198.51.100.7:40000  192.0.2.1:80  b1       established  32 s\n"
+            "web      198.51.100.8:400    192.0.2.1:80  b2       half-open     0 s\n"
+            "\n2 of 12 flows; see more with --limit\n");
+  EXPECT_EQ(daemon.flow_filter.service, "web");
+  EXPECT_EQ(daemon.flow_filter.client, ip_of("198.51.100.7"));
+}
+
+TEST_F(Commands, flows_says_when_there_are_none) { EXPECT_EQ(ask({"flows"}).out, "No flows.\n"); }
+
+TEST_F(Commands, a_refusal_is_one_line_and_exit_code_1) {
+  daemon.flows_view = Error{"there is no service 'wbe'", "did you mean \"web\"?"};
+  const auto outcome = ask({"flows", "--service", "wbe"});
+  EXPECT_EQ(outcome.code, kRefused);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "astil: there is no service 'wbe'; did you mean \"web\"?\n");
+}
+
+TEST_F(Commands, a_refusal_as_json_is_an_object_on_the_standard_output) {
+  daemon.flows_view = Error{"there is no service 'wbe'", ""};
+  const auto outcome = ask({"flows", "--service", "wbe", "-o", "json"});
+  EXPECT_EQ(outcome.code, kRefused);
+  EXPECT_EQ(outcome.out, "{\"error\":\"there is no service 'wbe'\",\"remedy\":\"\",\"diagnostics\":[]}\n");
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(Commands, drops_come_with_the_most_frequent_first) {
+  EXPECT_EQ(ask({"drops"}).out,
+            "REASON        PACKETS  MEANING\n"
+            "ttl_expired        12  the time to live ran out\n"
+            "no_backend          5  no backend of the service is in rotation\n"
+            "bad_checksum        0  a checksum was wrong\n");
+}
+
+TEST_F(Commands, trace_tells_each_stage_and_the_verdict) {
+  api::TraceView trace;
+  trace.steps = {{"parse", "IPv4 TCP, 54 bytes", {{"ttl", "64"}, {"flags", "SYN"}}},
+                 {"service", "192.0.2.1:80 is service web", {}}};
+  trace.verdict = api::Verdict::redirect;
+  trace.service = "web";
+  trace.backend = "b1";
+  trace.ring_slot = 17;
+  trace.interface = "eth1";
+  trace.mac = "02:00:00:00:00:0a";
+  daemon.trace_view = trace;
+  const auto outcome = ask({"trace", "--from", "198.51.100.7:40000", "--to", "192.0.2.1:80"});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_EQ(
+      outcome.out,
+      "tcp from 198.51.100.7:40000 to 192.0.2.1:80\n"
+      "\n"
+      "  parse    IPv4 TCP, 54 bytes\n"
+      "           ttl=64  flags=SYN\n"
+      "  service  192.0.2.1:80 is service web\n"
+      "\n"
+      "redirect: to backend b1 of service web, out of eth1 to 02:00:00:00:00:0a; no flow yet, ring slot 17 decided\n");
+}
+
+TEST_F(Commands, trace_names_why_a_packet_is_dropped_or_passed) {
+  api::TraceView trace;
+  trace.verdict = api::Verdict::drop;
+  trace.reason = "no_backend";
+  daemon.trace_view = trace;
+  const std::vector<std::string> words{"trace", "--from", "[2001:db8::9]:4000", "--to", "[2001:db8::1]:80"};
+  EXPECT_THAT(ask(words).out, HasSubstr("\ndrop: dropped: no_backend\n"));
+  EXPECT_EQ(daemon.trace_query.from.address, ip_of("2001:db8::9"));
+  trace.verdict = api::Verdict::pass;
+  trace.reason = "no service has this address";
+  daemon.trace_view = trace;
+  EXPECT_THAT(ask(words).out, HasSubstr("\npass: passed to the kernel: no service has this address\n"));
+}
+
+TEST_F(Commands, trace_of_what_is_no_packet_is_wrong_usage) {
+  const auto outcome = ask_nobody({"trace", "--from", "198.51.100.7", "--to", "192.0.2.1:80"});
+  EXPECT_EQ(outcome.code, kInvalid);
+  EXPECT_THAT(outcome.err, StartsWith("astil: --from: '198.51.100.7' is not an address with a port"));
+  EXPECT_EQ(ask_nobody({"trace", "--from", "1.2.3.4:5", "--to", "1.2.3.4:5", "--protocol", "x"}).code, kInvalid);
+}
+
+TEST_F(Commands, apply_tells_what_changed) {
+  daemon.apply_view = api::ApplyView{{"service web: backend b3 added", "service web: backend b1 weight 1 -> 2"},
+                                     {{"web", 1000, 260, 250}}};
+  const auto file = write("a.yaml", "services: []\n");
+  const auto outcome = ask({"apply", file});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_EQ(outcome.out, file +
+                             " applied: 2 changes\n"
+                             "  service web: backend b3 added\n"
+                             "  service web: backend b1 weight 1 -> 2\n"
+                             "  ring of web: 1000 slots, 260 (26.0 %) moved, the least possible is 250 (25.0 %)\n");
+  EXPECT_EQ(daemon.applied_yaml, "services: []\n");
+  EXPECT_EQ(daemon.applied_file, file);
+}
+
+TEST_F(Commands, apply_of_what_runs_already_says_so) {
+  input = "services: []\n";
+  EXPECT_EQ(ask({"apply", "-"}).out, "(standard input) is what runs already: nothing to change\n");
+  EXPECT_EQ(daemon.applied_yaml, input);
+}
+
+TEST_F(Commands, apply_of_a_wrong_file_prints_its_mistakes_and_exits_with_2) {
+  config::Diagnostic mistake;
+  mistake.file = "a.yaml";
+  mistake.line = 1;
+  mistake.column = 1;
+  mistake.message = "unknown key \"prot\"";
+  mistake.hint = "did you mean \"port\"?";
+  mistake.source_line = "prot: 1";
+  daemon.apply_view = api::Refusal{{"a.yaml has 1 mistake", "the old configuration stays"}, {mistake}};
+  const auto file = write("a.yaml", "prot: 1\n");
+  const auto outcome = ask({"apply", file});
+  EXPECT_EQ(outcome.code, kInvalid);
+  EXPECT_EQ(outcome.err, config::render(mistake) + "astil: a.yaml has 1 mistake; the old configuration stays\n");
+  EXPECT_THAT(outcome.err, HasSubstr("a.yaml:1:1: error: unknown key \"prot\"\n"));
+}
+
+TEST_F(Commands, apply_that_fails_on_a_right_file_exits_with_1) {
+  daemon.apply_view = api::Refusal{{"eth0: no such interface", "create it"}, {}};
+  const auto outcome = ask({"apply", write("a.yaml", "")});
+  EXPECT_EQ(outcome.code, kRefused);
+  EXPECT_EQ(outcome.err, "astil: eth0: no such interface; create it\n");
+}
+
+TEST_F(Commands, a_file_that_can_not_be_read_exits_with_2) {
+  EXPECT_EQ(ask_nobody({"check", folder / "none.yaml"}).code, kInvalid);
+  EXPECT_THAT(ask_nobody({"apply", folder / "none.yaml"}).err, HasSubstr("No such file"));
+  const auto folder_itself = ask_nobody({"apply", folder / ""});
+  EXPECT_EQ(folder_itself.code, kInvalid);
+  EXPECT_THAT(folder_itself.err, HasSubstr("Is a directory"));
+}
+
+TEST_F(Commands, check_needs_no_daemon_and_prints_every_mistake) {
+  const auto outcome = ask_nobody({"check", write("a.yaml", "instanc: main\nservices: 1\n")});
+  EXPECT_EQ(outcome.code, kInvalid);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("a.yaml:1:1: error:"));
+  EXPECT_THAT(outcome.err, HasSubstr("did you mean \"instance\"?"));
+  EXPECT_THAT(outcome.err, HasSubstr("a.yaml:2:11: error:"));
+}
+
+TEST_F(Commands, check_gives_mistakes_as_json) {
+  const auto outcome = ask_nobody({"check", write("a.yaml", "instanc: main\n"), "-o", "json"});
+  EXPECT_EQ(outcome.code, kInvalid);
+  EXPECT_THAT(outcome.out, HasSubstr(R"("line":1,"column":1,"message":"unknown key)"));
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(Commands, check_of_a_right_file_counts_what_it_holds) {
+  input = R"(interfaces: [eth0]
+services:
+  web:
+    address: 192.0.2.1
+    port: 80
+    backends:
+      b1: {address: 10.0.0.2}
+)";
+  const auto outcome = ask_nobody({"check", "-"});
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(outcome.out, "(standard input) is right: 1 service, 1 backend\n");
+  EXPECT_EQ(outcome.code, kDone);
+}
+
+TEST_F(Commands, without_a_daemon_one_line_says_how_to_start_it) {
+  for (const auto* verb : {"status", "flows", "drops"}) {
+    const auto outcome = ask_nobody({verb});
+    EXPECT_EQ(outcome.code, kRefused);
+    EXPECT_EQ(outcome.err,
+              "astil: no daemon answers at " + (folder / "none.sock") + "; start it with: systemctl start astild\n");
+  }
+}
+
+TEST_F(Commands, detach_asks_the_daemon) {
+  const auto outcome = ask({"detach"});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_EQ(daemon.detaches, 1);
+  EXPECT_EQ(outcome.out, "instance main is out of the kernel; the daemon removed it and ended\n");
+}
+
+TEST_F(Commands, detach_without_a_daemon_does_it_itself) {
+  std::string detached;
+  detach_offline = [&](const std::string& instance) {
+    detached = instance;
+    return Result<>();
+  };
+  const auto outcome = ask_nobody({"detach", "--instance", "edge"});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_EQ(detached, "edge");
+  EXPECT_EQ(outcome.out, "instance edge is out of the kernel; no daemon was running\n");
+}
+
+TEST_F(Commands, detach_that_fails_is_told) {
+  detach_offline = [](const std::string&) -> Result<> {
+    return Error{"unpin: Operation not permitted", "run as root"};
+  };
+  const auto offline = ask_nobody({"detach"});
+  EXPECT_EQ(offline.code, kRefused);
+  EXPECT_EQ(offline.err, "astil: unpin: Operation not permitted; run as root\n");
+  daemon.detach_result = Error{"unpin: Operation not permitted", ""};
+  EXPECT_EQ(ask({"detach"}).code, kRefused);
+}
+
+TEST_F(Commands, version_tells_both_versions) {
+  const auto outcome = ask({"version"});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_EQ(outcome.out, "astil " ASTIL_VERSION "\ndaemon 1.2.3, layout 4\n");
+  EXPECT_EQ(ask({"version", "-o", "json"}).out,
+            "{\"version\":\"" ASTIL_VERSION "\",\"daemon\":{\"version\":\"1.2.3\",\"layout_version\":4}}\n");
+  EXPECT_EQ(ask_nobody({"version"}).code, kDone);
+}
+
+TEST_F(Commands, help_goes_to_the_standard_output) {
+  EXPECT_THAT(ask_nobody({"help"}).out, HasSubstr("Usage: astil COMMAND"));
+  EXPECT_THAT(ask_nobody({"trace", "--help"}).out, HasSubstr("--from IP:PORT"));
+  EXPECT_EQ(ask_nobody({"help", "trcae"}).code, kInvalid);
+}
+
+TEST_F(Commands, no_command_at_all_is_wrong_usage_and_gets_the_help) {
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run({}, {.in = in, .out = out, .err = err}), kInvalid);
+  EXPECT_THAT(err.str(), HasSubstr("Usage: astil COMMAND"));
+}
+
+// A daemon of another make, or something else altogether, at the socket.
+TEST_F(Commands, an_answer_that_is_no_view_is_a_refusal) {
+  boost::asio::io_context loop;
+  const auto path = folder / "odd.sock";
+  boost::asio::local::stream_protocol::acceptor odd(loop, path);
+  std::thread answerer([&] {
+    auto peer = odd.accept();
+    std::string request;
+    boost::asio::read_until(peer, boost::asio::dynamic_buffer(request), "\r\n\r\n");
+    boost::asio::write(peer, boost::asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")));
+  });
+  const auto outcome = run_words({"status"}, path);
+  answerer.join();
+  EXPECT_EQ(outcome.code, kRefused);
+  EXPECT_THAT(outcome.err, StartsWith("astil: the daemon's answer is not JSON"));
+}
+
+}  // namespace
+}  // namespace astil::cli

@@ -1,0 +1,187 @@
+// What each kind of value accepts, and what it answers to what it does not.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "control/config/keys.hpp"
+#include "tests/unit/config_support.hpp"
+
+namespace astil::config::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+std::vector<std::string> with_port(std::string_view value) {
+  return mistakes_in(replaced(kSmallest, "port: 80", "port: " + std::string(value)));
+}
+
+std::vector<std::string> with_address(std::string_view value) {
+  return mistakes_in(replaced(kSmallest, "192.0.2.10", value));
+}
+
+std::vector<std::string> with_line(std::string_view line) { return mistakes_in(kSmallest + std::string(line) + '\n'); }
+
+std::vector<std::string> with_health(std::string_view keys) {
+  return with_line("    health: {type: http, " + std::string(keys) + '}');
+}
+
+TEST(config_values, numbers_are_plain_decimal_digits) {
+  const std::string must = "5:11: port must be a number from 1 to 65535, not ";
+  EXPECT_THAT(with_port("65535"), IsEmpty());
+  EXPECT_THAT(with_port("65536"), ElementsAre(must + "65536"));
+  EXPECT_THAT(with_port("99999999999999999999999"), ElementsAre(must + "99999999999999999999999"));
+  EXPECT_THAT(with_port("0x50"), ElementsAre(must + "\"0x50\""));
+  EXPECT_THAT(with_port("+80"), ElementsAre(must + "\"+80\""));
+  EXPECT_THAT(with_port("80.0"), ElementsAre(must + "\"80.0\""));
+  EXPECT_THAT(with_port("yes"), ElementsAre(must + "\"yes\""));
+  EXPECT_THAT(with_port("[80]"), ElementsAre(must + "a list"));
+  EXPECT_THAT(with_port("080"), ElementsAre(must + "080 [write 80, without a leading zero]"));
+  EXPECT_THAT(with_port("\"80\""), ElementsAre(must + "\"80\" [write it without quotes]"));
+  EXPECT_THAT(with_port(""), ElementsAre("5:5: port must be a number from 1 to 65535, not nothing"));
+}
+
+TEST(config_values, flow_slots_are_a_power_of_two) {
+  EXPECT_THAT(with_line("dataplane: {tables: {flow_slots: 2048}}"), IsEmpty());
+  EXPECT_THAT(with_line("dataplane: {tables: {flow_slots: 2000}}"),
+              ElementsAre("8:34: flow_slots must be a power of two from 1024 to 268435456, not 2000"));
+}
+
+TEST(config_values, durations_have_a_unit) {
+  EXPECT_THAT(with_health("interval: 2m, timeout: 900ms"), IsEmpty());
+  EXPECT_THAT(with_health("interval: 1h"), IsEmpty());
+  EXPECT_THAT(with_health("interval: 5"), ElementsAre("8:36: interval must be a duration from 50ms to 1h, not 5 "
+                                                      "[write the unit: 5s or 5ms]"));
+  EXPECT_THAT(with_health("interval: 2h"),
+              ElementsAre("8:36: interval must be a duration from 50ms to 1h, not \"2h\""));
+  EXPECT_THAT(with_health("interval: 10ms"),
+              ElementsAre("8:36: interval must be a duration from 50ms to 1h, not \"10ms\""));
+  EXPECT_THAT(with_health("interval: 1.5s"),
+              ElementsAre("8:36: interval must be a duration from 50ms to 1h, not \"1.5s\""));
+  EXPECT_THAT(with_health("interval: 99999999999999999999s"),
+              ElementsAre("8:36: interval must be a duration from 50ms to 1h, not \"99999999999999999999s\""));
+}
+
+TEST(config_values, a_duration_is_shown_in_the_largest_unit_that_fits) {
+  EXPECT_EQ(Duration{}.show(Milliseconds{1500}), "1500ms");
+  EXPECT_EQ(Duration{}.show(Milliseconds{90'000}), "90s");
+  EXPECT_EQ(Duration{}.show(Milliseconds{120'000}), "2m");
+}
+
+TEST(config_values, a_misspelt_choice_gets_a_suggestion) {
+  EXPECT_THAT(with_line("    scheduler: maglve"),
+              ElementsAre("8:16: scheduler must be maglev or round-robin, not \"maglve\" [did you mean \"maglev\"?]"));
+  EXPECT_THAT(with_line("    forwarding: proxy"),
+              ElementsAre("8:17: forwarding must be nat, tunnel or direct, not \"proxy\""));
+}
+
+TEST(config_values, what_this_version_can_not_do_is_said_so) {
+  EXPECT_THAT(with_line("    protocol: udp"), ElementsAre("8:15: protocol udp is not supported by this version"));
+  EXPECT_THAT(with_address("\"2001:db8::1\""),
+              ElementsAre("4:14: IPv6 addresses are not supported by this version [use an IPv4 address]"));
+}
+
+TEST(config_values, addresses_are_those_of_hosts) {
+  const std::string must = "4:14: address must be an IPv4 address, not ";
+  EXPECT_THAT(with_address("192.0.2.10/32"),
+              ElementsAre(must + "\"192.0.2.10/32\" [write the address without a prefix length]"));
+  EXPECT_THAT(with_address("www.example.com"),
+              ElementsAre(must + "\"www.example.com\" [names are not resolved: write the address]"));
+  EXPECT_THAT(with_address("192.0.2"), ElementsAre(must + "\"192.0.2\""));
+  EXPECT_THAT(with_address("192.0.2.010"), ElementsAre(must + "\"192.0.2.010\""));
+  EXPECT_THAT(with_address("0.0.0.0"), ElementsAre("4:14: 0.0.0.0 is not an address of a host (0.0.0.0/8)"));
+  EXPECT_THAT(with_address("127.1.2.3"),
+              ElementsAre("4:14: 127.1.2.3 is a loopback address, which does not leave this host"));
+  EXPECT_THAT(with_address("224.0.0.18"), ElementsAre("4:14: 224.0.0.18 is a multicast address"));
+  EXPECT_THAT(with_address("255.255.255.255"),
+              ElementsAre("4:14: 255.255.255.255 is a reserved address (240.0.0.0/4)"));
+}
+
+TEST(config_values, interfaces_are_a_list_of_names_each_once) {
+  const auto with = [](std::string_view list) { return mistakes_in(replaced(kSmallest, "[eth0]", list)); };
+  EXPECT_THAT(with("[a, b.100, \"en@3\"]"), IsEmpty());
+  EXPECT_THAT(with("eth0"),
+              ElementsAre("1:13: interfaces must be a list, not \"eth0\" [write \"interfaces: [eth0]\"]"));
+  EXPECT_THAT(with("[]"), ElementsAre("1:13: interfaces is empty [at least one is needed]"));
+  std::string many = "[a";
+  for (int i = 0; i < 64; ++i) many += ", a";
+  EXPECT_THAT(with(many + ']'), ElementsAre("1:13: interfaces has 65 items [at most 64 are supported]"));
+  EXPECT_THAT(with("[a, a]"), ElementsAre("1:17: \"a\" stands twice in interfaces"));
+  EXPECT_THAT(with("[sixteen-letters-, \"a b\", a/b, \"\"]"),
+              ElementsAre("1:14: each of interfaces must be an interface name, at most 15 characters, not "
+                          "\"sixteen-letters-\"",
+                          "1:32: each of interfaces must be an interface name, at most 15 characters, not \"a b\"",
+                          "1:39: each of interfaces must be an interface name, at most 15 characters, not \"a/b\"",
+                          "1:44: each of interfaces must be an interface name, at most 15 characters, not \"\""));
+}
+
+TEST(config_values, text_that_yaml_could_read_as_something_else_needs_quotes) {
+  const std::string must = "8:11: instance must be a name of a-z, 0-9 and minus, at most 32 characters, not ";
+  EXPECT_THAT(with_line("instance: \"42\""), IsEmpty());
+  EXPECT_THAT(with_line("instance: 42"), ElementsAre(must + "42 [put it in quotes: \"42\"]"));
+  EXPECT_THAT(with_line("instance: on"), ElementsAre(must + "\"on\" [put it in quotes: \"on\"]"));
+  EXPECT_THAT(with_line("instance: 1e3"), ElementsAre(must + "\"1e3\" [put it in quotes: \"1e3\"]"));
+  EXPECT_THAT(with_line("instance: 1e999"), ElementsAre(must + "\"1e999\" [put it in quotes: \"1e999\"]"));
+  EXPECT_THAT(with_line("instance: 3a"), IsEmpty());
+  EXPECT_THAT(with_line("instance: A"), ElementsAre(must + "\"A\""));
+}
+
+TEST(config_values, names_of_services_and_backends_are_checked) {
+  EXPECT_THAT(mistakes_in(replaced(kSmallest, "  web:", "  \"we b\":")),
+              ElementsAre("3:3: \"we b\" is not a name of letters, digits, dot, minus and underscore, at most 63 "
+                          "characters"));
+}
+
+TEST(config_values, a_socket_path_fits_in_the_kernels_structure) {
+  EXPECT_THAT(with_line("api: {socket: /" + std::string(106, 'a') + '}'), IsEmpty());
+  EXPECT_EQ(with_line("api: {socket: /" + std::string(107, 'a') + '}').size(), 1U);
+  EXPECT_THAT(with_line("api: {socket: a.sock}"),
+              ElementsAre("8:15: socket must be an absolute path, at most 107 characters, not \"a.sock\""));
+}
+
+TEST(config_values, an_endpoint_is_an_address_and_a_port) {
+  const auto with = [](std::string_view value) { return with_line("api: {metrics: \"" + std::string(value) + "\"}"); };
+  const std::string must = "8:16: metrics must be an address and a port such as \"127.0.0.1:9105\", not ";
+  EXPECT_THAT(with("0.0.0.0:9105"), IsEmpty());
+  EXPECT_THAT(with("[2001:db8::1]:9105"), IsEmpty());
+  EXPECT_THAT(with("9105"), ElementsAre(must + "\"9105\" [write the address too: \"127.0.0.1:9105\"]"));
+  EXPECT_THAT(with("localhost:9105"), ElementsAre(must + "\"localhost:9105\""));
+  EXPECT_THAT(with("127.0.0.1:0"), ElementsAre(must + "\"127.0.0.1:0\""));
+  EXPECT_THAT(with("2001:db8::1:9105"), ElementsAre(must + "\"2001:db8::1:9105\" [write an IPv6 address in brackets]"));
+  EXPECT_THAT(with("[127.0.0.1]:9105"), ElementsAre(must + "\"[127.0.0.1]:9105\""));
+  EXPECT_THAT(with("224.0.0.1:9105"), ElementsAre("8:16: 224.0.0.1 is a multicast address"));
+}
+
+TEST(config_values, status_codes_are_one_or_a_range) {
+  const std::string must = "8:34: status must be a status code from 100 to 599, or a range such as 200-399, not ";
+  EXPECT_THAT(with_health("status: 200"), IsEmpty());
+  EXPECT_THAT(with_health("status: 200-204"), IsEmpty());
+  EXPECT_THAT(with_health("status: 99"), ElementsAre(must + "99"));
+  EXPECT_THAT(with_health("status: 300-200"), ElementsAre(must + "\"300-200\""));
+  EXPECT_THAT(with_health("status: 200-"), ElementsAre(must + "\"200-\""));
+}
+
+TEST(config_values, a_request_can_not_be_smuggled_into_a_probe) {
+  EXPECT_EQ(with_health("path: \"/ HTTP/1.1\\r\\nX: y\"").size(), 1U);
+  EXPECT_EQ(with_health("host: \"a\\r\\nX: y\"").size(), 1U);
+  EXPECT_THAT(with_health("path: healthz"),
+              ElementsAre("8:32: path must be a path that begins with a slash, without blanks, not \"healthz\""));
+}
+
+TEST(config_values, keys_of_http_belong_to_http_alone) {
+  EXPECT_THAT(with_line("    health: {type: tcp, path: /}"),
+              ElementsAre("8:25: \"path\" applies only with type: http"));
+  EXPECT_THAT(with_line("    health: {path: /}"),
+              ElementsAre("8:5: services.web.health lacks the required key \"type\""))
+      << "which keys apply is not known then";
+  EXPECT_THAT(with_line("    health: {type: htp, path: /}"),
+              ElementsAre("8:20: type must be tcp or http, not \"htp\" [did you mean \"http\"?]"));
+}
+
+TEST(config_values, an_interface_for_addresses_needs_their_owner) {
+  EXPECT_THAT(with_line("addresses: {owner: none, interface: eth0}"),
+              ElementsAre("8:26: \"interface\" applies only with owner: daemon"));
+  EXPECT_THAT(with_line("addresses: {interface: eth0}"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace astil::config::test

@@ -1,0 +1,210 @@
+// Single probes against real servers on the loopback interface, in this process and on its one loop.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/health/asio_prober.hpp"
+
+namespace astil::health {
+namespace {
+
+using boost::asio::ip::make_address;
+using boost::asio::ip::tcp;
+using boost::system::error_code;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+/// Takes one connection, reads a request, sends an answer, and holds the connection or not.
+class Server {
+ public:
+  enum class Then { close, hold };
+
+  explicit Server(boost::asio::io_context& loop, const char* host = "127.0.0.1")
+      : acceptor_(loop, tcp::endpoint(make_address(host), 0)), peer_(loop) {}
+
+  void answer(std::string text, Then then = Then::hold) {
+    answer_ = std::move(text);
+    acceptor_.async_accept(peer_, [this, then](error_code) {
+      boost::asio::async_read_until(
+          peer_, boost::asio::dynamic_buffer(request_), "\r\n\r\n", [this, then](error_code, std::size_t) {
+            boost::asio::async_write(peer_, boost::asio::buffer(answer_), [this, then](error_code, std::size_t) {
+              if (then == Then::close) peer_.close();
+              answered_ = true;
+            });
+          });
+    });
+  }
+
+  [[nodiscard]] config::Port port() const { return config::Port{acceptor_.local_endpoint().port()}; }
+  [[nodiscard]] bool answered() const { return answered_; }
+  [[nodiscard]] const std::string& request() const { return request_; }
+
+ private:
+  tcp::acceptor acceptor_;
+  tcp::socket peer_;
+  std::string answer_;
+  std::string request_;
+  bool answered_ = false;
+};
+
+class health_prober : public testing::Test {
+ protected:
+  static constexpr auto kLimit = std::chrono::seconds(20);  // only a test that fails takes as long
+
+  void run_until(const std::function<bool()>& done) {
+    const auto limit = std::chrono::steady_clock::now() + kLimit;
+    while (!done()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), limit);
+      loop_.restart();
+      loop_.run_one_until(limit);
+    }
+  }
+
+  void start(const ProbeRequest& request) {
+    running_ = prober_.start(request, [this](Outcome outcome) {
+      running_.reset();  // as the checks do
+      outcome_ = std::move(outcome);
+    });
+  }
+
+  Outcome probe(const ProbeRequest& request) {
+    start(request);
+    EXPECT_FALSE(outcome_) << "told before the call was over";
+    run_until([&] { return outcome_.has_value(); });
+    return outcome_.value_or(Outcome{});
+  }
+
+  ProbeRequest http(const Server& server) { return {make_address("127.0.0.1"), server.port(), config::HttpCheck{}}; }
+
+  boost::asio::io_context loop_;
+  AsioProber prober_{loop_};
+  std::unique_ptr<RunningProbe> running_;
+  std::optional<Outcome> outcome_;
+};
+
+std::size_t sockets_in_time_wait(config::Port port) {
+  std::ifstream table("/proc/net/tcp");
+  char hex[16];
+  std::snprintf(hex, sizeof hex, ":%04X 06", static_cast<unsigned>(port));
+  std::size_t count = 0;
+  for (std::string line; std::getline(table, line);) count += line.find(hex) != std::string::npos ? 1 : 0;
+  return count;
+}
+
+TEST_F(health_prober, an_open_port_passes_the_tcp_check_and_leaves_no_time_wait) {
+  Server server(loop_);
+  for (int i = 0; i < 20; ++i) {
+    outcome_.reset();
+    EXPECT_EQ(probe({make_address("127.0.0.1"), server.port(), config::TcpCheck{}}).kind, Outcome::Kind::passed);
+  }
+  EXPECT_EQ(sockets_in_time_wait(server.port()), 0U);
+}
+
+TEST_F(health_prober, a_closed_port_fails_with_its_reason) {
+  tcp::socket bound(loop_, tcp::endpoint(make_address("127.0.0.1"), 0));  // holds the port, and does not listen
+  const auto outcome =
+      probe({make_address("127.0.0.1"), config::Port{bound.local_endpoint().port()}, config::TcpCheck{}});
+  EXPECT_EQ(outcome.kind, Outcome::Kind::failed);
+  EXPECT_EQ(outcome.error, "connect: Connection refused");
+}
+
+TEST_F(health_prober, a_good_status_passes) {
+  Server server(loop_);
+  server.answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_EQ(probe(http(server)).kind, Outcome::Kind::passed);
+}
+
+TEST_F(health_prober, ipv6_is_probed_as_well) {
+  Server server(loop_, "::1");
+  server.answer("HTTP/1.1 200 OK\r\n\r\n");
+  EXPECT_EQ(probe({make_address("::1"), server.port(), config::HttpCheck{}}).kind, Outcome::Kind::passed);
+  EXPECT_THAT(server.request(), HasSubstr("Host: [::1]:"));
+}
+
+TEST_F(health_prober, a_status_that_is_not_expected_is_named) {
+  Server server(loop_);
+  server.answer("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+  const auto outcome = probe(http(server));
+  EXPECT_EQ(outcome.kind, Outcome::Kind::failed);
+  EXPECT_EQ(outcome.error, "status 503, expected 200-399");
+}
+
+TEST_F(health_prober, the_expected_range_is_the_configured_one) {
+  Server server(loop_);
+  server.answer("HTTP/1.1 401 Unauthorized\r\n\r\n");
+  config::HttpCheck check;
+  check.status_low = 401;
+  check.status_high = 401;
+  EXPECT_EQ(probe({make_address("127.0.0.1"), server.port(), check}).kind, Outcome::Kind::passed);
+}
+
+TEST_F(health_prober, the_request_asks_for_the_path_and_the_host) {
+  Server server(loop_);
+  server.answer("HTTP/1.1 200 OK\r\n\r\n");
+  config::HttpCheck check;
+  check.path = "/health?full=1";
+  check.host = "www.example.org";
+  static_cast<void>(probe({make_address("127.0.0.1"), server.port(), check}));
+  EXPECT_THAT(server.request(), StartsWith("GET /health?full=1 HTTP/1.1\r\nHost: www.example.org\r\n"));
+  EXPECT_THAT(server.request(), HasSubstr("\r\nConnection: close\r\n"));
+}
+
+TEST_F(health_prober, what_is_no_http_is_named) {
+  Server server(loop_);
+  server.answer("SSH-2.0-OpenSSH_9.2\r\n");
+  EXPECT_EQ(probe(http(server)).error, "not HTTP");
+}
+
+TEST_F(health_prober, a_server_that_closes_without_a_word_fails) {
+  Server server(loop_);
+  server.answer("", Server::Then::close);
+  EXPECT_EQ(probe(http(server)).error, "closed before a status was sent");
+}
+
+TEST_F(health_prober, a_server_that_is_silent_is_waited_for_in_answer) {
+  Server server(loop_);
+  server.answer("HTTP/1.1 2");
+  start(http(server));
+  EXPECT_EQ(running_->phase(), Phase::connect);
+  run_until([&] { return server.answered(); });
+  loop_.poll();
+  ASSERT_FALSE(outcome_);
+  EXPECT_EQ(running_->phase(), Phase::answer);
+}
+
+TEST_F(health_prober, a_probe_that_is_given_up_tells_nothing) {
+  Server server(loop_);
+  server.answer("HTTP/1.1 200 OK\r\n\r\n");
+  start(http(server));
+  running_.reset();
+  while (loop_.poll() > 0) {
+  }
+  EXPECT_FALSE(outcome_);
+}
+
+TEST_F(health_prober, a_lack_of_descriptors_is_no_fault_of_the_backend) {
+  Server server(loop_);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  start({make_address("127.0.0.1"), server.port(), config::TcpCheck{}});
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_FALSE(outcome_);
+  run_until([&] { return outcome_.has_value(); });
+  EXPECT_EQ(outcome_->kind, Outcome::Kind::not_made);
+  EXPECT_EQ(outcome_->error, "connect: Too many open files");
+}
+
+}  // namespace
+}  // namespace astil::health
