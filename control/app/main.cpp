@@ -7,7 +7,7 @@
 #include <iostream>
 
 #include "control/app/daemon.hpp"
-#include "control/app/notify.hpp"
+#include "control/base/notify.hpp"
 #include "control/base/log.hpp"
 
 namespace {
@@ -73,7 +73,7 @@ void follow_signals(boost::asio::signal_set& signals, boost::asio::io_context& l
     if (error) return;
     if (number != SIGHUP) {
       log::info("daemon ends; packets flow on", {{"signal", number}});
-      app::notify("STOPPING=1");
+      base::notify("STOPPING=1");
       loop.stop();
       return;
     }
@@ -85,14 +85,14 @@ void follow_signals(boost::asio::signal_set& signals, boost::asio::io_context& l
 int serve(const Arguments& arguments) {
   auto model = config::load_file(arguments.config);
   if (model.has_error()) {
-    for (const config::Diagnostic& mistake : model.error()) std::cerr << config::render(mistake) << "\n";
+    for (const config::Diagnostic& mistake : model.error()) std::cerr << config::render(mistake);
     return kInvalid;
   }
   boost::asio::io_context loop(1);
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
   auto daemon = app::Daemon::start(loop, {.config_file = arguments.config, .program = xdp::embedded_program()}, std::move(*model), [] {
     log::info("daemon ready", {{"version", ASTIL_VERSION}});
-    app::notify("READY=1");
+    base::notify("READY=1");
   });
   if (daemon.has_error()) {
     log::error("daemon not started", {{"error", daemon.error().text()}});

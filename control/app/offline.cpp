@@ -35,7 +35,7 @@ Result<std::string> read_file(const std::string& path) {
   if (!file) return system_error("read " + path, errno);
   std::ostringstream text;
   text << file.rdbuf();
-  return text.str();
+  return Result<std::string>(boost::system::in_place_value, text.str());
 }
 
 }  // namespace astil::app

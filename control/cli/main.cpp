@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/app/offline.hpp"
 #include "control/cli/run.hpp"
 
 namespace {
@@ -26,5 +27,9 @@ astil::cli::Colour colour_of_stdout() {
 int main(int count, char** values) {
   std::signal(SIGPIPE, SIG_IGN);  // the daemon may end while it is asked
   const std::vector<std::string> arguments(values + 1, values + count);
-  return astil::cli::run(arguments, {.in = std::cin, .out = std::cout, .err = std::cerr, .colour = colour_of_stdout()});
+  return astil::cli::run(arguments, {.in = std::cin,
+                                     .out = std::cout,
+                                     .err = std::cerr,
+                                     .colour = colour_of_stdout(),
+                                     .detach_offline = astil::app::detach_offline});
 }

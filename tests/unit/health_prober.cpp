@@ -9,7 +9,9 @@
 #include <boost/asio/write.hpp>
 #include <fstream>
 #include <functional>
+#include <iomanip>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -92,22 +94,29 @@ class health_prober : public testing::Test {
   std::optional<Outcome> outcome_;
 };
 
-std::size_t sockets_in_time_wait(config::Port port) {
+/// Of this machine, towards that port, in whatever state.
+std::size_t sockets_towards(config::Port port) {
   std::ifstream table("/proc/net/tcp");
-  char hex[16];
-  std::snprintf(hex, sizeof hex, ":%04X 06", static_cast<unsigned>(port));
+  std::ostringstream suffix;
+  suffix << ':' << std::hex << std::uppercase << std::setw(4) << std::setfill('0') << static_cast<unsigned>(port);
   std::size_t count = 0;
-  for (std::string line; std::getline(table, line);) count += line.find(hex) != std::string::npos ? 1 : 0;
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream fields(line);
+    std::string number;
+    std::string local;
+    std::string remote;
+    if (fields >> number >> local >> remote && remote.ends_with(suffix.str())) ++count;
+  }
   return count;
 }
 
-TEST_F(health_prober, an_open_port_passes_the_tcp_check_and_leaves_no_time_wait) {
+TEST_F(health_prober, an_open_port_passes_the_tcp_check_and_leaves_no_socket) {
   Server server(loop_);
   for (int i = 0; i < 20; ++i) {
     outcome_.reset();
     EXPECT_EQ(probe({make_address("127.0.0.1"), server.port(), config::TcpCheck{}}).kind, Outcome::Kind::passed);
   }
-  EXPECT_EQ(sockets_in_time_wait(server.port()), 0U);
+  EXPECT_EQ(sockets_towards(server.port()), 0U);
 }
 
 TEST_F(health_prober, a_closed_port_fails_with_its_reason) {
@@ -194,11 +203,15 @@ TEST_F(health_prober, a_probe_that_is_given_up_tells_nothing) {
 
 TEST_F(health_prober, a_lack_of_descriptors_is_no_fault_of_the_backend) {
   Server server(loop_);
+  const ProbeRequest request{make_address("127.0.0.1"), server.port(), config::TcpCheck{}};
+  // Also the sanitizers' first look at these types, for which they open a pipe.
+  ASSERT_EQ(probe(request).kind, Outcome::Kind::passed);
+  outcome_.reset();
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-  start({make_address("127.0.0.1"), server.port(), config::TcpCheck{}});
+  start(request);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_FALSE(outcome_);
   run_until([&] { return outcome_.has_value(); });

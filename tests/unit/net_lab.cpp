@@ -262,6 +262,8 @@ TEST_F(net_lab, neighbours_of_a_run_that_crashed_are_given_back_by_the_next) {
 
 TEST_F(net_lab, a_static_neighbour_stays_static) {
   run("ip neigh add 10.1.0.2 lladdr 02:00:00:00:00:99 dev v0 nud permanent");
+  network_->resolve(host_, network_->link("v0")->ifindex);
+  EXPECT_TRUE(entry_of(host_)->foreign());
   network_->track({host_});
   EXPECT_EQ(to_string(network_->next_hop(host_)->neighbour_mac), "02:00:00:00:00:99");
   network_->resolve(host_, network_->link("v0")->ifindex);

@@ -1,4 +1,4 @@
-#include "control/app/notify.hpp"
+#include "control/base/notify.hpp"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,7 +10,7 @@
 
 #include "dataplane/base/descriptor.hpp"
 
-namespace astil::app {
+namespace astil::base {
 
 void notify(std::string_view message) {
   const char* name = std::getenv("NOTIFY_SOCKET");
@@ -27,4 +27,4 @@ void notify(std::string_view message) {
   (void)::sendto(socket.get(), message.data(), message.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length);
 }
 
-}  // namespace astil::app
+}  // namespace astil::base

@@ -3,9 +3,9 @@
 
 #include <string_view>
 
-namespace astil::app {
+namespace astil::base {
 
 /// Sends one message to the socket that NOTIFY_SOCKET names; nothing where there is none.
 void notify(std::string_view message);
 
-}  // namespace astil::app
+}  // namespace astil::base
