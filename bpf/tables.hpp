@@ -17,7 +17,6 @@
   SEC(".maps") map_name##_map map_name
 
 ASTIL_ARRAY(settings, astil::core::Settings);
-ASTIL_ARRAY(interfaces, astil::core::Interface);
 ASTIL_ARRAY(service_index, astil::core::IndexLine);
 ASTIL_ARRAY(services, astil::core::Service);
 ASTIL_ARRAY(backends, astil::core::Backend);

@@ -19,8 +19,8 @@ struct TableSpec {
   std::size_t (*records)(const core::Sizes& sizes);
 };
 
-enum class TableId { settings, interfaces, service_index, services, backends, rings, members, flows, flow_keys, counters, cpu_rows, cursors };
-inline constexpr std::size_t kTableCount = 12;
+enum class TableId { settings, service_index, services, backends, rings, members, flows, flow_keys, counters, cpu_rows, cursors };
+inline constexpr std::size_t kTableCount = 11;
 
 namespace detail {
 using S = const core::Sizes&;
@@ -30,7 +30,6 @@ constexpr std::size_t per_cpu_rows(S s) { return std::size_t{s.cpus} + 1; }
 // In the order of TableId. Tables of two generations have room for both.
 inline constexpr std::array<TableSpec, kTableCount> kTableSpecs{{
     {"settings", sizeof(core::Settings), [](detail::S) { return std::size_t{1}; }},
-    {"interfaces", sizeof(core::Interface), [](detail::S) { return std::size_t{core::kInterfaces}; }},
     {"service_index", sizeof(core::IndexLine), [](detail::S s) { return 2 * std::size_t{s.index_lines}; }},
     {"services", sizeof(core::Service), [](detail::S s) { return 2 * std::size_t{s.services}; }},
     {"backends", sizeof(core::Backend), [](detail::S s) { return std::size_t{s.backends}; }},
@@ -56,7 +55,7 @@ struct Tables {
   }
 
   [[nodiscard]] core::Settings& settings() const { return span_of<core::Settings>(TableId::settings)[0]; }
-  [[nodiscard]] auto interfaces() const { return span_of<core::Interface>(TableId::interfaces); }
+  [[nodiscard]] std::span<core::Interface> interfaces() const { return settings().interfaces; }
   [[nodiscard]] auto service_index() const { return span_of<core::IndexLine>(TableId::service_index); }
   [[nodiscard]] auto services() const { return span_of<core::Service>(TableId::services); }
   [[nodiscard]] auto backends() const { return span_of<core::Backend>(TableId::backends); }

@@ -1,5 +1,6 @@
 // The program `astild`.
 #include <getopt.h>
+#include <sys/resource.h>
 
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
@@ -7,6 +8,7 @@
 #include <iostream>
 
 #include "control/app/daemon.hpp"
+#include "control/app/privileges.hpp"
 #include "control/base/notify.hpp"
 #include "control/base/log.hpp"
 
@@ -82,12 +84,25 @@ void follow_signals(boost::asio::signal_set& signals, boost::asio::io_context& l
   });
 }
 
+/// Every probe under way takes a descriptor.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int serve(const Arguments& arguments) {
   auto model = config::load_file(arguments.config);
   if (model.has_error()) {
     for (const config::Diagnostic& mistake : model.error()) std::cerr << config::render(mistake);
     return kInvalid;
   }
+  if (auto allowed = app::check_privileges(); allowed.has_error()) {
+    log::error("daemon not started", {{"error", allowed.error().text()}});
+    return kFailed;
+  }
+  raise_descriptor_limit();
   boost::asio::io_context loop(1);
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
   auto daemon = app::Daemon::start(loop, {.config_file = arguments.config, .program = xdp::embedded_program()}, std::move(*model), [] {
@@ -98,6 +113,7 @@ int serve(const Arguments& arguments) {
     log::error("daemon not started", {{"error", daemon.error().text()}});
     return kFailed;
   }
+  app::drop_privileges();
   follow_signals(signals, loop, **daemon);
   loop.run();
   return EXIT_SUCCESS;

@@ -52,10 +52,11 @@ void check_port(const ServiceView& service, const BackendView& backend, Mistakes
 void check_once(const ServiceView& service, Mistakes& mistakes) {
   std::map<std::pair<address, Port>, const BackendView*> seen;
   for (const BackendView& backend : service.backends) {
-    if (!backend.has_endpoint()) continue;
+    // Two that both leave the port to the service are the same, also where that port is wrong.
+    if (backend.model->host.is_unspecified() || !backend.is_sound("port")) continue;
     const auto [first, is_new] = seen.try_emplace({backend.model->host, backend.model->port}, &backend);
     if (is_new) continue;
-    mistakes.add(backend.place_of("address"), "backend " + backend.endpoint() + " stands twice in " + service.name(),
+    mistakes.add(backend.place_of("address"), "backend " + (backend.has_endpoint() ? backend.endpoint() : backend.model->host.to_string()) + " stands twice in " + service.name(),
                  "it is " + in_quotes(first->second->model->name) + line_of(first->second->entry->place) + " already");
   }
 }

@@ -15,6 +15,7 @@ struct NextHop {
   enum class Status : u8 { found, no_route, no_neighbour };
 
   Status status = Status::no_route;
+  Be32 neighbour{};         ///< the gateway, or the address itself where it is on the link
   u32 interface = 0;        ///< ifindex
   u64 destination_mac = 0;  ///< low 6 bytes
   u64 source_mac = 0;
@@ -36,8 +37,7 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, Be32 address,
   { engine.tick() };                                    // u32: the clock of flow ages
   { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes
   { engine.settings() };                                // const Settings*, never null
-  { engine.interface_at(n) };                           // const Interface*; these are null where n is out of range
-  { engine.index_line(n) };                             // const IndexLine*
+  { engine.index_line(n) };                             // const IndexLine*; these are null where n is out of range
   { engine.service(n) };                                // const Service*
   { engine.backend(n) };                                // const Backend*
   { engine.ring_line(n) };                              // const RingLine*
@@ -49,6 +49,7 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, Be32 address,
   { engine.next_turn(n) };                              // u64: of a round-robin service, by id; each call another one
   { engine.swap(entry, value, value) };                 // bool: compare and swap of 8 bytes
   { engine.store_key(key, key) };                       // writes the cold half of a flow
+  { engine.prefetch(*entry) };                          // begins to load a record that will be needed
   { engine.add(entry, value) };                         // adds to a counter that only this CPU writes
   { engine.want_neighbour(address, n) };                // asks the control plane to resolve an address at an interface
 };

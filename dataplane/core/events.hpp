@@ -7,7 +7,7 @@ namespace astil::core {
 
 /// A reply could not be sent for want of the client's next hop's MAC address: please resolve.
 struct NeighbourWanted {
-  Be32 address;  ///< the client's
+  Be32 address;   ///< the gateway's, or the client's where it is on the link
   u32 interface;  ///< ifindex the routing table names
 };
 static_assert(sizeof(NeighbourWanted) == 8);

@@ -12,6 +12,12 @@ struct ASTIL_WIRE EthernetHeader {
 };
 static_assert(sizeof(EthernetHeader) == 14);
 
+/// The same header as words, so that addresses are compared and written by few accesses.
+struct ASTIL_WIRE EthernetWords {
+  u32 words[3];
+  Be16 type;
+};
+
 inline constexpr Be16 kEtherTypeIpv4 = be16(0x0800);
 
 /// RFC 791, section 3.1.

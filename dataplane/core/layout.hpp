@@ -69,6 +69,14 @@ struct Generation {
   u32 reserved;
 };
 
+/// An interface that packets come in by, at its slot (see Settings::interface_multiplier).
+struct Interface {
+  u64 mac;      ///< own, as in the packet, in the low 6 bytes
+  u32 ifindex;  ///< 0: empty
+  u32 reserved;
+};
+inline constexpr u32 kInterfaces = 64;
+
 inline constexpr u32 kFlowStates = 8;
 
 struct Settings {
@@ -80,8 +88,9 @@ struct Settings {
   u32 reserved;
   Generation generations[2];
   u16 timeouts[kFlowStates];  ///< by FlowState, in age ticks, below kMaxTimeout
+  Interface interfaces[kInterfaces];
 };
-static_assert(sizeof(Settings) == 160);
+static_assert(sizeof(Settings) == 160 + 16 * kInterfaces);
 
 inline constexpr u32 kNoGeneration = 2;
 
@@ -151,14 +160,6 @@ struct Backend {
 };
 static_assert(sizeof(Backend) == kCacheLine);
 
-/// An interface that packets come in by, at its slot (see Settings::interface_multiplier).
-struct Interface {
-  u64 mac;      ///< own, as in the packet, in the low 6 bytes
-  u32 ifindex;  ///< 0: empty
-  u32 reserved;
-};
-inline constexpr u32 kInterfaces = 64;
-
 /// An entry of the flow table: tag 31 bits, age 10, state 3, backend 20, from the top. 0: free. See flow_table.hpp.
 struct FlowLine {
   u64 entries[kEntriesPerLine];
@@ -192,7 +193,7 @@ static_assert(sizeof(Counter) == 32);
 
 /// Counters of one CPU that belong to no backend.
 struct CpuRow {
-  u64 reasons[32];  ///< by Reason
+  u64 reasons[32];  ///< by Reason; those that transmit stay 0, since the backends' counters have them
   u64 events[32];   ///< by FlowEvent
 };
 static_assert(static_cast<u32>(Reason::count) <= 32 && static_cast<u32>(FlowEvent::count) <= 32);

@@ -29,27 +29,24 @@ ASTIL_INLINE Header* header_at(Engine& engine, u32 offset) {
   return reinterpret_cast<Header*>(start);
 }
 
-/// A MAC address in the low 6 bytes of a word.
-ASTIL_INLINE u64 mac_word(const u16 (&mac)[3]) { return u64{mac[0]} | (u64{mac[1]} << 16U) | (u64{mac[2]} << 32U); }
-
 /// Frames for other stations reach us where a bridge floods; an interface that is not in the tables has not been set up yet.
 template <class Engine>
-ASTIL_INLINE bool is_for_this_station(Engine& engine, const EthernetHeader& ethernet) {
+ASTIL_INLINE bool is_for_this_station(Engine& engine, const EthernetWords& ethernet) {
   const u32 ifindex = engine.ingress();
-  const Interface* interface = engine.interface_at((ifindex * engine.settings()->interface_multiplier) >> 26U);
-  if (interface == nullptr || interface->ifindex != ifindex) return false;
-  const u16 first = static_cast<u16>(interface->mac);
-  const u16 second = static_cast<u16>(interface->mac >> 16U);
-  const u16 third = static_cast<u16>(interface->mac >> 32U);
-  return ethernet.destination[0] == first && ethernet.destination[1] == second && ethernet.destination[2] == third;
+  const Settings* settings = engine.settings();
+  const Interface& interface = settings->interfaces[(ifindex * settings->interface_multiplier) >> 26U];
+  return interface.ifindex == ifindex && ethernet.words[0] == static_cast<u32>(interface.mac) &&
+         (ethernet.words[1] & 0xffffU) == static_cast<u32>(interface.mac >> 32U);
 }
 
 /// Fills `packet`; Reason::count means: go on. Whatever is malformed is the kernel's to judge.
 template <class Engine>
 ASTIL_INLINE Reason parse(Engine& engine, Packet& packet) {
-  const auto* ethernet = header_at<EthernetHeader>(engine, 0);
-  const auto* ip = header_at<Ipv4Header>(engine, kNetworkOffset);
-  if (ethernet == nullptr || ip == nullptr || ethernet->type != kEtherTypeIpv4) return Reason::not_ipv4;
+  auto* frame = engine.begin();
+  if (frame + kNetworkOffset + sizeof(Ipv4Header) > engine.end()) return Reason::not_ipv4;
+  const auto* ethernet = reinterpret_cast<const EthernetWords*>(frame);
+  const auto* ip = reinterpret_cast<const Ipv4Header*>(frame + kNetworkOffset);
+  if (ethernet->type != kEtherTypeIpv4) return Reason::not_ipv4;
   if (!is_for_this_station(engine, *ethernet)) return Reason::other_mac;
 
   const u8 version_length = ip->version_length;

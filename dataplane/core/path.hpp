@@ -9,12 +9,11 @@ namespace detail {
 
 template <class Engine>
 ASTIL_INLINE Verdict emit(Engine& engine, u32 interface, u64 destination, u64 source, Reason reason) {
-  auto* ethernet = header_at<EthernetHeader>(engine, 0);
+  auto* ethernet = header_at<EthernetWords>(engine, 0);
   if (ethernet == nullptr) return {.reason = Reason::internal};
-  for (u32 i = 0; i < 3; ++i) {
-    ethernet->destination[i] = static_cast<u16>(destination >> (16U * i));
-    ethernet->source[i] = static_cast<u16>(source >> (16U * i));
-  }
+  ethernet->words[0] = static_cast<u32>(destination);
+  ethernet->words[1] = static_cast<u32>(destination >> 32U) | static_cast<u32>(source << 16U);
+  ethernet->words[2] = static_cast<u32>(source >> 16U);
   ethernet->type = kEtherTypeIpv4;
   return {.reason = reason, .interface = interface};
 }
@@ -59,8 +58,10 @@ ASTIL_INLINE Verdict to_client(Engine& engine, const Packet& packet, const Match
   const Service& service = *match.service;
   if (!is_known_reply(engine, packet, flow, match.backend)) return {.reason = Reason::unknown_reply};
   const NextHop hop = engine.route(packet.destination, service.address.words[0], packet.length);
-  if (hop.status == NextHop::Status::no_neighbour) engine.want_neighbour(packet.destination, hop.interface);
-  if (hop.status == NextHop::Status::no_neighbour) return {.reason = Reason::no_neighbour};
+  if (hop.status == NextHop::Status::no_neighbour) {
+    engine.want_neighbour(hop.neighbour, hop.interface);
+    return {.reason = Reason::no_neighbour};
+  }
   if (hop.status != NextHop::Status::found) return {.reason = Reason::no_route};
   const Reason reason =
       rewrite_nat(engine, packet, Direction::from_backend, service.address.words[0], service.port);
@@ -90,6 +91,8 @@ ASTIL_INLINE Verdict decide(Engine& engine) {
 template <Engine E>
 ASTIL_INLINE Verdict run(E& engine) {
   const Verdict verdict = detail::decide(engine);
+  // What is sent is counted with its backend.
+  if (verdict.reason < kFirstPass) return verdict;
   if (CpuRow* row = engine.cpu_row()) engine.add(&row->reasons[static_cast<u32>(verdict.reason)], 1);
   return verdict;
 }

@@ -23,11 +23,14 @@ ASTIL_INLINE u32 look_up(Engine& engine, u32 generation, const IndexHash& hash) 
   const Settings* settings = engine.settings();
   const u32 first_line = generation == 0 ? 0 : settings->header.sizes.index_lines;
   const IndexLine* line = engine.index_line(first_line + (hash.line & settings->generations[generation & 1U].index_mask));
-  if (line == nullptr || line->entries[0].tag == 0) return kNoReference;
-  u32 found = 0;
+  if (line == nullptr) return kNoReference;
 #pragma GCC unroll 8
-  for (u32 i = 0; i < kEntriesPerLine; ++i) found |= is_zero(line->entries[i].tag ^ hash.tag) << i;
-  return found == 0 ? kNoReference : line->entries[bit_position(lowest_bit(found)) & (kEntriesPerLine - 1)].reference;
+  for (u32 i = 0; i < kEntriesPerLine; ++i) {
+    const u32 tag = line->entries[i].tag;
+    if (tag == hash.tag) return line->entries[i].reference;
+    if (tag == 0) return kNoReference;
+  }
+  return kNoReference;
 }
 
 }  // namespace detail

@@ -47,6 +47,8 @@ template <class Engine>
 ASTIL_INLINE void touch(Engine& engine, const FlowPlace& place, u8 tcp_flags, Direction direction) {
   const u32 tick = engine.tick() & kAgeMask;
   FlowEntry entry = unpack(place.value);
+  const bool plain = (tcp_flags & (kTcpFin | kTcpSyn | kTcpRst)) == 0;
+  if (plain && tick == entry.age && entry.state != FlowState::answered) return;
   const FlowState state = next_state(entry.state, tcp_flags, direction, tick != entry.age);
   if (tick == entry.age && state == entry.state) return;
   entry.age = tick;
@@ -97,6 +99,7 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet, const Service&
   const Settings* settings = engine.settings();
   const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
   const bool opens = (packet.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
+  if (opens) expect_new_flow(engine, hash);
   FlowPlace place = find_flow(engine, hash);
   engine.saw_flow(place, hash);
   if (place.entry != nullptr) {

@@ -67,7 +67,6 @@ class NativeEngine : public Observer {
   }
 
   const Settings* settings() { return &tables_.settings(); }
-  const Interface* interface_at(u32 i) { return at(tables_.interfaces(), i); }
   const IndexLine* index_line(u32 i) { return at(tables_.service_index(), i); }
   const Service* service(u32 i) { return at(tables_.services(), i); }
   const Backend* backend(u32 i) { return at(tables_.backends(), i); }
@@ -88,6 +87,7 @@ class NativeEngine : public Observer {
     if constexpr (kAccess == Access::read_only) return true;
     return __atomic_compare_exchange_n(place, &before, after, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
   }
+  void prefetch(const auto& record) { __builtin_prefetch(&record); }
   void store_key(FlowKey& place, const FlowKey& key) {
     if constexpr (kAccess == Access::read_write) place = key;
   }

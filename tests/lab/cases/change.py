@@ -7,19 +7,29 @@ from harness.steady import SteadyLoad, expect_unharmed
 _MOST_MOVED = 1.2  # times the least possible
 
 
-def _apply(run, lab, what, config):
-    """Applies and judges how much of the rings moved."""
-    rings = lab.balancer.apply(config)["rings"]
-    run.expect({ring["service"] for ring in rings} == set(FORWARDINGS), f"{what}: not every ring changed: {rings}")
-    for ring in rings:
-        share, least = ring["moved"] / ring["slots"], ring["least"] / ring["slots"]
-        key = f"{what}_{ring['service']}"
-        run.figure(**{f"{key}_moved": round(share, 4), f"{key}_least": round(least, 4)})
-        enough = ring["moved"] <= _MOST_MOVED * ring["least"]
-        run.expect(enough, f"{what}: {share:.4f} of the ring moved, {least:.4f} had to")
+def _least(before, after):
+    """The share of a ring that has to move for new weights: what the gaining backends gain."""
+    old, new = (
+        {name: weight / sum(weights.values()) for name, weight in weights.items()} for weights in (before, after)
+    )
+    return sum(max(0, share - old.get(name, 0)) for name, share in new.items())
 
 
-def _under_load(run, lab, steps):
+def _change_weights(run, lab, what, before, after):
+    """Applies new weights, waits until their backends are used, and judges how much of each ring has moved for it."""
+    earlier = lab.balancer.ring_changes()
+    lab.balancer.apply(lab.configuration(weights=after))
+    lab.balancer.wait_until_in_rotation(*after)
+    least = _least(before, after)
+    for each in FORWARDINGS:
+        changes = lab.balancer.ring_changes()[len(earlier) :]
+        moved = sum(change["moved"] / change["slots"] for change in changes if change["service"] == each)
+        run.figure(**{f"{what}_{each}_moved": round(moved, 4), f"{what}_least": round(least, 4)})
+        run.expect(moved > 0, f"{what}: the ring of {each} did not change")
+        run.expect(moved <= _MOST_MOVED * least, f"{what}: {moved:.4f} of the ring of {each} moved, {least:.4f} had to")
+
+
+def _under_load(run, lab, *steps):
     load = SteadyLoad(lab, FORWARDINGS, lasting=300, parallel=4)
     load.go_on(0.5)
     for step in steps:
@@ -36,15 +46,14 @@ def weight_and_new_backend_under_load(run):
     with run.lab() as lab:
         lab.start_balancer()
         added = lab.add_server()
-        weights = {"b1": 3, "b2": 1, "b3": 1}
+        equal = {"b1": 1, "b2": 1, "b3": 1}
+        heavier = {**equal, "b1": 3}
+        four = {**heavier, added: 1}
         short = _under_load(
             run,
             lab,
-            [
-                lambda: _apply(run, lab, "weight", lab.configuration(weights=weights)),
-                lambda: _apply(run, lab, "added", lab.configuration(weights={**weights, added: 1})),
-                lambda: lab.balancer.wait_until_in_rotation(added),
-            ],
+            lambda: _change_weights(run, lab, "weight", equal, heavier),
+            lambda: _change_weights(run, lab, "added", heavier, four),
         )
         for each in FORWARDINGS:
             run.expect(added in short[each]["backends"], f"{each}: the new backend got no connection")
@@ -55,7 +64,8 @@ def backend_removed_under_load(run):
     """A backend taken out of the file keeps its open connections, and gets no new one."""
     with run.lab() as lab:
         lab.start_balancer()
-        _under_load(run, lab, [lambda: _apply(run, lab, "removed", lab.configuration(weights={"b1": 1, "b2": 1}))])
+        three, two = {"b1": 1, "b2": 1, "b3": 1}, {"b1": 1, "b2": 1}
+        _under_load(run, lab, lambda: _change_weights(run, lab, "removed", three, two))
         for each in FORWARDINGS:
             after = lab.traffic.short(lab.to(each), connections=500)
             run.expect("b3" not in after["backends"], f"{each}: the removed backend got connections: {after}")

@@ -107,8 +107,14 @@ bool Load::over() const {
                       [](const Connection& c) { return c.state == State::connecting || c.state == State::waiting; });
 }
 
+bool Load::ahead_of_pace() const {
+  if (!options_.per_second) return false;
+  const auto elapsed = std::chrono::duration<double>(now_ - begun_).count();
+  return static_cast<double>(opened_) >= elapsed * *options_.per_second;
+}
+
 void Load::fill() {
-  while (!free_.empty() && opening_ < options_.parallel && more_to_open()) {
+  while (!free_.empty() && opening_ < options_.parallel && more_to_open() && !ahead_of_pace()) {
     const auto slot = free_.back();
     free_.pop_back();
     ++opened_;
@@ -212,7 +218,7 @@ void Load::answered(std::uint32_t slot) {
   if (connection.backend.empty()) {
     connection.backend = response.backend();
     --opening_;
-    tally_.connection(connection.backend, connection.started);
+    tally_.connection(connection.backend, connection.started, now_);
     if (options_.flows == FlowList::yes) tally_.flow(local_name(connection.socket), connection.backend);
   } else if (connection.backend != response.backend()) {
     return fail(slot, Failure::changed);

@@ -49,6 +49,7 @@ class Load {
   void announce_ready();
   [[nodiscard]] bool over() const;
   [[nodiscard]] bool more_to_open() const;
+  [[nodiscard]] bool ahead_of_pace() const;
 
   const Options& options_;
   const std::string request_;

@@ -94,6 +94,9 @@ Result<> read_option(Options& options, std::string_view name, std::string_view v
                                                      std::numeric_limits<std::uint32_t>::max());
   }
   if (name == "--parallel") return read_number<unsigned, unsigned>(options.parallel, value, 1, 100'000);
+  if (name == "--per-second") {
+    return read_number<std::optional<unsigned>, unsigned>(options.per_second, value, 1, 1'000'000);
+  }
   if (name == "--interval-ms") return read_number<milliseconds, std::int64_t>(options.interval, value, 1, kHour);
   if (name == "--timeout-ms") return read_number<milliseconds, std::int64_t>(options.timeout, value, 1, kHour);
   if (name == "--duration-ms") {
@@ -106,7 +109,8 @@ Result<> read_option(Options& options, std::string_view name, std::string_view v
 
 const char* const kUsage =
     "usage: lab_client short|long --to ADDRESS:PORT [--path /PATH] [--connections N] [--parallel N]\n"
-    "                  [--source ADDRESS[-ADDRESS]] [--ports PORT-PORT] [--interval-ms N] [--timeout-ms N]\n"
+    "                  [--per-second N] [--source ADDRESS[-ADDRESS]] [--ports PORT-PORT] [--interval-ms N] "
+    "[--timeout-ms N]\n"
     "                  [--duration-ms N] [--flows]\n";
 
 Result<Options> parse_options(std::span<const char* const> arguments) {

@@ -30,6 +30,7 @@ struct Options {
   std::uint16_t first_port = 1024;
   std::uint16_t last_port = 65535;
   std::uint64_t connections = 0;             ///< short_lived: 0 is "until stopped"; long_lived: at least 1
+  std::optional<unsigned> per_second;        ///< connections opened, at most; none: as fast as answers come
   unsigned parallel = 64;                    ///< connections open (short_lived) or being opened (long_lived) at once
   std::chrono::milliseconds interval{1000};  ///< long_lived: between two requests of one connection
   std::chrono::milliseconds timeout{5000};   ///< for a connection to open and for each answer

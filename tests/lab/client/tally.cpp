@@ -7,6 +7,9 @@
 namespace astil::lab {
 namespace {
 
+/// Linux sends a SYN again after this time (RFC 6298, section 2.1): an answer that took longer means that one was lost.
+constexpr std::chrono::milliseconds kSynRetransmission{1000};
+
 double seconds(Clock::time_point time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }
 
 }  // namespace
@@ -18,8 +21,12 @@ std::string_view name_of(Failure failure) {
   return kNames[static_cast<std::size_t>(failure)];
 }
 
-void Tally::connection(const std::string& backend, Clock::time_point started) {
+void Tally::connection(const std::string& backend, Clock::time_point started, Clock::time_point now) {
   ++connections_;
+  if (now - started >= kSynRetransmission) {
+    ++delayed_;
+    last_delayed_started_ = std::max(last_delayed_started_, started);
+  }
   auto& counts = backends_[backend];
   ++counts.connections;
   counts.last_started = std::max(counts.last_started, started);
@@ -44,6 +51,8 @@ boost::json::object Tally::report(std::string_view event) const {
   boost::json::object out{{"event", event},
                           {"connections", connections_},
                           {"answers", answers_},
+                          {"delayed", delayed_},
+                          {"last_delayed_started", seconds(last_delayed_started_)},
                           {"longest_ms", std::chrono::duration<double, std::milli>(longest_).count()}};
   const auto failed = std::accumulate(failures_.begin(), failures_.end(), std::uint64_t{0});
   out["failed"] = failed;

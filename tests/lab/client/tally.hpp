@@ -33,8 +33,8 @@ inline constexpr std::size_t kFailures = 10;
 
 class Tally {
  public:
-  /// A connection that has had its first answer, from `backend`.
-  void connection(const std::string& backend, Clock::time_point started);
+  /// A connection that has its first answer now, from `backend`.
+  void connection(const std::string& backend, Clock::time_point started, Clock::time_point now);
   void answer(Clock::duration took);
   /// `backend` is empty where none had answered on that connection before.
   void failure(Failure kind, const std::string& backend, Clock::time_point started, Clock::time_point now);
@@ -55,6 +55,8 @@ class Tally {
   };
 
   std::uint64_t connections_ = 0;
+  std::uint64_t delayed_ = 0;
+  Clock::time_point last_delayed_started_;
   std::uint64_t answers_ = 0;
   Clock::duration longest_{};
   std::array<std::uint64_t, kFailures> failures_{};

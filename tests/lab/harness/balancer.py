@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -113,6 +114,11 @@ class Balancer:
             return not any(backend["in_rotation"] for backend in shown if backend["name"] == name)
 
         process.until(reached, f"{name} out of rotation", timeout)
+
+    def ring_changes(self):
+        """Every change of a ring that the log tells of: the service, the ring's slots, and how many moved."""
+        told = re.findall(r"ring changed service=(\S+) slots=(\d+) moved=(\d+)", self.log_file.read_text())
+        return [{"service": service, "slots": int(slots), "moved": int(moved)} for service, slots, moved in told]
 
     def resident_anonymous_kib(self):
         status = pathlib.Path(f"/proc/{self.daemon.pid}/status").read_text()

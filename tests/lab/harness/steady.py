@@ -6,7 +6,8 @@ import time
 class SteadyLoad:
     """Runs from its creation until `stop`. The lasting connections are open when the constructor returns."""
 
-    def __init__(self, lab, forwardings, lasting=100, parallel=8, timeout_ms=5000):
+    def __init__(self, lab, forwardings, lasting=100, timeout_ms=5000, **short):
+        """`short` are lab_client's options for the short connections."""
         self.long = {}
         self.short = {}
         # Ranges of ports apart, so that no source is asked for twice.
@@ -16,7 +17,7 @@ class SteadyLoad:
             )
         for each in forwardings:
             self.short[each] = lab.traffic.start_short(
-                lab.to(each), ports="10000-65535", parallel=parallel, timeout_ms=timeout_ms
+                lab.to(each), ports="10000-65535", timeout_ms=timeout_ms, **{"parallel": 8, **short}
             )
 
     @staticmethod
@@ -40,6 +41,7 @@ def expect_unharmed(run, short, long):
                 f"{each}_lasting": long[each]["connections"],
                 f"{each}_requests_on_lasting": long[each]["answers"],
                 f"{each}_failed": short[each]["failed"] + long[each]["failed"],
+                f"{each}_delayed": short[each]["delayed"],
                 f"{each}_longest_ms": round(max(short[each]["longest_ms"], long[each]["longest_ms"])),
             }
         )

@@ -1,0 +1,67 @@
+#include "control/app/privileges.hpp"
+
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+
+#include "control/base/log.hpp"
+
+namespace astil::app {
+namespace {
+
+struct Needed {
+  unsigned number;
+  const char* name;
+};
+
+constexpr std::array<Needed, 4> kNeeded{{{CAP_BPF, "CAP_BPF"},
+                                         {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+                                         {CAP_PERFMON, "CAP_PERFMON"},
+                                         {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}}};
+
+using Sets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
+
+Result<Sets> own_capabilities() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  Sets sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return system_error("read capabilities", errno);
+  return sets;
+}
+
+}  // namespace
+
+Result<void> check_privileges() {
+  const auto sets = own_capabilities();
+  if (sets.has_error()) return sets.error();
+  std::string missing;
+  for (const Needed& needed : kNeeded) {
+    if (((*sets)[needed.number / 32].effective & (1U << (needed.number % 32))) != 0) continue;
+    missing += (missing.empty() ? "" : ", ") + std::string(needed.name);
+  }
+  if (missing.empty()) return {};
+  return Error{"missing privileges: " + missing, "run as root, or give the service these capabilities"};
+}
+
+void drop_privileges() {
+  Sets kept{};
+  for (const Needed& needed : kNeeded) {
+    const std::uint32_t bit = 1U << (needed.number % 32);
+    kept[needed.number / 32].effective |= bit;
+    kept[needed.number / 32].permitted |= bit;
+  }
+  for (unsigned number = 0; ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; ++number) {
+    const bool needed = (kept[number / 32].permitted & (1U << (number % 32))) != 0;
+    if (!needed) (void)::prctl(PR_CAPBSET_DROP, number, 0, 0, 0);
+  }
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  if (::syscall(SYS_capset, &header, kept.data()) != 0) {
+    log::warning("capabilities not given up", {{"error", system_error("capset", errno).text()}});
+  }
+}
+
+}  // namespace astil::app

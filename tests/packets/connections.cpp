@@ -1,0 +1,171 @@
+// Connections keep their backend: what is remembered, and what makes the packet path choose anew.
+#include "dataplane/core/flow_table.hpp"
+#include "tests/packets/world.hpp"
+
+namespace astil::test {
+namespace {
+
+using core::FlowState;
+using core::Reason;
+using dataplane::Rotation;
+
+constexpr std::string_view kVip = "198.51.100.1";
+
+Packet from_client(std::uint16_t port, std::uint8_t flags) {
+  return Packet().ethernet(kBalancerMac, kClientMac).ipv4(kClient, kVip).tcp(port, 80, flags);
+}
+Packet from_backend(std::uint16_t port, std::uint8_t flags) {
+  return Packet().ethernet(kBalancerMac, mac(0xb1)).ipv4("10.0.0.1", kClient).tcp(80, port, flags);
+}
+
+class Connections : public PacketCase {
+ protected:
+  [[nodiscard]] FlowState state_of(std::uint16_t port) const { return flow(port).state; }
+  [[nodiscard]] core::FlowEntry flow(std::uint16_t port) const {
+    return const_cast<Connections*>(this)->world().flow(kClient, port, kVip, 80).value_or(core::FlowEntry{});
+  }
+  /// The address of the backend that has the flow.
+  [[nodiscard]] core::Be32 home(std::uint16_t port) { return world().backend_address(flow(port).backend); }
+};
+ASTIL_ON_EVERY_ENGINE(Connections);
+
+TEST_P(Connections, stay_where_they_are_when_the_ring_changes) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  for (std::uint16_t port = 1000; port < 1100; ++port) world().send(from_client(port, kSyn));
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1").backend("10.0.0.2", {.weight = 99})});
+  for (std::uint16_t port = 1000; port < 1100; ++port) {
+    world().send(from_client(port, kAck));
+    world().send(from_client(port, kSyn));  // sent again
+    EXPECT_EQ(home(port), ip("10.0.0.1"));
+  }
+}
+
+TEST_P(Connections, of_a_backend_out_of_rotation_go_on) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1", {.rotation = Rotation::out}).backend("10.0.0.2")});
+  world().send(from_client(1000, kAck));
+  EXPECT_EQ(home(1000), ip("10.0.0.1"));
+}
+
+TEST_P(Connections, of_a_removed_backend_go_on) {
+  world().publish({Service(kVip, 80).direct().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  world().publish({Service(kVip, 80).direct().backend("10.0.0.2", {.mac = mac(0xb2)})});
+  EXPECT_EQ(
+      world().send(from_client(1000, kAck)).bytes,
+      Packet().ethernet(mac(0xb1), kBalancerMac).ipv4(kClient, kVip).time_to_live(63).tcp(1000, 80, kAck).bytes());
+  EXPECT_EQ(home(1000), ip("10.0.0.1"));
+}
+
+TEST_P(Connections, opened_again_avoid_a_backend_out_of_rotation) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1", {.rotation = Rotation::out}).backend("10.0.0.2")});
+  world().send(from_client(1000, kSyn));
+  EXPECT_EQ(home(1000), ip("10.0.0.2"));
+  EXPECT_EQ(state_of(1000), FlowState::half_open);
+}
+
+TEST_P(Connections, opened_again_after_their_end_are_placed_anew) {
+  for (const std::uint8_t ending : {kFin, kRst}) {
+    const std::uint16_t port = static_cast<std::uint16_t>(1000 + ending);
+    world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+    world().send(from_client(port, kSyn));
+    world().send(from_client(port, ending | kAck));
+    world().publish({Service(kVip, 80).nat().backend("10.0.0.2")});
+    world().send(from_client(port, kAck));
+    EXPECT_EQ(home(port), ip("10.0.0.1")) << "the last packets of the old connection";
+    world().send(from_client(port, kSyn));
+    EXPECT_EQ(home(port), ip("10.0.0.2"));
+  }
+}
+
+TEST_P(Connections, that_expired_are_placed_anew_by_a_syn) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  world().publish(
+      {Service(kVip, 80).nat().backend("10.0.0.1").backend("10.0.0.2", {.weight = 1000}).ring_length(4096)});
+  world().let_pass(3);
+  world().send(from_client(1000, kSyn));
+  EXPECT_EQ(home(1000), ip("10.0.0.1")) << "64 s are not over";
+  world().let_pass(5);
+  world().send(from_client(1000, kSyn));
+  EXPECT_EQ(home(1000), ip("10.0.0.2"));
+}
+
+TEST_P(Connections, with_the_tag_of_another_share_its_backend) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  // The key of another client beside the entry: what a collision of tags looks like.
+  for (core::FlowKeyLine& line : world().tables().flow_keys()) {
+    for (core::FlowKey& key : line.keys) {
+      if (key.client_port == core::be16(1000)) key.client_port = core::be16(2222);
+    }
+  }
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1", {.rotation = Rotation::out}).backend("10.0.0.2")});
+  world().send(from_client(1000, kSyn));
+  EXPECT_EQ(home(1000), ip("10.0.0.1")) << "the connection that is open there keeps its backend";
+}
+
+TEST_P(Connections, are_established_by_syn_syn_ack_and_ack) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  EXPECT_EQ(state_of(1000), FlowState::half_open);
+  world().send(from_client(1000, kAck));
+  EXPECT_EQ(state_of(1000), FlowState::half_open) << "a client alone can say that";
+  world().send(from_backend(1000, kSyn | kAck));
+  EXPECT_EQ(state_of(1000), FlowState::answered);
+  world().send(from_client(1000, kAck));
+  EXPECT_EQ(state_of(1000), FlowState::established);
+  world().send(from_backend(1000, kFin | kAck));
+  EXPECT_EQ(state_of(1000), FlowState::closing);
+  world().send(from_backend(1000, kRst));
+  EXPECT_EQ(state_of(1000), FlowState::closed);
+}
+
+TEST_P(Connections, are_established_by_packets_in_two_ticks_where_replies_are_not_seen) {
+  world().publish({Service(kVip, 80).direct().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  world().let_pass(1);
+  world().send(from_client(1000, kAck));
+  EXPECT_EQ(state_of(1000), FlowState::established);
+  EXPECT_EQ(flow(1000).age, 0U) << "and its age is that of the last packet";
+}
+
+TEST_P(Connections, of_one_service_are_not_those_of_another) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1"), Service(kVip, 81).nat().backend("10.0.0.2")});
+  world().send(from_client(1000, kSyn));
+  world().send(Packet().ethernet(kBalancerMac, kClientMac).ipv4(kClient, kVip).tcp(1000, 81, kSyn));
+  EXPECT_EQ(home(1000), ip("10.0.0.1"));
+  EXPECT_EQ(world().backend_address(world().flow(kClient, 1000, kVip, 81)->backend), ip("10.0.0.2"));
+}
+
+TEST_P(Connections, are_not_made_by_a_reset) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  EXPECT_EQ(world().send(from_client(1000, kRst)).reason, Reason::forwarded);
+  EXPECT_FALSE(world().flow(kClient, 1000, kVip, 80));
+}
+
+TEST_P(Connections, unknown_in_mid_stream_are_forwarded_and_remembered_but_not_counted_as_new) {
+  const auto published = world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  EXPECT_EQ(world().send(from_client(1000, kAck)).reason, Reason::forwarded);
+  EXPECT_EQ(home(1000), ip("10.0.0.1"));
+  EXPECT_EQ(world().tables().sum_counter(published.services[0].backends[0]).connections, 0U);
+}
+
+TEST_P(Connections, write_down_the_clients_end) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  int found = 0;
+  for (const core::FlowKeyLine& line : world().tables().flow_keys()) {
+    for (const core::FlowKey& key : line.keys) {
+      if (key == core::FlowKey{.client = ip(kClient), .client_port = core::be16(1000), .service_port = core::be16(80)})
+        ++found;
+    }
+  }
+  EXPECT_EQ(found, 1);
+}
+
+}  // namespace
+}  // namespace astil::test

@@ -1,0 +1,57 @@
+// A service as a desired state has it, said in a sentence:
+//
+//   Service("198.51.100.1", 80).tunnel().backend("10.0.0.1").backend("10.0.0.2", {.weight = 2})
+//
+// Rings and wheels are those that the control plane makes for these weights.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "control/balance/ring.hpp"
+#include "dataplane/core/headers.hpp"
+#include "dataplane/desired.hpp"
+#include "tests/packets/packet.hpp"
+
+namespace astil::test {
+
+/// The interface that packets come in by: the first of any network namespace, the loopback.
+inline constexpr std::uint32_t kIngress = 1;
+/// Another one.
+inline constexpr std::uint32_t kOutside = 2;
+
+inline constexpr std::uint64_t kBalancerMac = mac(0x01);
+inline constexpr std::uint64_t kOutsideMac = mac(0x02);
+inline constexpr std::uint64_t kClientMac = mac(0xc1);
+
+/// What a test may want to be otherwise in a backend.
+struct BackendOptions {
+  std::uint16_t port = 0;  ///< 0: the service's
+  std::uint32_t weight = 1;
+  std::uint64_t mac = test::mac(0xb1);  ///< 0: not resolved
+  std::uint32_t interface = kIngress;
+  dataplane::Rotation rotation = dataplane::Rotation::in;
+};
+
+class Service {
+ public:
+  Service(std::string_view dotted, std::uint16_t port);
+  Service& nat();
+  Service& tunnel();
+  Service& direct();
+  Service& round_robin();
+  Service& ring_length(std::uint32_t slots);
+  Service& backend(std::string_view dotted, const BackendOptions& options = {});
+
+  [[nodiscard]] dataplane::ServiceState state() const;
+
+ private:
+  dataplane::ServiceState state_;
+  std::vector<std::uint32_t> weights_;
+  std::uint32_t ring_length_ = 256;
+};
+
+/// Some services behind the one interface that packets come in by.
+[[nodiscard]] dataplane::DesiredState desired(const std::vector<Service>& services);
+
+}  // namespace astil::test

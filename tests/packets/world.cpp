@@ -1,0 +1,93 @@
+#include "tests/packets/world.hpp"
+
+#include <bpf/libbpf.h>
+
+#include <array>
+
+#include "dataplane/core/flow_table.hpp"
+
+namespace astil::test {
+namespace {
+
+using Counts = std::array<std::uint64_t, static_cast<std::size_t>(core::Reason::count)>;
+
+Counts counts_of(const dataplane::Tables& tables) {
+  Counts counts{};
+  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = tables.sum_reason(static_cast<core::Reason>(i));
+  return counts;
+}
+
+/// The one reason that was counted once more; Reason::count where it is not exactly one.
+core::Reason counted_between(const Counts& before, const Counts& after) {
+  auto reason = core::Reason::count;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (before[i] == after[i]) continue;
+    if (after[i] != before[i] + 1 || reason != core::Reason::count) return core::Reason::count;
+    reason = static_cast<core::Reason>(i);
+  }
+  return reason;
+}
+
+}  // namespace
+
+core::Sizes small_sizes() {
+  return {.cpus = static_cast<std::uint32_t>(::libbpf_num_possible_cpus()),
+          .flow_lines = 128,
+          .services = 16,
+          .backends = 64,
+          .ring_lines = 256,
+          .member_lines = 64,
+          .index_lines = 64};
+}
+
+Outcome World::send(Bytes frame) {
+  const Counts before = counts_of(tables());
+  const Exit exit = engine_->run(frame);
+  const core::Reason reason = counted_between(before, counts_of(tables()));
+  return {.reason = reason, .exit = exit, .bytes = std::move(frame)};
+}
+
+// The packet path looks at differences between its clock and the ages only; so time goes by as well when all ages go
+// back.
+void World::let_pass(std::uint32_t ticks) {
+  for (core::FlowLine& line : tables().flows()) {
+    for (std::uint64_t& place : line.entries) {
+      if (place == 0) continue;
+      core::FlowEntry entry = core::unpack(place);
+      entry.age = (entry.age - ticks) & core::kAgeMask;
+      place = core::pack(entry);
+    }
+  }
+}
+
+std::optional<core::FlowEntry> World::flow(std::string_view client, std::uint16_t client_port, std::string_view service,
+                                           std::uint16_t port) const {
+  const core::FlowTuple tuple{.client = ip(client),
+                              .address = ip(service),
+                              .client_port = core::be16(client_port),
+                              .port = core::be16(port),
+                              .protocol = core::kProtocolTcp};
+  const auto hash = core::flow_hash(tuple, tables().settings().hash_key, tables().sizes.flow_lines - 1);
+  for (const std::uint32_t line : {hash.line, hash.other_line}) {
+    for (const std::uint64_t entry : tables().flows()[line].entries) {
+      if (core::tag_of(entry) == hash.tag) return core::unpack(entry);
+    }
+  }
+  return std::nullopt;
+}
+
+void PacketCase::SetUp() {
+  if (GetParam() == EngineKind::native) {
+    world_ = std::make_unique<World>(native_engine(small_sizes()));
+    return;
+  }
+  auto engine = kernel_engine(small_sizes());
+  if (engine.has_error()) GTEST_SKIP() << "no kernel engine here: " << engine.error().text();
+  world_ = std::make_unique<World>(std::move(*engine));
+}
+
+std::string engine_name(const testing::TestParamInfo<EngineKind>& kind) {
+  return kind.param == EngineKind::native ? "native" : "kernel";
+}
+
+}  // namespace astil::test

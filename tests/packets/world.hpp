@@ -1,0 +1,113 @@
+// A packet path with services, to which single frames are handed: the native engine or the kernel's program, behind one
+// face.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "dataplane/core/hash.hpp"
+#include "dataplane/publisher.hpp"
+#include "tests/packets/packet.hpp"
+#include "tests/packets/service.hpp"
+
+namespace astil::test {
+
+/// Where a frame went.
+enum class Exit { pass, drop, back_out, other_interface };
+
+/// What packets come in on, seen from outside: which clients a reply can reach.
+inline constexpr std::string_view kClient = "192.0.2.10";              ///< on the link outside, its MAC known
+inline constexpr std::string_view kSilentClient = "192.0.2.11";        ///< on the link outside, its MAC not known
+inline constexpr std::string_view kUnreachableClient = "203.0.113.9";  ///< no route leads there
+inline constexpr std::uint32_t kOutsideMtu = 1500;
+
+/// One engine as tests need it: tables, and a way for single frames.
+class TestEngine : public dataplane::Dataplane {
+ public:
+  /// Runs a frame through the packet path; the frame becomes what came out.
+  virtual Exit run(Bytes& frame) = 0;
+
+  void wait_for_readers() override {}  // frames are handed in by the one thread that publishes too
+  [[nodiscard]] std::uint32_t tick() const override { return 0; }
+  Result<dataplane::Attachment> attach(std::uint32_t ifindex) override {
+    return dataplane::Attachment{ifindex, "", ""};
+  }
+  Result<void> detach(std::uint32_t /*ifindex*/) override { return {}; }
+  [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override { return {}; }
+  [[nodiscard]] int event_descriptor() const override { return -1; }
+  void take_events(const std::function<void(const core::NeighbourWanted&)>& /*take*/) override {}
+};
+
+/// Sizes that suit tests; `cpus` is this machine's.
+[[nodiscard]] core::Sizes small_sizes();
+
+[[nodiscard]] std::unique_ptr<TestEngine> native_engine(const core::Sizes& sizes);
+/// Error: not permitted here, or not supported by this kernel. Moves the calling thread to a network namespace of its
+/// own.
+[[nodiscard]] Result<std::unique_ptr<TestEngine>> kernel_engine(const core::Sizes& sizes);
+
+/// What became of one frame.
+struct Outcome {
+  core::Reason reason;
+  Exit exit;
+  Bytes bytes;
+};
+
+/// A frame that came out as it went in.
+[[nodiscard]] inline bool passed_untouched(const Outcome& outcome, const Packet& packet) {
+  return outcome.exit == Exit::pass && outcome.bytes == packet.bytes();
+}
+
+class World {
+ public:
+  explicit World(std::unique_ptr<TestEngine> engine) : engine_(std::move(engine)), publisher_(*engine_) {}
+
+  dataplane::Published publish(const std::vector<Service>& services) {
+    return publisher_.publish(desired(services)).value();
+  }
+  Outcome send(const Packet& packet) { return send(packet.bytes()); }
+  Outcome send(Bytes frame);
+
+  /// Lets age ticks of 16 s go by, for the flows that are there.
+  void let_pass(std::uint32_t ticks);
+
+  [[nodiscard]] const dataplane::Tables& tables() const { return engine_->tables(); }
+  [[nodiscard]] dataplane::Publisher& publisher() { return publisher_; }
+  [[nodiscard]] TestEngine& engine() { return *engine_; }
+
+  [[nodiscard]] std::uint64_t counted(core::Reason reason) const { return tables().sum_reason(reason); }
+  /// The flow of a client's port to a service; none: not known.
+  [[nodiscard]] std::optional<core::FlowEntry> flow(std::string_view client, std::uint16_t client_port,
+                                                    std::string_view service, std::uint16_t port) const;
+  /// The address of the backend with a number, and the number where there is only one service: see Published.
+  [[nodiscard]] core::Be32 backend_address(std::uint32_t number) const {
+    return tables().backends()[number].address.words[0];
+  }
+
+ private:
+  std::unique_ptr<TestEngine> engine_;
+  dataplane::Publisher publisher_;
+};
+
+enum class EngineKind { native, kernel };
+
+/// A case that is true of every engine.
+class PacketCase : public testing::TestWithParam<EngineKind> {
+ protected:
+  void SetUp() override;
+
+  [[nodiscard]] World& world() { return *world_; }
+
+ private:
+  std::unique_ptr<World> world_;
+};
+
+[[nodiscard]] std::string engine_name(const testing::TestParamInfo<EngineKind>& kind);
+
+#define ASTIL_ON_EVERY_ENGINE(Case) \
+  INSTANTIATE_TEST_SUITE_P(on, Case, testing::Values(EngineKind::native, EngineKind::kernel), engine_name)
+
+}  // namespace astil::test
