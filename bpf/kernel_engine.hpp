@@ -30,7 +30,6 @@ class KernelEngine : public Silent {
   ASTIL_INLINE const RingLine* ring_line(u32 i) { return at<const RingLine>(&::rings, i); }
   ASTIL_INLINE const MemberLine* member_line(u32 i) { return at<const MemberLine>(&::members, i); }
   ASTIL_INLINE FlowLine* flow_line(u32 i) { return at<FlowLine>(&::flows, i); }
-  ASTIL_INLINE FlowKeyLine* key_line(u32 i) { return at<FlowKeyLine>(&::flow_keys, i); }
   ASTIL_INLINE CpuRow* cpu_row() { return at<CpuRow>(&::cpu_rows, cpu_); }
   ASTIL_INLINE Counter* counter(u32 slot) {
     return at<Counter>(&::counters, cpu_ * (settings_->header.sizes.backends + settings_->header.sizes.services) + slot);
@@ -46,6 +45,7 @@ class KernelEngine : public Silent {
   /// BPF has no prefetch. A load whose value nobody waits for does the same on a processor that works out of order.
   ASTIL_INLINE void prefetch(const auto& record) { (void)shared_load(record); }
   ASTIL_INLINE void store_key(FlowKey& place, const FlowKey& key) { place = key; }
+  ASTIL_INLINE void publish(u64* place, u64 value) { shared_store(*place, value); }
   ASTIL_INLINE void add(u64* counter, u64 amount) { *counter += amount; }
 
   ASTIL_INLINE NextHop route(Be32 to, Be32 from, u32 length) {

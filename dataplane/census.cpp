@@ -87,7 +87,7 @@ void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<b
     for (std::size_t position = 0; position < core::kEntriesPerLine; ++position) {
       const std::uint64_t entry = core::shared_load(lines[line].entries[position]);
       if (entry == 0 || core::state_of(entry) == core::FlowState::claimed) continue;
-      const core::FlowKey key = tables.flow_keys()[line].keys[position];
+      const core::FlowKey key = lines[line].keys[position];
       const auto flow = tuple_of(tables, core::backend_of(entry), key);
       if (!flow || !belongs_to(tables, *flow, core::tag_of(entry))) continue;
       if (!take({.entry = core::unpack(entry), .key = key, .idle_seconds = core::idle_ticks(entry, tick) * core::kTickSeconds})) {

@@ -19,8 +19,8 @@ struct TableSpec {
   std::size_t (*records)(const core::Sizes& sizes);
 };
 
-enum class TableId { settings, service_index, services, backends, rings, members, flows, flow_keys, counters, cpu_rows, cursors };
-inline constexpr std::size_t kTableCount = 11;
+enum class TableId { settings, service_index, services, backends, rings, members, flows, counters, cpu_rows, cursors };
+inline constexpr std::size_t kTableCount = 10;
 
 namespace detail {
 using S = const core::Sizes&;
@@ -36,7 +36,6 @@ inline constexpr std::array<TableSpec, kTableCount> kTableSpecs{{
     {"rings", sizeof(core::RingLine), [](detail::S s) { return std::size_t{s.ring_lines}; }},
     {"members", sizeof(core::MemberLine), [](detail::S s) { return std::size_t{s.member_lines}; }},
     {"flows", sizeof(core::FlowLine), [](detail::S s) { return std::size_t{s.flow_lines}; }},
-    {"flow_keys", sizeof(core::FlowKeyLine), [](detail::S s) { return std::size_t{s.flow_lines}; }},
     {"counters", sizeof(core::Counter),
      [](detail::S s) { return detail::per_cpu_rows(s) * (std::size_t{s.backends} + s.services); }},
     {"cpu_rows", sizeof(core::CpuRow), [](detail::S s) { return detail::per_cpu_rows(s); }},
@@ -62,7 +61,6 @@ struct Tables {
   [[nodiscard]] auto rings() const { return span_of<core::RingLine>(TableId::rings); }
   [[nodiscard]] auto members() const { return span_of<core::MemberLine>(TableId::members); }
   [[nodiscard]] auto flows() const { return span_of<core::FlowLine>(TableId::flows); }
-  [[nodiscard]] auto flow_keys() const { return span_of<core::FlowKeyLine>(TableId::flow_keys); }
   [[nodiscard]] auto counters() const { return span_of<core::Counter>(TableId::counters); }
   [[nodiscard]] auto cpu_rows() const { return span_of<core::CpuRow>(TableId::cpu_rows); }
   [[nodiscard]] auto cursors() const { return span_of<core::Cursor>(TableId::cursors); }

@@ -56,6 +56,17 @@ ASTIL_INLINE T shared_load(const T& place) {
 #endif
 }
 
+/// Writes, in one access, after all earlier writes, what others read at the same time. (BPF has no releasing store: there the
+/// order is that of x86-64, and an exchange, which orders everywhere, would cost as much as the claim.)
+template <class T>
+ASTIL_INLINE void shared_store(T& place, T value) {
+#ifdef __bpf__
+  static_cast<volatile T&>(place) = value;
+#else
+  __atomic_store_n(&place, value, __ATOMIC_RELEASE);
+#endif
+}
+
 /// The position of the only bit set in an 8-bit mask, without a branch: each branch would be another way to verify.
 constexpr u32 bit_position(u32 bit) {
   const u32 low = ((bit & 0xaaU) + 0xffU) >> 8U;

@@ -43,12 +43,12 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, Be32 address,
   { engine.ring_line(n) };                              // const RingLine*
   { engine.member_line(n) };                            // const MemberLine*
   { engine.flow_line(n) };                              // FlowLine*
-  { engine.key_line(n) };                               // FlowKeyLine*
   { engine.counter(n) };                                // Counter*: of this CPU, by slot
   { engine.cpu_row() };                                 // CpuRow*: of this CPU
   { engine.next_turn(n) };                              // u64: of a round-robin service, by id; each call another one
   { engine.swap(entry, value, value) };                 // bool: compare and swap of 8 bytes
   { engine.store_key(key, key) };                       // writes the cold half of a flow
+  { engine.publish(entry, value) };                     // writes 8 bytes that nobody else writes, after all that was written before
   { engine.prefetch(*entry) };                          // begins to load a record that will be needed
   { engine.add(entry, value) };                         // adds to a counter that only this CPU writes
   { engine.want_neighbour(address, n) };                // asks the control plane to resolve an address at an interface

@@ -65,17 +65,19 @@ ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash) {
 /// What a new flow will need is three cache misses, unless they are begun together.
 template <class Engine>
 ASTIL_INLINE void expect_new_flow(Engine& engine, const FlowHash& hash) {
-  if (FlowLine* first = engine.flow_line(hash.line)) engine.prefetch(first->entries[0]);
-  if (FlowLine* second = engine.flow_line(hash.other_line)) engine.prefetch(second->entries[0]);
-  if (FlowKeyLine* keys = engine.key_line(hash.line)) engine.prefetch(keys->keys[0].client);
+  FlowLine* first = engine.flow_line(hash.line);
+  FlowLine* second = engine.flow_line(hash.other_line);
+  if (first == nullptr || second == nullptr) return;
+  engine.prefetch(first->entries[0]);
+  engine.prefetch(second->entries[0]);
+  engine.prefetch(first->keys[0].client);
 }
 
-/// Is the key that stands beside the entry this one? A claimed entry has none yet.
+/// The key beside an entry; nullptr where there is no such line. What it says counts if the entry is not `claimed`.
 template <class Engine>
-ASTIL_INLINE bool has_key(Engine& engine, const FlowPlace& place, const FlowKey& key) {
-  const FlowKeyLine* keys = engine.key_line(place.line);
-  if (keys == nullptr) return false;
-  return keys->keys[place.position & (kEntriesPerLine - 1)] == key;
+ASTIL_INLINE FlowKey* key_at(Engine& engine, const FlowPlace& place) {
+  FlowLine* line = engine.flow_line(place.line);
+  return line == nullptr ? nullptr : &line->keys[place.position & (kEntriesPerLine - 1)];
 }
 
 /// The entry of two lines to give up for a new flow: a free or expired one in the line that has more of them; where both are
@@ -113,16 +115,18 @@ ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowHash& hash, u32 ti
   return detail::place_at(in_second ? second : first, in_second ? hash.other_line : hash.line, victim & 7U);
 }
 
-/// Writes a flow to a place: claims it, writes the key, publishes. False where another changed the entry in between.
+/// Writes a flow to a place: claims it, writes the key, publishes. False where another changed the entry in between. A claimed
+/// entry is its claimer's alone, so that publishing it takes no compare-and-swap.
 template <class Engine>
 ASTIL_INLINE bool write_flow(Engine& engine, const FlowPlace& place, const FlowEntry& entry, const FlowKey& key) {
-  FlowKeyLine* keys = engine.key_line(place.line);
-  if (keys == nullptr) return false;
+  FlowKey* place_of_key = key_at(engine, place);
+  if (place_of_key == nullptr || place.entry == nullptr) return false;
   FlowEntry claim = entry;
   claim.state = FlowState::claimed;
   if (!engine.swap(place.entry, place.value, pack(claim))) return false;
-  engine.store_key(keys->keys[place.position & (kEntriesPerLine - 1)], key);
-  return engine.swap(place.entry, pack(claim), pack(entry));
+  engine.store_key(*place_of_key, key);
+  engine.publish(place.entry, pack(entry));
+  return true;
 }
 
 }  // namespace astil::core

@@ -15,6 +15,9 @@ struct FlowTuple {
   u8 protocol;
 };
 
+/// A flow's two lines lie among so many, which fill a page of memory: looking at the second costs no translation of addresses.
+inline constexpr u32 kNeighbours = 32;
+
 /// What a flow's hash decides: its tag, its two lines, its place in a ring.
 struct FlowHash {
   u32 tag;  ///< 31 bits, not 0
@@ -47,7 +50,7 @@ constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[4], u32 lin
   const u32 low = static_cast<u32>(digest) & 0x7fffffffU;
   const u32 high = static_cast<u32>(digest >> 32U);
   const u32 tag = low == 0 ? 1 : low;
-  const u32 step = ((tag * 0x9e3779b1U) >> 4U) | 1U;
+  const u32 step = (((tag * 0x9e3779b1U) >> 16U) & (kNeighbours - 1)) | 1U;
   return {.tag = tag, .line = high & line_mask, .other_line = (high ^ step) & line_mask, .ring = low ^ (high << 11U)};
 }
 

@@ -160,13 +160,7 @@ struct Backend {
 };
 static_assert(sizeof(Backend) == kCacheLine);
 
-/// An entry of the flow table: tag 31 bits, age 10, state 3, backend 20, from the top. 0: free. See flow_table.hpp.
-struct FlowLine {
-  u64 entries[kEntriesPerLine];
-};
-static_assert(sizeof(FlowLine) == kCacheLine);
-
-/// The cold half of an IPv4 flow, at the same place in its own array; the service's address follows from the backend.
+/// The cold half of an IPv4 flow: who it is. The service's address follows from the backend.
 struct FlowKey {
   Be32 client;
   Be16 client_port;
@@ -176,10 +170,15 @@ struct FlowKey {
 constexpr bool operator==(const FlowKey& a, const FlowKey& b) {
   return a.client == b.client && a.client_port == b.client_port && a.service_port == b.service_port;
 }
-struct FlowKeyLine {
+
+/// A line of the flow table: a cache line of entries (tag 31 bits, age 10, state 3, backend 20, from the top; 0: free; see
+/// flow_entry.hpp), and behind it their keys, which the path of a known flow does not read. The two are neighbours, so that a
+/// new flow costs one translation of addresses and not two.
+struct FlowLine {
+  u64 entries[kEntriesPerLine];
   FlowKey keys[kEntriesPerLine];
 };
-static_assert(sizeof(FlowKeyLine) == kCacheLine);
+static_assert(sizeof(FlowLine) == 2 * kCacheLine);
 
 /// Counters of a backend number (slots below Sizes::backends) or of a service id (behind them: what its removed
 /// backends have counted). One row of all slots per CPU; the row behind the last CPU's belongs to the control plane.

@@ -88,7 +88,8 @@ ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const Flow
                      is_expired(place.value, engine.tick(), engine.settings()->timeouts) != 0;
   if (!ended && backend.in_rotation != 0) return false;
   // Another connection with the same tag: the two share the backend, or the one that is open would lose its own.
-  return has_key(engine, place, {.client = flow.client, .client_port = flow.client_port, .service_port = flow.port});
+  const FlowKey* key = key_at(engine, place);
+  return key != nullptr && *key == FlowKey{.client = flow.client, .client_port = flow.client_port, .service_port = flow.port};
 }
 
 }  // namespace detail

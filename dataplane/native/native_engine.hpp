@@ -73,7 +73,6 @@ class NativeEngine : public Observer {
   const RingLine* ring_line(u32 i) { return at(tables_.rings(), i); }
   const MemberLine* member_line(u32 i) { return at(tables_.members(), i); }
   FlowLine* flow_line(u32 i) { return at(tables_.flows(), i); }
-  FlowKeyLine* key_line(u32 i) { return at(tables_.flow_keys(), i); }
   CpuRow* cpu_row() { return at(tables_.cpu_rows(), around_.row); }
   Counter* counter(u32 slot) { return at(tables_.counters(), around_.row * tables_.counter_stride() + slot); }
 
@@ -90,6 +89,9 @@ class NativeEngine : public Observer {
   void prefetch(const auto& record) { __builtin_prefetch(&record); }
   void store_key(FlowKey& place, const FlowKey& key) {
     if constexpr (kAccess == Access::read_write) place = key;
+  }
+  void publish(u64* place, u64 value) {
+    if constexpr (kAccess == Access::read_write) shared_store(*place, value);
   }
   void add(u64* counter, u64 amount) {
     if constexpr (kAccess == Access::read_write) *counter += amount;

@@ -108,7 +108,8 @@ class Bench {
     (void)value_of(publisher.publish(state));
   }
 
-  void clear_flows() { std::memset(tables().memory[static_cast<std::size_t>(dataplane::TableId::flows)], 0, kSlots * 8); }
+  void clear_flows() { std::memset(tables().memory[static_cast<std::size_t>(dataplane::TableId::flows)], 0,
+                                      kSlots / core::kEntriesPerLine * sizeof(core::FlowLine)); }
 
   /// The packets of the next runs: from flows [first, first + count), `count` a power of two.
   void aim(core::Be32 destination, std::uint8_t tcp_flags, std::uint32_t first, std::uint32_t count) {

@@ -98,7 +98,7 @@ TEST_P(Connections, with_the_tag_of_another_share_its_backend) {
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
   world().send(from_client(1000, kSyn));
   // The key of another client beside the entry: what a collision of tags looks like.
-  for (core::FlowKeyLine& line : world().tables().flow_keys()) {
+  for (core::FlowLine& line : world().tables().flows()) {
     for (core::FlowKey& key : line.keys) {
       if (key.client_port == core::be16(1000)) key.client_port = core::be16(2222);
     }
@@ -158,7 +158,7 @@ TEST_P(Connections, write_down_the_clients_end) {
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
   world().send(from_client(1000, kSyn));
   int found = 0;
-  for (const core::FlowKeyLine& line : world().tables().flow_keys()) {
+  for (const core::FlowLine& line : world().tables().flows()) {
     for (const core::FlowKey& key : line.keys) {
       if (key == core::FlowKey{.client = ip(kClient), .client_port = core::be16(1000), .service_port = core::be16(80)})
         ++found;

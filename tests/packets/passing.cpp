@@ -114,7 +114,7 @@ TEST_P(Verdicts, a_fragment_of_something_else_passes) {
 }
 
 TEST_P(Verdicts, a_used_up_time_to_live_drops_under_every_forwarding) {
-  for (const std::uint16_t port : {80, 81, 82}) {
+  for (std::uint16_t port = 80; port <= 82; ++port) {
     expect_drop(from_client().time_to_live(1).tcp(40000, port, kSyn), Reason::ttl_expired);
     expect_drop(from_client().time_to_live(0).tcp(40000, port, kSyn), Reason::ttl_expired);
   }

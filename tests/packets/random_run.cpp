@@ -61,7 +61,7 @@ class Pair {
 
   void expect_equal_tables(std::uint64_t for_native_alone) const {
     for (const TableId id : {TableId::service_index, TableId::services, TableId::backends, TableId::rings,
-                             TableId::members, TableId::flows, TableId::flow_keys, TableId::cursors}) {
+                             TableId::members, TableId::flows, TableId::cursors}) {
       const auto index = static_cast<std::size_t>(id);
       const dataplane::TableSpec& spec = dataplane::kTableSpecs[index];
       EXPECT_EQ(std::memcmp(native_.tables().memory[index], kernel_.tables().memory[index],

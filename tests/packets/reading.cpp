@@ -37,7 +37,7 @@ TEST_P(Reading, changes_no_byte_of_any_table) {
   world().send(Packet(base).tcp(1000, 80, kSyn));
   world().let_pass(2);
   const auto before = contents(world().tables());
-  for (const std::uint16_t port : {80, 81, 82, 83}) {
+  for (std::uint16_t port = 80; port <= 83; ++port) {
     for (const std::uint8_t flags : {kSyn, kAck, kFin, kRst}) {
       ask(world().tables(), Packet(base).tcp(1000, port, flags));
       ask(world().tables(), Packet(base).tcp(1001, port, flags));

@@ -1,0 +1,84 @@
+// The index of services: every key is found, no other is.
+#include "dataplane/service_index.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "dataplane/core/service.hpp"
+#include "dataplane/native/native_dataplane.hpp"
+
+namespace astil::dataplane {
+namespace {
+
+constexpr core::Sizes kSizes{.cpus = 1, .flow_lines = 2, .services = 4, .backends = 4, .ring_lines = 4, .member_lines = 4, .index_lines = 16384};
+
+std::vector<IndexKey> random_keys(std::size_t count) {
+  std::mt19937 random(3);
+  std::vector<IndexKey> keys;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    keys.push_back({core::be32(0x0a000000U + static_cast<std::uint32_t>(random() % (1U << 24U))), core::be16(static_cast<std::uint16_t>(i)), 6,
+                    i % 3 == 0 ? core::IndexKind::reply : core::IndexKind::service, i});
+  }
+  return keys;
+}
+
+class Index : public testing::Test {
+ protected:
+  /// The reference that the packet path finds.
+  std::uint32_t find(const IndexKey& key, std::uint32_t generation) {
+    native::Frame frame({});
+    const native::Surroundings around;
+    native::NativeEngine<> engine(native_.tables(), frame, around);
+    const std::uint32_t seed = native_.tables().settings().generations[generation].seed;
+    return core::detail::look_up(engine, generation, core::index_hash(key.address, key.port, key.protocol, key.kind, seed));
+  }
+
+  native::NativeDataplane native_{kSizes};
+};
+
+TEST_F(Index, finds_each_of_ten_thousand_keys_in_either_generation) {
+  const auto keys = random_keys(10'000);
+  const auto index = ServiceIndex::build(keys, kSizes.index_lines);
+  ASSERT_TRUE(index.has_value());
+  for (const std::uint32_t generation : {0U, 1U}) {
+    index->write(native_.tables(), generation);
+    EXPECT_TRUE(index->matches(native_.tables(), generation));
+    for (const IndexKey& key : keys) ASSERT_EQ(find(key, generation), key.reference);
+  }
+}
+
+TEST_F(Index, finds_nothing_at_other_keys_but_by_the_chance_of_a_tag) {
+  const auto keys = random_keys(10'000);
+  ServiceIndex::build(keys, kSizes.index_lines)->write(native_.tables(), 0);
+  std::size_t found = 0;
+  for (IndexKey key : keys) {
+    key.protocol = 17;
+    found += find(key, 0) == core::detail::kNoReference ? 0 : 1;
+    key.address = core::be32(0xc0000201U);
+    found += find(key, 0) == core::detail::kNoReference ? 0 : 1;
+  }
+  EXPECT_EQ(found, 0U);
+}
+
+TEST_F(Index, is_the_same_whatever_order_keys_come_in) {
+  auto keys = random_keys(1000);
+  ServiceIndex::build(keys, kSizes.index_lines)->write(native_.tables(), 0);
+  std::reverse(keys.begin(), keys.end());
+  EXPECT_TRUE(ServiceIndex::build(keys, kSizes.index_lines)->matches(native_.tables(), 0));
+}
+
+TEST_F(Index, of_no_keys_finds_nothing) {
+  ServiceIndex::build({}, kSizes.index_lines)->write(native_.tables(), 0);
+  EXPECT_EQ(find(random_keys(1)[0], 0), core::detail::kNoReference);
+}
+
+TEST_F(Index, without_room_is_an_error_that_says_what_to_raise) {
+  const auto index = ServiceIndex::build(random_keys(1000), 64);
+  ASSERT_TRUE(index.has_error());
+  EXPECT_NE(index.error().remedy.find("dataplane.tables"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace astil::dataplane
