@@ -1,5 +1,5 @@
-// A backend holds the service address without telling the net: the balancer answers for it. The settings that Linux needs for
-// that (as LVS has them), put back when the agent ends.
+// A backend holds the service address without telling the net: the balancer answers for it. The settings that Linux
+// needs for that (as LVS has them), put back when the agent ends.
 #pragma once
 
 #include <string>

@@ -41,7 +41,8 @@ Result<std::unique_ptr<Decapsulator>> Decapsulator::attach(std::span<const std::
   for (const auto& address : addresses) {
     const std::array<unsigned char, 4> key = address.to_bytes();
     const std::uint64_t none = 0;
-    if (::bpf_map_update_elem(map, key.data(), &none, BPF_ANY) != 0) return system_error("note " + address.to_string(), errno);
+    if (::bpf_map_update_elem(map, key.data(), &none, BPF_ANY) != 0)
+      return system_error("note " + address.to_string(), errno);
   }
   const int program = bpf_program__fd(bpf_object__find_program_by_name(made->object_.get(), "astil_agent"));
   LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);

@@ -1,5 +1,6 @@
-// The program `astil-agent`, for backends behind `tunnel`: while it runs, the host takes packets for the service addresses out
-// of their IP-in-IP tunnel and holds the addresses as Linux needs it. When it ends, all of that is gone again.
+// The program `astil-agent`, for backends behind `tunnel`: while it runs, the host takes packets for the service
+// addresses out of their IP-in-IP tunnel and holds the addresses as Linux needs it. When it ends, all of that is gone
+// again.
 #include <getopt.h>
 
 #include <boost/asio/io_context.hpp>
@@ -23,7 +24,8 @@ constexpr const char* kUsage =
     "usage: astil-agent --interface NAME --address IP [--address IP ...]\n"
     "       astil-agent --version | --help\n"
     "\n"
-    "Takes IP-in-IP packets for the service addresses out of their tunnel at the interface, and holds the addresses on lo\n"
+    "Takes IP-in-IP packets for the service addresses out of their tunnel at the interface, and holds the addresses on "
+    "lo\n"
     "without answering ARP for them, until SIGTERM.\n";
 
 struct Arguments {
@@ -76,7 +78,8 @@ class HeldAddresses {
   ~HeldAddresses() {
     for (const address_v4& address : held_) {
       if (auto removed = network_.remove_address("lo", address, 32); removed.has_error()) {
-        log::warning("service address not removed", {{"address", address.to_string()}, {"error", removed.error().text()}});
+        log::warning("service address not removed",
+                     {{"address", address.to_string()}, {"error", removed.error().text()}});
       }
     }
   }
@@ -109,7 +112,9 @@ Result<void> serve(const Arguments& arguments) {
   }
   auto decapsulator = agent::Decapsulator::attach(agent::embedded_program(), link->ifindex, arguments.addresses);
   if (decapsulator.has_error()) return decapsulator.error().within("interface " + arguments.interface);
-  log::info("agent ready", {{"interface", arguments.interface}, {"hook", (*decapsulator)->hook()}, {"addresses", arguments.addresses.size()}});
+  log::info("agent ready", {{"interface", arguments.interface},
+                            {"hook", (*decapsulator)->hook()},
+                            {"addresses", arguments.addresses.size()}});
   base::notify("READY=1");
   signals.async_wait([&](boost::system::error_code /*error*/, int number) {
     log::info("agent ends", {{"signal", number}});

@@ -1,5 +1,5 @@
-// The kernel's helper functions that the programs call, declared for C++ (libbpf's bpf_helper_defs.h is C only). Numbers are
-// those of enum bpf_func_id in linux/bpf.h.
+// The kernel's helper functions that the programs call, declared for C++ (libbpf's bpf_helper_defs.h is C only).
+// Numbers are those of enum bpf_func_id in linux/bpf.h.
 #pragma once
 
 #include <linux/bpf.h>
@@ -21,7 +21,9 @@ template <class Function>
   return helper<void*(void*, const void*)>(BPF_FUNC_map_lookup_elem)(map, key);
 }
 [[gnu::always_inline]] inline unsigned current_cpu() { return helper<unsigned()>(BPF_FUNC_get_smp_processor_id)(); }
-[[gnu::always_inline]] inline unsigned long long jiffies() { return helper<unsigned long long()>(BPF_FUNC_jiffies64)(); }
+[[gnu::always_inline]] inline unsigned long long jiffies() {
+  return helper<unsigned long long()>(BPF_FUNC_jiffies64)();
+}
 [[gnu::always_inline]] inline long adjust_head(xdp_md* context, int delta) {
   return helper<long(xdp_md*, int)>(BPF_FUNC_xdp_adjust_head)(context, delta);
 }
@@ -31,8 +33,10 @@ template <class Function>
 [[gnu::always_inline]] inline long fib_lookup(void* context, ::bpf_fib_lookup* parameters, int size, unsigned flags) {
   return helper<long(void*, ::bpf_fib_lookup*, int, unsigned)>(BPF_FUNC_fib_lookup)(context, parameters, size, flags);
 }
-[[gnu::always_inline]] inline long ringbuf_output(void* ring, void* data, unsigned long long size, unsigned long long flags) {
-  return helper<long(void*, void*, unsigned long long, unsigned long long)>(BPF_FUNC_ringbuf_output)(ring, data, size, flags);
+[[gnu::always_inline]] inline long ringbuf_output(void* ring, void* data, unsigned long long size,
+                                                  unsigned long long flags) {
+  return helper<long(void*, void*, unsigned long long, unsigned long long)>(BPF_FUNC_ringbuf_output)(ring, data, size,
+                                                                                                     flags);
 }
 
 }  // namespace astil::bpf

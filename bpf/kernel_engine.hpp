@@ -32,7 +32,8 @@ class KernelEngine : public Silent {
   ASTIL_INLINE FlowLine* flow_line(u32 i) { return at<FlowLine>(&::flows, i); }
   ASTIL_INLINE CpuRow* cpu_row() { return at<CpuRow>(&::cpu_rows, cpu_); }
   ASTIL_INLINE Counter* counter(u32 slot) {
-    return at<Counter>(&::counters, cpu_ * (settings_->header.sizes.backends + settings_->header.sizes.services) + slot);
+    return at<Counter>(&::counters,
+                       cpu_ * (settings_->header.sizes.backends + settings_->header.sizes.services) + slot);
   }
 
   ASTIL_INLINE u64 next_turn(u32 service) {

@@ -1,19 +1,19 @@
-// The tables as BPF maps. Arrays that the daemon maps into its memory, so that neither side needs a call to read or write a
-// record. Sizes are set by the loader (dataplane/xdp); the names are those of the pins.
+// The tables as BPF maps. Arrays that the daemon maps into its memory, so that neither side needs a call to read or
+// write a record. Sizes are set by the loader (dataplane/xdp); the names are those of the pins.
 #pragma once
 
 #include "bpf/helpers.hpp"
 #include "dataplane/core/events.hpp"
 #include "dataplane/core/layout.hpp"
 
-#define ASTIL_ARRAY(map_name, Record)         \
-  struct map_name##_map {                     \
-    MAP_UINT(type, BPF_MAP_TYPE_ARRAY);       \
-    MAP_UINT(map_flags, BPF_F_MMAPABLE);      \
-    MAP_UINT(max_entries, 1);                 \
-    MAP_TYPE(key, unsigned);                  \
-    MAP_TYPE(value, Record);                  \
-  };                                          \
+#define ASTIL_ARRAY(map_name, Record)    \
+  struct map_name##_map {                \
+    MAP_UINT(type, BPF_MAP_TYPE_ARRAY);  \
+    MAP_UINT(map_flags, BPF_F_MMAPABLE); \
+    MAP_UINT(max_entries, 1);            \
+    MAP_TYPE(key, unsigned);             \
+    MAP_TYPE(value, Record);             \
+  };                                     \
   SEC(".maps") map_name##_map map_name
 
 ASTIL_ARRAY(settings, astil::core::Settings);

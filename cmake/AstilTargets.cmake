@@ -39,6 +39,9 @@ function(astil_program name)
   target_link_libraries(${name} PRIVATE ${arg_LINK} astil_flags)
 endfunction()
 
+# All test programs: what the sanitizer presets need to build.
+add_custom_target(astil_tests)
+
 # astil_test(NAME SOURCES... LINK LIBS...): a GoogleTest program, run by ctest case by case.
 function(astil_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
@@ -47,4 +50,5 @@ function(astil_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock_main astil_flags)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60)
+  add_dependencies(astil_tests ${name})
 endfunction()

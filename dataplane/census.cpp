@@ -75,7 +75,8 @@ Census take_census(const Tables& tables, std::uint32_t tick) {
       if (entry == 0) continue;  // another was quicker
       ++census.used;
       ++census.by_state[static_cast<std::size_t>(core::state_of(entry))];
-      if (const std::uint32_t backend = core::backend_of(entry); backend < census.active.size()) ++census.active[backend];
+      if (const std::uint32_t backend = core::backend_of(entry); backend < census.active.size())
+        ++census.active[backend];
     }
   }
   return census;
@@ -90,7 +91,9 @@ void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<b
       const core::FlowKey key = lines[line].keys[position];
       const auto flow = tuple_of(tables, core::backend_of(entry), key);
       if (!flow || !belongs_to(tables, *flow, core::tag_of(entry))) continue;
-      if (!take({.entry = core::unpack(entry), .key = key, .idle_seconds = core::idle_ticks(entry, tick) * core::kTickSeconds})) {
+      if (!take({.entry = core::unpack(entry),
+                 .key = key,
+                 .idle_seconds = core::idle_ticks(entry, tick) * core::kTickSeconds})) {
         return;
       }
     }
@@ -144,7 +147,8 @@ void carry_counters(const Tables& from, const Tables& to) {
   if (from.active() != core::kNoGeneration && to.active() != core::kNoGeneration) {
     for (const core::Service& old : from.services_of(from.active())) {
       for (const core::Service& service : to.services_of(to.active())) {
-        if (old.in_use == 0 || service.in_use == 0 || old.address != service.address || old.port != service.port) continue;
+        if (old.in_use == 0 || service.in_use == 0 || old.address != service.address || old.port != service.port)
+          continue;
         add(to.own_counters()[to.sizes.backends + service.id], from.sum_counter(from.sizes.backends + old.id));
       }
     }

@@ -1,5 +1,5 @@
-// The census: one walk over the flow table at memory speed, which counts the flows of each backend, forgets what has expired
-// and so keeps every count true, whatever crashed in between. No bookkeeping that could drift.
+// The census: one walk over the flow table at memory speed, which counts the flows of each backend, forgets what has
+// expired and so keeps every count true, whatever crashed in between. No bookkeeping that could drift.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +30,9 @@ struct FlowRecord {
 /// Calls `take` for each flow whose key fits its entry, until it returns false.
 void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<bool(const FlowRecord&)>& take);
 
-/// Carries flows from one set of tables to another, whose sizes may differ: by key, with backend numbers translated by service
-/// and address. What `to` knows already stays as it is there. Both must have published the services that the flows belong
-/// to, and have the same secret.
+/// Carries flows from one set of tables to another, whose sizes may differ: by key, with backend numbers translated by
+/// service and address. What `to` knows already stays as it is there. Both must have published the services that the
+/// flows belong to, and have the same secret.
 struct Carried {
   std::uint64_t flows = 0;    ///< written
   std::uint64_t known = 0;    ///< stood in `to` already
@@ -40,8 +40,8 @@ struct Carried {
 };
 Carried carry_flows(const Tables& from, const Tables& to, std::uint32_t tick);
 
-/// Carries what services and backends have counted, and the counts of reasons and events, to new tables, so that no metric
-/// goes back.
+/// Carries what services and backends have counted, and the counts of reasons and events, to new tables, so that no
+/// metric goes back.
 void carry_counters(const Tables& from, const Tables& to);
 
 }  // namespace astil::dataplane

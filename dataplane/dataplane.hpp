@@ -28,7 +28,8 @@ class Dataplane {
 
   [[nodiscard]] virtual const Tables& tables() const = 0;
 
-  /// Returns when every packet that was under way at the call is done: what the packet path could see before, it sees no more.
+  /// Returns when every packet that was under way at the call is done: what the packet path could see before, it sees
+  /// no more.
   virtual void wait_for_readers() = 0;
 
   /// Now, on the clock of flow ages; may be one tick off from the packet path's.

@@ -1,5 +1,5 @@
-// Room in a pool of lines (rings, lists of members). Nothing is kept between publications: what the active generation uses is
-// taken first, and what is left is free, since no packet can look at it any more.
+// Room in a pool of lines (rings, lists of members). Nothing is kept between publications: what the active generation
+// uses is taken first, and what is left is free, since no packet can look at it any more.
 #pragma once
 
 #include <cstdint>

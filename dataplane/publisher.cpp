@@ -1,6 +1,7 @@
 #include "dataplane/publisher.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 
@@ -60,7 +61,8 @@ Error full(const char* what, std::size_t wanted, std::size_t size, const char* k
 
 template <class Word>
 void store(Word& place, Word value) {
-  if (__atomic_load_n(&place, __ATOMIC_RELAXED) != value) __atomic_store_n(&place, value, __ATOMIC_RELAXED);
+  const std::atomic_ref<Word> shared(place);
+  if (shared.load(std::memory_order_relaxed) != value) shared.store(value, std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -96,9 +98,9 @@ Result<Published> Publisher::publish(const DesiredState& desired) {
   write_backends(desired, plan);
 
   const std::uint32_t active = tables_.active();
-  const bool same = active != core::kNoGeneration && plan.index.matches(tables_, active) &&
-                    std::memcmp(plan.records.data(), tables_.services_of(active).data(),
-                                plan.records.size() * sizeof(Service)) == 0;
+  const bool same =
+      active != core::kNoGeneration && plan.index.matches(tables_, active) &&
+      std::memcmp(plan.records.data(), tables_.services_of(active).data(), plan.records.size() * sizeof(Service)) == 0;
   if (!same) {
     write_rings(desired, plan);
     switch_to(plan);
@@ -176,7 +178,8 @@ Result<void> Publisher::place_backends(const DesiredState& desired, Plan& plan) 
         placed.backends.push_back(known->second.number);
         continue;
       }
-      if (next_free == 0) return full("backends", uses_.size() + plan.new_uses.size() + 1, tables_.sizes.backends, "backends");
+      if (next_free == 0)
+        return full("backends", uses_.size() + plan.new_uses.size() + 1, tables_.sizes.backends, "backends");
       const std::uint32_t number = free_numbers_[--next_free];
       plan.new_uses.emplace_back(key, number);
       placed.backends.push_back(number);
@@ -217,7 +220,8 @@ Result<void> Publisher::place_rings(const DesiredState& desired, Plan& plan) con
     const auto wheel = rings.allocate(lines_for(state.wheel.size(), core::kSlotsPerLine));
     const auto list = members.allocate(lines_for(placed.backends.size(), core::kMembersPerLine));
     if (!ring || !wheel || !list) {
-      return full("rings", state.ring.size() + state.wheel.size(), rings.lines() * std::size_t{core::kSlotsPerLine}, "ring_slots");
+      return full("rings", state.ring.size() + state.wheel.size(), rings.lines() * std::size_t{core::kSlotsPerLine},
+                  "ring_slots");
     }
     record.ring = {.first = *ring * core::kSlotsPerLine, .length = static_cast<std::uint32_t>(state.ring.size())};
     record.wheel = {.first = *wheel * core::kSlotsPerLine, .length = static_cast<std::uint32_t>(state.wheel.size())};
@@ -297,8 +301,8 @@ void Publisher::switch_to(const Plan& plan) {
   engine_.wait_for_readers();
 }
 
-/// An interface must be found at every moment, or its packets would go to the kernel, which resets the connections. So new
-/// places are filled before the multiplier changes, and old ones emptied after.
+/// An interface must be found at every moment, or its packets would go to the kernel, which resets the connections. So
+/// new places are filled before the multiplier changes, and old ones emptied after.
 Result<void> Publisher::write_interfaces(const std::vector<InterfaceState>& interfaces) {
   const auto places = tables_.interfaces();
   core::Settings& settings = tables_.settings();
@@ -315,7 +319,8 @@ Result<void> Publisher::write_interfaces(const std::vector<InterfaceState>& inte
   };
   std::uint32_t multiplier = settings.interface_multiplier;
   for (std::uint32_t tries = 0; !fits(multiplier); ++tries) {
-    if (tries == 100000) return Error{"no free place for " + std::to_string(interfaces.size()) + " interfaces", "name fewer"};
+    if (tries == 100000)
+      return Error{"no free place for " + std::to_string(interfaces.size()) + " interfaces", "name fewer"};
     multiplier = static_cast<std::uint32_t>(core::mixed(tries + 1)) | 1U;
   }
   for (const InterfaceState& interface : interfaces) {

@@ -1,10 +1,10 @@
-// Makes the tables follow a desired state without a packet seeing half of it: records and rings of the generation that is not
-// in use, then its index, then one aligned store that switches, then a wait for the packets under way. Only then is the old
-// place used again.
+// Makes the tables follow a desired state without a packet seeing half of it: records and rings of the generation that
+// is not in use, then its index, then one aligned store that switches, then a wait for the packets under way. Only then
+// is the old place used again.
 //
-// Numbers: a service keeps its id, and a service's use of a backend its number, as long as any flow holds it; both are found
-// again in the tables after a restart. A use that is no longer wanted retires: its flows go on, new ones avoid it, and the
-// number is given back by `release` when a whole census has found no flow of it.
+// Numbers: a service keeps its id, and a service's use of a backend its number, as long as any flow holds it; both are
+// found again in the tables after a restart. A use that is no longer wanted retires: its flows go on, new ones avoid
+// it, and the number is given back by `release` when a whole census has found no flow of it.
 //
 // One publisher per set of tables, used by one thread. No system call per entry.
 #pragma once

@@ -29,15 +29,17 @@ Result<ServiceIndex> ServiceIndex::build(std::vector<IndexKey> keys, std::uint32
   std::sort(keys.begin(), keys.end());
   ServiceIndex index;
   index.generation_.has_replies =
-      std::any_of(keys.begin(), keys.end(), [](const IndexKey& key) { return key.kind == core::IndexKind::reply; }) ? 1 : 0;
+      std::any_of(keys.begin(), keys.end(), [](const IndexKey& key) { return key.kind == core::IndexKind::reply; }) ? 1
+                                                                                                                    : 0;
   const auto comfortable = static_cast<std::uint32_t>(std::bit_ceil(std::max<std::size_t>(keys.size(), 8)));
   for (std::uint32_t lines = std::min(comfortable, max_lines); lines <= max_lines; lines *= 2) {
     for (std::uint32_t seed = 0; seed < kSeeds; ++seed) {
       if (index.fill(keys, lines, seed)) return index;
     }
   }
-  return Error{"the service index is full: " + std::to_string(keys.size()) + " keys in " + std::to_string(max_lines) + " lines",
-               "raise dataplane.tables.services or dataplane.tables.backends"};
+  return Error{
+      "the service index is full: " + std::to_string(keys.size()) + " keys in " + std::to_string(max_lines) + " lines",
+      "raise dataplane.tables.services or dataplane.tables.backends"};
 }
 
 bool ServiceIndex::matches(const Tables& tables, std::uint32_t generation) const {

@@ -1,5 +1,6 @@
-// Builds the index in which the packet path looks for (address, port, protocol): one cache line a look-up. A seed is searched
-// under which no line overflows and no two keys of a line share a tag, so that the packet path needs no probing.
+// Builds the index in which the packet path looks for (address, port, protocol): one cache line a look-up. A seed is
+// searched under which no line overflows and no two keys of a line share a tag, so that the packet path needs no
+// probing.
 #pragma once
 
 #include <cstdint>

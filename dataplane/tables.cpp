@@ -6,8 +6,8 @@ namespace astil::dataplane {
 
 namespace {
 
-/// By FlowState, in seconds. Established: what RFC 9293 hosts keep alive within (2 hours, RFC 1122 section 4.2.3.6); the rest
-/// as LVS has them (60 s for SYN_RECV, 120 s for FIN_WAIT, 10 s for CLOSE), rounded up to the clock of ages.
+/// By FlowState, in seconds. Established: what RFC 9293 hosts keep alive within (2 hours, RFC 1122 section 4.2.3.6);
+/// the rest as LVS has them (60 s for SYN_RECV, 120 s for FIN_WAIT, 10 s for CLOSE), rounded up to the clock of ages.
 constexpr std::array<std::uint32_t, core::kFlowStates> kTimeoutSeconds{0, 32, 64, 64, 7200, 128, 32, 0};
 
 }  // namespace
@@ -45,7 +45,8 @@ void initialise(const Tables& tables, std::span<const std::uint64_t, 4> hash_key
   settings.tick_multiplier = tick_multiplier;
   settings.interface_multiplier = 1U << 26U;
   for (std::size_t state = 0; state < core::kFlowStates; ++state) {
-    settings.timeouts[state] = static_cast<std::uint16_t>((kTimeoutSeconds[state] + core::kTickSeconds - 1) / core::kTickSeconds);
+    settings.timeouts[state] =
+        static_cast<std::uint16_t>((kTimeoutSeconds[state] + core::kTickSeconds - 1) / core::kTickSeconds);
   }
   for (core::Backend& backend : tables.backends()) backend.service = core::kNoService;
   __atomic_store_n(&settings.header.magic, core::kLayoutMagic, __ATOMIC_RELEASE);

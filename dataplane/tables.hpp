@@ -1,5 +1,5 @@
-// The tables as the control plane sees them: spans over the memory that the packet path reads. Which tables there are, how
-// large their records are and how many of them sizes ask for is said once, in kTableSpecs; every engine follows it.
+// The tables as the control plane sees them: spans over the memory that the packet path reads. Which tables there are,
+// how large their records are and how many of them sizes ask for is said once, in kTableSpecs; every engine follows it.
 #pragma once
 
 #include <array>

@@ -38,7 +38,7 @@ BOOST_DESCRIBE_STRUCT(Endpoint, (), (address, port))
 
 struct Traffic {
   std::uint64_t packets = 0;          ///< both directions where both pass the balancer
-  std::uint64_t bytes = 0;            ///< of frames, as received
+  std::uint64_t bytes = 0;            ///< of IP datagrams, as received
   std::uint64_t new_connections = 0;  ///< flows that were placed on a backend
   std::uint64_t active_flows = 0;     ///< now, by the last census and its corrections
 };

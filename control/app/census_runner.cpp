@@ -15,7 +15,10 @@ constexpr int kShareOfCore = 100;
 
 CensusRunner::CensusRunner(boost::asio::io_context& loop, const dataplane::Dataplane& engine,
                            std::function<void(dataplane::Census, std::uint64_t)> done)
-    : loop_(loop), engine_(engine), done_(std::move(done)), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+    : loop_(loop),
+      engine_(engine),
+      done_(std::move(done)),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 CensusRunner::~CensusRunner() {
   thread_.request_stop();
@@ -36,10 +39,12 @@ void CensusRunner::run(const std::stop_token& stop) {
       round = ++round_;
     }
     dataplane::Census census = dataplane::take_census(engine_.tables(), engine_.tick());
-    boost::asio::post(loop_, [done = done_, census = std::move(census), round]() mutable { done(std::move(census), round); });
+    boost::asio::post(loop_,
+                      [done = done_, census = std::move(census), round]() mutable { done(std::move(census), round); });
     const auto took = std::chrono::steady_clock::now() - begin;
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, stop, std::max<std::chrono::nanoseconds>(kInterval, took * kShareOfCore), [] { return false; });
+    wake_.wait_for(lock, stop, std::max<std::chrono::nanoseconds>(kInterval, took * kShareOfCore),
+                   [] { return false; });
   }
 }
 

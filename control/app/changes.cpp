@@ -21,7 +21,8 @@ std::string endpoint(const config::address& host, config::Port port) {
 void compare_backends(const Service& from, const Service& to, std::vector<std::string>& changes) {
   const std::string where = "service " + to.name + ": backend ";
   for (const Backend& backend : from.backends) {
-    if (find(to.backends, backend.name) == nullptr) changes.push_back(where + backend.name + " removed; its flows go on");
+    if (find(to.backends, backend.name) == nullptr)
+      changes.push_back(where + backend.name + " removed; its flows go on");
   }
   for (const Backend& backend : to.backends) {
     const Backend* before = find(from.backends, backend.name);
@@ -34,8 +35,8 @@ void compare_backends(const Service& from, const Service& to, std::vector<std::s
                         endpoint(backend.host, backend.port));
     }
     if (before->weight != backend.weight) {
-      changes.push_back(where + backend.name + " weight " + std::to_string(static_cast<unsigned>(before->weight)) + " to " +
-                        std::to_string(static_cast<unsigned>(backend.weight)));
+      changes.push_back(where + backend.name + " weight " + std::to_string(static_cast<unsigned>(before->weight)) +
+                        " to " + std::to_string(static_cast<unsigned>(backend.weight)));
     }
   }
 }

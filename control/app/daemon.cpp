@@ -11,7 +11,8 @@
 namespace astil::app {
 namespace {
 
-/// How long the first publication waits for health and next hops. What is not known by then counts as it was, or as down.
+/// How long the first publication waits for health and next hops. What is not known by then counts as it was, or as
+/// down.
 constexpr std::chrono::milliseconds kSettleLimit{800};
 
 /// The packet path can ask for a neighbour with every packet; the kernel is asked so often at most.
@@ -19,7 +20,8 @@ constexpr std::chrono::milliseconds kResolveInterval{10};
 
 }  // namespace
 
-Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Model model, std::function<void()> on_ready)
+Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Model model,
+               std::function<void()> on_ready)
     : loop_(loop),
       options_(std::move(options)),
       model_(std::move(model)),
@@ -32,26 +34,24 @@ Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Mod
   config_view_.file = options_.config_file;
 }
 
-Daemon::~Daemon() {
-  if (events_) events_->release();  // the engine's descriptor
-}
+Daemon::~Daemon() { stop_watching_events(); }
 
-Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& loop, const DaemonOptions& options, config::Model model,
-                                              std::function<void()> on_ready) {
+Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& loop, const DaemonOptions& options,
+                                              config::Model model, std::function<void()> on_ready) {
   std::unique_ptr<Daemon> daemon(new Daemon(loop, options, std::move(model), std::move(on_ready)));
   if (auto opened = daemon->open(); opened.has_error()) return opened.error();
   return daemon;
 }
 
 Result<void> Daemon::open() {
-  auto network = net::Network::open(
-      loop_, {.on_link_change = [this](const std::string& /*interface*/) { request_reconcile(); },
-              .on_next_hop_change = [this](const config::address& /*host*/) { request_reconcile(); },
-              .on_address_lost =
-                  [this](const std::string& /*interface*/, const net::InterfaceAddress& lost) {
-                    addresses_->lost(lost.host);
-                    request_reconcile();
-                  }});
+  auto network =
+      net::Network::open(loop_, {.on_link_change = [this](const std::string& /*interface*/) { request_reconcile(); },
+                                 .on_next_hop_change = [this](const config::address& /*host*/) { request_reconcile(); },
+                                 .on_address_lost =
+                                     [this](const std::string& /*interface*/, const net::InterfaceAddress& lost) {
+                                       addresses_->lost(lost.host);
+                                       request_reconcile();
+                                     }});
   if (network.has_error()) return network.error();
   network_ = std::move(*network);
   addresses_.emplace(*network_);
@@ -59,7 +59,8 @@ Result<void> Daemon::open() {
 
   // The socket is also the lock: a second daemon of the instance fails here, before it touches the packet path.
   api::ServerOptions server{.socket = model_.socket, .tcp = {}};
-  if (model_.metrics) server.tcp = {.address = model_.metrics->host, .port = static_cast<std::uint16_t>(model_.metrics->port)};
+  if (model_.metrics)
+    server.tcp = {.address = model_.metrics->host, .port = static_cast<std::uint16_t>(model_.metrics->port)};
   auto listening = api::Server::start(loop_, *this, server);
   if (listening.has_error()) return listening.error();
   server_ = std::move(*listening);
@@ -79,20 +80,22 @@ Result<void> Daemon::open() {
 }
 
 Result<void> Daemon::open_packet_path() {
-  const xdp::Options options{.instance = model_.instance, .sizes = table_sizes(model_.tables), .program = options_.program};
+  const xdp::Options options{
+      .instance = model_.instance, .sizes = table_sizes(model_.tables), .program = options_.program};
   auto path = PacketPath::open(loop_, options);
   if (path.has_error()) return path.error();
   path_ = std::move(*path);
   std::set<config::address> served;
-  for (const dataplane::ServiceState& service : path_->inherited().services) served.insert(from_core(service.key.address));
+  for (const dataplane::ServiceState& service : path_->inherited().services)
+    served.insert(from_core(service.key.address));
   addresses_->inherit(served);
   const xdp::Origin& origin = path_->origin();
   if (origin.kind == xdp::Origin::Kind::fresh) log::info("packet path made", {{"instance", model_.instance}});
-  if (origin.kind == xdp::Origin::Kind::adopted) log::info("running packet path adopted", {{"instance", model_.instance}});
+  if (origin.kind == xdp::Origin::Kind::adopted)
+    log::info("running packet path adopted", {{"instance", model_.instance}});
   if (origin.kind == xdp::Origin::Kind::carried) {
-    log::info("flows carried to new tables", {{"why", origin.why},
-                                              {"flows", origin.carried.flows},
-                                              {"without_backend", origin.carried.without}});
+    log::info("flows carried to new tables",
+              {{"why", origin.why}, {"flows", origin.carried.flows}, {"without_backend", origin.carried.without}});
   }
   if (auto attached = attach_interfaces(); attached.has_error()) {
     if (origin.kind == xdp::Origin::Kind::fresh) (void)xdp::remove_instance(model_.instance);
@@ -137,7 +140,8 @@ Result<void> Daemon::attach_interfaces() {
 void Daemon::detach_unused_interfaces() {
   for (const dataplane::Attachment& attachment : path_->engine().attachments()) {
     const auto link = network_->link(attachment.ifindex);
-    const bool wanted = link && std::find(model_.interfaces.begin(), model_.interfaces.end(), link->name) != model_.interfaces.end();
+    const bool wanted =
+        link && std::find(model_.interfaces.begin(), model_.interfaces.end(), link->name) != model_.interfaces.end();
     if (wanted) continue;
     if (auto detached = path_->engine().detach(attachment.ifindex); detached.has_error()) {
       log::warning("packet path not detached", {{"ifindex", attachment.ifindex}, {"error", detached.error().text()}});
@@ -178,6 +182,11 @@ void Daemon::watch_events() {
   });
 }
 
+void Daemon::stop_watching_events() {
+  if (events_) events_->release();  // not ours to close
+  events_.reset();
+}
+
 void Daemon::on_neighbour_wanted(const core::NeighbourWanted& wanted) {
   const auto now = std::chrono::steady_clock::now();
   if (now < resolve_allowed_at_) return;
@@ -192,7 +201,8 @@ void Daemon::settle_when_known() {
   const Facts known = facts();
   for (const config::Service& service : model_.services) {
     for (const config::Backend& backend : service.backends) {
-      if (known.availability(service, backend) == balance::Availability::unknown || !known.next_hop(backend.host)) return;
+      if (known.availability(service, backend) == balance::Availability::unknown || !known.next_hop(backend.host))
+        return;
     }
   }
   boost::asio::post(loop_, [this] { settle(); });
@@ -201,7 +211,8 @@ void Daemon::settle_when_known() {
 void Daemon::settle() {
   if (std::exchange(settled_, true)) return;
   settle_timer_.cancel();
-  if (auto done = reconcile(); done.has_error()) log::error("packet path not as wanted", {{"error", done.error().text()}});
+  if (auto done = reconcile(); done.has_error())
+    log::error("packet path not as wanted", {{"error", done.error().text()}});
   config_view_.applied_at = std::chrono::system_clock::now();
   ++config_view_.applies_ok;
   on_ready_();
@@ -225,7 +236,8 @@ void Daemon::request_reconcile() {
   boost::asio::post(loop_, [this] {
     reconcile_requested_ = false;
     if (detached_) return;
-    if (auto done = reconcile(); done.has_error()) log::error("packet path not as wanted", {{"error", done.error().text()}});
+    if (auto done = reconcile(); done.has_error())
+      log::error("packet path not as wanted", {{"error", done.error().text()}});
   });
 }
 
@@ -246,7 +258,8 @@ std::set<PlacedAddress> Daemon::wanted_addresses() const {
   return wanted;
 }
 
-/// The order is what keeps connections whole: addresses that go, go first; then tables, programs; addresses that come, last.
+/// The order is what keeps connections whole: addresses that go, go first; then tables, programs; addresses that come,
+/// last.
 Result<std::vector<balance::RingReport>> Daemon::reconcile() {
   const std::set<PlacedAddress> addresses = wanted_addresses();
   addresses_->remove_unwanted(addresses);
@@ -258,7 +271,8 @@ Result<std::vector<balance::RingReport>> Daemon::reconcile() {
   last_error_.clear();
   remember_labels();
   for (const balance::RingReport& ring : *rings) {
-    log::info("ring changed", {{"service", ring.service}, {"slots", ring.slots}, {"moved", ring.moved}, {"least", ring.least}});
+    log::info("ring changed",
+              {{"service", ring.service}, {"slots", ring.slots}, {"moved", ring.moved}, {"least", ring.least}});
   }
   if (auto attached = attach_interfaces(); attached.has_error()) {
     last_error_ = attached.error().text();
@@ -302,12 +316,14 @@ Error Daemon::refuse_change(const config::Model& wanted) const {
             "start another daemon with that file"};
   }
   if (wanted.socket != model_.socket || wanted.metrics != model_.metrics) {
-    return {"api.socket and api.metrics can not change while the daemon runs", "restart astild; packets flow meanwhile"};
+    return {"api.socket and api.metrics can not change while the daemon runs",
+            "restart astild; packets flow meanwhile"};
   }
   return {};
 }
 
-boost::system::result<api::ApplyView, api::Refusal> Daemon::apply(const std::string& yaml, const std::string& file_name) {
+boost::system::result<api::ApplyView, api::Refusal> Daemon::apply(const std::string& yaml,
+                                                                  const std::string& file_name) {
   const auto refuse = [this](api::Refusal refusal) {
     ++config_view_.applies_refused;
     config_view_.last_refused_at = std::chrono::system_clock::now();
@@ -320,15 +336,14 @@ boost::system::result<api::ApplyView, api::Refusal> Daemon::apply(const std::str
   }
   if (detached_) return refuse({.error = {"the packet path is detached", "start astild again"}, .diagnostics = {}});
   if (Error no = refuse_change(*loaded); !no.what.empty()) return refuse({.error = no, .diagnostics = {}});
-  if (auto checked = check_interfaces(*loaded); checked.has_error()) return refuse({.error = checked.error(), .diagnostics = {}});
+  if (auto checked = check_interfaces(*loaded); checked.has_error())
+    return refuse({.error = checked.error(), .diagnostics = {}});
   if (loaded->tables != model_.tables) {
-    if (auto resized = path_->resize(table_sizes(loaded->tables)); resized.has_error()) {
-      return refuse({.error = resized.error(), .diagnostics = {}});
-    }
-    if (events_) events_->release();
-    events_.reset();
-    labels_.clear();
+    stop_watching_events();  // their descriptor is the engine's, which may go
+    auto resized = path_->resize(table_sizes(loaded->tables));
     watch_events();
+    if (resized.has_error()) return refuse({.error = resized.error(), .diagnostics = {}});
+    labels_.clear();
   }
 
   config::Model before = std::exchange(model_, std::move(*loaded));
@@ -363,7 +378,9 @@ void Daemon::reload() {
     return;
   }
   for (const config::Diagnostic& mistake : applied.error().diagnostics) {
-    log::error("configuration mistake", {{"at", options_.config_file + ":" + std::to_string(mistake.line) + ":" + std::to_string(mistake.column)}, {"message", mistake.message}});
+    log::error("configuration mistake", {{"at", options_.config_file + ":" + std::to_string(mistake.line) + ":" +
+                                                    std::to_string(mistake.column)},
+                                         {"message", mistake.message}});
   }
 }
 
@@ -406,9 +423,8 @@ api::DropsView Daemon::drops() const {
 Result<api::TraceView> Daemon::trace(const api::TraceQuery& query) const {
   const auto interfaces = interface_states();
   if (interfaces.empty()) return Error{"no interface of the configuration is there", "see astil status"};
-  const TraceEntry entry{.ingress = interfaces.front().ifindex,
-                         .ingress_mac = interfaces.front().mac,
-                         .tick = path_->engine().tick()};
+  const TraceEntry entry{
+      .ingress = interfaces.front().ifindex, .ingress_mac = interfaces.front().mac, .tick = path_->engine().tick()};
   return app::trace(path_->tables(), entry, query,
                     {.service = [this](std::uint32_t id) { return service_name(id); },
                      .backend = [this](std::uint32_t number) { return labels_of(number).backend; },
@@ -425,8 +441,8 @@ Result<api::FlowsView> Daemon::flows(const api::FlowFilter& filter) const {
   dataplane::visit_flows(tables, path_->engine().tick(), [&](const dataplane::FlowRecord& flow) {
     const Labels labels = labels_of(flow.entry.backend);
     const config::address client = boost::asio::ip::address_v4(core::host(flow.key.client));
-    if ((filter.service && *filter.service != labels.service) || (filter.backend && *filter.backend != labels.backend) ||
-        (filter.client && *filter.client != client)) {
+    if ((filter.service && *filter.service != labels.service) ||
+        (filter.backend && *filter.backend != labels.backend) || (filter.client && *filter.client != client)) {
       return true;
     }
     if (++view.matched > filter.limit) return true;

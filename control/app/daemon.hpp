@@ -1,5 +1,5 @@
-// The daemon: configuration, health, network and packet path, held together. Watchers and requests change what is wanted or
-// known; one function, `reconcile`, makes the packet path and the service addresses follow.
+// The daemon: configuration, health, network and packet path, held together. Watchers and requests change what is
+// wanted or known; one function, `reconcile`, makes the packet path and the service addresses follow.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -28,8 +28,8 @@ struct DaemonOptions {
 
 class Daemon final : public api::Daemon {
  public:
-  /// Opens everything that can fail, attaches the packet path, and leaves nothing behind where it fails. Traffic is served
-  /// when `on_ready` is called, on the loop. `loop` must outlive the daemon.
+  /// Opens everything that can fail, attaches the packet path, and leaves nothing behind where it fails. Traffic is
+  /// served when `on_ready` is called, on the loop. `loop` must outlive the daemon.
   static Result<std::unique_ptr<Daemon>> start(boost::asio::io_context& loop, const DaemonOptions& options,
                                                config::Model model, std::function<void()> on_ready);
   ~Daemon() override;
@@ -63,6 +63,7 @@ class Daemon final : public api::Daemon {
   void detach_unused_interfaces();
   void follow_model();
   void watch_events();
+  void stop_watching_events();
   void settle_when_known();
   void settle();
 
@@ -104,7 +105,7 @@ class Daemon final : public api::Daemon {
   bool detached_ = false;
   std::string last_error_;  ///< of reconciling; empty: all is as wanted
   std::chrono::steady_clock::time_point resolve_allowed_at_{};
-  std::map<std::uint32_t, Labels> labels_;  ///< by backend number; of retired ones as they were called last
+  std::map<std::uint32_t, Labels> labels_;              ///< by backend number; of retired ones as they were called last
   std::map<std::uint32_t, std::string> service_names_;  ///< by service id
 };
 

@@ -41,9 +41,7 @@ core::Address to_core(const config::address& host) {
   return address;
 }
 
-config::address from_core(const core::Address& host) {
-  return boost::asio::ip::address_v4(core::host(host.words[0]));
-}
+config::address from_core(const core::Address& host) { return boost::asio::ip::address_v4(core::host(host.words[0])); }
 
 std::uint64_t mac_word(const net::MacAddress& mac) {
   std::uint64_t word = 0;

@@ -9,8 +9,8 @@
 
 #include "control/app/daemon.hpp"
 #include "control/app/privileges.hpp"
-#include "control/base/notify.hpp"
 #include "control/base/log.hpp"
+#include "control/base/notify.hpp"
 
 namespace {
 
@@ -23,7 +23,8 @@ constexpr const char* kUsage =
     "usage: astild [--config FILE] [--log-level debug|info|warning|error]\n"
     "       astild --version | --help\n"
     "\n"
-    "Forwards connections as FILE says (default /etc/astil/astil.yaml). SIGHUP applies the file again. SIGTERM ends the\n"
+    "Forwards connections as FILE says (default /etc/astil/astil.yaml). SIGHUP applies the file again. SIGTERM ends "
+    "the\n"
     "daemon and leaves packets flowing; 'astil detach' takes the packet path away.\n";
 
 struct Arguments {
@@ -102,18 +103,19 @@ int serve(const Arguments& arguments) {
     log::error("daemon not started", {{"error", allowed.error().text()}});
     return kFailed;
   }
+  app::drop_privileges();  // before there are threads: each has capabilities of its own
   raise_descriptor_limit();
   boost::asio::io_context loop(1);
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
-  auto daemon = app::Daemon::start(loop, {.config_file = arguments.config, .program = xdp::embedded_program()}, std::move(*model), [] {
-    log::info("daemon ready", {{"version", ASTIL_VERSION}});
-    base::notify("READY=1");
-  });
+  auto daemon = app::Daemon::start(loop, {.config_file = arguments.config, .program = xdp::embedded_program()},
+                                   std::move(*model), [] {
+                                     log::info("daemon ready", {{"version", ASTIL_VERSION}});
+                                     base::notify("READY=1");
+                                   });
   if (daemon.has_error()) {
     log::error("daemon not started", {{"error", daemon.error().text()}});
     return kFailed;
   }
-  app::drop_privileges();
   follow_signals(signals, loop, **daemon);
   loop.run();
   return EXIT_SUCCESS;

@@ -7,8 +7,8 @@
 
 namespace astil::app {
 
-/// Removes what an instance without a daemon has left: the service addresses that it put on interfaces, then its programs and
-/// pins. No error where there is nothing.
+/// Removes what an instance without a daemon has left: the service addresses that it put on interfaces, then its
+/// programs and pins. No error where there is nothing.
 Result<void> detach_offline(const std::string& instance);
 
 /// A whole file.

@@ -1,5 +1,7 @@
 #include "control/app/packet_path.hpp"
 
+#include <limits>
+
 #include "control/base/log.hpp"
 
 namespace astil::app {
@@ -17,13 +19,15 @@ Result<std::unique_ptr<PacketPath>> PacketPath::open(boost::asio::io_context& lo
 
 /// Starts from what the tables hold.
 void PacketPath::begin() {
+  trusted_round_ = std::numeric_limits<std::uint64_t>::max();  // nobody has said yet what is wanted
   publisher_.emplace(*engine_);
   inherited_ = dataplane::read_state(engine_->tables());
   planner_.emplace(inherited_);
   alive_ = std::make_shared<bool>(true);
-  runner_.emplace(loop_, *engine_, [this, alive = std::weak_ptr(alive_)](dataplane::Census census, std::uint64_t round) {
-    if (!alive.expired()) on_census(std::move(census), round);
-  });
+  runner_.emplace(loop_, *engine_,
+                  [this, alive = std::weak_ptr(alive_)](dataplane::Census census, std::uint64_t round) {
+                    if (!alive.expired()) on_census(std::move(census), round);
+                  });
 }
 
 Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<dataplane::InterfaceState>& interfaces,
@@ -54,7 +58,8 @@ Result<void> PacketPath::resize(const core::Sizes& sizes) {
   return {};
 }
 
-/// Numbers that nobody wants and no flow holds are given back; only a census that began after the last publication can tell.
+/// Numbers that nobody wants and no flow holds are given back; only a census that began after the last publication can
+/// tell.
 void PacketPath::on_census(dataplane::Census census, std::uint64_t round) {
   census_ = std::move(census);
   if (round < trusted_round_) return;

@@ -1,5 +1,5 @@
-// The packet path as the daemon drives it: the engine, what was published to it, the census of it. It is told complete inputs
-// and makes the tables follow; it knows nothing of files, checks or netlink.
+// The packet path as the daemon drives it: the engine, what was published to it, the census of it. It is told complete
+// inputs and makes the tables follow; it knows nothing of files, checks or netlink.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -56,7 +56,7 @@ class PacketPath {
   std::vector<dataplane::PlacedService> placed_;
   dataplane::DesiredState published_;
   dataplane::Census census_;
-  std::uint64_t trusted_round_ = 0;  ///< a census before this one began before the last publication
+  std::uint64_t trusted_round_ = 0;  ///< a census before this one knows less than the last publication
   std::shared_ptr<bool> alive_;      ///< of the current census thread: its last results may arrive after it
   std::optional<CensusRunner> runner_;
 };

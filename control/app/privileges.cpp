@@ -48,12 +48,16 @@ Result<void> check_privileges() {
 }
 
 void drop_privileges() {
+  const auto held = own_capabilities();
+  if (held.has_error()) return;
   Sets kept{};
-  for (const Needed& needed : kNeeded) {
-    const std::uint32_t bit = 1U << (needed.number % 32);
-    kept[needed.number / 32].effective |= bit;
-    kept[needed.number / 32].permitted |= bit;
-  }
+  const auto keep = [&](unsigned number) {
+    const std::uint32_t bit = 1U << (number % 32);
+    kept[number / 32].effective |= (*held)[number / 32].effective & bit;
+    kept[number / 32].permitted |= (*held)[number / 32].permitted & bit;
+  };
+  for (const Needed& needed : kNeeded) keep(needed.number);
+  keep(CAP_NET_BIND_SERVICE);
   for (unsigned number = 0; ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; ++number) {
     const bool needed = (kept[number / 32].permitted & (1U << (number % 32))) != 0;
     if (!needed) (void)::prctl(PR_CAPBSET_DROP, number, 0, 0, 0);

@@ -1,4 +1,4 @@
-// The capabilities that the daemon needs, asked for before anything is touched, and all others given up once it runs.
+// The capabilities that the daemon needs, asked for before anything is touched, and all others given up.
 #pragma once
 
 #include "control/base/result.hpp"
@@ -8,8 +8,10 @@ namespace astil::app {
 /// Error: what is missing, by name.
 Result<void> check_privileges();
 
-/// Keeps what a running daemon needs: CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN. The last is what the kernel asks for
-/// when a program is looked up by its id, which tells the tables in use from others (see xdp/pins.hpp).
+/// Gives up, for the calling thread and those it starts, all but CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN,
+/// and CAP_NET_BIND_SERVICE for a metrics port below 1024. CAP_SYS_ADMIN is what the kernel asks for when a program is
+/// looked up by its id, which tells the tables in use from others (dataplane/xdp/pins.hpp), and for mounting the BPF
+/// file system.
 void drop_privileges();
 
 }  // namespace astil::app

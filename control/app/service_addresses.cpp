@@ -24,10 +24,11 @@ void ServiceAddresses::inherit(const std::set<config::address>& served) {
 void ServiceAddresses::remove_unwanted(const std::set<PlacedAddress>& wanted) {
   std::erase_if(present_, [&](const PlacedAddress& address) {
     if (wanted.contains(address)) return false;
-    if (auto removed = network_.remove_address(address.interface, address.host, prefix_of(address.host)); removed.has_error()) {
-      log::warning("service address not removed", {{"address", address.host.to_string()},
-                                                   {"interface", address.interface},
-                                                   {"error", removed.error().text()}});
+    if (auto removed = network_.remove_address(address.interface, address.host, prefix_of(address.host));
+        removed.has_error()) {
+      log::warning(
+          "service address not removed",
+          {{"address", address.host.to_string()}, {"interface", address.interface}, {"error", removed.error().text()}});
       return false;
     }
     log::info("service address removed", {{"address", address.host.to_string()}, {"interface", address.interface}});
@@ -41,9 +42,9 @@ Result<void> ServiceAddresses::add_missing(const std::set<PlacedAddress>& wanted
     if (present_.contains(address)) continue;
     auto added = network_.add_address(address.interface, address.host, prefix_of(address.host));
     if (added.has_error()) {
-      log::error("service address not added", {{"address", address.host.to_string()},
-                                               {"interface", address.interface},
-                                               {"error", added.error().text()}});
+      log::error(
+          "service address not added",
+          {{"address", address.host.to_string()}, {"interface", address.interface}, {"error", added.error().text()}});
       if (first.has_value()) first = added.error();
       continue;
     }

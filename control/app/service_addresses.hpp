@@ -1,5 +1,5 @@
-// The service addresses on the balancer's interface: there once the program forwards, away before it detaches, or the kernel
-// would reset the clients' connections.
+// The service addresses on the balancer's interface: there once the program forwards, away before it detaches, or the
+// kernel would reset the clients' connections.
 #pragma once
 
 #include <compare>

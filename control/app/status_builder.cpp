@@ -63,13 +63,15 @@ void StatusBuilder::add_interfaces() {
   const auto attachments = daemon_.path_->engine().attachments();
   for (const std::string& name : daemon_.model_.interfaces) {
     const auto link = daemon_.network_->link(name);
-    api::InterfaceView interface{.name = name, .ifindex = 0, .hook = "", .why = "", .state = link_state(link), .mac = ""};
+    api::InterfaceView interface {
+      .name = name, .ifindex = 0, .hook = "", .why = "", .state = link_state(link), .mac = ""
+    };
     if (link) {
       interface.ifindex = link->ifindex;
       if (link->mac) interface.mac = net::to_string(*link->mac);
-      const auto attached = std::find_if(attachments.begin(), attachments.end(), [&](const dataplane::Attachment& attachment) {
-        return attachment.ifindex == link->ifindex;
-      });
+      const auto attached =
+          std::find_if(attachments.begin(), attachments.end(),
+                       [&](const dataplane::Attachment& attachment) { return attachment.ifindex == link->ifindex; });
       if (attached != attachments.end()) {
         interface.hook = attached->hook;
         interface.why = attached->why;
@@ -83,7 +85,9 @@ void StatusBuilder::add_tables() {
   const dataplane::PoolUse use = dataplane::pool_use(tables_);
   const core::Sizes& sizes = tables_.sizes;
   view_.tables = {
-      {.name = "flows", .used = daemon_.path_->census().used, .capacity = std::uint64_t{sizes.flow_lines} * core::kEntriesPerLine},
+      {.name = "flows",
+       .used = daemon_.path_->census().used,
+       .capacity = std::uint64_t{sizes.flow_lines} * core::kEntriesPerLine},
       {.name = "services", .used = use.services, .capacity = sizes.services},
       {.name = "backends", .used = use.backends, .capacity = sizes.backends},
       {.name = "ring_slots", .used = use.ring_slots, .capacity = std::uint64_t{sizes.ring_lines} * core::kSlotsPerLine},
@@ -109,7 +113,8 @@ api::HealthView StatusBuilder::health_of(const config::Service& service, const c
                                                        : api::BackendState::unknown;
   if (state->health != health::Health::unknown) view.since = on_wall(state->since);
   view.last_error = state->last_error;
-  if (state->last_duration.count() > 0) view.last_check_seconds = std::chrono::duration<double>(state->last_duration).count();
+  if (state->last_duration.count() > 0)
+    view.last_check_seconds = std::chrono::duration<double>(state->last_duration).count();
   if (const auto counters = daemon_.checks_->counters(key)) {
     view.checks_ok = counters->passed;
     view.checks_failed = counters->failed;
@@ -180,7 +185,8 @@ void StatusBuilder::add_service(std::size_t index) {
   for (std::size_t b = 0; b < wanted.backends.size(); ++b) view.backends.push_back(backend_view(index, b));
   add_retired(id, view);
   const core::Counter removed = tables_.sum_counter(std::size_t{tables_.sizes.backends} + id);
-  view.traffic = {.packets = removed.packets, .bytes = removed.bytes, .new_connections = removed.connections, .active_flows = 0};
+  view.traffic = {
+      .packets = removed.packets, .bytes = removed.bytes, .new_connections = removed.connections, .active_flows = 0};
   for (const api::BackendView& backend : view.backends) {
     view.traffic.packets += backend.traffic.packets;
     view.traffic.bytes += backend.traffic.bytes;
@@ -192,30 +198,37 @@ void StatusBuilder::add_service(std::size_t index) {
 
 void StatusBuilder::add_problems() {
   auto& problems = view_.problems;
-  if (!daemon_.settled_) problems.push_back({"the daemon is starting", "health checks and next hops are being looked up"});
+  if (!daemon_.settled_)
+    problems.push_back({"the daemon is starting", "health checks and next hops are being looked up"});
   if (!daemon_.last_error_.empty()) problems.push_back({daemon_.last_error_, "the packet path goes on as it was"});
   for (const api::InterfaceView& interface : view_.interfaces) {
-    if (interface.state != "up") problems.push_back({"interface " + interface.name + " is " + interface.state, "ip link show " + interface.name});
+    if (interface.state != "up")
+      problems.push_back({"interface " + interface.name + " is " + interface.state, "ip link show " + interface.name});
     if (interface.hook.empty() && interface.state != "missing") {
       problems.push_back({"the packet path is not attached to " + interface.name, "see the daemon's log"});
     }
   }
   for (const api::ServiceView& service : view_.services) {
-    const bool none = std::none_of(service.backends.begin(), service.backends.end(), [](const auto& b) { return b.in_rotation; });
-    if (none) problems.push_back({"service " + service.name + " has no backend in rotation: its packets are dropped", "see its backends"});
+    const bool none =
+        std::none_of(service.backends.begin(), service.backends.end(), [](const auto& b) { return b.in_rotation; });
+    if (none)
+      problems.push_back(
+          {"service " + service.name + " has no backend in rotation: its packets are dropped", "see its backends"});
     for (const api::BackendView& backend : service.backends) {
       const std::string who = "backend " + backend.name + " of service " + service.name;
       if (backend.health.state == api::BackendState::down) {
-        problems.push_back({who + " is down: " + backend.health.last_error, "check the server at " + backend.address.to_string()});
+        problems.push_back(
+            {who + " is down: " + backend.health.last_error, "check the server at " + backend.address.to_string()});
       }
       if (!backend.next_hop.unresolved.empty()) {
-        problems.push_back({who + " can not be reached: " + backend.next_hop.unresolved, "ip route get " + backend.address.to_string()});
+        problems.push_back({who + " can not be reached: " + backend.next_hop.unresolved,
+                            "ip route get " + backend.address.to_string()});
       }
     }
   }
-  const bool nat = std::any_of(daemon_.model_.services.begin(), daemon_.model_.services.end(), [](const config::Service& service) {
-    return service.forwarding == config::Forwarding::nat;
-  });
+  const bool nat =
+      std::any_of(daemon_.model_.services.begin(), daemon_.model_.services.end(),
+                  [](const config::Service& service) { return service.forwarding == config::Forwarding::nat; });
   for (const std::string& name : nat ? daemon_.model_.interfaces : std::vector<std::string>{}) {
     const auto forwarding = net::sysctl_ipv4(name, "forwarding");
     if (forwarding.has_value() && *forwarding == 0) {

@@ -31,7 +31,9 @@ const char* name_of(core::Forwarding forwarding) {
 
 std::string text_of(core::Be32 address) { return boost::asio::ip::address_v4(core::host(address)).to_string(); }
 
-std::string endpoint(core::Be32 address, core::Be16 port) { return text_of(address) + ":" + std::to_string(host(port)); }
+std::string endpoint(core::Be32 address, core::Be16 port) {
+  return text_of(address) + ":" + std::to_string(host(port));
+}
 
 /// Writes down what the packet path says of itself.
 class Storyteller {
@@ -76,13 +78,15 @@ class Storyteller {
   void saw_slot(const core::Service& service, core::Scheduler by, std::uint32_t slot, std::uint32_t backend) {
     if (by == core::Scheduler::maglev) {
       view_.ring_slot = slot;
-      tell("steer", "ring slot " + std::to_string(slot) + " of " + std::to_string(service.ring.length) + " is backend " + names_.backend(backend),
+      tell("steer",
+           "ring slot " + std::to_string(slot) + " of " + std::to_string(service.ring.length) + " is backend " +
+               names_.backend(backend),
            {{"ring_slot", std::to_string(slot)}, {"ring_slots", std::to_string(service.ring.length)}});
       return;
     }
     tell("steer",
-         "the next turn of round-robin is " + std::to_string(slot) + " of " + std::to_string(service.wheel.length) + ": backend " +
-             names_.backend(backend) + ", unless another connection comes first",
+         "the next turn of round-robin is " + std::to_string(slot) + " of " + std::to_string(service.wheel.length) +
+             ": backend " + names_.backend(backend) + ", unless another connection comes first",
          {{"turn", std::to_string(slot)}, {"turns", std::to_string(service.wheel.length)}});
   }
 
@@ -193,7 +197,9 @@ Result<api::TraceView> trace(const dataplane::Tables& tables, const TraceEntry& 
   native::Surroundings around;
   around.ingress = entry.ingress;
   around.tick = entry.tick;
-  around.route = [](core::Be32, core::Be32, std::uint32_t) { return core::NextHop{.status = core::NextHop::Status::found}; };
+  around.route = [](core::Be32, core::Be32, std::uint32_t) {
+    return core::NextHop{.status = core::NextHop::Status::found};
+  };
   const auto run = [&](std::uint8_t flags, api::TraceView& view) {
     native::Frame frame(make_segment(query, entry.ingress_mac, flags));
     native::NativeEngine<native::Access::read_only, Storyteller> engine(tables, frame, around, view, names, entry.tick);

@@ -1,5 +1,5 @@
-// `astil trace`: one packet through the packet path, natively, over the live tables, without writing anything; and what each
-// stage saw, in words. The code that decides is the code that forwards (dataplane/core), not an account of it.
+// `astil trace`: one packet through the packet path, natively, over the live tables, without writing anything; and what
+// each stage saw, in words. The code that decides is the code that forwards (dataplane/core), not an account of it.
 #pragma once
 
 #include <functional>

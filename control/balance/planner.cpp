@@ -14,7 +14,8 @@ using dataplane::ServiceState;
 namespace {
 
 const ServiceState* find_service(const std::vector<ServiceState>& services, const dataplane::ServiceKey& key) {
-  const auto found = std::find_if(services.begin(), services.end(), [&](const ServiceState& s) { return s.key == key; });
+  const auto found =
+      std::find_if(services.begin(), services.end(), [&](const ServiceState& s) { return s.key == key; });
   return found == services.end() ? nullptr : &*found;
 }
 
@@ -29,7 +30,8 @@ const BackendUse* find_backend(const ServiceState* service, const BackendInput& 
 /// A backend without a next hop can not be reached, so nothing new is sent there; what it has keeps the last hop known.
 BackendUse use_of(const BackendInput& input, const BackendUse* before) {
   const bool was_in = before != nullptr && before->rotation == Rotation::in;
-  const bool healthy = input.availability == Availability::up || (input.availability == Availability::unknown && was_in);
+  const bool healthy =
+      input.availability == Availability::up || (input.availability == Availability::unknown && was_in);
   BackendUse use{.address = input.address,
                  .port = input.port,
                  .source = input.hop.source,
@@ -52,7 +54,8 @@ std::vector<std::uint16_t> renumbered(const ServiceState& before, const ServiceS
   std::vector<std::uint16_t> numbers(before.backends.size(), kNobody);
   for (std::size_t old = 0; old < before.backends.size(); ++old) {
     for (std::size_t i = 0; i < now.backends.size(); ++i) {
-      if (now.backends[i].address == before.backends[old].address && now.backends[i].port == before.backends[old].port) {
+      if (now.backends[i].address == before.backends[old].address &&
+          now.backends[i].port == before.backends[old].port) {
         numbers[old] = static_cast<std::uint16_t>(i);
       }
     }
@@ -80,7 +83,8 @@ std::uint64_t ring_digest(const ServiceState& service) {
   return digest;
 }
 
-Plan Planner::plan(const std::vector<dataplane::InterfaceState>& interfaces, const std::vector<ServiceInput>& services) const {
+Plan Planner::plan(const std::vector<dataplane::InterfaceState>& interfaces,
+                   const std::vector<ServiceInput>& services) const {
   Plan plan;
   plan.state.interfaces = interfaces;
   for (const ServiceInput& input : services) {
@@ -97,7 +101,8 @@ Plan Planner::plan(const std::vector<dataplane::InterfaceState>& interfaces, con
       state.backends.push_back(use_of(backend, find_backend(before, backend)));
       const std::uint64_t identity = identity_of(backend.address, backend.port);
       all.push_back({.identity = identity, .weight = backend.weight});
-      members.push_back({.identity = identity, .weight = state.backends.back().rotation == Rotation::in ? backend.weight : 0});
+      members.push_back(
+          {.identity = identity, .weight = state.backends.back().rotation == Rotation::in ? backend.weight : 0});
     }
     // Long enough for all backends, so that one that comes up does not need another length; never shorter than it was.
     std::uint32_t length = ring_length(all, input.slots_per_weight);

@@ -1,5 +1,5 @@
-// From what is wanted and what is known (weights, health, next hops) to what the packet path shall do. The planner remembers
-// the rings it made, since a ring changes by patch; a new planner is given the rings that the tables hold.
+// From what is wanted and what is known (weights, health, next hops) to what the packet path shall do. The planner
+// remembers the rings it made, since a ring changes by patch; a new planner is given the rings that the tables hold.
 #pragma once
 
 #include <cstdint>

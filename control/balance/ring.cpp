@@ -38,8 +38,8 @@ std::uint32_t greatest_weight(std::span<const RingMember> members) {
   return greatest;
 }
 
-/// Gives every slot without an owner to a member that is due more, by turns in proportion to the weights, each taking the
-/// first free slot in its own order of preference.
+/// Gives every slot without an owner to a member that is due more, by turns in proportion to the weights, each taking
+/// the first free slot in its own order of preference.
 void fill(std::vector<std::uint16_t>& ring, std::span<const RingMember> members, std::vector<std::uint32_t> due) {
   const auto length = static_cast<std::uint32_t>(ring.size());
   const double greatest = greatest_weight(members);
@@ -69,7 +69,8 @@ std::uint32_t ring_length(std::span<const RingMember> members, std::uint32_t slo
     if (member.weight != 0) smallest = smallest == 0 ? member.weight : std::min(smallest, member.weight);
   }
   if (smallest == 0) return 0;
-  return static_cast<std::uint32_t>(std::bit_ceil((sum_of_weights(members) * slots_per_weight + smallest - 1) / smallest));
+  return static_cast<std::uint32_t>(
+      std::bit_ceil((sum_of_weights(members) * slots_per_weight + smallest - 1) / smallest));
 }
 
 std::vector<std::uint32_t> slots_due(std::span<const RingMember> members, std::uint32_t length,
@@ -104,7 +105,8 @@ std::vector<std::uint16_t> make_ring(std::span<const RingMember> members, std::u
   return ring;
 }
 
-PatchedRing patch_ring(std::span<const std::uint16_t> previous, std::span<const RingMember> members, std::uint32_t length) {
+PatchedRing patch_ring(std::span<const std::uint16_t> previous, std::span<const RingMember> members,
+                       std::uint32_t length) {
   if (sum_of_weights(members) == 0 || length == 0) return {};
   if (previous.empty()) return {.slots = make_ring(members, length), .moved = length, .least = length};
   const std::size_t factor = length / previous.size();
@@ -139,7 +141,8 @@ PatchedRing patch_ring(std::span<const std::uint16_t> previous, std::span<const 
     }
   }
   fill(patched.slots, members, std::move(due));
-  for (std::uint32_t slot = 0; slot < length; ++slot) patched.moved += patched.slots[slot] != previous[slot / factor] ? 1 : 0;
+  for (std::uint32_t slot = 0; slot < length; ++slot)
+    patched.moved += patched.slots[slot] != previous[slot / factor] ? 1 : 0;
   return patched;
 }
 

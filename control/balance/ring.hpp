@@ -1,9 +1,9 @@
-// Maglev lookup tables ("rings"): which backend has which part of the flows. Two ways to one: `make_ring` is a pure function of
-// the members (Eisenbud et al., "Maglev", NSDI'16, section 3.4, with weights); `patch_ring` changes a ring that is in use, and
-// moves no slot that does not have to move.
+// Maglev lookup tables ("rings"): which backend has which part of the flows. Two ways to one: `make_ring` is a pure
+// function of the members (Eisenbud et al., "Maglev", NSDI'16, section 3.4, with weights); `patch_ring` changes a ring
+// that is in use, and moves no slot that does not have to move.
 //
-// A ring's length is a power of two, so that a ring that must grow doubles: every slot becomes two with the same backend,
-// and nothing moves (docs/decisions/0003-rings.md).
+// A ring's length is a power of two, so that a ring that must grow doubles: every slot becomes two with the same
+// backend, and nothing moves (docs/decisions/0003-rings.md).
 #pragma once
 
 #include <cstdint>
@@ -21,11 +21,12 @@ struct RingMember {
 /// A slot without an owner, in a previous ring.
 inline constexpr std::uint16_t kNobody = 0xffff;
 
-/// The smallest power of two with at least `slots_per_weight` slots for the smallest weight that is not 0; 0: there is none.
+/// The smallest power of two with at least `slots_per_weight` slots for the smallest weight that is not 0; 0: there is
+/// none.
 [[nodiscard]] std::uint32_t ring_length(std::span<const RingMember> members, std::uint32_t slots_per_weight);
 
-/// Slots that each member is due: proportional to the weights, rounded so that the sum is `length`. What is left over by
-/// rounding goes to those of them who `hold` more than their share already, so that it moves nothing.
+/// Slots that each member is due: proportional to the weights, rounded so that the sum is `length`. What is left over
+/// by rounding goes to those of them who `hold` more than their share already, so that it moves nothing.
 [[nodiscard]] std::vector<std::uint32_t> slots_due(std::span<const RingMember> members, std::uint32_t length,
                                                    std::span<const std::uint32_t> hold);
 

@@ -89,7 +89,8 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
   line += ' ';
   line += format(message, fields);
   line += '\n';
-  // One write a line, so that lines of two threads do not mix. What standard error does not take is lost: a log must not block.
+  // One write a line, so that lines of two threads do not mix. What standard error does not take is lost: a log must
+  // not block.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

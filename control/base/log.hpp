@@ -1,5 +1,5 @@
-// The structured log: one line an event on standard error, `level message key=value ...`, that journald and grep both read.
-// Messages are fixed strings, so that a line can be searched for in the source; what varies stands in the fields.
+// The structured log: one line an event on standard error, `level message key=value ...`, that journald and grep both
+// read. Messages are fixed strings, so that a line can be searched for in the source; what varies stands in the fields.
 #pragma once
 
 #include <concepts>
@@ -25,8 +25,8 @@ struct Field {
 /// Lines below this level are not written. Default: info.
 void set_level(Level level);
 
-/// Writes one line. Thread safe. Under systemd (JOURNAL_STREAM set) the line begins with the syslog priority, `<6>`, and
-/// has no time of its own; elsewhere it begins with the time in UTC.
+/// Writes one line. Thread safe. Under systemd (JOURNAL_STREAM set) the line begins with the syslog priority, `<6>`,
+/// and has no time of its own; elsewhere it begins with the time in UTC.
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
 
 inline void debug(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::debug, m, f); }

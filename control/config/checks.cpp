@@ -56,7 +56,9 @@ void check_once(const ServiceView& service, Mistakes& mistakes) {
     if (backend.model->host.is_unspecified() || !backend.is_sound("port")) continue;
     const auto [first, is_new] = seen.try_emplace({backend.model->host, backend.model->port}, &backend);
     if (is_new) continue;
-    mistakes.add(backend.place_of("address"), "backend " + (backend.has_endpoint() ? backend.endpoint() : backend.model->host.to_string()) + " stands twice in " + service.name(),
+    mistakes.add(backend.place_of("address"),
+                 "backend " + (backend.has_endpoint() ? backend.endpoint() : backend.model->host.to_string()) +
+                     " stands twice in " + service.name(),
                  "it is " + in_quotes(first->second->model->name) + line_of(first->second->entry->place) + " already");
   }
 }

@@ -1,5 +1,5 @@
-// Errors as values. A function that can fail returns Result<T>; the error carries a sentence for the operator and is turned
-// into output once, at the edge (command line, log, HTTP answer).
+// Errors as values. A function that can fail returns Result<T>; the error carries a sentence for the operator and is
+// turned into output once, at the edge (command line, log, HTTP answer).
 #pragma once
 
 #include <boost/system/result.hpp>

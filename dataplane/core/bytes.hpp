@@ -39,14 +39,16 @@ constexpr Be32 be32(u32 value) { return Be32{host(Be32{value})}; }
 /// The stages are composed into one straight program: a call costs more than most of them.
 #define ASTIL_INLINE [[gnu::always_inline]] inline
 
-/// A cold path as a function of its own, which the kernel's verifier looks at once and not once per way that leads to it.
+/// A cold path as a function of its own, which the kernel's verifier looks at once and not once per way that leads to
+/// it.
 #ifdef __bpf__
 #define ASTIL_SUBPROGRAM extern "C" [[gnu::noinline]]
 #else
 #define ASTIL_SUBPROGRAM inline
 #endif
 
-/// Reads, in one access, what others write at the same time. (The BPF target knows no atomic loads; there an aligned load is one.)
+/// Reads, in one access, what others write at the same time. (The BPF target knows no atomic loads; there an aligned
+/// load is one.)
 template <class T>
 ASTIL_INLINE T shared_load(const T& place) {
 #ifdef __bpf__
@@ -56,8 +58,8 @@ ASTIL_INLINE T shared_load(const T& place) {
 #endif
 }
 
-/// Writes, in one access, after all earlier writes, what others read at the same time. (BPF has no releasing store: there the
-/// order is that of x86-64, and an exchange, which orders everywhere, would cost as much as the claim.)
+/// Writes, in one access, after all earlier writes, what others read at the same time. (BPF has no releasing store:
+/// there the order is that of x86-64, and an exchange, which orders everywhere, would cost as much as the claim.)
 template <class T>
 ASTIL_INLINE void shared_store(T& place, T value) {
 #ifdef __bpf__

@@ -1,5 +1,5 @@
-// The Internet checksum, computed by difference (RFC 1624): a rewritten header costs a few additions, however long the packet.
-// Sums are kept in raw (memory) order; the one's complement sum does not care (RFC 1071, section 2).
+// The Internet checksum, computed by difference (RFC 1624): a rewritten header costs a few additions, however long the
+// packet. Sums are kept in raw (memory) order; the one's complement sum does not care (RFC 1071, section 2).
 #pragma once
 
 #include "dataplane/core/bytes.hpp"

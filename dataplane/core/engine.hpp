@@ -1,8 +1,8 @@
 // What the packet path asks of an engine: access to one packet, to the tables, to time. The engines are
 // bpf/kernel_engine.hpp (XDP) and dataplane/native/native_engine.hpp (tests, fuzzers, trace).
 //
-// Packet: `begin()` and `end()` bound the bytes that can be read and written in place, from the Ethernet header on. They are
-// asked anew after `open_gap`.
+// Packet: `begin()` and `end()` bound the bytes that can be read and written in place, from the Ethernet header on.
+// They are asked anew after `open_gap`.
 #pragma once
 
 #include "dataplane/core/flow_table.hpp"

@@ -45,8 +45,8 @@ constexpr FlowEntry unpack(u64 entry) {
   return {.tag = tag_of(entry), .age = age_of(entry), .state = state_of(entry), .backend = backend_of(entry)};
 }
 
-/// Ticks since the entry's last packet. The clocks of the packet path and of the control plane may differ by a tick, so an
-/// age slightly in the future counts as now.
+/// Ticks since the entry's last packet. The clocks of the packet path and of the control plane may differ by a tick, so
+/// an age slightly in the future counts as now.
 constexpr u32 idle_ticks(u64 entry, u32 tick) {
   const u32 idle = (tick - age_of(entry)) & kAgeMask;
   return idle * below(idle, kAgeMask - 3);

@@ -1,6 +1,6 @@
-// The flow table: which backend has a connection. Lines of one cache line with 8 entries of 8 bytes; a flow has two candidate
-// lines, and the second is used only when the first holds 6 or more. No locks: an entry changes only by an 8-byte
-// compare-and-swap, whoever changes it. See docs/decisions/0002-flow-table.md.
+// The flow table: which backend has a connection. Lines of one cache line with 8 entries of 8 bytes; a flow has two
+// candidate lines, and the second is used only when the first holds 6 or more. No locks: an entry changes only by an
+// 8-byte compare-and-swap, whoever changes it. See docs/decisions/0002-flow-table.md.
 #pragma once
 
 #include "dataplane/core/flow_entry.hpp"
@@ -21,8 +21,8 @@ struct FlowPlace {
 
 namespace detail {
 
-/// Searches one line; the first entry with the tag is the flow's. Comparing the whole word, shifted into place once, costs an
-/// exclusive or and a comparison an entry.
+/// Searches one line; the first entry with the tag is the flow's. Comparing the whole word, shifted into place once,
+/// costs an exclusive or and a comparison an entry.
 ASTIL_INLINE bool search_line(FlowLine* line, u32 number, u32 tag, FlowPlace& place) {
   const u64 wanted = u64{tag} << 33U;
 #pragma GCC unroll 8
@@ -80,9 +80,10 @@ ASTIL_INLINE FlowKey* key_at(Engine& engine, const FlowPlace& place) {
   return line == nullptr ? nullptr : &line->keys[place.position & (kEntriesPerLine - 1)];
 }
 
-/// The entry of two lines to give up for a new flow: a free or expired one in the line that has more of them; where both are
-/// full, what has the highest eviction rank in either. Bit 3: in the second line; below it the position.
-ASTIL_SUBPROGRAM u32 astil_choose_victim(const FlowLine* first, const FlowLine* second, const Settings* settings, u32 tick) {
+/// The entry of two lines to give up for a new flow: a free or expired one in the line that has more of them; where
+/// both are full, what has the highest eviction rank in either. Bit 3: in the second line; below it the position.
+ASTIL_SUBPROGRAM u32 astil_choose_victim(const FlowLine* first, const FlowLine* second, const Settings* settings,
+                                         u32 tick) {
   if (first == nullptr || second == nullptr || settings == nullptr) return 0;
   u32 best[2] = {0, 0};
   u32 room[2] = {0, 0};
@@ -115,8 +116,8 @@ ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowHash& hash, u32 ti
   return detail::place_at(in_second ? second : first, in_second ? hash.other_line : hash.line, victim & 7U);
 }
 
-/// Writes a flow to a place: claims it, writes the key, publishes. False where another changed the entry in between. A claimed
-/// entry is its claimer's alone, so that publishing it takes no compare-and-swap.
+/// Writes a flow to a place: claims it, writes the key, publishes. False where another changed the entry in between. A
+/// claimed entry is its claimer's alone, so that publishing it takes no compare-and-swap.
 template <class Engine>
 ASTIL_INLINE bool write_flow(Engine& engine, const FlowPlace& place, const FlowEntry& entry, const FlowKey& key) {
   FlowKey* place_of_key = key_at(engine, place);

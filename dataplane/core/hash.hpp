@@ -1,5 +1,5 @@
-// The two hashes of the packet path. Flows come from strangers, so their hash is keyed by a secret; the index of services
-// holds what the operator wrote, so its hash only has to be quick.
+// The two hashes of the packet path. Flows come from strangers, so their hash is keyed by a secret; the index of
+// services holds what the operator wrote, so its hash only has to be quick.
 #pragma once
 
 #include "dataplane/core/layout.hpp"
@@ -15,7 +15,8 @@ struct FlowTuple {
   u8 protocol;
 };
 
-/// A flow's two lines lie among so many, which fill a page of memory: looking at the second costs no translation of addresses.
+/// A flow's two lines lie among so many, which fill a page of memory: looking at the second costs no translation of
+/// addresses.
 inline constexpr u32 kNeighbours = 32;
 
 /// What a flow's hash decides: its tag, its two lines, its place in a ring.
@@ -35,7 +36,8 @@ constexpr u64 mixed(u64 value) {  // the finaliser of MurmurHash3: every bit dep
   return value;
 }
 
-/// NH of UMAC (RFC 4418, section 5.2.2) over the tuple, then mixed: without the key, two tuples collide with a chance of 2^-32.
+/// NH of UMAC (RFC 4418, section 5.2.2) over the tuple, then mixed: without the key, two tuples collide with a chance
+/// of 2^-32.
 constexpr u64 flow_digest(const FlowTuple& flow, const u64 (&key)[4]) {
   const u64 ports = (u64{raw(flow.client_port)} << 16U) | raw(flow.port);
   const u64 hosts_product = u64{static_cast<u32>(raw(flow.client) + static_cast<u32>(key[0]))} *
@@ -54,7 +56,8 @@ constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[4], u32 lin
   return {.tag = tag, .line = high & line_mask, .other_line = (high ^ step) & line_mask, .ring = low ^ (high << 11U)};
 }
 
-/// Multiply and shift: a slot in [0, length) without a division (Lemire, "Fast random integer generation in an interval").
+/// Multiply and shift: a slot in [0, length) without a division (Lemire, "Fast random integer generation in an
+/// interval").
 constexpr u32 ring_slot(u32 hash, u32 length) { return static_cast<u32>((u64{hash} * length) >> 32U); }
 
 enum class IndexKind : u32 { service = 0, reply = 1 };

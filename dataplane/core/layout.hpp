@@ -1,8 +1,9 @@
 // The tables of the packet path: one definition of each record, shared by the kernel program, the native engine, the
 // control plane and the tests. All records are of fixed size and lie in flat arrays that the control plane has mapped.
 //
-// Who writes: the control plane writes everything but flows, counters, cursors; it publishes by storing `Settings::active` as
-// the last step (see dataplane/publisher.hpp). Integers are in host byte order unless their type says otherwise.
+// Who writes: the control plane writes everything but flows, counters, cursors; it publishes by storing
+// `Settings::active` as the last step (see dataplane/publisher.hpp). Integers are in host byte order unless their type
+// says otherwise.
 #pragma once
 
 #include "dataplane/core/bytes.hpp"
@@ -35,13 +36,13 @@ enum class Scheduler : u8 { maglev, round_robin };
 
 /// The sizes of all tables, in records.
 struct Sizes {
-  u32 cpus;           ///< rows of the per-CPU tables; the control plane has one row more, behind the others
-  u32 flow_lines;     ///< a power of two
-  u32 services;       ///< highest service id + 1
-  u32 backends;       ///< highest backend number + 1, at most 2^20
-  u32 ring_lines;     ///< of the pool of rings
-  u32 member_lines;   ///< of the pool of backend lists
-  u32 index_lines;    ///< of one generation's service index, a power of two
+  u32 cpus;          ///< rows of the per-CPU tables; the control plane has one row more, behind the others
+  u32 flow_lines;    ///< a power of two
+  u32 services;      ///< highest service id + 1
+  u32 backends;      ///< highest backend number + 1, at most 2^20
+  u32 ring_lines;    ///< of the pool of rings
+  u32 member_lines;  ///< of the pool of backend lists
+  u32 index_lines;   ///< of one generation's service index, a power of two
   u32 reserved;
 };
 static_assert(sizeof(Sizes) == 32);
@@ -63,8 +64,8 @@ static_assert(sizeof(LayoutHeader) == kCacheLine);
 
 /// Where the service index of one generation lies and how it is hashed.
 struct Generation {
-  u32 index_mask;  ///< lines in use - 1
-  u32 seed;        ///< chosen so that no line overflows
+  u32 index_mask;   ///< lines in use - 1
+  u32 seed;         ///< chosen so that no line overflows
   u32 has_replies;  ///< not 0: holds reply keys of nat services
   u32 reserved;
 };
@@ -81,10 +82,10 @@ inline constexpr u32 kFlowStates = 8;
 
 struct Settings {
   LayoutHeader header;
-  u64 hash_key[4];            ///< secret; chosen once, carried along for ever: another key loses every flow
-  u32 active;                 ///< generation in use, 0 or 1; 2: none yet
-  u32 tick_multiplier;        ///< age tick = jiffies * tick_multiplier / 2^32
-  u32 interface_multiplier;   ///< slot = ifindex * interface_multiplier / 2^26; chosen without collisions
+  u64 hash_key[4];           ///< secret; chosen once, carried along for ever: another key loses every flow
+  u32 active;                ///< generation in use, 0 or 1; 2: none yet
+  u32 tick_multiplier;       ///< age tick = jiffies * tick_multiplier / 2^32
+  u32 interface_multiplier;  ///< slot = ifindex * interface_multiplier / 2^26; chosen without collisions
   u32 reserved;
   Generation generations[2];
   u16 timeouts[kFlowStates];  ///< by FlowState, in age ticks, below kMaxTimeout
@@ -171,9 +172,9 @@ constexpr bool operator==(const FlowKey& a, const FlowKey& b) {
   return a.client == b.client && a.client_port == b.client_port && a.service_port == b.service_port;
 }
 
-/// A line of the flow table: a cache line of entries (tag 31 bits, age 10, state 3, backend 20, from the top; 0: free; see
-/// flow_entry.hpp), and behind it their keys, which the path of a known flow does not read. The two are neighbours, so that a
-/// new flow costs one translation of addresses and not two.
+/// A line of the flow table: a cache line of entries (tag 31 bits, age 10, state 3, backend 20, from the top; 0: free;
+/// see flow_entry.hpp), and behind it their keys, which the path of a known flow does not read. The two are neighbours,
+/// so that a new flow costs one translation of addresses and not two.
 struct FlowLine {
   u64 entries[kEntriesPerLine];
   FlowKey keys[kEntriesPerLine];

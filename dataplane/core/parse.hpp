@@ -29,7 +29,8 @@ ASTIL_INLINE Header* header_at(Engine& engine, u32 offset) {
   return reinterpret_cast<Header*>(start);
 }
 
-/// Frames for other stations reach us where a bridge floods; an interface that is not in the tables has not been set up yet.
+/// Frames for other stations reach us where a bridge floods; an interface that is not in the tables has not been set up
+/// yet.
 template <class Engine>
 ASTIL_INLINE bool is_for_this_station(Engine& engine, const EthernetWords& ethernet) {
   const u32 ifindex = engine.ingress();

@@ -47,7 +47,8 @@ ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet& packet, const Serv
   engine.saw_backend(backend, steering.number);
   const u64 destination = shared_load(backend.destination_mac);
   if (destination == 0) return {.reason = Reason::no_next_hop};
-  if (const Reason reason = rewrite(engine, packet, service, backend); reason != Reason::count) return {.reason = reason};
+  if (const Reason reason = rewrite(engine, packet, service, backend); reason != Reason::count)
+    return {.reason = reason};
   count_packet(engine, steering.number, packet.length);
   return emit(engine, backend.interface, destination, backend.source_mac, Reason::forwarded);
 }
@@ -63,8 +64,7 @@ ASTIL_INLINE Verdict to_client(Engine& engine, const Packet& packet, const Match
     return {.reason = Reason::no_neighbour};
   }
   if (hop.status != NextHop::Status::found) return {.reason = Reason::no_route};
-  const Reason reason =
-      rewrite_nat(engine, packet, Direction::from_backend, service.address.words[0], service.port);
+  const Reason reason = rewrite_nat(engine, packet, Direction::from_backend, service.address.words[0], service.port);
   if (reason != Reason::count) return {.reason = reason};
   count_packet(engine, match.backend, packet.length);
   return emit(engine, hop.interface, hop.destination_mac, hop.source_mac, Reason::replied);

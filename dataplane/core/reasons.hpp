@@ -13,23 +13,23 @@ enum class Action : u8 {
 };
 
 // name, action, what an operator should know
-#define ASTIL_REASONS(X)                                                                                             \
-  X(forwarded, transmit, "a client's packet, sent to a backend")                                                     \
-  X(replied, transmit, "a backend's reply under nat, sent to the client")                                            \
-  X(not_ipv4, pass, "not IPv4, or shorter than its headers say")                                                     \
-  X(other_mac, pass, "a frame for another station, flooded by a bridge or switch")                                   \
-  X(not_tcp, pass, "not TCP")                                                                                        \
-  X(no_service, pass, "no service at this address, port and protocol")                                               \
-  X(unknown_reply, pass, "from a backend's address and port under nat, but of no flow through this balancer")        \
-  X(unready, pass, "the tables hold no configuration yet")                                                           \
-  X(no_backend, drop, "the service has no backend in rotation")                                                      \
-  X(no_next_hop, drop, "the backend's next hop has no known MAC address")                                            \
-  X(no_route, drop, "no route to the client of a reply under nat")                                                   \
-  X(no_neighbour, drop, "the client's next hop has no known MAC address yet; the daemon is asked to resolve it")     \
-  X(fragment, drop, "a first fragment of a datagram for a service")                                                  \
-  X(ttl_expired, drop, "time to live used up: a forwarding loop, or a traceroute")                                   \
-  X(no_headroom, drop, "the driver left no room for the tunnel header in front of the packet")                       \
-  X(too_long, drop, "no total length left for the tunnel header: more than 65515 bytes")                             \
+#define ASTIL_REASONS(X)                                                                                         \
+  X(forwarded, transmit, "a client's packet, sent to a backend")                                                 \
+  X(replied, transmit, "a backend's reply under nat, sent to the client")                                        \
+  X(not_ipv4, pass, "not IPv4, or shorter than its headers say")                                                 \
+  X(other_mac, pass, "a frame for another station, flooded by a bridge or switch")                               \
+  X(not_tcp, pass, "not TCP")                                                                                    \
+  X(no_service, pass, "no service at this address, port and protocol")                                           \
+  X(unknown_reply, pass, "from a backend's address and port under nat, but of no flow through this balancer")    \
+  X(unready, pass, "the tables hold no configuration yet")                                                       \
+  X(no_backend, drop, "the service has no backend in rotation")                                                  \
+  X(no_next_hop, drop, "the backend's next hop has no known MAC address")                                        \
+  X(no_route, drop, "no route to the client of a reply under nat")                                               \
+  X(no_neighbour, drop, "the client's next hop has no known MAC address yet; the daemon is asked to resolve it") \
+  X(fragment, drop, "a first fragment of a datagram for a service")                                              \
+  X(ttl_expired, drop, "time to live used up: a forwarding loop, or a traceroute")                               \
+  X(no_headroom, drop, "the driver left no room for the tunnel header in front of the packet")                   \
+  X(too_long, drop, "no total length left for the tunnel header: more than 65515 bytes")                         \
   X(internal, drop, "tables contradict each other; please report it")
 
 enum class Reason : u8 {
@@ -73,7 +73,7 @@ enum class FlowEvent : u8 {
   evicted_half_open,    ///< a full line gave up a half-open flow for a new one
   evicted_closing,      ///< ... a closing or closed one
   evicted_established,  ///< ... an established one: the table is too small
-  contended,            ///< a flow was not written down, since others changed the line at the same time; the ring decided
+  contended,  ///< a flow was not written down, since others changed the line at the same time; the ring decided
   count
 };
 

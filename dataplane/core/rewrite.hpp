@@ -1,5 +1,6 @@
-// Stage 4: the packet as its receiver shall see it. Checksums are corrected by difference (checksum.hpp). The time to live
-// goes down by one under every forwarding, so that balancers that point at each other can not turn a packet round for ever.
+// Stage 4: the packet as its receiver shall see it. Checksums are corrected by difference (checksum.hpp). The time to
+// live goes down by one under every forwarding, so that balancers that point at each other can not turn a packet round
+// for ever.
 #pragma once
 
 #include "dataplane/core/checksum.hpp"

@@ -16,13 +16,14 @@ namespace detail {
 
 inline constexpr u32 kNoReference = ~0U;
 
-/// The reference at (address, port, protocol), to be checked against the record: a key that is not in the index may have the
-/// tag of one that is. Tags differ within a line (the builder of the index sees to it).
+/// The reference at (address, port, protocol), to be checked against the record: a key that is not in the index may
+/// have the tag of one that is. Tags differ within a line (the builder of the index sees to it).
 template <class Engine>
 ASTIL_INLINE u32 look_up(Engine& engine, u32 generation, const IndexHash& hash) {
   const Settings* settings = engine.settings();
   const u32 first_line = generation == 0 ? 0 : settings->header.sizes.index_lines;
-  const IndexLine* line = engine.index_line(first_line + (hash.line & settings->generations[generation & 1U].index_mask));
+  const IndexLine* line =
+      engine.index_line(first_line + (hash.line & settings->generations[generation & 1U].index_mask));
   if (line == nullptr) return kNoReference;
 #pragma GCC unroll 8
   for (u32 i = 0; i < kEntriesPerLine; ++i) {
@@ -59,7 +60,8 @@ ASTIL_INLINE Match find_service(Engine& engine, const Packet& packet, u32 genera
   const u32 number = detail::look_up(engine, generation, reply);
   if (number == detail::kNoReference) return {};
   const Backend* backend = engine.backend(number);
-  if (backend == nullptr || backend->address.words[0] != packet.source || backend->port != packet.source_port) return {};
+  if (backend == nullptr || backend->address.words[0] != packet.source || backend->port != packet.source_port)
+    return {};
   return {.service = service_record(engine, generation, backend->service),
           .direction = Direction::from_backend,
           .backend = number};

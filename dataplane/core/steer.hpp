@@ -1,4 +1,5 @@
-// Stage 3: which backend has the connection? The flow table first; else the scheduler picks, and the choice is written down.
+// Stage 3: which backend has the connection? The flow table first; else the scheduler picks, and the choice is written
+// down.
 #pragma once
 
 #include "dataplane/core/service.hpp"
@@ -29,20 +30,22 @@ ASTIL_INLINE Steering at_slot(Engine& engine, const Service& service, Scheduler 
   return {.backend = backend, .number = number, .reason = Reason::internal};
 }
 
-/// The scheduler's choice for a new flow. A packet in mid-connection takes the ring, whatever the scheduler: the only place
-/// that another balancer, or this one before it lost the flow, can have chosen as well.
+/// The scheduler's choice for a new flow. A packet in mid-connection takes the ring, whatever the scheduler: the only
+/// place that another balancer, or this one before it lost the flow, can have chosen as well.
 template <class Engine>
 ASTIL_INLINE Steering schedule(Engine& engine, const Service& service, const FlowHash& hash, bool opens) {
   if (service.ring.length == 0) return {.reason = Reason::no_backend};
   if (service.scheduler == Scheduler::round_robin && opens && service.wheel.length != 0 &&
       engine.settings()->header.ring_only == 0) {
     const u64 turn = engine.next_turn(service.id);
-    return at_slot(engine, service, Scheduler::round_robin, service.wheel, static_cast<u32>(turn % service.wheel.length));
+    return at_slot(engine, service, Scheduler::round_robin, service.wheel,
+                   static_cast<u32>(turn % service.wheel.length));
   }
   return at_slot(engine, service, Scheduler::maglev, service.ring, ring_slot(hash.ring, service.ring.length));
 }
 
-/// A packet of a known flow: its age, stored only when it changed so that a busy flow leaves its line clean, and its state.
+/// A packet of a known flow: its age, stored only when it changed so that a busy flow leaves its line clean, and its
+/// state.
 template <class Engine>
 ASTIL_INLINE void touch(Engine& engine, const FlowPlace& place, u8 tcp_flags, Direction direction) {
   const u32 tick = engine.tick() & kAgeMask;
@@ -89,7 +92,8 @@ ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const Flow
   if (!ended && backend.in_rotation != 0) return false;
   // Another connection with the same tag: the two share the backend, or the one that is open would lose its own.
   const FlowKey* key = key_at(engine, place);
-  return key != nullptr && *key == FlowKey{.client = flow.client, .client_port = flow.client_port, .service_port = flow.port};
+  return key != nullptr &&
+         *key == FlowKey{.client = flow.client, .client_port = flow.client_port, .service_port = flow.port};
 }
 
 }  // namespace detail

@@ -13,7 +13,8 @@ NativeDataplane::NativeDataplane(const core::Sizes& sizes) {
   tables_.sizes = sizes;
   for (std::size_t i = 0; i < dataplane::kTableCount; ++i) {
     const dataplane::TableSpec& spec = dataplane::kTableSpecs[i];
-    const std::size_t bytes = (spec.record_bytes * spec.records(sizes) + core::kCacheLine - 1) / core::kCacheLine * core::kCacheLine;
+    const std::size_t bytes =
+        (spec.record_bytes * spec.records(sizes) + core::kCacheLine - 1) / core::kCacheLine * core::kCacheLine;
     auto* memory = static_cast<std::byte*>(std::aligned_alloc(core::kCacheLine, bytes));
     if (memory == nullptr) throw std::bad_alloc();
     std::memset(memory, 0, bytes);

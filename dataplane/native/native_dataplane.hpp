@@ -1,5 +1,5 @@
-// The engine without a kernel: tables in ordinary memory, packets handed in by a call. For tests, fuzzers and benchmarks of the
-// packet path's logic.
+// The engine without a kernel: tables in ordinary memory, packets handed in by a call. For tests, fuzzers and
+// benchmarks of the packet path's logic.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// The packet path on the host: one packet in a buffer, over any tables. Tests and fuzzers let it write; `astil trace` and
-// whoever only asks do not, and learn at each stage what was seen.
+// The packet path on the host: one packet in a buffer, over any tables. Tests and fuzzers let it write; `astil trace`
+// and whoever only asks do not, and learn at each stage what was seen.
 #pragma once
 
 #include <functional>
@@ -41,8 +41,9 @@ struct Surroundings {
   std::uint32_t ingress = 0;  ///< ifindex
   std::uint32_t tick = 0;
   std::uint32_t row = 0;  ///< of the per-CPU tables
-  std::function<NextHop(Be32 to, Be32 from, std::uint32_t length)> route =
-      [](Be32, Be32, std::uint32_t) { return NextHop{}; };
+  std::function<NextHop(Be32 to, Be32 from, std::uint32_t length)> route = [](Be32, Be32, std::uint32_t) {
+    return NextHop{};
+  };
   std::function<void(Be32 address, std::uint32_t interface)> want_neighbour = [](Be32, std::uint32_t) {};
 };
 
@@ -53,7 +54,8 @@ template <Access kAccess = Access::read_write, class Observer = Silent>
 class NativeEngine : public Observer {
  public:
   template <class... ObserverArguments>
-  NativeEngine(const dataplane::Tables& tables, Frame& frame, const Surroundings& surroundings, ObserverArguments&&... observer)
+  NativeEngine(const dataplane::Tables& tables, Frame& frame, const Surroundings& surroundings,
+               ObserverArguments&&... observer)
       : Observer(std::forward<ObserverArguments>(observer)...), tables_(tables), frame_(frame), around_(surroundings) {}
 
   u8* begin() { return reinterpret_cast<u8*>(frame_.begin()); }

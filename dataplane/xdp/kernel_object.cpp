@@ -83,7 +83,8 @@ Result<PinnedTables> PinnedTables::open(const std::filesystem::path& folder) {
   }
   bpf_map_info info{};
   std::uint32_t length = sizeof(info);
-  if (::bpf_obj_get_info_by_fd(pinned.maps[0].get(), &info, &length) != 0) return system_error("read " + folder.string(), errno);
+  if (::bpf_obj_get_info_by_fd(pinned.maps[0].get(), &info, &length) != 0)
+    return system_error("read " + folder.string(), errno);
   pinned.settings_id = info.id;
   std::vector<std::byte> settings(info.value_size);
   const std::uint32_t key = 0;
@@ -153,14 +154,16 @@ Result<void> KernelObject::pin_tables(const std::filesystem::path& folder) const
   if (error) return Error{"make " + folder.string() + ": " + error.message(), {}};
   for (std::size_t i = 0; i < kTableCount; ++i) {
     const int descriptor = map_descriptor(std::string(kTableSpecs[i].name).c_str());
-    if (::bpf_obj_pin(descriptor, pin_path(folder, i).c_str()) != 0) return system_error("pin " + pin_path(folder, i), errno);
+    if (::bpf_obj_pin(descriptor, pin_path(folder, i).c_str()) != 0)
+      return system_error("pin " + pin_path(folder, i), errno);
   }
   return {};
 }
 
 Result<MappedTables> KernelObject::map(const core::Sizes& sizes) const {
   std::array<int, kTableCount> descriptors{};
-  for (std::size_t i = 0; i < kTableCount; ++i) descriptors[i] = map_descriptor(std::string(kTableSpecs[i].name).c_str());
+  for (std::size_t i = 0; i < kTableCount; ++i)
+    descriptors[i] = map_descriptor(std::string(kTableSpecs[i].name).c_str());
   return MappedTables::map(descriptors, sizes);
 }
 
@@ -169,6 +172,8 @@ int KernelObject::program(const char* name) const {
   return program == nullptr ? -1 : bpf_program__fd(program);
 }
 
-int KernelObject::map_descriptor(const char* name) const { return bpf_object__find_map_fd_by_name(object_.get(), name); }
+int KernelObject::map_descriptor(const char* name) const {
+  return bpf_object__find_map_fd_by_name(object_.get(), name);
+}
 
 }  // namespace astil::xdp

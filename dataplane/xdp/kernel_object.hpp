@@ -35,7 +35,8 @@ class MappedTables {
 /// The pins of one set of tables. Reading them tells layout and sizes.
 struct PinnedTables {
   std::filesystem::path folder;
-  std::uint32_t settings_id = 0;  ///< kernel's id of the settings map: a program with it in its map list runs over this set
+  std::uint32_t settings_id =
+      0;  ///< kernel's id of the settings map: a program with it in its map list runs over this set
   core::LayoutHeader header{};
   std::array<base::Descriptor, dataplane::kTableCount> maps;
 

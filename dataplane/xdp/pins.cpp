@@ -35,7 +35,8 @@ Result<std::vector<std::uint32_t>> maps_of_program(std::uint32_t program_id) {
   info.nr_map_ids = ids.size();
   info.map_ids = reinterpret_cast<std::uintptr_t>(ids.data());
   std::uint32_t length = sizeof(info);
-  if (::bpf_obj_get_info_by_fd(program.get(), &info, &length) != 0) return system_error("read the attached program", errno);
+  if (::bpf_obj_get_info_by_fd(program.get(), &info, &length) != 0)
+    return system_error("read the attached program", errno);
   const std::size_t count = std::min<std::size_t>(info.nr_map_ids, ids.size());
   return std::vector<std::uint32_t>(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
 }
@@ -47,8 +48,9 @@ Result<void> ensure_bpffs(const std::filesystem::path& bpffs) {
   if (::statfs(bpffs.c_str(), &found) == 0 && found.f_type == BPF_FS_MAGIC) return {};
   if (::mount("bpf", bpffs.c_str(), "bpf", 0, "mode=0700") == 0) return {};
   Error error = system_error("mount the BPF file system on " + bpffs.string(), errno);
-  error.remedy = errno == EPERM ? "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON and a mounted BPF file system"
-                                : "mount -t bpf bpf " + bpffs.string();
+  error.remedy = errno == EPERM
+                     ? "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON and a mounted BPF file system"
+                     : "mount -t bpf bpf " + bpffs.string();
   return error;
 }
 
@@ -59,7 +61,8 @@ Result<std::vector<PinnedLink>> pinned_links(const std::filesystem::path& instan
     if (!link.descriptor.valid()) return system_error("open " + path.string(), errno);
     bpf_link_info info{};
     std::uint32_t length = sizeof(info);
-    if (::bpf_obj_get_info_by_fd(link.descriptor.get(), &info, &length) != 0) return system_error("read " + path.string(), errno);
+    if (::bpf_obj_get_info_by_fd(link.descriptor.get(), &info, &length) != 0)
+      return system_error("read " + path.string(), errno);
     link.ifindex = info.xdp.ifindex;
     auto maps = maps_of_program(info.prog_id);
     if (maps.has_error()) return maps.error().within(path.string());
@@ -69,7 +72,8 @@ Result<std::vector<PinnedLink>> pinned_links(const std::filesystem::path& instan
   return links;
 }
 
-std::vector<std::pair<std::uint32_t, std::filesystem::path>> pinned_table_folders(const std::filesystem::path& instance_folder) {
+std::vector<std::pair<std::uint32_t, std::filesystem::path>> pinned_table_folders(
+    const std::filesystem::path& instance_folder) {
   std::vector<std::pair<std::uint32_t, std::filesystem::path>> folders;
   for (const std::filesystem::path& path : entries(instance_folder, kTablesPrefix)) {
     const std::string digits = path.filename().string().substr(kTablesPrefix.size());

@@ -15,7 +15,7 @@ Result<void> ensure_bpffs(const std::filesystem::path& bpffs);
 struct PinnedLink {
   std::filesystem::path path;
   base::Descriptor descriptor;
-  std::uint32_t ifindex = 0;  ///< 0: the interface is gone
+  std::uint32_t ifindex = 0;           ///< 0: the interface is gone
   std::vector<std::uint32_t> map_ids;  ///< of the maps that the attached program uses
 };
 
@@ -23,7 +23,8 @@ struct PinnedLink {
 Result<std::vector<PinnedLink>> pinned_links(const std::filesystem::path& instance_folder);
 
 /// tables-<n>, by n.
-std::vector<std::pair<std::uint32_t, std::filesystem::path>> pinned_table_folders(const std::filesystem::path& instance_folder);
+std::vector<std::pair<std::uint32_t, std::filesystem::path>> pinned_table_folders(
+    const std::filesystem::path& instance_folder);
 
 /// Removes a folder of pins (bpffs knows only unlink and rmdir).
 Result<void> remove_folder(const std::filesystem::path& folder);

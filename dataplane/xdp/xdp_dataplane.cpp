@@ -21,10 +21,13 @@ namespace {
 std::uint32_t kernel_hz() {
   timespec resolution{};
   ::clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
-  return resolution.tv_nsec > 0 ? static_cast<std::uint32_t>((1'000'000'000 + resolution.tv_nsec / 2) / resolution.tv_nsec) : 250;
+  return resolution.tv_nsec > 0
+             ? static_cast<std::uint32_t>((1'000'000'000 + resolution.tv_nsec / 2) / resolution.tv_nsec)
+             : 250;
 }
 
-/// The kernel's jiffies now. They start 300 s before they wrap at 32 bits (INITIAL_JIFFIES) and follow the monotonic clock.
+/// The kernel's jiffies now. They start 300 s before they wrap at 32 bits (INITIAL_JIFFIES) and follow the monotonic
+/// clock.
 std::uint64_t jiffies_now() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
@@ -36,7 +39,8 @@ std::uint64_t jiffies_now() {
 
 Result<std::array<std::uint64_t, 4>> random_key() {
   std::array<std::uint64_t, 4> key{};
-  if (::getrandom(key.data(), sizeof(key), 0) != static_cast<ssize_t>(sizeof(key))) return system_error("get random bytes", errno);
+  if (::getrandom(key.data(), sizeof(key), 0) != static_cast<ssize_t>(sizeof(key)))
+    return system_error("get random bytes", errno);
   return key;
 }
 
@@ -47,14 +51,14 @@ std::filesystem::path instance_folder(const std::filesystem::path& bpffs, const 
 /// Why tables can not be taken over as they are; empty: they can.
 std::string difference(const core::LayoutHeader& found, const Options& wanted) {
   if (found.layout_version != wanted.program.layout_version) {
-    return "layout version " + std::to_string(found.layout_version) + " found, " + std::to_string(wanted.program.layout_version) +
-           " wanted";
+    return "layout version " + std::to_string(found.layout_version) + " found, " +
+           std::to_string(wanted.program.layout_version) + " wanted";
   }
   return found.sizes == wanted.sizes ? "" : "other table sizes wanted";
 }
 
-/// Layout versions whose services, backends and flows have the records of this version. A version that changes one of them
-/// brings a reader for its predecessor.
+/// Layout versions whose services, backends and flows have the records of this version. A version that changes one of
+/// them brings a reader for its predecessor.
 bool is_readable(std::uint32_t version) { return version == 1 || version == 2; }
 
 /// What an XDP attachment without a forced mode would hide: whether the driver takes it.
@@ -63,10 +67,12 @@ Error attach_error(std::uint32_t ifindex, int errno_value) {
   if (errno_value == EBUSY || errno_value == EEXIST) {
     std::uint32_t other = 0;
     ::bpf_xdp_query_id(static_cast<int>(ifindex), 0, &other);
-    return {action + ": it has another XDP program" + (other != 0 ? " (id " + std::to_string(other) + ")" : std::string()),
-            "remove that one first: 'ip link set dev NAME xdp off', or the program that put it there"};
+    return {
+        action + ": it has another XDP program" + (other != 0 ? " (id " + std::to_string(other) + ")" : std::string()),
+        "remove that one first: 'ip link set dev NAME xdp off', or the program that put it there"};
   }
-  if (errno_value == EPERM) return {action + ": Operation not permitted", "run as root, or with CAP_BPF and CAP_NET_ADMIN"};
+  if (errno_value == EPERM)
+    return {action + ": Operation not permitted", "run as root, or with CAP_BPF and CAP_NET_ADMIN"};
   if (errno_value == ENODEV) return {action + ": no such interface", {}};
   return system_error(action, errno_value);
 }
@@ -92,7 +98,8 @@ Result<Attached> attach_program(int program, std::uint32_t ifindex) {
 /// The mode in which a link of an earlier daemon is attached.
 std::string hook_of(std::uint32_t ifindex) {
   LIBBPF_OPTS(bpf_xdp_query_opts, query);
-  if (::bpf_xdp_query(static_cast<int>(ifindex), 0, &query) == 0 && query.attach_mode == XDP_ATTACHED_SKB) return "xdp generic";
+  if (::bpf_xdp_query(static_cast<int>(ifindex), 0, &query) == 0 && query.attach_mode == XDP_ATTACHED_SKB)
+    return "xdp generic";
   return "xdp native";
 }
 
@@ -118,12 +125,14 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::open(const Options& asked) {
   for (const auto& [number, path] : pinned_table_folders(folder)) {
     next_number = number + 1;
     auto pinned = PinnedTables::open(path);
-    const bool in_use = pinned.has_value() && std::any_of(links->begin(), links->end(), [&](const PinnedLink& link) {
-      return std::find(link.map_ids.begin(), link.map_ids.end(), pinned->settings_id) != link.map_ids.end();
-    });
+    const bool in_use =
+        pinned.has_value() && std::any_of(links->begin(), links->end(), [&](const PinnedLink& link) {
+          return std::find(link.map_ids.begin(), link.map_ids.end(), pinned->settings_id) != link.map_ids.end();
+        });
     if (in_use && pinned->header.magic == core::kLayoutMagic) {
       live.push_back(std::move(*pinned));
-    } else if (auto removed = remove_folder(path); removed.has_error()) {  // made, and never used: its maker was stopped
+    } else if (auto removed = remove_folder(path);
+               removed.has_error()) {  // made, and never used: its maker was stopped
       return removed.error();
     }
   }
@@ -169,7 +178,8 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::make(const Options& options,
   if (mapped.has_error()) return mapped.error();
   auto key = random_key();
   if (key.has_error()) return key.error();
-  dataplane::initialise(mapped->tables(), *key, dataplane::tick_multiplier_for(kernel_hz()), options.program.layout_version);
+  dataplane::initialise(mapped->tables(), *key, dataplane::tick_multiplier_for(kernel_hz()),
+                        options.program.layout_version);
   const auto folder = instance_folder(options.bpffs, options.instance) / ("tables-" + std::to_string(number));
   if (auto pinned = object->pin_tables(folder); pinned.has_error()) return pinned.error();
   return std::unique_ptr<XdpDataplane>(new XdpDataplane(options, std::move(*object), std::move(*mapped)));
@@ -244,7 +254,8 @@ Result<dataplane::Attachment> XdpDataplane::attach(std::uint32_t ifindex) {
   if (const auto known = links_.find(ifindex); known != links_.end()) {
     bpf_link_info info{};
     std::uint32_t length = sizeof(info);
-    const bool alive = ::bpf_obj_get_info_by_fd(known->second.descriptor.get(), &info, &length) == 0 && info.xdp.ifindex == ifindex;
+    const bool alive =
+        ::bpf_obj_get_info_by_fd(known->second.descriptor.get(), &info, &length) == 0 && info.xdp.ifindex == ifindex;
     if (alive) return dataplane::Attachment{.ifindex = ifindex, .hook = known->second.hook, .why = known->second.why};
     if (auto gone = detach(ifindex); gone.has_error()) return gone.error();
   }
@@ -282,7 +293,8 @@ std::vector<core::Address> pinned_services(const std::string& instance, const st
   std::vector<core::Address> addresses;
   for (const auto& [number, path] : pinned_table_folders(instance_folder(bpffs, instance))) {
     auto pinned = PinnedTables::open(path);
-    if (pinned.has_error() || pinned->header.magic != core::kLayoutMagic || !is_readable(pinned->header.layout_version)) continue;
+    if (pinned.has_error() || pinned->header.magic != core::kLayoutMagic || !is_readable(pinned->header.layout_version))
+      continue;
     auto mapped = pinned->map();
     if (mapped.has_error()) continue;
     for (const dataplane::ServiceState& service : dataplane::read_state(mapped->tables()).services) {

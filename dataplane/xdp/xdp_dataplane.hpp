@@ -1,12 +1,13 @@
-// The engine of the XDP hook. Programs, links and maps are pinned in one folder per instance, so that packets flow on when the
-// daemon is gone; the next daemon adopts what it finds:
+// The engine of the XDP hook. Programs, links and maps are pinned in one folder per instance, so that packets flow on
+// when the daemon is gone; the next daemon adopts what it finds:
 //
 //   <bpffs>/astil/<instance>/tables-<n>/<table>   one set of tables
 //   <bpffs>/astil/<instance>/link-<ifindex>       the attachment to an interface, which holds the program
 //
-// Same layout and sizes: the tables are taken over, and the program of this build replaces the one that runs, atomically.
-// Other layout or sizes: new tables get the services, rings and flows of the old; the links change over; what changed in the
-// old tables meanwhile is carried again. During that time every scheduler places by the ring, so that old and new agree.
+// Same layout and sizes: the tables are taken over, and the program of this build replaces the one that runs,
+// atomically. Other layout or sizes: new tables get the services, rings and flows of the old; the links change over;
+// what changed in the old tables meanwhile is carried again. During that time every scheduler places by the ring, so
+// that old and new agree.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -39,8 +40,9 @@ struct Origin {
 
 class XdpDataplane final : public dataplane::Dataplane {
  public:
-  /// Mounts the BPF file system where it is missing. Attaches nothing new, but replaces the program where one of ours runs.
-  static Result<std::unique_ptr<XdpDataplane>> open(const Options& options);
+  /// Mounts the BPF file system where it is missing. Attaches nothing new, but replaces the program where one of ours
+  /// runs.
+  static Result<std::unique_ptr<XdpDataplane>> open(const Options& asked);
 
   [[nodiscard]] const Origin& origin() const { return origin_; }
   [[nodiscard]] const dataplane::Tables& tables() const override { return mapped_.tables(); }
@@ -82,11 +84,13 @@ class XdpDataplane final : public dataplane::Dataplane {
   Origin origin_;
 };
 
-/// The addresses of the services that an instance's pinned tables hold; none where there are no tables, or unreadable ones.
-std::vector<core::Address> pinned_services(const std::string& instance, const std::filesystem::path& bpffs = "/sys/fs/bpf");
+/// The addresses of the services that an instance's pinned tables hold; none where there are no tables, or unreadable
+/// ones.
+std::vector<core::Address> pinned_services(const std::string& instance,
+                                           const std::filesystem::path& bpffs = "/sys/fs/bpf");
 
-/// Removes everything that an instance has pinned, with or without a daemon: links first, so that nothing is left attached.
-/// Returns the number of links removed. No error where there is nothing.
+/// Removes everything that an instance has pinned, with or without a daemon: links first, so that nothing is left
+/// attached. Returns the number of links removed. No error where there is nothing.
 Result<std::size_t> remove_instance(const std::string& instance, const std::filesystem::path& bpffs = "/sys/fs/bpf");
 
 }  // namespace astil::xdp

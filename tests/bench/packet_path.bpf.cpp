@@ -1,5 +1,5 @@
-// The packet path under a stopwatch: each run first puts the packet back as it was (the kernel's test run does not), with the
-// next flow's source, then takes it through the path. The programs without the path measure what that costs.
+// The packet path under a stopwatch: each run first puts the packet back as it was (the kernel's test run does not),
+// with the next flow's source, then takes it through the path. The programs without the path measure what that costs.
 #include "bpf/kernel_engine.hpp"
 #include "tests/bench/packet_path_control.hpp"
 
@@ -69,10 +69,12 @@ SEC("xdp") int bench_restore(xdp_md* context) {
   return XDP_DROP;
 }
 
-/// The same where the packet has grown first, as under tunnel: its shrinking belongs to the restoring, its growing does not.
+/// The same where the packet has grown first, as under tunnel: its shrinking belongs to the restoring, its growing does
+/// not.
 SEC("xdp") int bench_restore_grown(xdp_md* context) {
   Control* bench = control();
-  if (bench == nullptr || astil::bpf::adjust_head(context, -static_cast<int>(sizeof(Ipv4Header))) != 0) return XDP_ABORTED;
+  if (bench == nullptr || astil::bpf::adjust_head(context, -static_cast<int>(sizeof(Ipv4Header))) != 0)
+    return XDP_ABORTED;
   if (!shrink(context) || !restore(context, *bench)) return XDP_ABORTED;
   return XDP_DROP;
 }

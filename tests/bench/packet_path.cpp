@@ -1,9 +1,10 @@
-// The bench of the packet path in the kernel: nanoseconds per packet by BPF test run, as ratios to a program that swaps MAC
-// addresses and returns XDP_TX, measured in the same run, case by case in turn.
+// The bench of the packet path in the kernel: nanoseconds per packet by BPF test run, as ratios to a program that swaps
+// MAC addresses and returns XDP_TX, measured in the same run, case by case in turn.
 //
-// What a figure is: the time of a run that restores the packet and takes it through the path, minus the time of one that
-// only restores it and drops, plus the time of one that only drops: so it stands beside "MAC swap" as if the packet had come
-// fresh. Where the path makes the packet longer, half the cost of growing and shrinking it counts as restoring. Every case asserts from the program's own counters that each packet took the way the case is named for.
+// What a figure is: the time of a run that restores the packet and takes it through the path, minus the time of one
+// that only restores it and drops, plus the time of one that only drops: so it stands beside "MAC swap" as if the
+// packet had come fresh. Where the path makes the packet longer, half the cost of growing and shrinking it counts as
+// restoring. Every case asserts from the program's own counters that each packet took the way the case is named for.
 #include <bpf/bpf.h>
 #include <getopt.h>
 #include <net/if.h>
@@ -17,8 +18,8 @@
 #include <vector>
 
 #include "control/balance/ring.hpp"
-#include "dataplane/core/hash.hpp"
 #include "dataplane/census.hpp"
+#include "dataplane/core/hash.hpp"
 #include "dataplane/publisher.hpp"
 #include "dataplane/xdp/embedded_program.hpp"
 #include "dataplane/xdp/kernel_object.hpp"
@@ -79,8 +80,10 @@ T value_of(Result<T> result) {
 class Bench {
  public:
   explicit Bench(std::span<const std::byte> object)
-      : object_(value_of(xdp::KernelObject::with_new_tables(object, sizes()))), mapped_(value_of(object_.map(sizes()))) {
-    constexpr std::array<std::uint64_t, 4> kKey{0x9d39247e33776d41, 0x2af7398005aaa5c7, 0x44db015024623547, 0x9c15f73e62a76ae2};
+      : object_(value_of(xdp::KernelObject::with_new_tables(object, sizes()))),
+        mapped_(value_of(object_.map(sizes()))) {
+    constexpr std::array<std::uint64_t, 4> kKey{0x9d39247e33776d41, 0x2af7398005aaa5c7, 0x44db015024623547,
+                                                0x9c15f73e62a76ae2};
     dataplane::initialise(tables(), kKey, dataplane::tick_multiplier_for(250));
   }
 
@@ -108,12 +111,15 @@ class Bench {
     (void)value_of(publisher.publish(state));
   }
 
-  void clear_flows() { std::memset(tables().memory[static_cast<std::size_t>(dataplane::TableId::flows)], 0,
-                                      kSlots / core::kEntriesPerLine * sizeof(core::FlowLine)); }
+  void clear_flows() {
+    std::memset(tables().memory[static_cast<std::size_t>(dataplane::TableId::flows)], 0,
+                kSlots / core::kEntriesPerLine * sizeof(core::FlowLine));
+  }
 
   /// The packets of the next runs: from flows [first, first + count), `count` a power of two.
   void aim(core::Be32 destination, std::uint8_t tcp_flags, std::uint32_t first, std::uint32_t count) {
-    Control control{.cursor = 0, .first_flow = first, .flow_mask = count - 1, .tcp_flags = tcp_flags, .destination = destination};
+    Control control{
+        .cursor = 0, .first_flow = first, .flow_mask = count - 1, .tcp_flags = tcp_flags, .destination = destination};
     core::EthernetHeader ethernet{};
     std::memcpy(&ethernet.destination, &kOwnMac, 6);
     ethernet.type = core::kEtherTypeIpv4;
@@ -127,7 +133,8 @@ class Bench {
     frame_[sizeof(ethernet) + sizeof(ip) + 12] = std::byte{0x50};
     std::memcpy(control.header, frame_.data(), sizeof(control.header));
     const std::uint32_t key = 0;
-    if (::bpf_map_update_elem(object_.map_descriptor("bench_control"), &key, &control, BPF_ANY) != 0) fail("bench_control");
+    if (::bpf_map_update_elem(object_.map_descriptor("bench_control"), &key, &control, BPF_ANY) != 0)
+      fail("bench_control");
   }
 
   /// Nanoseconds a run.
@@ -188,7 +195,8 @@ double run_case(Bench& bench, const Case& which) {
   if (took != which.repeat) {
     fail(which.name + ": " + std::to_string(took) + " of " + std::to_string(which.repeat) + " packets took the way");
   }
-  if (which.opens && at_backends(bench).connections - opened != which.repeat) fail(which.name + ": not every packet placed a new flow");
+  if (which.opens && at_backends(bench).connections - opened != which.repeat)
+    fail(which.name + ": not every packet placed a new flow");
   if (!which.opens && at_backends(bench).connections != opened) fail(which.name + ": a flow was placed anew");
   return ns;
 }
@@ -211,15 +219,20 @@ std::vector<Case> cases() {
       {"known flow, 1 flow", [](Bench& b) { fill_flows(b, 1); }, kRepeat, Reason::forwarded, false},
       {"known flow, 64 K flows", [](Bench& b) { fill_flows(b, 65536); }, kRepeat, Reason::forwarded, false},
       {"known flow, 1 M flows", [](Bench& b) { fill_flows(b, kFlows); }, kFlows, Reason::forwarded, false},
-      {"SYN, new flow, 1 M flows", [](Bench& b) { b.clear_flows(); b.aim(kService, core::kTcpSyn, 0, kFlows); }, kFlows,
-       Reason::forwarded, true},
+      {"SYN, new flow, 1 M flows",
+       [](Bench& b) {
+         b.clear_flows();
+         b.aim(kService, core::kTcpSyn, 0, kFlows);
+       },
+       kFlows, Reason::forwarded, true},
       {"SYN, new flow beside 1 M flows",
        [](Bench& b) {
          fill_flows(b, kFlows);
          b.aim(kService, core::kTcpSyn, kFlows, kFlows);
        },
        kFlows / 2, Reason::forwarded, true},
-      {"not for a service", [](Bench& b) { b.aim(kOther, core::kTcpAck, 0, kFlows); }, kRepeat, Reason::no_service, false},
+      {"not for a service", [](Bench& b) { b.aim(kOther, core::kTcpAck, 0, kFlows); }, kRepeat, Reason::no_service,
+       false},
   };
 }
 
@@ -274,8 +287,8 @@ void write_json(const std::string& path, const std::vector<Figure>& figures) {
   file << "[\n";
   for (std::size_t i = 0; i < figures.size(); ++i) {
     const Figure& figure = figures[i];
-    file << R"(  {"name": ")" << figure.name << R"(", "ns_min": )" << figure.ns_min << R"(, "ns_median": )" << figure.ns_median
-         << R"(, "ratio": )" << figure.ratio << (i + 1 < figures.size() ? "},\n" : "}\n");
+    file << R"(  {"name": ")" << figure.name << R"(", "ns_min": )" << figure.ns_min << R"(, "ns_median": )"
+         << figure.ns_median << R"(, "ratio": )" << figure.ratio << (i + 1 < figures.size() ? "},\n" : "}\n");
   }
   file << "]\n";
   if (!file) fail("can not write " + path);
@@ -286,7 +299,8 @@ void write_json(const std::string& path, const std::vector<Figure>& figures) {
 int main(int count, char** values) {
   std::string json;
   int rounds = 9;
-  constexpr option kOptions[] = {{"json", required_argument, nullptr, 'j'}, {"rounds", required_argument, nullptr, 'r'}, {}};
+  constexpr option kOptions[] = {
+      {"json", required_argument, nullptr, 'j'}, {"rounds", required_argument, nullptr, 'r'}, {}};
   for (int letter = 0; (letter = ::getopt_long(count, values, "j:r:", kOptions, nullptr)) != -1;) {
     if (letter == 'j') {
       json = optarg;

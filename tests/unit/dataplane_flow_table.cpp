@@ -1,0 +1,168 @@
+// The flow table: where a flow is written, where it is found, and what a table that fills up gives up.
+#include "dataplane/core/flow_table.hpp"
+
+#include <gtest/gtest.h>
+
+#include "dataplane/census.hpp"
+#include "dataplane/native/native_dataplane.hpp"
+
+namespace astil::core {
+namespace {
+
+constexpr u32 kBackends = 4;
+
+Sizes sizes_for(u32 flow_lines) {
+  return {.cpus = 1, .flow_lines = flow_lines, .services = 1, .backends = kBackends, .ring_lines = 2, .member_lines = 2, .index_lines = 2};
+}
+
+/// A flow table and the packet path's functions on it.
+class Table {
+ public:
+  explicit Table(u32 lines) : native_(sizes_for(lines)), engine_(native_.tables(), frame_, around_) {}
+
+  [[nodiscard]] FlowHash hash_of(u32 flow) const {
+    const FlowTuple tuple{be32(0x0a000000U + flow), be32(0xc6336401U), be16(40000), be16(80), 6};
+    return flow_hash(tuple, tables().settings().hash_key, tables().sizes.flow_lines - 1);
+  }
+
+  /// Writes a flow where the packet path would. Returns the class of what it displaced.
+  EvictionClass insert(const FlowHash& hash, FlowState state) {
+    const FlowPlace place = choose_place(engine_, hash, around_.tick);
+    const EvictionClass displaced = eviction_class(place.value, around_.tick, tables().settings().timeouts);
+    const FlowEntry entry{.tag = hash.tag, .age = around_.tick & kAgeMask, .state = state, .backend = hash.tag % kBackends};
+    EXPECT_TRUE(write_flow(engine_, place, entry, {.client = be32(hash.tag), .client_port = {}, .service_port = {}}));
+    return displaced;
+  }
+  [[nodiscard]] FlowPlace find(const FlowHash& hash) { return find_flow(engine_, hash); }
+  [[nodiscard]] u32 held(u32 line) const {
+    u32 count = 0;
+    for (const u64 entry : tables().flows()[line].entries) count += entry == 0 ? 0 : 1;
+    return count;
+  }
+
+  [[nodiscard]] const dataplane::Tables& tables() const { return native_.tables(); }
+  native::NativeEngine<>& engine() { return engine_; }
+  void set_tick(u32 tick) { around_.tick = tick; }
+
+ private:
+  native::NativeDataplane native_;
+  native::Frame frame_{{}};
+  native::Surroundings around_{.tick = 100};
+  native::NativeEngine<> engine_;
+};
+
+FlowHash hash_with(u32 tag, u32 line, u32 other_line) { return {.tag = tag, .line = line, .other_line = other_line, .ring = 0}; }
+
+TEST(FlowTable, uses_the_second_line_only_when_the_first_holds_six) {
+  Table table(4);
+  for (u32 i = 1; i <= 6; ++i) table.insert(hash_with(i, 0, 1), FlowState::established);
+  EXPECT_EQ(table.held(0), 6U);
+  EXPECT_EQ(table.held(1), 0U);
+  table.insert(hash_with(7, 0, 1), FlowState::established);
+  EXPECT_EQ(table.held(0), 6U);
+  EXPECT_EQ(table.held(1), 1U);
+}
+
+TEST(FlowTable, of_two_crowded_lines_takes_the_one_with_more_room) {
+  Table table(4);
+  for (u32 i = 1; i <= 6; ++i) table.insert(hash_with(i, 0, 1), FlowState::established);
+  for (u32 i = 11; i <= 15; ++i) table.insert(hash_with(i, 1, 2), FlowState::established);
+  table.insert(hash_with(16, 1, 2), FlowState::established);
+  table.insert(hash_with(17, 1, 0), FlowState::established);
+  EXPECT_EQ(table.held(0) + table.held(1), 13U);
+  for (u32 i = 18; i <= 20; ++i) table.insert(hash_with(i, 1, 0), FlowState::established);
+  EXPECT_EQ(table.held(0), 8U);
+  EXPECT_EQ(table.held(1), 8U);
+}
+
+TEST(FlowTable, finds_flows_in_either_line) {
+  Table table(4);
+  for (u32 i = 1; i <= 16; ++i) table.insert(hash_with(i, 0, 1), FlowState::established);
+  for (u32 i = 1; i <= 16; ++i) {
+    const FlowPlace place = table.find(hash_with(i, 0, 1));
+    ASSERT_NE(place.entry, nullptr) << i;
+    EXPECT_EQ(tag_of(place.value), i);
+    EXPECT_TRUE(has_key(table.engine(), place, {.client = be32(i), .client_port = {}, .service_port = {}}));
+  }
+  EXPECT_EQ(table.find(hash_with(17, 0, 1)).entry, nullptr);
+  EXPECT_EQ(table.find(hash_with(1, 2, 3)).entry, nullptr);
+}
+
+TEST(FlowTable, of_full_lines_gives_up_what_is_worth_least) {
+  Table table(2);
+  for (u32 i = 1; i <= 13; ++i) table.insert(hash_with(i, 0, 1), FlowState::established);
+  table.set_tick(101);
+  table.insert(hash_with(14, 0, 1), FlowState::closing);
+  table.insert(hash_with(15, 0, 1), FlowState::half_open);
+  table.insert(hash_with(16, 0, 1), FlowState::closing);
+  EXPECT_EQ(table.insert(hash_with(21, 0, 1), FlowState::established), EvictionClass::half_open);
+  EXPECT_EQ(table.insert(hash_with(22, 0, 1), FlowState::established), EvictionClass::closing);
+  EXPECT_EQ(table.insert(hash_with(23, 0, 1), FlowState::established), EvictionClass::closing);
+  EXPECT_EQ(table.insert(hash_with(24, 0, 1), FlowState::established), EvictionClass::established);
+  EXPECT_EQ(table.find(hash_with(15, 0, 1)).entry, nullptr);
+  for (u32 i = 21; i <= 24; ++i) EXPECT_NE(table.find(hash_with(i, 0, 1)).entry, nullptr) << "the younger ones stay";
+}
+
+TEST(FlowTable, takes_an_expired_place_before_any_live_one) {
+  Table table(2);
+  table.insert(hash_with(1, 0, 1), FlowState::half_open);
+  table.set_tick(110);
+  for (u32 i = 2; i <= 16; ++i) table.insert(hash_with(i, 0, 1), FlowState::half_open);
+  EXPECT_EQ(table.insert(hash_with(17, 0, 1), FlowState::half_open), EvictionClass::expired);
+  EXPECT_EQ(table.find(hash_with(1, 0, 1)).entry, nullptr);
+}
+
+TEST(FlowTable, written_by_another_in_between_is_left_to_that_one) {
+  Table table(2);
+  const FlowHash hash = hash_with(1, 0, 1);
+  const FlowPlace place = choose_place(table.engine(), hash, 100);
+  table.insert(hash_with(2, 0, 1), FlowState::established);
+  EXPECT_FALSE(write_flow(table.engine(), place, {.tag = 1, .age = 0, .state = FlowState::half_open, .backend = 0}, {}));
+  EXPECT_NE(table.find(hash_with(2, 0, 1)).entry, nullptr);
+}
+
+/// Flows until `share` of the slots are established ones.
+u32 fill(Table& table, double share) {
+  const auto flows = static_cast<u32>(share * table.tables().sizes.flow_lines * kEntriesPerLine);
+  for (u32 flow = 0; flow < flows; ++flow) table.insert(table.hash_of(flow), FlowState::established);
+  return flows;
+}
+
+u32 still_there(Table& table, u32 flows) {
+  u32 found = 0;
+  for (u32 flow = 0; flow < flows; ++flow) found += table.find(table.hash_of(flow)).entry != nullptr ? 1 : 0;
+  return found;
+}
+
+TEST(FlowTable, half_full_of_established_flows_has_displaced_none) {
+  Table table(1U << 17U);  // a million slots
+  const u32 flows = fill(table, 0.5);
+  EXPECT_EQ(still_there(table, flows), flows);
+  EXPECT_EQ(dataplane::take_census(table.tables(), 100).used, flows);
+}
+
+TEST(FlowTable, three_quarters_full_has_displaced_less_than_one_in_a_thousand) {
+  Table table(1U << 13U);
+  const u32 flows = fill(table, 0.75);
+  EXPECT_GT(still_there(table, flows), flows - flows / 1000);
+}
+
+TEST(FlowTable, a_syn_flood_leaves_established_flows_in_place) {
+  Table table(1U << 12U);
+  const u32 slots = table.tables().sizes.flow_lines * kEntriesPerLine;
+  const u32 flows = fill(table, 0.5);
+  for (u32 syn = 0; syn < 10 * slots; ++syn) {
+    ASSERT_NE(table.insert(table.hash_of(flows + syn), FlowState::half_open), EvictionClass::established);
+  }
+  EXPECT_EQ(still_there(table, flows), flows);
+}
+
+TEST(FlowTable, a_flood_of_answered_syns_leaves_established_flows_in_place) {
+  Table table(1U << 10U);
+  const u32 flows = fill(table, 0.5);
+  for (u32 syn = 0; syn < 100'000; ++syn) table.insert(table.hash_of(flows + syn), FlowState::answered);
+  EXPECT_EQ(still_there(table, flows), flows);
+}
+
+}  // namespace
+}  // namespace astil::core

@@ -1,0 +1,232 @@
+// The publisher: numbers that stay, all or nothing, room that is used again, interfaces that are never out of sight.
+#include "dataplane/publisher.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "tests/packets/world.hpp"
+
+namespace astil::dataplane {
+namespace {
+
+using test::Service;
+
+constexpr std::string_view kVip = "198.51.100.1";
+
+constexpr core::Sizes kSizes{
+    .cpus = 2, .flow_lines = 16, .services = 4, .backends = 8, .ring_lines = 32, .member_lines = 8, .index_lines = 16};
+
+class PublisherCase : public testing::Test {
+ protected:
+  [[nodiscard]] const Tables& tables() const { return engine_->tables(); }
+  Published publish(const std::vector<Service>& services) { return publisher_.publish(test::desired(services)).value(); }
+
+  [[nodiscard]] std::vector<test::Bytes> contents() const {
+    std::vector<test::Bytes> copies;
+    for (std::size_t i = 0; i < kTableCount; ++i) {
+      const TableSpec& spec = kTableSpecs[i];
+      copies.emplace_back(tables().memory[i], tables().memory[i] + spec.record_bytes * spec.records(tables().sizes));
+    }
+    return copies;
+  }
+  /// The service's ring as addresses.
+  [[nodiscard]] std::vector<core::Be32> ring_of(std::uint32_t id) const {
+    const core::Service& service = tables().services_of(tables().active())[id];
+    std::vector<core::Be32> addresses;
+    for (std::uint32_t slot = 0; slot < service.ring.length; ++slot) {
+      addresses.push_back(tables().backends()[tables().member(service, tables().ring_entry(service.ring, slot))].address.words[0]);
+    }
+    return addresses;
+  }
+
+  std::unique_ptr<test::TestEngine> engine_ = test::native_engine(kSizes);
+  Publisher publisher_{*engine_};
+};
+
+Service web() { return Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1").backend("10.0.0.2"); }
+Service mail() { return Service(kVip, 25).tunnel().ring_length(32).backend("10.0.0.1").backend("10.0.0.3"); }
+
+TEST_F(PublisherCase, publishing_the_same_again_changes_nothing) {
+  const Published first = publish({web(), mail()});
+  EXPECT_TRUE(first.switched);
+  const auto before = contents();
+  EXPECT_FALSE(publish({web(), mail()}).switched);
+  EXPECT_EQ(contents(), before);
+}
+
+TEST_F(PublisherCase, ids_and_numbers_stay_when_others_come_and_go) {
+  const Published first = publish({web(), mail()});
+  const Published second = publish({mail().backend("10.0.0.4"), Service(kVip, 443).nat().backend("10.0.0.5"), web()});
+  EXPECT_EQ(second.services[2].id, first.services[0].id);
+  EXPECT_EQ(second.services[2].backends, first.services[0].backends);
+  EXPECT_EQ(second.services[0].id, first.services[1].id);
+  EXPECT_TRUE(std::equal(first.services[1].backends.begin(), first.services[1].backends.end(), second.services[0].backends.begin()));
+}
+
+TEST_F(PublisherCase, a_new_publisher_finds_ids_and_numbers_again) {
+  const Published first = publish({web(), mail()});
+  const auto before = contents();
+  Publisher restarted(*engine_);
+  const Published second = restarted.publish(test::desired({mail(), web()})).value();
+  EXPECT_FALSE(second.switched);
+  EXPECT_EQ(second.services[1].backends, first.services[0].backends);
+  EXPECT_EQ(second.services[0].backends, first.services[1].backends);
+  EXPECT_EQ(contents(), before);
+}
+
+TEST_F(PublisherCase, a_change_of_rotation_or_next_hop_switches_no_generation) {
+  publish({web()});
+  auto state = test::desired({web()});
+  state.services[0].backends[1].rotation = Rotation::out;
+  state.services[0].backends[0].destination_mac = test::mac(0x55);
+  EXPECT_FALSE(publisher_.publish(state).value().switched);
+  EXPECT_EQ(tables().backends()[1].in_rotation, 0);
+  EXPECT_EQ(tables().backends()[0].destination_mac, test::mac(0x55));
+}
+
+TEST_F(PublisherCase, too_many_services_backends_or_slots_leave_everything_as_it_was) {
+  publish({web()});
+  const auto before = contents();
+  std::vector<Service> services;
+  for (std::uint16_t port = 1; port <= 5; ++port) services.push_back(Service(kVip, port).direct().ring_length(32).backend("10.0.0.1"));
+  Service crowded = web();
+  for (int i = 10; i < 20; ++i) crowded.backend("10.0.0." + std::to_string(i));
+  for (const auto& [wanted, key] : {std::pair{services, "dataplane.tables.services"}, {{crowded}, "dataplane.tables.backends"},
+                                    {{web().ring_length(4096)}, "dataplane.tables.ring_slots"}}) {
+    const auto refused = publisher_.publish(test::desired(wanted));
+    ASSERT_TRUE(refused.has_error()) << key;
+    EXPECT_NE(refused.error().remedy.find(key), std::string::npos) << refused.error().text();
+    EXPECT_EQ(contents(), before) << key;
+  }
+  EXPECT_FALSE(publish({web()}).switched);
+}
+
+TEST_F(PublisherCase, a_removed_backend_retires_and_is_released_when_no_flow_holds_it) {
+  const Published first = publish({web()});
+  const std::uint32_t removed = first.services[0].backends[1];
+  publish({Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1")});
+  ASSERT_EQ(publisher_.retired().size(), 1U);
+  EXPECT_EQ(publisher_.retired()[0].number, removed);
+  EXPECT_EQ(tables().backends()[removed].in_rotation, 0);
+  EXPECT_EQ(publisher_.release([](std::uint32_t) { return true; }), 0U);
+  EXPECT_EQ(tables().backends()[removed].service, first.services[0].id);
+  EXPECT_EQ(publisher_.release([](std::uint32_t) { return false; }), 1U);
+  EXPECT_EQ(tables().backends()[removed].service, core::kNoService);
+  EXPECT_TRUE(publisher_.retired().empty());
+}
+
+TEST_F(PublisherCase, release_never_takes_a_backend_that_is_wanted) {
+  publish({web()});
+  EXPECT_EQ(publisher_.release([](std::uint32_t) { return false; }), 0U);
+}
+
+TEST_F(PublisherCase, a_backend_that_comes_back_before_its_release_has_its_number) {
+  const Published first = publish({web()});
+  publish({Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1")});
+  EXPECT_EQ(publish({web()}).services[0].backends, first.services[0].backends);
+  EXPECT_TRUE(publisher_.retired().empty());
+}
+
+TEST_F(PublisherCase, the_id_of_a_removed_service_waits_for_its_last_flow) {
+  const Published first = publish({web(), mail()});
+  publish({mail()});
+  EXPECT_NE(publish({mail(), Service(kVip, 443).direct().ring_length(32).backend("10.0.0.9")}).services[1].id, first.services[0].id);
+  publish({mail()});
+  publisher_.release([](std::uint32_t) { return false; });
+  EXPECT_EQ(publish({mail(), Service(kVip, 8443).direct().ring_length(32).backend("10.0.0.9")}).services[1].id, first.services[0].id);
+}
+
+TEST_F(PublisherCase, what_a_released_backend_has_counted_goes_to_its_service) {
+  const Published first = publish({web()});
+  const std::uint32_t removed = first.services[0].backends[1];
+  tables().counters()[removed].packets = 100;
+  tables().counters()[tables().counter_stride() + removed].packets = 11;
+  publish({Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1")});
+  publisher_.release([](std::uint32_t) { return false; });
+  EXPECT_EQ(tables().sum_counter(removed).packets, 0U);
+  EXPECT_EQ(tables().sum_counter(tables().sizes.backends + first.services[0].id).packets, 111U);
+}
+
+TEST_F(PublisherCase, room_for_rings_is_used_again_for_ever) {
+  for (int i = 0; i < 10'000; ++i) {
+    const auto weight = static_cast<std::uint32_t>(1 + i % 7);
+    const Service changing = Service(kVip, 80).nat().round_robin().ring_length(128).backend("10.0.0.1", {.weight = weight}).backend("10.0.0.2");
+    const auto published = publisher_.publish(test::desired({changing, mail()}));
+    ASSERT_TRUE(published.has_value()) << i << ": " << published.error().text();
+    ASSERT_EQ(ring_of(published->services[0].id).size(), 128U);
+  }
+  EXPECT_EQ(ring_of(1).size(), 32U);
+}
+
+TEST_F(PublisherCase, a_backend_that_changes_its_service_while_old_flows_end_can_be_published) {
+  publish({web(), Service(kVip, 443).nat().ring_length(32).backend("10.0.0.3", {.port = 80})});
+  const auto moved = publisher_.publish(test::desired({Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1"),
+                                                       Service(kVip, 443).nat().ring_length(32).backend("10.0.0.2", {.port = 80})}));
+  EXPECT_TRUE(moved.has_value()) << moved.error().text();
+}
+
+/// An engine that looks, whenever the publisher waits for readers, whether packets of some interfaces are seen.
+class Interfaces : public testing::Test {
+ protected:
+  class Watching final : public test::TestEngine {
+   public:
+    [[nodiscard]] const Tables& tables() const override { return inner_->tables(); }
+    test::Exit run(test::Bytes& frame) override { return inner_->run(frame); }
+    void wait_for_readers() override {
+      for (const std::uint32_t ifindex : watched) EXPECT_TRUE(sees(ifindex)) << ifindex;
+    }
+    [[nodiscard]] bool sees(std::uint32_t ifindex) const {
+      const std::uint32_t slot = (ifindex * tables().settings().interface_multiplier) >> 26U;
+      return tables().interfaces()[slot].ifindex == ifindex;
+    }
+    std::set<std::uint32_t> watched;
+
+   private:
+    std::unique_ptr<test::TestEngine> inner_ = test::native_engine(kSizes);
+  };
+
+  void publish(const std::set<std::uint32_t>& ifindexes) {
+    DesiredState state;
+    for (const std::uint32_t ifindex : ifindexes) state.interfaces.push_back({.ifindex = ifindex, .mac = ifindex * 11ULL});
+    engine_.watched.clear();
+    std::set_intersection(ifindexes.begin(), ifindexes.end(), before_.begin(), before_.end(),
+                          std::inserter(engine_.watched, engine_.watched.begin()));
+    ASSERT_TRUE(publisher_.publish(state).has_value());
+    before_ = ifindexes;
+    for (const std::uint32_t ifindex : ifindexes) EXPECT_TRUE(engine_.sees(ifindex)) << ifindex;
+    const auto places = engine_.tables().interfaces();
+    const auto used = std::count_if(places.begin(), places.end(), [](const core::Interface& place) { return place.ifindex != 0; });
+    EXPECT_EQ(static_cast<std::size_t>(used), ifindexes.size()) << "none is left behind";
+  }
+
+  Watching engine_;
+  Publisher publisher_{engine_};
+  std::set<std::uint32_t> before_;
+};
+
+TEST_F(Interfaces, that_stay_are_seen_at_every_moment_of_a_change) {
+  publish({2, 3});
+  publish({2, 3, 66, 130});  // which have the places of 2 under the first multiplier
+  publish({3, 66, 194});
+  publish({67, 3, 131, 195, 259});
+  publish({3});
+  publish({});
+}
+
+TEST_F(Interfaces, with_a_new_mac_have_it) {
+  publish({2});
+  DesiredState state{.interfaces = {{.ifindex = 2, .mac = 0x1234}}, .services = {}};
+  ASSERT_TRUE(publisher_.publish(state).has_value());
+  EXPECT_EQ(engine_.tables().interfaces()[2].mac, 0x1234U);
+}
+
+TEST_F(Interfaces, as_many_as_a_machine_with_many_bonds_has_find_a_place) {
+  std::set<std::uint32_t> many;
+  for (std::uint32_t i = 0; i < 16; ++i) many.insert(3 + i * i * 7);
+  publish(many);
+}
+
+}  // namespace
+}  // namespace astil::dataplane
