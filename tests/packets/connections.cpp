@@ -6,7 +6,6 @@ namespace astil::test {
 namespace {
 
 using core::FlowState;
-using core::Reason;
 using dataplane::Rotation;
 
 constexpr std::string_view kVip = "198.51.100.1";
@@ -143,13 +142,13 @@ TEST_P(Connections, of_one_service_are_not_those_of_another) {
 
 TEST_P(Connections, are_not_made_by_a_reset) {
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
-  EXPECT_EQ(world().send(from_client(1000, kRst)).reason, Reason::forwarded);
+  EXPECT_EQ(world().send(from_client(1000, kRst)).reason, kSent);
   EXPECT_FALSE(world().flow(kClient, 1000, kVip, 80));
 }
 
 TEST_P(Connections, unknown_in_mid_stream_are_forwarded_and_remembered_but_not_counted_as_new) {
   const auto published = world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
-  EXPECT_EQ(world().send(from_client(1000, kAck)).reason, Reason::forwarded);
+  EXPECT_EQ(world().send(from_client(1000, kAck)).reason, kSent);
   EXPECT_EQ(home(1000), ip("10.0.0.1"));
   EXPECT_EQ(world().tables().sum_counter(published.services[0].backends[0]).connections, 0U);
 }

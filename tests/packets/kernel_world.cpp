@@ -33,7 +33,7 @@ bool write_file(const char* path, const char* text) {
 Result<void> build_network() {
   if (::unshare(CLONE_NEWNET) != 0) return system_error("make a network namespace", errno);
   const std::string commands =
-      "ip link set lo up && ip link add out index 2 address 02:00:00:00:00:02 type veth peer name far && "
+      "ip link set lo up && ip link add out index 100 address 02:00:00:00:00:02 type veth peer name far && "
       "ip link set far up && ip link set out up && ip addr add 192.0.2.1/24 dev out && "
       "ip neigh add 192.0.2.10 lladdr 02:00:00:00:00:c1 nud permanent dev out";
   if (std::system(commands.c_str()) != 0) return Error{"set up a link in a new network namespace", {}};

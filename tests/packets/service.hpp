@@ -18,7 +18,7 @@ namespace astil::test {
 /// The interface that packets come in by: the first of any network namespace, the loopback.
 inline constexpr std::uint32_t kIngress = 1;
 /// Another one.
-inline constexpr std::uint32_t kOutside = 2;
+inline constexpr std::uint32_t kOutside = 100;
 
 inline constexpr std::uint64_t kBalancerMac = mac(0x01);
 inline constexpr std::uint64_t kOutsideMac = mac(0x02);

@@ -17,12 +17,12 @@ Counts counts_of(const dataplane::Tables& tables) {
   return counts;
 }
 
-/// The one reason that was counted once more; Reason::count where it is not exactly one.
+/// The one reason that was counted once more, kSent where there is none; Reason::count where there are several.
 core::Reason counted_between(const Counts& before, const Counts& after) {
-  auto reason = core::Reason::count;
+  core::Reason reason = kSent;
   for (std::size_t i = 0; i < before.size(); ++i) {
     if (before[i] == after[i]) continue;
-    if (after[i] != before[i] + 1 || reason != core::Reason::count) return core::Reason::count;
+    if (after[i] != before[i] + 1 || reason != kSent) return core::Reason::count;
     reason = static_cast<core::Reason>(i);
   }
   return reason;
