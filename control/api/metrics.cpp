@@ -91,6 +91,10 @@ void collect_check_durations(const MetricsSource& source, const Emit& emit) {
   }
 }
 
+void collect_flow_events(const MetricsSource& source, const Emit& emit) {
+  for (const auto& event : source.status.flow_events) emit({event.event}, number(event.count));
+}
+
 auto each_table(std::uint64_t TableView::*member) {
   return [member](const MetricsSource& source, const Emit& emit) {
     for (const auto& table : source.status.tables) emit({table.name}, number(table.*member));
@@ -160,6 +164,11 @@ const std::vector<Metric>& all_metrics() {
        "Entries that a table of the packet path can hold.",
        {"table"},
        each_table(&TableView::capacity)},
+      {"astil_flow_table_events_total",
+       MetricType::Counter,
+       "What full or contended lines of the flow table had to give up, by event.",
+       {"event"},
+       collect_flow_events},
 
       {"astil_service_packets_total", MetricType::Counter, "Packets forwarded for the service.", kService,
        each_service([](const S& s) { return number(s.traffic.packets); })},
@@ -245,7 +254,7 @@ std::string metrics_reference() {
       "`api.metrics` names. This page is made from the declarations in `control/api/metrics.cpp`.\n\n"
       "Counters of packets, bytes, connections and drops live in the packet path's tables: they survive a restart of "
       "the\n"
-      "daemon. They start at 0 when the tables are made anew, or when a service or backend is added again.\n\n"
+      "daemon and go along to tables of other sizes. They start at 0 when a service or backend is added again.\n\n"
       "| metric | type | labels | meaning |\n|---|---|---|---|\n";
   for (const auto& metric : all_metrics()) {
     std::string labels;

@@ -115,6 +115,14 @@ struct TableView {
 };
 BOOST_DESCRIBE_STRUCT(TableView, (), (name, used, capacity))
 
+/// What befell entries of the flow table, since the tables were made.
+struct FlowEventView {
+  std::string event;  ///< stable: "evicted_established"
+  std::string description;
+  std::uint64_t count = 0;
+};
+BOOST_DESCRIBE_STRUCT(FlowEventView, (), (event, description, count))
+
 /// What an operator should look at, and the next step to take.
 struct ProblemView {
   std::string what;
@@ -143,11 +151,12 @@ struct StatusView {
   ConfigView config;
   std::vector<InterfaceView> interfaces;
   std::vector<TableView> tables;
+  std::vector<FlowEventView> flow_events;
   std::vector<ServiceView> services;
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
-                       tables, services))
+                       tables, flow_events, services))
 
 /// One reason to drop. Every reason the packet path knows is listed, also those with a count of 0.
 struct DropView {

@@ -52,6 +52,7 @@ api::StatusView StatusBuilder::build() {
   view_.config = daemon_.config_view_;
   add_interfaces();
   add_tables();
+  add_flow_events();
   if (daemon_.settled_) {
     for (std::size_t i = 0; i < daemon_.path_->placed().size(); ++i) add_service(i);
   }
@@ -92,6 +93,14 @@ void StatusBuilder::add_tables() {
       {.name = "backends", .used = use.backends, .capacity = sizes.backends},
       {.name = "ring_slots", .used = use.ring_slots, .capacity = std::uint64_t{sizes.ring_lines} * core::kSlotsPerLine},
   };
+}
+
+void StatusBuilder::add_flow_events() {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(core::FlowEvent::count); ++i) {
+    view_.flow_events.push_back({.event = core::kFlowEvents[i].name,
+                                 .description = core::kFlowEvents[i].text,
+                                 .count = tables_.sum_event(static_cast<core::FlowEvent>(i))});
+  }
 }
 
 api::Traffic StatusBuilder::traffic_of(std::uint32_t backend) const {

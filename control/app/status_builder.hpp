@@ -14,6 +14,7 @@ class StatusBuilder {
  private:
   void add_interfaces();
   void add_tables();
+  void add_flow_events();
   void add_service(std::size_t index);
   [[nodiscard]] api::BackendView backend_view(std::size_t service, std::size_t backend) const;
   void add_retired(std::uint32_t service_id, api::ServiceView& view) const;

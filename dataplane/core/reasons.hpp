@@ -68,13 +68,29 @@ constexpr bool reasons_are_in_order() {
 }
 static_assert(reasons_are_in_order());
 
-/// What happens to the flow table, counted beside the reasons.
+// What happens to the flow table, counted beside the reasons: name, what an operator should know.
+#define ASTIL_FLOW_EVENTS(X)                                                                              \
+  X(evicted_half_open, "a full line gave up a half-open flow for a new one: a flood, or a small table")   \
+  X(evicted_closing, "a full line gave up a closing or closed flow for a new one")                        \
+  X(evicted_established, "a full line gave up an established flow for a new one: the table is too small") \
+  X(contended, "a flow was not written down, since another packet took its place; the ring decided")
+
 enum class FlowEvent : u8 {
-  evicted_half_open,    ///< a full line gave up a half-open flow for a new one
-  evicted_closing,      ///< ... a closing or closed one
-  evicted_established,  ///< ... an established one: the table is too small
-  contended,  ///< a flow was not written down, since others changed the line at the same time; the ring decided
-  count
+#define ASTIL_FLOW_EVENT(name, text) name,
+  ASTIL_FLOW_EVENTS(ASTIL_FLOW_EVENT)
+#undef ASTIL_FLOW_EVENT
+      count
+};
+
+struct FlowEventText {
+  const char* name;
+  const char* text;
+};
+
+inline constexpr FlowEventText kFlowEvents[] = {
+#define ASTIL_FLOW_EVENT(name, text) {#name, text},
+    ASTIL_FLOW_EVENTS(ASTIL_FLOW_EVENT)
+#undef ASTIL_FLOW_EVENT
 };
 
 }  // namespace astil::core

@@ -122,7 +122,8 @@ class Concurrency : public testing::Test {
 
 TEST_F(Concurrency, of_packet_paths_and_census_loses_and_corrupts_nothing) {
   Publisher publisher(native_);
-  ASSERT_TRUE(publisher.publish(test::desired({Service(kVip, 80).direct().backend("10.0.0.1").backend("10.0.0.2")})).has_value());
+  ASSERT_TRUE(publisher.publish(test::desired({Service(kVip, 80).direct().backend("10.0.0.1").backend("10.0.0.2")}))
+                  .has_value());
   std::atomic<bool> done = false;
   std::thread counter([&] {
     while (!done) take_census(native_.tables(), 10);

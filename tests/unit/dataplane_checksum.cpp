@@ -26,7 +26,8 @@ TEST(Checksum, by_difference_is_the_one_from_scratch) {
   for (int round = 0; round < 20000; ++round) {
     // Bytes of a few values only, so that sums of 0 and 0xffff come up.
     test::Bytes bytes(40);
-    for (std::byte& byte : bytes) byte = static_cast<std::byte>(round % 2 == 0 ? random() : (random() % 2 == 0 ? 0x00 : 0xff));
+    for (std::byte& byte : bytes)
+      byte = static_cast<std::byte>(round % 2 == 0 ? random() : (random() % 2 == 0 ? 0x00 : 0xff));
     bytes[39] = std::byte{1};  // not all zero: no packet is
     const u16 before = from_scratch(bytes);
     const auto address = field_at<Be32>(bytes, 12);
@@ -35,7 +36,8 @@ TEST(Checksum, by_difference_is_the_one_from_scratch) {
     const Be16 new_port{static_cast<u16>(random() % 3 == 0 ? 0 : random())};
     std::memcpy(&bytes[12], &new_address, sizeof(new_address));
     std::memcpy(&bytes[22], &new_port, sizeof(new_port));
-    ASSERT_EQ(corrected(before, replaced(address, new_address) + replaced(port, new_port)), from_scratch(bytes)) << round;
+    ASSERT_EQ(corrected(before, replaced(address, new_address) + replaced(port, new_port)), from_scratch(bytes))
+        << round;
   }
 }
 

@@ -73,8 +73,8 @@ TEST(FlowEntry, changes_its_state_as_the_table_of_transitions_says) {
   for (const Transition& row : kTransitions) {
     for (std::size_t i = 0; i < kStates.size(); ++i) {
       EXPECT_EQ(next_state(kStates[i], row.flags, row.direction, row.later_tick), row.after[i])
-          << "state " << i << " flags " << int{row.flags} << " direction " << static_cast<int>(row.direction) << " later "
-          << row.later_tick;
+          << "state " << i << " flags " << int{row.flags} << " direction " << static_cast<int>(row.direction)
+          << " later " << row.later_tick;
     }
   }
 }

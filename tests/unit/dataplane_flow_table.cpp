@@ -12,7 +12,13 @@ namespace {
 constexpr u32 kBackends = 4;
 
 Sizes sizes_for(u32 flow_lines) {
-  return {.cpus = 1, .flow_lines = flow_lines, .services = 1, .backends = kBackends, .ring_lines = 2, .member_lines = 2, .index_lines = 2};
+  return {.cpus = 1,
+          .flow_lines = flow_lines,
+          .services = 1,
+          .backends = kBackends,
+          .ring_lines = 2,
+          .member_lines = 2,
+          .index_lines = 2};
 }
 
 /// A flow table and the packet path's functions on it.
@@ -29,7 +35,8 @@ class Table {
   EvictionClass insert(const FlowHash& hash, FlowState state) {
     const FlowPlace place = choose_place(engine_, hash, around_.tick);
     const EvictionClass displaced = eviction_class(place.value, around_.tick, tables().settings().timeouts);
-    const FlowEntry entry{.tag = hash.tag, .age = around_.tick & kAgeMask, .state = state, .backend = hash.tag % kBackends};
+    const FlowEntry entry{
+        .tag = hash.tag, .age = around_.tick & kAgeMask, .state = state, .backend = hash.tag % kBackends};
     EXPECT_TRUE(write_flow(engine_, place, entry, {.client = be32(hash.tag), .client_port = {}, .service_port = {}}));
     return displaced;
   }
@@ -51,7 +58,9 @@ class Table {
   native::NativeEngine<> engine_;
 };
 
-FlowHash hash_with(u32 tag, u32 line, u32 other_line) { return {.tag = tag, .line = line, .other_line = other_line, .ring = 0}; }
+FlowHash hash_with(u32 tag, u32 line, u32 other_line) {
+  return {.tag = tag, .line = line, .other_line = other_line, .ring = 0};
+}
 
 TEST(FlowTable, uses_the_second_line_only_when_the_first_holds_six) {
   Table table(4);
@@ -117,7 +126,8 @@ TEST(FlowTable, written_by_another_in_between_is_left_to_that_one) {
   const FlowHash hash = hash_with(1, 0, 1);
   const FlowPlace place = choose_place(table.engine(), hash, 100);
   table.insert(hash_with(2, 0, 1), FlowState::established);
-  EXPECT_FALSE(write_flow(table.engine(), place, {.tag = 1, .age = 0, .state = FlowState::half_open, .backend = 0}, {}));
+  EXPECT_FALSE(
+      write_flow(table.engine(), place, {.tag = 1, .age = 0, .state = FlowState::half_open, .backend = 0}, {}));
   EXPECT_NE(table.find(hash_with(2, 0, 1)).entry, nullptr);
 }
 

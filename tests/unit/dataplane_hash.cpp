@@ -29,7 +29,9 @@ FlowTuple one_client_many_ports(u32 i) {
   return {be32(0xc0000200U + (i >> 16U)), be32(0xc6336401U), be16(static_cast<u16>(i)), be16(80), 6};
 }
 FlowTuple many_clients_one_port(u32 i) { return {be32(0x0a000000U + i), be32(0xc6336401U), be16(40000), be16(80), 6}; }
-FlowTuple many_services(u32 i) { return {be32(0x0a000001U), be32(0xc6330000U + (i >> 8U)), be16(40000), be16(static_cast<u16>(i & 0xffU)), 6}; }
+FlowTuple many_services(u32 i) {
+  return {be32(0x0a000001U), be32(0xc6330000U + (i >> 8U)), be16(40000), be16(static_cast<u16>(i & 0xffU)), 6};
+}
 
 class Spread : public testing::TestWithParam<FlowTuple (*)(u32)> {};
 INSTANTIATE_TEST_SUITE_P(of, Spread, testing::Values(one_client_many_ports, many_clients_one_port, many_services));

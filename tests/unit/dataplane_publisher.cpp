@@ -21,7 +21,9 @@ constexpr core::Sizes kSizes{
 class PublisherCase : public testing::Test {
  protected:
   [[nodiscard]] const Tables& tables() const { return engine_->tables(); }
-  Published publish(const std::vector<Service>& services) { return publisher_.publish(test::desired(services)).value(); }
+  Published publish(const std::vector<Service>& services) {
+    return publisher_.publish(test::desired(services)).value();
+  }
 
   [[nodiscard]] std::vector<test::Bytes> contents() const {
     std::vector<test::Bytes> copies;
@@ -36,7 +38,8 @@ class PublisherCase : public testing::Test {
     const core::Service& service = tables().services_of(tables().active())[id];
     std::vector<core::Be32> addresses;
     for (std::uint32_t slot = 0; slot < service.ring.length; ++slot) {
-      addresses.push_back(tables().backends()[tables().member(service, tables().ring_entry(service.ring, slot))].address.words[0]);
+      addresses.push_back(
+          tables().backends()[tables().member(service, tables().ring_entry(service.ring, slot))].address.words[0]);
     }
     return addresses;
   }
@@ -62,7 +65,8 @@ TEST_F(PublisherCase, ids_and_numbers_stay_when_others_come_and_go) {
   EXPECT_EQ(second.services[2].id, first.services[0].id);
   EXPECT_EQ(second.services[2].backends, first.services[0].backends);
   EXPECT_EQ(second.services[0].id, first.services[1].id);
-  EXPECT_TRUE(std::equal(first.services[1].backends.begin(), first.services[1].backends.end(), second.services[0].backends.begin()));
+  EXPECT_TRUE(std::equal(first.services[1].backends.begin(), first.services[1].backends.end(),
+                         second.services[0].backends.begin()));
 }
 
 TEST_F(PublisherCase, a_new_publisher_finds_ids_and_numbers_again) {
@@ -90,10 +94,12 @@ TEST_F(PublisherCase, too_many_services_backends_or_slots_leave_everything_as_it
   publish({web()});
   const auto before = contents();
   std::vector<Service> services;
-  for (std::uint16_t port = 1; port <= 5; ++port) services.push_back(Service(kVip, port).direct().ring_length(32).backend("10.0.0.1"));
+  for (std::uint16_t port = 1; port <= 5; ++port)
+    services.push_back(Service(kVip, port).direct().ring_length(32).backend("10.0.0.1"));
   Service crowded = web();
   for (int i = 10; i < 20; ++i) crowded.backend("10.0.0." + std::to_string(i));
-  for (const auto& [wanted, key] : {std::pair{services, "dataplane.tables.services"}, {{crowded}, "dataplane.tables.backends"},
+  for (const auto& [wanted, key] : {std::pair{services, "dataplane.tables.services"},
+                                    {{crowded}, "dataplane.tables.backends"},
                                     {{web().ring_length(4096)}, "dataplane.tables.ring_slots"}}) {
     const auto refused = publisher_.publish(test::desired(wanted));
     ASSERT_TRUE(refused.has_error()) << key;
@@ -132,10 +138,12 @@ TEST_F(PublisherCase, a_backend_that_comes_back_before_its_release_has_its_numbe
 TEST_F(PublisherCase, the_id_of_a_removed_service_waits_for_its_last_flow) {
   const Published first = publish({web(), mail()});
   publish({mail()});
-  EXPECT_NE(publish({mail(), Service(kVip, 443).direct().ring_length(32).backend("10.0.0.9")}).services[1].id, first.services[0].id);
+  EXPECT_NE(publish({mail(), Service(kVip, 443).direct().ring_length(32).backend("10.0.0.9")}).services[1].id,
+            first.services[0].id);
   publish({mail()});
   publisher_.release([](std::uint32_t) { return false; });
-  EXPECT_EQ(publish({mail(), Service(kVip, 8443).direct().ring_length(32).backend("10.0.0.9")}).services[1].id, first.services[0].id);
+  EXPECT_EQ(publish({mail(), Service(kVip, 8443).direct().ring_length(32).backend("10.0.0.9")}).services[1].id,
+            first.services[0].id);
 }
 
 TEST_F(PublisherCase, what_a_released_backend_has_counted_goes_to_its_service) {
@@ -152,7 +160,12 @@ TEST_F(PublisherCase, what_a_released_backend_has_counted_goes_to_its_service) {
 TEST_F(PublisherCase, room_for_rings_is_used_again_for_ever) {
   for (int i = 0; i < 10'000; ++i) {
     const auto weight = static_cast<std::uint32_t>(1 + i % 7);
-    const Service changing = Service(kVip, 80).nat().round_robin().ring_length(128).backend("10.0.0.1", {.weight = weight}).backend("10.0.0.2");
+    const Service changing = Service(kVip, 80)
+                                 .nat()
+                                 .round_robin()
+                                 .ring_length(128)
+                                 .backend("10.0.0.1", {.weight = weight})
+                                 .backend("10.0.0.2");
     const auto published = publisher_.publish(test::desired({changing, mail()}));
     ASSERT_TRUE(published.has_value()) << i << ": " << published.error().text();
     ASSERT_EQ(ring_of(published->services[0].id).size(), 128U);
@@ -162,8 +175,9 @@ TEST_F(PublisherCase, room_for_rings_is_used_again_for_ever) {
 
 TEST_F(PublisherCase, a_backend_that_changes_its_service_while_old_flows_end_can_be_published) {
   publish({web(), Service(kVip, 443).nat().ring_length(32).backend("10.0.0.3", {.port = 80})});
-  const auto moved = publisher_.publish(test::desired({Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1"),
-                                                       Service(kVip, 443).nat().ring_length(32).backend("10.0.0.2", {.port = 80})}));
+  const auto moved =
+      publisher_.publish(test::desired({Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1"),
+                                        Service(kVip, 443).nat().ring_length(32).backend("10.0.0.2", {.port = 80})}));
   EXPECT_TRUE(moved.has_value()) << moved.error().text();
 }
 
@@ -189,7 +203,8 @@ class Interfaces : public testing::Test {
 
   void publish(const std::set<std::uint32_t>& ifindexes) {
     DesiredState state;
-    for (const std::uint32_t ifindex : ifindexes) state.interfaces.push_back({.ifindex = ifindex, .mac = ifindex * 11ULL});
+    for (const std::uint32_t ifindex : ifindexes)
+      state.interfaces.push_back({.ifindex = ifindex, .mac = ifindex * 11ULL});
     engine_.watched.clear();
     std::set_intersection(ifindexes.begin(), ifindexes.end(), before_.begin(), before_.end(),
                           std::inserter(engine_.watched, engine_.watched.begin()));
@@ -197,7 +212,8 @@ class Interfaces : public testing::Test {
     before_ = ifindexes;
     for (const std::uint32_t ifindex : ifindexes) EXPECT_TRUE(engine_.sees(ifindex)) << ifindex;
     const auto places = engine_.tables().interfaces();
-    const auto used = std::count_if(places.begin(), places.end(), [](const core::Interface& place) { return place.ifindex != 0; });
+    const auto used =
+        std::count_if(places.begin(), places.end(), [](const core::Interface& place) { return place.ifindex != 0; });
     EXPECT_EQ(static_cast<std::size_t>(used), ifindexes.size()) << "none is left behind";
   }
 

@@ -12,13 +12,15 @@
 namespace astil::dataplane {
 namespace {
 
-constexpr core::Sizes kSizes{.cpus = 1, .flow_lines = 2, .services = 4, .backends = 4, .ring_lines = 4, .member_lines = 4, .index_lines = 16384};
+constexpr core::Sizes kSizes{
+    .cpus = 1, .flow_lines = 2, .services = 4, .backends = 4, .ring_lines = 4, .member_lines = 4, .index_lines = 16384};
 
 std::vector<IndexKey> random_keys(std::size_t count) {
   std::mt19937 random(3);
   std::vector<IndexKey> keys;
   for (std::uint32_t i = 0; i < count; ++i) {
-    keys.push_back({core::be32(0x0a000000U + static_cast<std::uint32_t>(random() % (1U << 24U))), core::be16(static_cast<std::uint16_t>(i)), 6,
+    keys.push_back({core::be32(0x0a000000U + static_cast<std::uint32_t>(random() % (1U << 24U))),
+                    core::be16(static_cast<std::uint16_t>(i)), 6,
                     i % 3 == 0 ? core::IndexKind::reply : core::IndexKind::service, i});
   }
   return keys;
@@ -32,7 +34,8 @@ class Index : public testing::Test {
     const native::Surroundings around;
     native::NativeEngine<> engine(native_.tables(), frame, around);
     const std::uint32_t seed = native_.tables().settings().generations[generation].seed;
-    return core::detail::look_up(engine, generation, core::index_hash(key.address, key.port, key.protocol, key.kind, seed));
+    return core::detail::look_up(engine, generation,
+                                 core::index_hash(key.address, key.port, key.protocol, key.kind, seed));
   }
 
   native::NativeDataplane native_{kSizes};

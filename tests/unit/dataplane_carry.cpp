@@ -1,0 +1,143 @@
+// Services, flows and counters move to tables of another size, and every connection keeps its backend.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "dataplane/census.hpp"
+#include "dataplane/publisher.hpp"
+#include "tests/packets/world.hpp"
+
+namespace astil::dataplane {
+namespace {
+
+using test::kAck;
+using test::kClient;
+using test::kSyn;
+using test::Packet;
+using test::Service;
+using test::World;
+
+constexpr std::string_view kVip = "198.51.100.1";
+
+Packet from_client(std::uint16_t port, std::uint16_t service_port, std::uint8_t flags) {
+  return Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(kClient, kVip).tcp(port, service_port, flags);
+}
+
+core::Sizes other_sizes() {
+  core::Sizes sizes = test::small_sizes();
+  sizes.flow_lines = 512;
+  sizes.services = 40;
+  sizes.backends = 100;
+  sizes.ring_lines = 128;
+  sizes.index_lines = 256;
+  return sizes;
+}
+
+class Carry : public testing::Test {
+ protected:
+  /// A world whose numbers are not those that a new one would give: something came and went before.
+  void SetUp() override {
+    old_.publish({Service(kVip, 9).direct().backend("10.0.0.99")});
+    old_.publish(services());
+    for (std::uint16_t port = 1000; port < 1200; ++port) old_.send(from_client(port, port % 2 == 0 ? 80 : 81, kSyn));
+  }
+
+  static std::vector<Service> services() {
+    return {Service(kVip, 81).direct().backend("10.0.0.1").backend("10.0.0.2"), Service(kVip, 80)
+                                                                                    .nat()
+                                                                                    .round_robin()
+                                                                                    .backend("10.0.0.1", {.weight = 2})
+                                                                                    .backend("10.0.0.2")
+                                                                                    .backend("10.0.0.3")};
+  }
+
+  static core::Be32 home(const World& world, std::uint16_t port) {
+    const auto flow = world.flow(kClient, port, kVip, port % 2 == 0 ? 80 : 81);
+    return flow ? world.backend_address(flow->backend) : core::Be32{};
+  }
+
+  World old_{test::native_engine(test::small_sizes())};
+  World new_{test::native_engine(other_sizes())};
+};
+
+TEST_F(Carry, of_services_keeps_ring_wheel_and_backends) {
+  const DesiredState before = read_state(old_.tables());
+  ASSERT_TRUE(new_.publisher().publish(before).has_value());
+  const DesiredState after = read_state(new_.tables());
+  ASSERT_EQ(after.services.size(), 2U);
+  EXPECT_EQ(after.interfaces, before.interfaces);
+  const auto ring_addresses = [](const ServiceState& state) {
+    std::vector<core::Be32> addresses;
+    for (const std::uint16_t slot : state.ring) addresses.push_back(state.backends[slot].address.words[0]);
+    for (const std::uint16_t slot : state.wheel) addresses.push_back(state.backends[slot].address.words[0]);
+    return addresses;
+  };
+  for (const ServiceState& service : before.services) {
+    const auto same = std::find_if(after.services.begin(), after.services.end(),
+                                   [&](const ServiceState& other) { return other.key == service.key; });
+    ASSERT_NE(same, after.services.end());
+    EXPECT_EQ(same->backends.size(), service.backends.size());
+    EXPECT_EQ(ring_addresses(*same), ring_addresses(service));
+    EXPECT_EQ(same->forwarding, service.forwarding);
+    EXPECT_EQ(same->scheduler, service.scheduler);
+  }
+}
+
+TEST_F(Carry, of_flows_keeps_every_one_with_its_backend) {
+  ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
+  const Carried carried = carry_flows(old_.tables(), new_.tables(), 0);
+  EXPECT_EQ(carried.flows, 200U);
+  EXPECT_EQ(carried.without, 0U);
+  for (std::uint16_t port = 1000; port < 1200; ++port) {
+    ASSERT_NE(home(old_, port), core::Be32{});
+    EXPECT_EQ(home(new_, port), home(old_, port));
+    new_.send(from_client(port, port % 2 == 0 ? 80 : 81, kAck));
+    EXPECT_EQ(home(new_, port), home(old_, port));
+  }
+}
+
+TEST_F(Carry, a_second_time_brings_only_what_is_new) {
+  ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
+  carry_flows(old_.tables(), new_.tables(), 0);
+  old_.send(from_client(5000, 80, kSyn));
+  const Carried again = carry_flows(old_.tables(), new_.tables(), 0);
+  EXPECT_EQ(again.flows, 1U);
+  EXPECT_EQ(again.known, 200U);
+  EXPECT_EQ(home(new_, 5000), home(old_, 5000));
+}
+
+TEST_F(Carry, of_a_retired_backends_flows_keeps_them_too) {
+  old_.publish({Service(kVip, 80).nat().backend("10.0.0.7")});
+  ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
+  const Carried carried = carry_flows(old_.tables(), new_.tables(), 0);
+  EXPECT_EQ(carried.flows, 100U) << "of the service that is left";
+  for (std::uint16_t port = 1000; port < 1200; port = static_cast<std::uint16_t>(port + 2)) {
+    EXPECT_EQ(home(new_, port), home(old_, port));
+  }
+  new_.publish({Service(kVip, 80).nat().backend("10.0.0.7")});
+  EXPECT_EQ(new_.publisher().retired().size(), 3U);
+}
+
+TEST_F(Carry, of_counters_loses_none) {
+  old_.send(from_client(1, 12345, kSyn));
+  ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
+  carry_counters(old_.tables(), new_.tables());
+  const auto packets = [](const World& world) {
+    std::map<std::pair<std::uint32_t, std::uint16_t>, std::uint64_t> by_use;
+    const Tables& tables = world.tables();
+    for (std::uint32_t number = 0; number < tables.sizes.backends; ++number) {
+      const core::Backend& backend = tables.backends()[number];
+      if (backend.service >= tables.sizes.services) continue;
+      const core::Service& service = tables.services_of(tables.active())[backend.service];
+      if (service.in_use == 0) continue;
+      by_use[{raw(backend.address.words[0]), host(service.port)}] = tables.sum_counter(number).packets;
+    }
+    return by_use;
+  };
+  EXPECT_EQ(packets(new_), packets(old_));
+  EXPECT_EQ(new_.counted(core::Reason::no_service), old_.counted(core::Reason::no_service));
+  EXPECT_NE(new_.counted(core::Reason::no_service), 0U);
+}
+
+}  // namespace
+}  // namespace astil::dataplane
