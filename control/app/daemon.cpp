@@ -15,8 +15,10 @@ namespace {
 /// down.
 constexpr std::chrono::milliseconds kSettleLimit{800};
 
-/// The packet path can ask for a neighbour with every packet; the kernel is asked so often at most.
-constexpr std::chrono::milliseconds kResolveInterval{10};
+/// The packet path can ask for a neighbour with every packet; the kernel is asked for each once in this time, and for
+/// so many at most.
+constexpr std::chrono::milliseconds kResolveInterval{100};
+constexpr std::size_t kResolvesAtOnce = 256;
 
 }  // namespace
 
@@ -189,8 +191,11 @@ void Daemon::stop_watching_events() {
 
 void Daemon::on_neighbour_wanted(const core::NeighbourWanted& wanted) {
   const auto now = std::chrono::steady_clock::now();
-  if (now < resolve_allowed_at_) return;
-  resolve_allowed_at_ = now + kResolveInterval;
+  if (now - resolving_since_ >= kResolveInterval) {
+    resolving_.clear();
+    resolving_since_ = now;
+  }
+  if (resolving_.size() >= kResolvesAtOnce || !resolving_.insert(wanted.address).second) return;
   network_->resolve(boost::asio::ip::address_v4(core::host(wanted.address)), wanted.interface);
 }
 

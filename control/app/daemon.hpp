@@ -104,7 +104,8 @@ class Daemon final : public api::Daemon {
   bool reconcile_requested_ = false;
   bool detached_ = false;
   std::string last_error_;  ///< of reconciling; empty: all is as wanted
-  std::chrono::steady_clock::time_point resolve_allowed_at_{};
+  std::chrono::steady_clock::time_point resolving_since_{};
+  std::set<core::Be32> resolving_;                      ///< neighbours that were asked for since then
   std::map<std::uint32_t, Labels> labels_;              ///< by backend number; of retired ones as they were called last
   std::map<std::uint32_t, std::string> service_names_;  ///< by service id
 };

@@ -82,15 +82,15 @@ TEST_P(Connections, opened_again_after_their_end_are_placed_anew) {
 
 TEST_P(Connections, that_expired_are_placed_anew_by_a_syn) {
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
-  world().send(from_client(1000, kSyn));
+  world().send(from_client(1001, kSyn));
   world().publish(
       {Service(kVip, 80).nat().backend("10.0.0.1").backend("10.0.0.2", {.weight = 1000}).ring_length(4096)});
   world().let_pass(3);
-  world().send(from_client(1000, kSyn));
-  EXPECT_EQ(home(1000), ip("10.0.0.1")) << "64 s are not over";
+  world().send(from_client(1001, kSyn));
+  EXPECT_EQ(home(1001), ip("10.0.0.1")) << "64 s are not over";
   world().let_pass(5);
-  world().send(from_client(1000, kSyn));
-  EXPECT_EQ(home(1000), ip("10.0.0.2"));
+  world().send(from_client(1001, kSyn));
+  EXPECT_EQ(home(1001), ip("10.0.0.2"));
 }
 
 TEST_P(Connections, with_the_tag_of_another_share_its_backend) {
