@@ -1,10 +1,28 @@
 #include "dataplane/service_index.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
 
 namespace astil::dataplane {
+namespace {
+
+bool same_place(const IndexKey& a, const IndexKey& b) {
+  return a.address == b.address && a.port == b.port && a.protocol == b.protocol && a.kind == b.kind;
+}
+
+Error taken_twice(const IndexKey& key) {
+  std::array<char, INET_ADDRSTRLEN> address{};
+  ::inet_ntop(AF_INET, &key.address, address.data(), address.size());
+  const std::string place = std::string(address.data()) + ":" + std::to_string(host(key.port));
+  if (key.kind == core::IndexKind::service) return {"two services have the address " + place, {}};
+  return {"the backend " + place + " is wanted by one nat service while another one has it, or still has flows there",
+          "wait until those flows have ended, or give the backend another port for the new service"};
+}
+
+}  // namespace
 
 bool ServiceIndex::fill(const std::vector<IndexKey>& keys, std::uint32_t lines, std::uint32_t seed) {
   lines_.assign(lines, {});
@@ -27,6 +45,8 @@ bool ServiceIndex::fill(const std::vector<IndexKey>& keys, std::uint32_t lines, 
 Result<ServiceIndex> ServiceIndex::build(std::vector<IndexKey> keys, std::uint32_t max_lines) {
   constexpr std::uint32_t kSeeds = 32;
   std::sort(keys.begin(), keys.end());
+  const auto twice = std::adjacent_find(keys.begin(), keys.end(), same_place);
+  if (twice != keys.end()) return taken_twice(*twice);
   ServiceIndex index;
   index.generation_.has_replies =
       std::any_of(keys.begin(), keys.end(), [](const IndexKey& key) { return key.kind == core::IndexKind::reply; }) ? 1

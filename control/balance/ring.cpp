@@ -45,10 +45,15 @@ void fill(std::vector<std::uint16_t>& ring, std::span<const RingMember> members,
   const double greatest = greatest_weight(members);
   std::vector<Permutation> permutations;
   for (const RingMember& member : members) permutations.emplace_back(member.identity, length);
+  // By identity: the order in which members are named must not matter.
+  std::vector<std::size_t> order(members.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return members[a].identity < members[b].identity; });
   std::vector<double> credit(members.size(), 0);
   std::uint64_t left = std::accumulate(due.begin(), due.end(), std::uint64_t{0});
   while (left > 0) {
-    for (std::size_t i = 0; i < members.size(); ++i) {
+    for (const std::size_t i : order) {
       credit[i] += members[i].weight / greatest;
       for (; credit[i] >= 1 && due[i] > 0; credit[i] -= 1) {
         std::uint32_t slot = permutations[i].take();

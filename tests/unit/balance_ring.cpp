@@ -97,8 +97,9 @@ TEST(Ring, spreads_a_member_over_the_whole_length) {
   const auto ring = make_ring(members_of({1, 1, 1, 1}), 4096);
   for (std::size_t part = 0; part < 16; ++part) {
     const auto begin = ring.begin() + static_cast<std::ptrdiff_t>(part * 256);
-    for (std::uint16_t member = 0; member < 4; ++member)
-      EXPECT_NEAR(std::count(begin, begin + 256, member), 64, 45) << part;
+    for (std::uint16_t member = 0; member < 4; ++member) {
+      EXPECT_NEAR(static_cast<double>(std::count(begin, begin + 256, member)), 64, 45) << part;
+    }
   }
 }
 
@@ -161,12 +162,18 @@ TEST(PatchedRing, of_twice_the_length_moves_only_what_the_shorter_one_had_rounde
   expect_shares(patched.slots, members);
 }
 
-TEST(Wheel, gives_everyone_its_turns_and_none_in_a_row_where_it_need_not) {
-  const auto wheel = make_wheel(members_of({2, 1, 1}));
-  EXPECT_EQ(wheel, (std::vector<std::uint16_t>{0, 1, 2, 0}));
-  const auto longer = make_wheel(members_of({5, 3, 2}));
-  EXPECT_EQ(counts_of(longer, 3), (std::vector<std::uint32_t>{5, 3, 2}));
-  for (std::size_t turn = 1; turn < longer.size(); ++turn) EXPECT_NE(longer[turn], longer[turn - 1]) << turn;
+TEST(Wheel, gives_everyone_its_turns_spread_evenly) {
+  EXPECT_EQ(make_wheel(members_of({2, 1, 1})), (std::vector<std::uint16_t>{0, 1, 2, 0}));
+  const std::vector<std::uint32_t> weights{5, 3, 2};
+  const auto wheel = make_wheel(members_of(weights));
+  EXPECT_EQ(counts_of(wheel, 3), weights);
+  std::vector<double> taken(3, 0);
+  for (std::size_t turn = 0; turn < wheel.size(); ++turn) {
+    ++taken[wheel[turn]];
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_LT(std::abs(taken[i] - static_cast<double>(turn + 1) * weights[i] / 10), 1) << turn;
+    }
+  }
 }
 
 TEST(Wheel, is_as_short_as_the_weights_allow) {

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <thread>
 
-#include "dataplane/core/flow_table.hpp"
+#include "dataplane/native/native_dataplane.hpp"
 #include "tests/packets/world.hpp"
 
 namespace astil::dataplane {
@@ -97,8 +97,6 @@ class Concurrency : public testing::Test {
     sizes.flow_lines = 4096;
     return sizes;
   }
-
-  static core::Be32 client(std::uint32_t path) { return core::be32(0x0a010000U + path); }
 
   /// Opens flows of a path of its own, and sends more packets of each.
   void send_packets(std::uint32_t path) {

@@ -60,10 +60,8 @@ TEST_P(Spread, of_second_lines_is_even_among_flows_of_one_first_line) {
     ++flows;
   }
   EXPECT_EQ(second[5], 0U);
-  for (u32 line = 0; line < 32; ++line) {
-    // Odd steps only: half of the lines can be the other one.
-    if (line % 2 == 0) EXPECT_NEAR(second[line], flows / 16.0, 6 * std::sqrt(flows / 16.0)) << line;
-  }
+  // The step between the two is odd: half of the lines can be the other one.
+  for (u32 line = 0; line < 32; line += 2) EXPECT_NEAR(second[line], flows / 16.0, 6 * std::sqrt(flows / 16.0)) << line;
 }
 
 TEST_P(Spread, is_even_over_a_ring_and_independent_of_lines) {

@@ -173,12 +173,18 @@ TEST_F(PublisherCase, room_for_rings_is_used_again_for_ever) {
   EXPECT_EQ(ring_of(1).size(), 32U);
 }
 
-TEST_F(PublisherCase, a_backend_that_changes_its_service_while_old_flows_end_can_be_published) {
-  publish({web(), Service(kVip, 443).nat().ring_length(32).backend("10.0.0.3", {.port = 80})});
-  const auto moved =
-      publisher_.publish(test::desired({Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1"),
-                                        Service(kVip, 443).nat().ring_length(32).backend("10.0.0.2", {.port = 80})}));
-  EXPECT_TRUE(moved.has_value()) << moved.error().text();
+TEST_F(PublisherCase, a_backend_that_changes_its_nat_service_waits_for_its_old_flows) {
+  const auto other = [](std::string_view backend) {
+    return Service(kVip, 443).nat().ring_length(32).backend(backend, {.port = 80});
+  };
+  const Service less = Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1");
+  publish({web(), other("10.0.0.3")});
+  const auto refused = publisher_.publish(test::desired({less, other("10.0.0.2")}));
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_NE(refused.error().what.find("10.0.0.2:80"), std::string::npos) << refused.error().text();
+  publish({less, other("10.0.0.3")});
+  publisher_.release([](std::uint32_t) { return false; });
+  EXPECT_TRUE(publisher_.publish(test::desired({less, other("10.0.0.2")})).has_value());
 }
 
 /// An engine that looks, whenever the publisher waits for readers, whether packets of some interfaces are seen.
