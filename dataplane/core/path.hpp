@@ -57,7 +57,7 @@ ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet& packet, const Serv
 template <class Engine>
 ASTIL_INLINE Verdict to_client(Engine& engine, const Packet& packet, const Match& match, const FlowTuple& flow) {
   const Service& service = *match.service;
-  if (!is_known_reply(engine, packet, service, flow, match.backend)) return {.reason = Reason::unknown_reply};
+  if (!is_known_reply(engine, packet, flow, match.backend)) return {.reason = Reason::unknown_reply};
   const NextHop hop = engine.route(packet.destination, service.address.words[0], packet.length);
   if (hop.status == NextHop::Status::no_neighbour) {
     engine.want_neighbour(hop.neighbour, hop.interface);

@@ -128,21 +128,14 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet, const Service&
   return chosen;
 }
 
-/// Is a backend's packet a reply of a flow that we sent there? Notes what it says of the flow's state. While flows are
-/// carried from other tables, one that is not here yet is where the ring says, as it is there.
+/// Is a backend's packet a reply of a flow that we sent there? Notes what it says of the flow's state.
 template <class Engine>
-ASTIL_INLINE bool is_known_reply(Engine& engine, const Packet& packet, const Service& service, const FlowTuple& flow,
-                                 u32 backend) {
+ASTIL_INLINE bool is_known_reply(Engine& engine, const Packet& packet, const FlowTuple& flow, u32 backend) {
   const Settings* settings = engine.settings();
   const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
   const FlowPlace place = find_flow(engine, hash);
   engine.saw_flow(place, hash);
-  if (place.entry == nullptr) {
-    if (settings->header.ring_only == 0 || service.ring.length == 0) return false;
-    const u32 slot = ring_slot(hash.ring, service.ring.length);
-    return detail::at_slot(engine, service, Scheduler::maglev, service.ring, slot).number == backend;
-  }
-  if (backend_of(place.value) != backend) return false;
+  if (place.entry == nullptr || backend_of(place.value) != backend) return false;
   detail::touch(engine, place, packet.tcp_flags, Direction::from_backend);
   return true;
 }
