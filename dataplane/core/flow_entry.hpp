@@ -75,8 +75,8 @@ constexpr FlowState next_state(FlowState state, u8 flags, Direction direction, b
 /// What a full line gives up first: the highest class.
 enum class EvictionClass : u8 { established = 0, closing = 1, half_open = 2, expired = 3, free = 4 };
 
-/// The class by state, 4 bits each.
-inline constexpr u32 kClassByState = 0x41102224U;
+/// The class by state, 4 bits each. A claimed entry counts as established: its claimer is about to write it.
+inline constexpr u32 kClassByState = 0x41102204U;
 
 /// Without a branch, since the victim is looked for among 16 entries.
 constexpr EvictionClass eviction_class(u64 entry, u32 tick, const u16 (&timeouts)[kFlowStates]) {

@@ -1,6 +1,7 @@
 // The flow table: which backend has a connection. Lines of one cache line with 8 entries of 8 bytes; a flow has two
 // candidate lines, and the second is used only when the first holds 6 or more. No locks: an entry changes only by an
-// 8-byte compare-and-swap, whoever changes it. See docs/decisions/0002-flow-table.md.
+// 8-byte compare-and-swap, whoever changes it, but for a claimed one, which its claimer alone writes. See
+// docs/decisions/0002-flow-table.md.
 #pragma once
 
 #include "dataplane/core/flow_entry.hpp"

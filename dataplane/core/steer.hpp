@@ -52,6 +52,7 @@ ASTIL_INLINE void touch(Engine& engine, const FlowPlace& place, u8 tcp_flags, Di
   FlowEntry entry = unpack(place.value);
   const bool plain = (tcp_flags & (kTcpFin | kTcpSyn | kTcpRst)) == 0;
   if (plain && tick == entry.age && entry.state != FlowState::answered) return;
+  if (entry.state == FlowState::claimed) return;  // its claimer's alone
   const FlowState state = next_state(entry.state, tcp_flags, direction, tick != entry.age);
   if (tick == entry.age && state == entry.state) return;
   entry.age = tick;

@@ -114,7 +114,7 @@ TEST(FlowEntry, is_given_up_in_the_order_free_expired_half_open_closing_establis
   EXPECT_GT(rank(entry(closing, 500)), rank(entry(established, 100)));
   EXPECT_GT(rank(entry(established, 100)), rank(entry(established, 101)));
   EXPECT_EQ(eviction_class(entry(answered, 500), 500, kTimeouts), EvictionClass::half_open);
-  EXPECT_EQ(eviction_class(entry(claimed, 500), 500, kTimeouts), EvictionClass::half_open);
+  EXPECT_EQ(eviction_class(entry(claimed, 500), 500, kTimeouts), EvictionClass::established);
   EXPECT_EQ(eviction_class(entry(closed, 500), 500, kTimeouts), EvictionClass::closing);
   EXPECT_EQ(class_of_rank(rank(entry(closing, 500))), EvictionClass::closing);
 }
