@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
+#include "dataplane/core/hash.hpp"
 #include "dataplane/tables.hpp"
 
 namespace astil::dataplane {
@@ -22,26 +24,16 @@ Census take_census(const Tables& tables, std::uint32_t tick);
 
 /// One flow, as tools show it.
 struct FlowRecord {
+  std::size_t slot = 0;  ///< of the table
   core::FlowEntry entry;
   core::FlowKey key;
   std::uint32_t idle_seconds = 0;
 };
 
+/// The connection that an entry with this key stands for; none where the backend or its service is not in the tables.
+std::optional<core::FlowTuple> tuple_of(const Tables& tables, std::uint32_t backend, const core::FlowKey& key);
+
 /// Calls `take` for each flow whose key fits its entry, until it returns false.
 void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<bool(const FlowRecord&)>& take);
-
-/// Carries flows from one set of tables to another, whose sizes may differ: by key, with backend numbers translated by
-/// service and address. What `to` knows already stays as it is there. Both must have published the services that the
-/// flows belong to, and have the same secret.
-struct Carried {
-  std::uint64_t flows = 0;    ///< written
-  std::uint64_t known = 0;    ///< stood in `to` already
-  std::uint64_t without = 0;  ///< their backend is not in `to`
-};
-Carried carry_flows(const Tables& from, const Tables& to, std::uint32_t tick);
-
-/// Carries what services and backends have counted, and the counts of reasons and events, to new tables, so that no
-/// metric goes back.
-void carry_counters(const Tables& from, const Tables& to);
 
 }  // namespace astil::dataplane

@@ -96,8 +96,12 @@ Result<void> Daemon::open_packet_path() {
   if (origin.kind == xdp::Origin::Kind::adopted)
     log::info("running packet path adopted", {{"instance", model_.instance}});
   if (origin.kind == xdp::Origin::Kind::carried) {
-    log::info("flows carried to new tables",
-              {{"why", origin.why}, {"flows", origin.carried.flows}, {"without_backend", origin.carried.without}});
+    for (const dataplane::Carried& carried : origin.carried) {
+      log::info("flows carried to new tables", {{"why", origin.why},
+                                                {"flows", carried.flows},
+                                                {"without_backend", carried.without},
+                                                {"crowded_out", carried.crowded}});
+    }
   }
   if (auto attached = attach_interfaces(); attached.has_error()) {
     if (origin.kind == xdp::Origin::Kind::fresh) (void)xdp::remove_instance(model_.instance);

@@ -23,6 +23,11 @@ void PacketPath::begin() {
   publisher_.emplace(*engine_);
   inherited_ = dataplane::read_state(engine_->tables());
   planner_.emplace(inherited_);
+  count_flows();
+}
+
+/// Takes the census again and again.
+void PacketPath::count_flows() {
   alive_ = std::make_shared<bool>(true);
   runner_.emplace(loop_, *engine_,
                   [this, alive = std::weak_ptr(alive_)](dataplane::Census census, std::uint64_t round) {
@@ -45,10 +50,12 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
 Result<void> PacketPath::resize(const core::Sizes& sizes) {
   xdp::Options options = options_;
   options.sizes = sizes;
+  runner_.reset();  // while flows are copied, no census takes any away
   auto engine = xdp::XdpDataplane::open(options);
-  if (engine.has_error()) return engine.error();
-  alive_.reset();
-  runner_.reset();
+  if (engine.has_error()) {
+    count_flows();
+    return engine.error();
+  }
   publisher_.reset();
   options_ = options;
   engine_ = std::move(*engine);

@@ -45,6 +45,7 @@ class PacketPath {
  private:
   PacketPath(boost::asio::io_context& loop, xdp::Options options, std::unique_ptr<xdp::XdpDataplane> engine);
   void begin();
+  void count_flows();
   void on_census(dataplane::Census census, std::uint64_t round);
 
   boost::asio::io_context& loop_;

@@ -101,6 +101,14 @@ ASTIL_SUBPROGRAM u32 astil_choose_victim(const FlowLine* first, const FlowLine* 
   return second_better ? kEntriesPerLine | (best[1] & 7U) : best[0] & 7U;
 }
 
+/// Has one of a flow's two lines a free place? Then no other flow has pushed it out.
+template <class Engine>
+ASTIL_INLINE bool has_room(Engine& engine, const FlowHash& hash) {
+  const FlowLine* first = engine.flow_line(hash.line);
+  const FlowLine* second = engine.flow_line(hash.other_line);
+  return first == nullptr || second == nullptr || (detail::free_places(*first) | detail::free_places(*second)) != 0;
+}
+
 /// Chooses the place for a new flow: in the first line while it is not crowded, else in either (astil_choose_victim).
 template <class Engine>
 ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowHash& hash, u32 tick) {

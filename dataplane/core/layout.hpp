@@ -53,10 +53,14 @@ constexpr bool operator==(const Sizes& a, const Sizes& b) {
 }
 
 /// The first 64 bytes of the settings are the same in every layout version, so that any daemon can tell what it found.
+///
+/// `ring_only` makes two sets of tables choose alike while flows are carried from one to the other: every scheduler
+/// places new flows by the ring, which both have; a port that is used again keeps its backend, which the copied flow
+/// says too; and a reply under nat whose flow has not been copied yet is known by the ring.
 struct LayoutHeader {
   u64 magic;           ///< kLayoutMagic once the tables are complete
   u32 layout_version;  ///< kLayoutVersion of whoever made them
-  u32 ring_only;       ///< not 0: every scheduler places new flows by the ring, while flows are carried to other tables
+  u32 ring_only;       ///< not 0: as above
   Sizes sizes;
   u64 reserved[2];
 };

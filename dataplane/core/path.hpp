@@ -53,17 +53,20 @@ ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet& packet, const Serv
   return emit(engine, backend.interface, destination, backend.source_mac, Reason::forwarded);
 }
 
-/// A reply under nat. One that is of no known flow stays as it is: probes and direct access to backends are not ours.
+/// A reply under nat. One that is of no flow stays as it is: probes and direct access to backends are not ours.
 template <class Engine>
 ASTIL_INLINE Verdict to_client(Engine& engine, const Packet& packet, const Match& match, const FlowTuple& flow) {
   const Service& service = *match.service;
-  if (!is_known_reply(engine, packet, flow, match.backend)) return {.reason = Reason::unknown_reply};
+  const ReplyOf reply = reply_of(engine, packet, service, flow, match.backend);
+  if (reply == ReplyOf::nobody) return {.reason = Reason::unknown_reply};
   const NextHop hop = engine.route(packet.destination, service.address.words[0], packet.length);
   if (hop.status == NextHop::Status::no_neighbour) {
     engine.want_neighbour(hop.neighbour, hop.interface);
     return {.reason = Reason::no_neighbour};
   }
-  if (hop.status != NextHop::Status::found) return {.reason = Reason::no_route};
+  // To an address of the balancer itself no route leads: a probe's answer.
+  if (hop.status != NextHop::Status::found)
+    return {.reason = reply == ReplyOf::known_flow ? Reason::no_route : Reason::unknown_reply};
   const Reason reason = rewrite_nat(engine, packet, Direction::from_backend, service.address.words[0], service.port);
   if (reason != Reason::count) return {.reason = reason};
   count_packet(engine, match.backend, packet.length);

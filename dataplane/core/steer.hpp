@@ -85,7 +85,7 @@ ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowHash& hash
   if (!write_flow(engine, place, entry, key)) count_event(engine, FlowEvent::contended);
 }
 
-/// Does a SYN that meets a known flow open a new connection (a port used again), so that the scheduler chooses anew?
+/// Does a SYN that meets a known flow open a new connection (a port used again)?
 template <class Engine>
 ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const FlowTuple& flow, const Backend& backend) {
   const bool ended = state_of(place.value) >= FlowState::closing ||
@@ -108,19 +108,20 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet, const Service&
   if (opens) expect_new_flow(engine, hash);
   FlowPlace place = find_flow(engine, hash);
   engine.saw_flow(place, hash);
+  Steering chosen;
   if (place.entry != nullptr) {
     const u32 number = backend_of(place.value);
     const Backend* backend = engine.backend(number);
-    if (backend != nullptr && backend->service == service.id) {
-      if (!opens || !detail::starts_over(engine, place, flow, *backend)) {
-        detail::touch(engine, place, packet.tcp_flags, Direction::from_client);
-        return {.backend = backend, .number = number};
-      }
-    } else {
+    if (backend == nullptr || backend->service != service.id) {
       place = {};  // another service's flow: that the tags are the same is a coincidence
+    } else if (!opens || !detail::starts_over(engine, place, flow, *backend)) {
+      detail::touch(engine, place, packet.tcp_flags, Direction::from_client);
+      return {.backend = backend, .number = number};
+    } else if (settings->header.ring_only != 0 && backend->in_rotation != 0) {
+      chosen = {.backend = backend, .number = number};  // as in the tables that were carried before this SYN came
     }
   }
-  Steering chosen = detail::schedule(engine, service, hash, opens);
+  if (chosen.backend == nullptr) chosen = detail::schedule(engine, service, hash, opens);
   if (chosen.backend == nullptr) return chosen;
   // A reset of an unknown connection opens none, and is not worth a place.
   if ((packet.tcp_flags & kTcpRst) != 0) return chosen;
@@ -129,16 +130,29 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet, const Service&
   return chosen;
 }
 
-/// Is a backend's packet a reply of a flow that we sent there? Notes what it says of the flow's state.
+/// Whose reply is it?
+enum class ReplyOf : u8 { known_flow, likely_flow, nobody };
+
+/// Is a backend's packet a reply of a flow that we sent there? Notes what it says of the flow's state. A flow that is
+/// not in the table may still be ours while flows are carried from other tables, or where full lines gave it up: then
+/// it is where the ring says.
 template <class Engine>
-ASTIL_INLINE bool is_known_reply(Engine& engine, const Packet& packet, const FlowTuple& flow, u32 backend) {
+ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet& packet, const Service& service, const FlowTuple& flow,
+                              u32 backend) {
   const Settings* settings = engine.settings();
   const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
   const FlowPlace place = find_flow(engine, hash);
   engine.saw_flow(place, hash);
-  if (place.entry == nullptr || backend_of(place.value) != backend) return false;
-  detail::touch(engine, place, packet.tcp_flags, Direction::from_backend);
-  return true;
+  if (place.entry != nullptr) {
+    if (backend_of(place.value) != backend) return ReplyOf::nobody;
+    detail::touch(engine, place, packet.tcp_flags, Direction::from_backend);
+    return ReplyOf::known_flow;
+  }
+  if (service.ring.length == 0) return ReplyOf::nobody;
+  if (settings->header.ring_only == 0 && has_room(engine, hash)) return ReplyOf::nobody;
+  const u32 slot = ring_slot(hash.ring, service.ring.length);
+  const Steering says = detail::at_slot(engine, service, Scheduler::maglev, service.ring, slot);
+  return says.backend != nullptr && says.number == backend ? ReplyOf::likely_flow : ReplyOf::nobody;
 }
 
 }  // namespace astil::core

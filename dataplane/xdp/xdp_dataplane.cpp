@@ -145,18 +145,9 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::open(const Options& asked) {
     (*engine)->origin_.why = difference(live.back().header, options);
   }
   if (adoptable) live.pop_back();
-  // The newest of the others last: where two know a flow, the first that brings it wins, so begin with it.
+  // Where two know a flow, the first that brings it wins: begin with the newest.
   std::reverse(live.begin(), live.end());
-  for (const PinnedTables& old : live) {
-    if (auto carried = (*engine)->carry_from(old); carried.has_error()) return carried.error();
-  }
-  if (auto taken = (*engine)->take_over_links(); taken.has_error()) return taken.error();
-  (*engine)->wait_for_readers();
-  for (const PinnedTables& old : live) {
-    if (auto carried = (*engine)->carry_from(old); carried.has_error()) return carried.error();
-    if (auto removed = remove_folder(old.folder); removed.has_error()) return removed.error();
-  }
-  (*engine)->tables().settings().header.ring_only = 0;
+  if (auto carried = (*engine)->replace(live); carried.has_error()) return carried.error();
   if (auto listening = (*engine)->listen(); listening.has_error()) return listening.error();
   return engine;
 }
@@ -185,7 +176,31 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::make(const Options& options,
   return std::unique_ptr<XdpDataplane>(new XdpDataplane(options, std::move(*object), std::move(*mapped)));
 }
 
-Result<void> XdpDataplane::carry_from(const PinnedTables& old) {
+/// Takes the place of the tables that run, and of their program: carries what they know, changes the links over,
+/// carries what changed meanwhile. With none: only the links.
+Result<void> XdpDataplane::replace(const std::vector<PinnedTables>& live) {
+  std::vector<std::unique_ptr<Predecessor>> predecessors;
+  for (const PinnedTables& old : live) {
+    auto predecessor = carry_services(old);
+    if (predecessor.has_error()) return predecessor.error();
+    (*predecessor)->flows.carry(tick());
+    predecessors.push_back(std::move(*predecessor));
+  }
+  if (auto taken = take_over_links(); taken.has_error()) return taken.error();
+  wait_for_readers();
+  for (std::size_t i = 0; i < live.size(); ++i) {
+    dataplane::FlowCarrier& flows = predecessors[i]->flows;
+    flows.carry(tick());
+    origin_.carried.push_back(flows.carried());
+    dataplane::carry_counters(predecessors[i]->tables.tables(), tables());
+    if (auto removed = remove_folder(live[i].folder); removed.has_error()) return removed.error();
+  }
+  __atomic_store_n(&tables().settings().header.ring_only, 0, __ATOMIC_RELAXED);
+  return {};
+}
+
+/// Makes new tables hold what others hold, but for the flows; from now on both choose alike (LayoutHeader::ring_only).
+Result<std::unique_ptr<XdpDataplane::Predecessor>> XdpDataplane::carry_services(const PinnedTables& old) {
   if (!is_readable(old.header.layout_version)) {
     return Error{"the running packet path has layout version " + std::to_string(old.header.layout_version) +
                      ", whose flows this version can not read",
@@ -201,17 +216,11 @@ Result<void> XdpDataplane::carry_from(const PinnedTables& old) {
     if (auto published = publisher.publish(dataplane::read_state(from->tables())); published.has_error()) {
       return published.error().within("carry services to new tables");
     }
-    dataplane::carry_counters(from->tables(), tables());
   }
-  // Until the links have changed over, both place new flows where the ring says, which is the same in both.
   __atomic_store_n(&theirs.header.ring_only, 1, __ATOMIC_RELAXED);
   __atomic_store_n(&ours.header.ring_only, 1, __ATOMIC_RELAXED);
   wait_for_readers();
-  const dataplane::Carried carried = dataplane::carry_flows(from->tables(), tables(), tick());
-  origin_.carried.flows += carried.flows;
-  origin_.carried.known += carried.known;
-  origin_.carried.without += carried.without;
-  return {};
+  return std::make_unique<Predecessor>(std::move(*from), tables());
 }
 
 Result<void> XdpDataplane::take_over_links() {

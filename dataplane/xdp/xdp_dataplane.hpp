@@ -6,8 +6,8 @@
 //
 // Same layout and sizes: the tables are taken over, and the program of this build replaces the one that runs,
 // atomically. Other layout or sizes: new tables get the services, rings and flows of the old; the links change over;
-// what changed in the old tables meanwhile is carried again. During that time every scheduler places by the ring, so
-// that old and new agree.
+// what changed in the old tables meanwhile is carried again. During that time old and new tables choose alike
+// (LayoutHeader::ring_only).
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -16,7 +16,7 @@
 #include <filesystem>
 #include <map>
 
-#include "dataplane/census.hpp"
+#include "dataplane/carry.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/xdp/embedded_program.hpp"
 #include "dataplane/xdp/kernel_object.hpp"
@@ -34,8 +34,8 @@ struct Options {
 struct Origin {
   enum class Kind { fresh, adopted, carried };
   Kind kind = Kind::fresh;
-  dataplane::Carried carried{};
-  std::string why;  ///< for Kind::carried: what differed
+  std::vector<dataplane::Carried> carried;  ///< for Kind::carried: from each set of tables that was in use
+  std::string why;                          ///< likewise: what differed
 };
 
 class XdpDataplane final : public dataplane::Dataplane {
@@ -63,6 +63,12 @@ class XdpDataplane final : public dataplane::Dataplane {
     std::string hook;
     std::string why;
   };
+  /// Tables that were in use before.
+  struct Predecessor {
+    Predecessor(MappedTables from, const dataplane::Tables& to) : tables(std::move(from)), flows(tables.tables(), to) {}
+    MappedTables tables;
+    dataplane::FlowCarrier flows;
+  };
   struct FreeRing {
     void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
   };
@@ -70,7 +76,8 @@ class XdpDataplane final : public dataplane::Dataplane {
   XdpDataplane(Options options, KernelObject object, MappedTables mapped);
   static Result<std::unique_ptr<XdpDataplane>> adopt(const Options& options, const PinnedTables& live);
   static Result<std::unique_ptr<XdpDataplane>> make(const Options& options, std::uint32_t number);
-  Result<void> carry_from(const PinnedTables& old);
+  Result<void> replace(const std::vector<PinnedTables>& live);
+  Result<std::unique_ptr<Predecessor>> carry_services(const PinnedTables& old);
   Result<void> take_over_links();
   Result<void> listen();
   [[nodiscard]] std::filesystem::path folder() const;

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "dataplane/census.hpp"
+#include "dataplane/carry.hpp"
 #include "dataplane/publisher.hpp"
 #include "tests/packets/world.hpp"
 
@@ -12,6 +12,7 @@ namespace {
 
 using test::kAck;
 using test::kClient;
+using test::kFin;
 using test::kSyn;
 using test::Packet;
 using test::Service;
@@ -56,8 +57,16 @@ class Carry : public testing::Test {
     return flow ? world.backend_address(flow->backend) : core::Be32{};
   }
 
+  /// One more pass, and what came of all.
+  Carried carry(std::uint32_t tick = 0) {
+    if (!carrier_) carrier_.emplace(old_.tables(), new_.tables());
+    carrier_->carry(tick);
+    return carrier_->carried();
+  }
+
   World old_{test::native_engine(test::small_sizes())};
   World new_{test::native_engine(other_sizes())};
+  std::optional<FlowCarrier> carrier_;
 };
 
 TEST_F(Carry, of_services_keeps_ring_wheel_and_backends) {
@@ -85,7 +94,7 @@ TEST_F(Carry, of_services_keeps_ring_wheel_and_backends) {
 
 TEST_F(Carry, of_flows_keeps_every_one_with_its_backend) {
   ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
-  const Carried carried = carry_flows(old_.tables(), new_.tables(), 0);
+  const Carried carried = carry();
   EXPECT_EQ(carried.flows, 200U);
   EXPECT_EQ(carried.without, 0U);
   for (std::uint16_t port = 1000; port < 1200; ++port) {
@@ -98,18 +107,52 @@ TEST_F(Carry, of_flows_keeps_every_one_with_its_backend) {
 
 TEST_F(Carry, a_second_time_brings_only_what_is_new) {
   ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
-  carry_flows(old_.tables(), new_.tables(), 0);
+  carry();
   old_.send(from_client(5000, 80, kSyn));
-  const Carried again = carry_flows(old_.tables(), new_.tables(), 0);
-  EXPECT_EQ(again.flows, 1U);
+  const Carried again = carry();
+  EXPECT_EQ(again.flows, 201U);
   EXPECT_EQ(again.known, 200U);
   EXPECT_EQ(home(new_, 5000), home(old_, 5000));
+}
+
+TEST_F(Carry, a_second_time_brings_what_the_old_tables_have_learnt_since) {
+  ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
+  carry();
+  old_.send(from_client(1000, 80, kFin));
+  carry();
+  EXPECT_EQ(new_.flow(kClient, 1000, kVip, 80)->state, core::FlowState::closing);
+}
+
+TEST_F(Carry, a_second_time_leaves_what_packets_have_changed_in_the_new_tables) {
+  ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
+  carry();
+  new_.send(from_client(1000, 80, kFin));
+  carry();
+  EXPECT_EQ(new_.flow(kClient, 1000, kVip, 80)->state, core::FlowState::closing);
+}
+
+TEST_F(Carry, to_a_table_that_is_too_small_gives_up_the_least_worth) {
+  core::Sizes tiny = other_sizes();
+  tiny.flow_lines = 2;  // 16 places
+  World small(test::native_engine(tiny));
+  for (std::uint16_t port = 1010; port < 1150; ++port) old_.send(from_client(port, port % 2 == 0 ? 80 : 81, kFin));
+  for (int tick = 0; tick < 2; ++tick) {
+    for (std::uint16_t port = 1000; port < 1010; ++port) old_.send(from_client(port, port % 2 == 0 ? 80 : 81, kAck));
+    if (tick == 0) old_.let_pass(1);
+  }
+  ASSERT_TRUE(small.publisher().publish(read_state(old_.tables())).has_value());
+  FlowCarrier carrier(old_.tables(), small.tables());
+  carrier.carry(0);
+  EXPECT_NE(carrier.carried().crowded, 0U);
+  for (std::uint16_t port = 1000; port < 1010; ++port) {
+    EXPECT_TRUE(small.flow(kClient, port, kVip, port % 2 == 0 ? 80 : 81)) << "established: " << port;
+  }
 }
 
 TEST_F(Carry, of_a_retired_backends_flows_keeps_them_too) {
   old_.publish({Service(kVip, 80).nat().backend("10.0.0.7")});
   ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
-  const Carried carried = carry_flows(old_.tables(), new_.tables(), 0);
+  const Carried carried = carry();
   EXPECT_EQ(carried.flows, 100U) << "of the service that is left";
   for (std::uint16_t port = 1000; port < 1200; port = static_cast<std::uint16_t>(port + 2)) {
     EXPECT_EQ(home(new_, port), home(old_, port));

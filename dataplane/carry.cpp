@@ -1,0 +1,125 @@
+#include "dataplane/carry.hpp"
+
+#include <map>
+#include <optional>
+#include <tuple>
+
+#include "dataplane/core/flow_table.hpp"
+
+namespace astil::dataplane {
+namespace {
+
+using UseName = std::tuple<core::Be32, core::Be16, std::uint8_t, core::Be32, core::Be16>;
+
+/// A use of a backend by what it is called everywhere: the service's and the backend's ends.
+std::optional<UseName> name_of(const Tables& tables, std::uint32_t number) {
+  const core::Backend& backend = tables.backends()[number];
+  const std::uint32_t id = core::shared_load(backend.service);
+  if (id >= tables.sizes.services || tables.active() == core::kNoGeneration) return std::nullopt;
+  const core::Service& service = tables.services_of(tables.active())[id];
+  if (service.in_use == 0) return std::nullopt;
+  return UseName{service.address.words[0], service.port, service.protocol, backend.address.words[0], backend.port};
+}
+
+/// Numbers in `from` to numbers in `to`; core::kNoService: none.
+std::vector<std::uint32_t> translate_numbers(const Tables& from, const Tables& to) {
+  std::map<UseName, std::uint32_t> by_name;
+  for (std::uint32_t number = 0; number < to.sizes.backends; ++number) {
+    if (const auto name = name_of(to, number)) by_name[*name] = number;
+  }
+  std::vector<std::uint32_t> numbers(from.sizes.backends, core::kNoService);
+  for (std::uint32_t number = 0; number < from.sizes.backends; ++number) {
+    const auto name = name_of(from, number);
+    if (!name) continue;
+    if (const auto found = by_name.find(*name); found != by_name.end()) numbers[number] = found->second;
+  }
+  return numbers;
+}
+
+}  // namespace
+
+FlowCarrier::FlowCarrier(const Tables& from, const Tables& to)
+    : from_(from),
+      to_(to),
+      numbers_(translate_numbers(from, to)),
+      written_(from.flows().size() * core::kEntriesPerLine) {}
+
+/// What is given up last is worth most.
+std::uint32_t FlowCarrier::worth(std::uint64_t entry, std::uint32_t tick) const {
+  return ~core::eviction_rank(entry, tick, to_.settings().timeouts);
+}
+
+void FlowCarrier::carry(std::uint32_t tick) {
+  native::Frame no_frame({});
+  native::Surroundings around;
+  around.tick = tick;
+  native::NativeEngine<> engine(to_, no_frame, around);
+  visit_flows(from_, tick, [&](const FlowRecord& record) {
+    carry(engine, record);
+    return true;
+  });
+}
+
+void FlowCarrier::carry(native::NativeEngine<>& engine, const FlowRecord& record) {
+  const std::uint32_t number = numbers_[record.entry.backend];
+  const auto flow = number == core::kNoService ? std::nullopt : tuple_of(to_, number, record.key);
+  if (!flow) {
+    ++carried_.without;
+    return;
+  }
+  core::FlowEntry entry = record.entry;
+  entry.backend = number;
+  const std::uint64_t value = core::pack(entry);
+  const core::FlowHash hash = core::flow_hash(*flow, to_.settings().hash_key, to_.sizes.flow_lines - 1);
+  std::uint64_t& written = written_[record.slot];
+  // A place that a packet takes at the same moment is looked for again.
+  for (int tries = 0; tries < 8; ++tries) {
+    core::FlowPlace place = core::find_flow(engine, hash);
+    if (place.entry != nullptr && (place.value == value || place.value != written)) {
+      ++carried_.known;
+      return;
+    }
+    if (place.entry == nullptr) {
+      place = core::choose_place(engine, hash, engine.tick());
+      if (worth(place.value, engine.tick()) > worth(value, engine.tick())) {
+        ++carried_.crowded;
+        return;
+      }
+    }
+    if (core::write_flow(engine, place, entry, record.key)) {
+      ++carried_.flows;
+      written = value;
+      return;
+    }
+  }
+}
+
+void carry_counters(const Tables& from, const Tables& to) {
+  const auto add = [](core::Counter& to_counter, const core::Counter& counted) {
+    to_counter.packets += counted.packets;
+    to_counter.bytes += counted.bytes;
+    to_counter.connections += counted.connections;
+  };
+  const std::vector<std::uint32_t> numbers = translate_numbers(from, to);
+  for (std::uint32_t number = 0; number < from.sizes.backends; ++number) {
+    if (numbers[number] != core::kNoService) add(to.own_counters()[numbers[number]], from.sum_counter(number));
+  }
+  if (from.active() != core::kNoGeneration && to.active() != core::kNoGeneration) {
+    for (const core::Service& old : from.services_of(from.active())) {
+      for (const core::Service& service : to.services_of(to.active())) {
+        if (old.in_use == 0 || service.in_use == 0 || old.address != service.address || old.port != service.port)
+          continue;
+        add(to.own_counters()[to.sizes.backends + service.id], from.sum_counter(from.sizes.backends + old.id));
+      }
+    }
+  }
+  core::CpuRow& row = to.cpu_rows()[to.sizes.cpus];
+  for (std::size_t i = 0; i < static_cast<std::size_t>(core::Reason::count); ++i) {
+    row.reasons[i] += from.sum_reason(static_cast<core::Reason>(i));
+  }
+  for (std::size_t i = 0; i < static_cast<std::size_t>(core::FlowEvent::count); ++i) {
+    row.events[i] += from.sum_event(static_cast<core::FlowEvent>(i));
+  }
+}
+
+}  // namespace astil::dataplane

@@ -1,0 +1,49 @@
+// Carrying what one set of tables knows to another, whose sizes may differ. Both must have published the services that
+// the flows belong to, and have the same secret.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/census.hpp"
+#include "dataplane/native/native_engine.hpp"
+
+namespace astil::dataplane {
+
+/// What became of the flows of all passes.
+struct Carried {
+  std::uint64_t flows = 0;    ///< written
+  std::uint64_t known = 0;    ///< stood in the new tables already
+  std::uint64_t without = 0;  ///< their backend is not in the new tables
+  std::uint64_t crowded = 0;  ///< given up: their lines are full of flows that are worth more
+};
+
+/// Carries flows by key, with backend numbers translated by service and address. It is called twice: before packets
+/// meet the new tables and after. A flow that stands in the new tables as the first pass wrote it follows what the old
+/// ones have learnt since; one that packets have changed there, or that they brought, stays as it is.
+class FlowCarrier {
+ public:
+  /// Both must outlive it. Takes 8 bytes for each slot of `from`.
+  FlowCarrier(const Tables& from, const Tables& to);
+
+  /// One pass over all flows. `tick`: now.
+  void carry(std::uint32_t tick);
+
+  [[nodiscard]] const Carried& carried() const { return carried_; }
+
+ private:
+  void carry(native::NativeEngine<>& engine, const FlowRecord& record);
+  [[nodiscard]] std::uint32_t worth(std::uint64_t entry, std::uint32_t tick) const;
+
+  const Tables& from_;
+  const Tables& to_;
+  std::vector<std::uint32_t> numbers_;  ///< in `to`, by number in `from`; core::kNoService: none
+  std::vector<std::uint64_t> written_;  ///< the entry that the last pass wrote, by slot in `from`; 0: none
+  Carried carried_;
+};
+
+/// Carries what services and backends have counted, and the counts of reasons and events, to new tables, so that no
+/// metric goes back.
+void carry_counters(const Tables& from, const Tables& to);
+
+}  // namespace astil::dataplane
