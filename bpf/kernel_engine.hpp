@@ -12,18 +12,21 @@ using namespace astil::core;
 
 inline constexpr unsigned char kAddressFamilyInet = 2;  // AF_INET, whose header the BPF target can not include
 
+/// Placing a new flow is a function of its own: the path of a known flow has the registers for itself, and the verifier
+/// looks at each once.
+ASTIL_SUBPROGRAM u32 astil_place_flow(xdp_md* context, const astil::core::Opening* opening);
+
 class KernelEngine : public Silent {
  public:
-  ASTIL_INLINE KernelEngine(xdp_md* context, const Settings* settings)
-      : context_(context), settings_(settings), cpu_(current_cpu()) {}
+  ASTIL_INLINE explicit KernelEngine(xdp_md* context) : context_(context), cpu_(current_cpu()) {}
 
   ASTIL_INLINE u8* begin() { return reinterpret_cast<u8*>(static_cast<u64>(context_->data)); }
   ASTIL_INLINE u8* end() { return reinterpret_cast<u8*>(static_cast<u64>(context_->data_end)); }
   ASTIL_INLINE u32 ingress() { return context_->ingress_ifindex; }
   ASTIL_INLINE bool open_gap(u32 bytes) { return adjust_head(context_, -static_cast<int>(bytes)) == 0; }
-  ASTIL_INLINE u32 tick() { return static_cast<u32>((jiffies() * settings_->tick_multiplier) >> 32U); }
+  ASTIL_INLINE u32 tick() { return static_cast<u32>((jiffies() * ::settings.tick_multiplier) >> 32U); }
 
-  ASTIL_INLINE const Settings* settings() { return settings_; }
+  ASTIL_INLINE const Settings* settings() { return &::settings; }
   ASTIL_INLINE const IndexLine* index_line(u32 i) { return at<const IndexLine>(&::service_index, i); }
   ASTIL_INLINE const Service* service(u32 i) { return at<const Service>(&::services, i); }
   ASTIL_INLINE const Backend* backend(u32 i) { return at<const Backend>(&::backends, i); }
@@ -33,13 +36,14 @@ class KernelEngine : public Silent {
   ASTIL_INLINE CpuRow* cpu_row() { return at<CpuRow>(&::cpu_rows, cpu_); }
   ASTIL_INLINE Counter* counter(u32 slot) {
     return at<Counter>(&::counters,
-                       cpu_ * (settings_->header.sizes.backends + settings_->header.sizes.services) + slot);
+                       cpu_ * (::settings.header.sizes.backends + ::settings.header.sizes.services) + slot);
   }
 
   ASTIL_INLINE u64 next_turn(u32 service) {
     auto* cursor = at<Cursor>(&::cursors, service);
     return cursor == nullptr ? 0 : __sync_fetch_and_add(&cursor->turn, 1);
   }
+  ASTIL_INLINE Placement place(const Opening& opening) { return astil_place_flow(context_, &opening); }
   ASTIL_INLINE bool swap(u64* place, u64 before, u64 after) {
     return __sync_val_compare_and_swap(place, before, after) == before;
   }
@@ -87,9 +91,14 @@ class KernelEngine : public Silent {
   }
 
   xdp_md* context_;
-  const Settings* settings_;
   u32 cpu_;
 };
+
+ASTIL_SUBPROGRAM u32 astil_place_flow(xdp_md* context, const Opening* opening) {
+  if (opening == nullptr) return refused(Reason::internal);
+  KernelEngine engine(context);
+  return place_flow(engine, *opening);
+}
 
 /// Takes the packet through the path; the verdict in XDP's terms.
 ASTIL_INLINE int take(KernelEngine& engine, xdp_md* context) {

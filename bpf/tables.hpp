@@ -16,7 +16,8 @@
   };                                     \
   SEC(".maps") map_name##_map map_name
 
-ASTIL_ARRAY(settings, astil::core::Settings);
+// A variable, whose address the program knows: no look-up. libbpf makes a map of one record of the section.
+SEC(".data.settings") astil::core::Settings settings;
 ASTIL_ARRAY(service_index, astil::core::IndexLine);
 ASTIL_ARRAY(services, astil::core::Service);
 ASTIL_ARRAY(backends, astil::core::Backend);

@@ -74,13 +74,14 @@ void FlowCarrier::carry(native::NativeEngine<>& engine, const FlowRecord& record
   std::uint64_t& written = written_[record.slot];
   // A place that a packet takes at the same moment is looked for again.
   for (int tries = 0; tries < 8; ++tries) {
-    core::FlowPlace place = core::find_flow(engine, hash);
-    if (place.entry != nullptr && (place.value == value || place.value != written)) {
+    core::FlowLines lines = core::flow_lines(engine, hash, false);
+    core::FlowPlace place = core::find_flow(engine, hash, lines);
+    if (place.line != nullptr && (place.value == value || place.value != written)) {
       ++carried_.known;
       return;
     }
-    if (place.entry == nullptr) {
-      place = core::choose_place(engine, hash, engine.tick());
+    if (place.line == nullptr) {
+      place = core::choose_place(engine, lines, engine.tick());
       if (worth(place.value, engine.tick()) > worth(value, engine.tick())) {
         ++carried_.crowded;
         return;

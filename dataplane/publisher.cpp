@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "dataplane/core/rewrite.hpp"
 #include "dataplane/pool.hpp"
 #include "dataplane/service_index.hpp"
 
@@ -105,9 +106,7 @@ Result<Published> Publisher::publish(const DesiredState& desired) {
     write_rings(desired, plan);
     switch_to(plan);
   }
-  for (const auto& [key, use] : uses_) {
-    if (!use.wanted) store(tables_.backends()[use.number].in_rotation, std::uint8_t{0});
-  }
+  retire(plan);
   return Published{.services = plan.placed, .switched = !same};
 }
 
@@ -256,23 +255,41 @@ Result<void> Publisher::build_index(const DesiredState& desired, Plan& plan) con
 void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
   for (const auto& [key, number] : plan.new_uses) {
     core::Backend& record = tables_.backends()[number];
+    const Service& service = plan.records[key.service];
     record = {};
     record.address = key.address;
     record.port = be16(key.port);
     record.family = core::Family::ipv4;
+    record.service_address = service.address;
+    record.service_port = service.port;
+    record.service_protocol = service.protocol;
     record.service = key.service;
+  }
+  for (const auto& [key, use] : uses_) {
+    const Service& service = plan.records[key.service];
+    if (service.in_use != 0) store(tables_.backends()[use.number].forwarding, service.forwarding);
   }
   for (std::size_t i = 0; i < desired.services.size(); ++i) {
     for (std::size_t b = 0; b < desired.services[i].backends.size(); ++b) {
       const BackendUse& use = desired.services[i].backends[b];
       core::Backend& record = tables_.backends()[plan.placed[i].backends[b]];
       store(record.source.words[0], use.source.words[0]);
+      store(record.outer_sum, core::constant_outer_sum(use.source.words[0], record.address.words[0]));
       store(record.interface, use.interface);
       store(record.source_mac, use.source_mac);
       store(record.destination_mac, use.destination_mac);
       store(record.in_rotation, static_cast<std::uint8_t>(use.rotation));
       uses_[{plan.placed[i].id, use.address, use.port}].wanted = true;
     }
+  }
+}
+
+/// Uses that nobody wants keep their flows, but get no new ones; those of a removed service are nobody's.
+void Publisher::retire(const Plan& plan) {
+  for (const auto& [key, use] : uses_) {
+    core::Backend& record = tables_.backends()[use.number];
+    if (!use.wanted) store(record.in_rotation, std::uint8_t{0});
+    if (plan.records[key.service].in_use == 0) store(record.service_protocol, std::uint8_t{0});
   }
 }
 
@@ -297,8 +314,15 @@ void Publisher::switch_to(const Plan& plan) {
   const std::uint32_t next = tables_.active() == 0 ? 1 : 0;
   std::memcpy(tables_.services_of(next).data(), plan.records.data(), plan.records.size() * sizeof(Service));
   plan.index.write(tables_, next);
-  __atomic_store_n(&tables_.settings().active, next, __ATOMIC_RELEASE);
+  // The filter lets through what either generation serves, until no packet sees the old one.
+  core::Settings& settings = tables_.settings();
+  const ServiceIndex::Filter& wanted = plan.index.filter();
+  for (std::size_t i = 0; i < wanted.size(); ++i) store(settings.filter[i], settings.filter[i] | wanted[i]);
+  if (plan.index.has_replies()) store(settings.replies, 1U);
+  __atomic_store_n(&settings.active, next, __ATOMIC_RELEASE);
   engine_.wait_for_readers();
+  for (std::size_t i = 0; i < wanted.size(); ++i) store(settings.filter[i], wanted[i]);
+  store(settings.replies, plan.index.has_replies() ? 1U : 0U);
 }
 
 /// An interface must be found at every moment, or its packets would go to the kernel, which resets the connections. So

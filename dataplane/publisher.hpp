@@ -72,6 +72,7 @@ class Publisher {
   Result<void> place_rings(const DesiredState& desired, Plan& plan) const;
   Result<void> build_index(const DesiredState& desired, Plan& plan) const;
   void write_backends(const DesiredState& desired, const Plan& plan);
+  void retire(const Plan& plan);
   void write_rings(const DesiredState& desired, const Plan& plan);
   Result<void> write_interfaces(const std::vector<InterfaceState>& interfaces);
   void switch_to(const Plan& plan);

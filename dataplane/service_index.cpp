@@ -13,6 +13,8 @@ bool same_place(const IndexKey& a, const IndexKey& b) {
   return a.address == b.address && a.port == b.port && a.protocol == b.protocol && a.kind == b.kind;
 }
 
+std::uint64_t number_of(const IndexKey& key) { return core::index_key(key.address, key.port, key.protocol, key.kind); }
+
 Error taken_twice(const IndexKey& key) {
   std::array<char, INET_ADDRSTRLEN> address{};
   ::inet_ntop(AF_INET, &key.address, address.data(), address.size());
@@ -27,7 +29,7 @@ Error taken_twice(const IndexKey& key) {
 bool ServiceIndex::fill(const std::vector<IndexKey>& keys, std::uint32_t lines, std::uint32_t seed) {
   lines_.assign(lines, {});
   for (const IndexKey& key : keys) {
-    const core::IndexHash hash = core::index_hash(key.address, key.port, key.protocol, key.kind, seed);
+    const core::IndexHash hash = core::index_hash(number_of(key), seed);
     core::IndexLine& line = lines_[hash.line & (lines - 1)];
     std::uint32_t place = 0;
     while (place < core::kEntriesPerLine && line.entries[place].tag != 0) {
@@ -48,9 +50,11 @@ Result<ServiceIndex> ServiceIndex::build(std::vector<IndexKey> keys, std::uint32
   const auto twice = std::adjacent_find(keys.begin(), keys.end(), same_place);
   if (twice != keys.end()) return taken_twice(*twice);
   ServiceIndex index;
-  index.generation_.has_replies =
-      std::any_of(keys.begin(), keys.end(), [](const IndexKey& key) { return key.kind == core::IndexKind::reply; }) ? 1
-                                                                                                                    : 0;
+  for (const IndexKey& key : keys) {
+    const std::uint32_t bit = core::filter_bit(number_of(key));
+    index.filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
+    if (key.kind == core::IndexKind::reply) index.has_replies_ = true;
+  }
   const auto comfortable = static_cast<std::uint32_t>(std::bit_ceil(std::max<std::size_t>(keys.size(), 8)));
   for (std::uint32_t lines = std::min(comfortable, max_lines); lines <= max_lines; lines *= 2) {
     for (std::uint32_t seed = 0; seed < kSeeds; ++seed) {

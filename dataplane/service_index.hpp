@@ -31,11 +31,18 @@ class ServiceIndex {
   [[nodiscard]] bool matches(const Tables& tables, std::uint32_t generation) const;
   void write(const Tables& tables, std::uint32_t generation) const;
 
+  using Filter = std::array<std::uint64_t, core::kFilterBits / 64>;
+  /// The keys' bits (core::filter_bit).
+  [[nodiscard]] const Filter& filter() const { return filter_; }
+  [[nodiscard]] bool has_replies() const { return has_replies_; }
+
  private:
   [[nodiscard]] bool fill(const std::vector<IndexKey>& keys, std::uint32_t lines, std::uint32_t seed);
 
   std::vector<core::IndexLine> lines_;
   core::Generation generation_{};
+  Filter filter_{};
+  bool has_replies_ = false;
 };
 
 /// Length of the service's member list: what its ring and wheel refer to.

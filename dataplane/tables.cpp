@@ -48,6 +48,9 @@ void initialise(const Tables& tables, std::span<const std::uint64_t, 4> hash_key
     settings.timeouts[state] =
         static_cast<std::uint16_t>((kTimeoutSeconds[state] + core::kTickSeconds - 1) / core::kTickSeconds);
   }
+  // Until the first publication the packet path looks at every packet, and says that it is not ready.
+  std::fill(std::begin(settings.filter), std::end(settings.filter), ~0ULL);
+  settings.replies = 1;
   for (core::Backend& backend : tables.backends()) backend.service = core::kNoService;
   __atomic_store_n(&settings.header.magic, core::kLayoutMagic, __ATOMIC_RELEASE);
 }

@@ -38,7 +38,11 @@ std::string endpoint(core::Be32 address, core::Be16 port) {
 /// Writes down what the packet path says of itself.
 class Storyteller {
  public:
-  Storyteller(api::TraceView& view, const Names& names, std::uint32_t tick) : view_(view), names_(names), tick_(tick) {}
+  Storyteller(api::TraceView& view, const Names& names, const dataplane::Tables& tables, std::uint32_t tick)
+      : view_(view), names_(names), tick_(tick) {
+    flows_ = tables.flows().data();
+    if (tables.active() != core::kNoGeneration) services_ = tables.services_of(tables.active());
+  }
 
   void saw_packet(const core::Packet& packet) {
     tell("parse",
@@ -56,12 +60,13 @@ class Storyteller {
           {"scheduler", service.scheduler == core::Scheduler::maglev ? "maglev" : "round-robin"}});
   }
 
-  void saw_flow(const core::FlowPlace& place, const core::FlowHash& hash) {
-    const std::string lines = std::to_string(hash.line) + ", " + std::to_string(hash.other_line);
-    if (place.entry == nullptr) {
-      tell("steer", "no flow known; the scheduler decides", {{"flow", "unknown"}, {"lines", lines}});
-      return;
-    }
+  void saw_unknown_flow(const core::FlowHash& hash) {
+    tell("steer", "no flow known; the scheduler decides",
+         {{"flow", "unknown"}, {"lines", std::to_string(hash.line) + ", " + std::to_string(hash.other_line)}});
+  }
+
+  void saw_known_flow(const core::FlowPlace& place, const core::Backend& backend) {
+    if (backend.service < services_.size()) saw_service(services_[backend.service]);
     view_.flow_known = true;
     const core::FlowEntry entry = core::unpack(place.value);
     const std::uint32_t idle = core::idle_ticks(place.value, tick_) * core::kTickSeconds;
@@ -70,7 +75,7 @@ class Storyteller {
              ", last packet about " + std::to_string(idle) + " s ago",
          {{"flow", "known"},
           {"state", name_of(entry.state)},
-          {"line", std::to_string(place.line)},
+          {"line", std::to_string(place.line - flows_)},
           {"position", std::to_string(place.position)},
           {"idle_seconds", std::to_string(idle)}});
   }
@@ -119,6 +124,8 @@ class Storyteller {
   api::TraceView& view_;
   const Names& names_;
   std::uint32_t tick_;
+  const core::FlowLine* flows_;
+  std::span<const core::Service> services_;  ///< of the active generation, by id
   std::string source_;
   std::string address_;
   std::string host_;
@@ -202,7 +209,8 @@ Result<api::TraceView> trace(const dataplane::Tables& tables, const TraceEntry& 
   };
   const auto run = [&](std::uint8_t flags, api::TraceView& view) {
     native::Frame frame(make_segment(query, entry.ingress_mac, flags));
-    native::NativeEngine<native::Access::read_only, Storyteller> engine(tables, frame, around, view, names, entry.tick);
+    native::NativeEngine<native::Access::read_only, Storyteller> engine(tables, frame, around, view, names, tables,
+                                                                        entry.tick);
     conclude(view, core::run(engine), frame, entry, names);
   };
   api::TraceView view;

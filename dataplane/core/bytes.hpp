@@ -39,6 +39,13 @@ constexpr Be32 be32(u32 value) { return Be32{host(Be32{value})}; }
 /// The stages are composed into one straight program: a call costs more than most of them.
 #define ASTIL_INLINE [[gnu::always_inline]] inline
 
+/// A loop that the compiler shall not unroll: an exit for each round would spill what it leaves behind.
+#ifdef __clang__
+#define ASTIL_KEEP_LOOP _Pragma("clang loop unroll(disable)")
+#else
+#define ASTIL_KEEP_LOOP
+#endif
+
 /// A cold path as a function of its own, which the kernel's verifier looks at once and not once per way that leads to
 /// it.
 #ifdef __bpf__

@@ -24,6 +24,13 @@ constexpr ChecksumDifference replaced(Be32 before, Be32 after) {
          replaced(static_cast<u16>(raw(before) >> 16U), static_cast<u16>(raw(after) >> 16U));
 }
 
+/// One's complement sums may be taken over larger words and folded later (RFC 1071, section 2).
+constexpr u16 fold64(u64 sum) {
+  sum = (sum & 0xffffffffU) + (sum >> 32U);
+  sum = (sum & 0xffffffffU) + (sum >> 32U);
+  return fold(static_cast<u32>(sum));
+}
+
 /// RFC 1624, equation 3: HC' = ~(~HC + ~m + m').
 constexpr u16 corrected(u16 checksum, ChecksumDifference difference) {
   return static_cast<u16>(~fold(static_cast<u16>(~checksum) + (difference & 0xffffU) + (difference >> 16U)));

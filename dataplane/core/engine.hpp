@@ -21,6 +21,8 @@ struct NextHop {
   u64 source_mac = 0;
 };
 
+struct Opening;  // steer.hpp
+
 /// What becomes of the packet, and why.
 struct Verdict {
   Reason reason;
@@ -29,7 +31,8 @@ struct Verdict {
 
 // clang-format off
 template <class E>
-concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, Be32 address, FlowKey& key, u32 bytes) {
+concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, Be32 address, FlowKey& key, u32 bytes,
+                          const Opening& opening) {
   { engine.begin() };                                   // u8*: first byte of the Ethernet header
   { engine.end() };                                     // u8*: behind the last byte that can be read
   { engine.ingress() };                                 // u32: ifindex the packet came in by
@@ -51,6 +54,7 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, Be32 address,
   { engine.publish(entry, value) };                     // writes 8 bytes that nobody else writes, after all that was written before
   { engine.prefetch(*entry) };                          // begins to load a record that will be needed
   { engine.add(entry, value) };                         // adds to a counter that only this CPU writes
+  { engine.place(opening) };                            // Placement: calls place_flow, in a function of its own where that helps
   { engine.want_neighbour(address, n) };                // asks the control plane to resolve an address at an interface
 };
 // clang-format on
@@ -59,7 +63,8 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, Be32 address,
 struct Silent {
   ASTIL_INLINE void saw_packet(const auto& /*packet*/) {}
   ASTIL_INLINE void saw_service(const Service& /*service*/) {}
-  ASTIL_INLINE void saw_flow(const FlowPlace& /*place*/, const FlowHash& /*hash*/) {}
+  ASTIL_INLINE void saw_known_flow(const FlowPlace& /*place*/, const Backend& /*backend*/) {}
+  ASTIL_INLINE void saw_unknown_flow(const FlowHash& /*hash*/) {}
   ASTIL_INLINE void saw_slot(const Service& /*service*/, Scheduler /*by*/, u32 /*slot*/, u32 /*backend*/) {}
   ASTIL_INLINE void saw_backend(const Backend& /*backend*/, u32 /*number*/) {}
   ASTIL_INLINE void saw_rewrite(Forwarding /*forwarding*/, Direction /*direction*/) {}

@@ -12,29 +12,39 @@ namespace astil::core {
 /// A line that holds as many sends new flows to their second candidate.
 inline constexpr u32 kCrowded = 6;
 
+/// The two candidate lines of a flow. The second is looked up when it is needed.
+struct FlowLines {
+  FlowLine* first = nullptr;
+  FlowLine* second = nullptr;
+};
+
 /// A place in the table: where a flow stands, or where a new one will.
 struct FlowPlace {
-  u64* entry = nullptr;  ///< nullptr: none
-  u64 value = 0;         ///< as read
-  u32 line = 0;
-  u32 position = 0;  ///< in the line
+  FlowLine* line = nullptr;  ///< nullptr: none
+  u32 position = 0;          ///< in the line
+  u64 value = 0;             ///< of the entry, as read
 };
+
+ASTIL_INLINE u64* entry_at(const FlowPlace& place) {
+  return &place.line->entries[place.position & (kEntriesPerLine - 1)];
+}
+
+/// The key beside an entry. What it says counts if the entry is not `claimed`.
+ASTIL_INLINE FlowKey* key_at(const FlowPlace& place) {
+  return &place.line->keys[place.position & (kEntriesPerLine - 1)];
+}
 
 namespace detail {
 
-/// Searches one line; the first entry with the tag is the flow's. Comparing the whole word, shifted into place once,
-/// costs an exclusive or and a comparison an entry.
-ASTIL_INLINE bool search_line(FlowLine* line, u32 number, u32 tag, FlowPlace& place) {
+/// Searches one line; the first entry with the tag is the flow's.
+ASTIL_INLINE FlowPlace search_line(FlowLine* line, u32 tag) {
   const u64 wanted = u64{tag} << 33U;
-#pragma GCC unroll 8
+  ASTIL_KEEP_LOOP
   for (u32 i = 0; i < kEntriesPerLine; ++i) {
-    const u64 value = shared_load(line->entries[i]);
-    if ((value ^ wanted) >> 33U == 0) {
-      place = {.entry = &line->entries[i], .value = value, .line = number, .position = i};
-      return true;
-    }
+    const u64 difference = shared_load(line->entries[i]) ^ wanted;
+    if (difference >> 33U == 0) return {.line = line, .position = i, .value = difference ^ wanted};
   }
-  return false;
+  return {};
 }
 
 /// A bit for each free entry of the line. Without branches: each would be another way for the verifier to follow.
@@ -45,40 +55,35 @@ ASTIL_INLINE u32 free_places(const FlowLine& line) {
   return mask;
 }
 
-ASTIL_INLINE FlowPlace place_at(FlowLine* line, u32 number, u32 position) {
-  u64* entry = &line->entries[position & (kEntriesPerLine - 1)];
-  return {.entry = entry, .value = shared_load(*entry), .line = number, .position = position};
+ASTIL_INLINE FlowPlace place_at(FlowLine* line, u32 position) {
+  FlowPlace place{.line = line, .position = position};
+  place.value = shared_load(*entry_at(place));
+  return place;
 }
 
 }  // namespace detail
 
+/// The flow's lines. `opens`: it is probably a new one, which will need three cache lines; their loading is begun at
+/// once.
+template <class Engine>
+ASTIL_INLINE FlowLines flow_lines(Engine& engine, const FlowHash& hash, bool opens) {
+  FlowLines lines{.first = engine.flow_line(hash.line)};
+  if (!opens) return lines;
+  lines.second = engine.flow_line(hash.other_line);
+  if (lines.first == nullptr || lines.second == nullptr) return lines;
+  engine.prefetch(lines.first->entries[0]);
+  engine.prefetch(lines.second->entries[0]);
+  engine.prefetch(lines.first->keys[0].client);
+  return lines;
+}
+
 /// Finds the flow by its tag in its two lines.
 template <class Engine>
-ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash) {
-  FlowPlace place;
-  FlowLine* first = engine.flow_line(hash.line);
-  if (first == nullptr || detail::search_line(first, hash.line, hash.tag, place)) return place;
-  FlowLine* second = engine.flow_line(hash.other_line);
-  if (second != nullptr) detail::search_line(second, hash.other_line, hash.tag, place);
-  return place;
-}
-
-/// What a new flow will need is three cache misses, unless they are begun together.
-template <class Engine>
-ASTIL_INLINE void expect_new_flow(Engine& engine, const FlowHash& hash) {
-  FlowLine* first = engine.flow_line(hash.line);
-  FlowLine* second = engine.flow_line(hash.other_line);
-  if (first == nullptr || second == nullptr) return;
-  engine.prefetch(first->entries[0]);
-  engine.prefetch(second->entries[0]);
-  engine.prefetch(first->keys[0].client);
-}
-
-/// The key beside an entry; nullptr where there is no such line. What it says counts if the entry is not `claimed`.
-template <class Engine>
-ASTIL_INLINE FlowKey* key_at(Engine& engine, const FlowPlace& place) {
-  FlowLine* line = engine.flow_line(place.line);
-  return line == nullptr ? nullptr : &line->keys[place.position & (kEntriesPerLine - 1)];
+ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash, FlowLines& lines) {
+  if (lines.first == nullptr) return {};
+  if (const FlowPlace place = detail::search_line(lines.first, hash.tag); place.line != nullptr) return place;
+  if (lines.second == nullptr) lines.second = engine.flow_line(hash.other_line);
+  return lines.second == nullptr ? FlowPlace{} : detail::search_line(lines.second, hash.tag);
 }
 
 /// The entry of two lines to give up for a new flow: a free or expired one in the line that has more of them; where
@@ -101,41 +106,37 @@ ASTIL_SUBPROGRAM u32 astil_choose_victim(const FlowLine* first, const FlowLine* 
   return second_better ? kEntriesPerLine | (best[1] & 7U) : best[0] & 7U;
 }
 
-/// Has one of a flow's two lines a free place? Then no other flow has pushed it out.
-template <class Engine>
-ASTIL_INLINE bool has_room(Engine& engine, const FlowHash& hash) {
-  const FlowLine* first = engine.flow_line(hash.line);
-  const FlowLine* second = engine.flow_line(hash.other_line);
-  return first == nullptr || second == nullptr || (detail::free_places(*first) | detail::free_places(*second)) != 0;
+/// Has one of a flow's two lines a free place? Then no other flow has pushed it out. After `find_flow`.
+ASTIL_INLINE bool has_room(const FlowLines& lines) {
+  if (lines.first == nullptr || lines.second == nullptr) return true;
+  return (detail::free_places(*lines.first) | detail::free_places(*lines.second)) != 0;
 }
 
 /// Chooses the place for a new flow: in the first line while it is not crowded, else in either (astil_choose_victim).
+/// After `find_flow`, which has looked in both.
 template <class Engine>
-ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowHash& hash, u32 tick) {
-  FlowLine* first = engine.flow_line(hash.line);
-  if (first == nullptr) return {};
-  const u32 free = detail::free_places(*first);
+ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowLines& lines, u32 tick) {
+  if (lines.first == nullptr) return {};
+  const u32 free = detail::free_places(*lines.first);
   // Three free ones or more: taking away the lowest two leaves some.
   const u32 one_less = free & (free - 1);
-  if ((one_less & (one_less - 1)) != 0) return detail::place_at(first, hash.line, bit_position(lowest_bit(free)));
-  FlowLine* second = engine.flow_line(hash.other_line);
-  if (second == nullptr) return {};
-  const u32 victim = astil_choose_victim(first, second, engine.settings(), tick);
-  const bool in_second = (victim & kEntriesPerLine) != 0;
-  return detail::place_at(in_second ? second : first, in_second ? hash.other_line : hash.line, victim & 7U);
+  if ((one_less & (one_less - 1)) != 0) return detail::place_at(lines.first, bit_position(lowest_bit(free)));
+  if (lines.second == nullptr) return {};
+  const u32 victim = astil_choose_victim(lines.first, lines.second, engine.settings(), tick);
+  return detail::place_at((victim & kEntriesPerLine) != 0 ? lines.second : lines.first, victim & 7U);
 }
 
 /// Writes a flow to a place: claims it, writes the key, publishes. False where another changed the entry in between. A
 /// claimed entry is its claimer's alone, so that publishing it takes no compare-and-swap.
 template <class Engine>
 ASTIL_INLINE bool write_flow(Engine& engine, const FlowPlace& place, const FlowEntry& entry, const FlowKey& key) {
-  FlowKey* place_of_key = key_at(engine, place);
-  if (place_of_key == nullptr || place.entry == nullptr) return false;
+  if (place.line == nullptr) return false;
   FlowEntry claim = entry;
   claim.state = FlowState::claimed;
-  if (!engine.swap(place.entry, place.value, pack(claim))) return false;
-  engine.store_key(*place_of_key, key);
-  engine.publish(place.entry, pack(entry));
+  u64* target = entry_at(place);
+  if (!engine.swap(target, place.value, pack(claim))) return false;
+  engine.store_key(*key_at(place), key);
+  engine.publish(target, pack(entry));
   return true;
 }
 

@@ -36,15 +36,17 @@ constexpr u64 mixed(u64 value) {  // the finaliser of MurmurHash3: every bit dep
   return value;
 }
 
-/// NH of UMAC (RFC 4418, section 5.2.2) over the tuple, then mixed: without the key, two tuples collide with a chance
-/// of 2^-32.
+/// NH of UMAC (RFC 4418, section 5.2.2) over the tuple, then spread over all bits: without the key, two tuples collide
+/// with a chance of 2^-32.
 constexpr u64 flow_digest(const FlowTuple& flow, const u64 (&key)[4]) {
   const u64 ports = (u64{raw(flow.client_port)} << 16U) | raw(flow.port);
   const u64 hosts_product = u64{static_cast<u32>(raw(flow.client) + static_cast<u32>(key[0]))} *
                             u64{static_cast<u32>(raw(flow.address) + static_cast<u32>(key[1]))};
   const u64 ports_product = u64{static_cast<u32>(ports + static_cast<u32>(key[2]))} *
                             u64{static_cast<u32>(u32{flow.protocol} + static_cast<u32>(key[3]))};
-  return mixed(hosts_product + ports_product + (key[0] >> 32U));
+  u64 value = hosts_product + ports_product + (key[0] >> 32U);
+  value = (value ^ (value >> 32U)) * 0xc4ceb9fe1a85ec53ULL;
+  return value ^ (value >> 32U);
 }
 
 constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[4], u32 line_mask) {
@@ -62,15 +64,25 @@ constexpr u32 ring_slot(u32 hash, u32 length) { return static_cast<u32>((u64{has
 
 enum class IndexKind : u32 { service = 0, reply = 1 };
 
-/// The place of (address, port, protocol) in the service index.
+/// (address, port, protocol) as one number.
+constexpr u64 index_key(Be32 address, Be16 port, u8 protocol, IndexKind kind) {
+  return (u64{raw(address)} << 32U) | (u64{raw(port)} << 16U) | (u64{protocol} << 8U) | static_cast<u32>(kind);
+}
+
+/// A key's bit in the filter of Settings: the top of a product, which depends on every bit of the key.
+constexpr u32 filter_bit(u64 key) {
+  static_assert(kFilterBits == 1U << 15U);
+  return static_cast<u32>((key * 0x9e3779b97f4a7c15ULL) >> 49U);
+}
+
+/// The place of a key in the service index.
 struct IndexHash {
   u32 line;  ///< before the mask
   u32 tag;   ///< not 0
 };
 
-constexpr IndexHash index_hash(Be32 address, Be16 port, u8 protocol, IndexKind kind, u32 seed) {
-  u64 value = (u64{raw(address)} << 32U) | (u64{raw(port)} << 16U) | (u64{protocol} << 8U) | static_cast<u32>(kind);
-  value = (value ^ seed) * 0x9e3779b97f4a7c15ULL;
+constexpr IndexHash index_hash(u64 key, u32 seed) {
+  u64 value = (key ^ seed) * 0x9e3779b97f4a7c15ULL;
   value = (value ^ (value >> 32U)) * 0xd6e8feb86659fd93ULL;
   return {.line = static_cast<u32>(value >> 40U), .tag = static_cast<u32>(value >> 8U) | 1U};
 }

@@ -12,11 +12,23 @@ struct ASTIL_WIRE EthernetHeader {
 };
 static_assert(sizeof(EthernetHeader) == 14);
 
-/// The same header as words, so that addresses are compared and written by few accesses.
+/// The same header as words, so that addresses are written by few accesses.
 struct ASTIL_WIRE EthernetWords {
   u32 words[3];
   Be16 type;
 };
+
+/// And as the packet path reads it: what decides at once whether a frame is worth a look.
+struct ASTIL_WIRE EthernetStart {
+  u64 destination;  ///< in the low 6 bytes; above them the first 2 of the source
+  u32 rest_of_source;
+  u32 kind;  ///< EtherType, first byte of the payload, one byte that does not matter
+};
+
+/// EtherType IPv4, and version 4: to compare with `EthernetStart::kind & kKindMask`.
+inline constexpr u32 kKindMask = 0x00f0ffff;
+inline constexpr u32 kKindIpv4 = 0x00400008;
+static_assert(std::endian::native == std::endian::little, "the packet path reads and writes headers as words");
 
 inline constexpr Be16 kEtherTypeIpv4 = be16(0x0800);
 
@@ -34,6 +46,16 @@ struct ASTIL_WIRE Ipv4Header {
   Be32 destination;
 };
 static_assert(sizeof(Ipv4Header) == 20);
+
+/// The same header as words, without options.
+struct ASTIL_WIRE Ipv4Words {
+  u32 kind;            ///< version, header length, type of service, total length
+  u32 identification;  ///< and fragment
+  u32 time_to_live;    ///< and protocol, checksum
+  Be32 source;
+  Be32 destination;
+};
+static_assert(sizeof(Ipv4Words) == sizeof(Ipv4Header));
 
 inline constexpr Be16 kDontFragment = be16(0x4000);
 inline constexpr Be16 kMoreFragments = be16(0x2000);

@@ -13,7 +13,7 @@ namespace astil::core {
 
 /// Changes whenever a record below changes its size, its fields or their meaning.
 #ifndef ASTIL_LAYOUT_VERSION
-#define ASTIL_LAYOUT_VERSION 1
+#define ASTIL_LAYOUT_VERSION 2
 #endif
 inline constexpr u32 kLayoutVersion = ASTIL_LAYOUT_VERSION;
 inline constexpr u64 kLayoutMagic = 0x6c69747361ULL;  // "astil"
@@ -66,12 +66,10 @@ struct LayoutHeader {
 };
 static_assert(sizeof(LayoutHeader) == kCacheLine);
 
-/// Where the service index of one generation lies and how it is hashed.
+/// How the service index of one generation is hashed.
 struct Generation {
-  u32 index_mask;   ///< lines in use - 1
-  u32 seed;         ///< chosen so that no line overflows
-  u32 has_replies;  ///< not 0: holds reply keys of nat services
-  u32 reserved;
+  u32 index_mask;  ///< lines in use - 1
+  u32 seed;        ///< chosen so that no line overflows
 };
 
 /// An interface that packets come in by, at its slot (see Settings::interface_multiplier).
@@ -84,18 +82,22 @@ inline constexpr u32 kInterfaces = 64;
 
 inline constexpr u32 kFlowStates = 8;
 
+/// Bits of the filter that says of most strangers' packets that they are for no service (see `may_be_ours`).
+inline constexpr u32 kFilterBits = 1U << 15U;
+
 struct Settings {
   LayoutHeader header;
   u64 hash_key[4];           ///< secret; chosen once, carried along for ever: another key loses every flow
   u32 active;                ///< generation in use, 0 or 1; 2: none yet
   u32 tick_multiplier;       ///< age tick = jiffies * tick_multiplier / 2^32
   u32 interface_multiplier;  ///< slot = ifindex * interface_multiplier / 2^26; chosen without collisions
-  u32 reserved;
+  u32 replies;               ///< not 0: the filter holds keys of replies under nat
   Generation generations[2];
   u16 timeouts[kFlowStates];  ///< by FlowState, in age ticks, below kMaxTimeout
   Interface interfaces[kInterfaces];
+  u64 filter[kFilterBits / 64];  ///< holds the keys of both generations' index, while there are two
 };
-static_assert(sizeof(Settings) == 160 + 16 * kInterfaces);
+static_assert(sizeof(Settings) == 144 + 16 * kInterfaces + kFilterBits / 8);
 
 inline constexpr u32 kNoGeneration = 2;
 
@@ -149,21 +151,28 @@ static_assert(sizeof(MemberLine) == kCacheLine);
 inline constexpr u32 kBackendBits = 20;
 inline constexpr u32 kNoService = ~0U;
 
-/// A service's use of a backend. Its number is used again only when no flow holds it any more. The two MAC words are
-/// stored whole (8 bytes), so that a packet sees the old or the new one.
+/// A service's use of a backend. Its number is used again only when no flow holds it any more. The first cache line is
+/// all that a packet of a known flow needs, the second only what a tunnel needs besides. The two MAC words are stored
+/// whole (8 bytes), so that a packet sees the old or the new one.
 struct Backend {
-  Address address;
-  Address source;       ///< of the outer header of a tunnel
   u64 destination_mac;  ///< of the next hop, as in the packet, in the low 6 bytes; 0: not resolved
   u64 source_mac;       ///< of the outgoing interface, likewise
-  u32 interface;        ///< ifindex
-  u32 service;          ///< id, or kNoService
+  Address service_address;
+  Be16 service_port;
+  u8 service_protocol;  ///< 0: the service has been removed, and no packet is for it
+  Forwarding forwarding;
+  u32 service;    ///< id, or kNoService
+  u32 interface;  ///< ifindex
   Be16 port;
   Family family;
   u8 in_rotation;  ///< 0: a SYN chooses anew, even where its flow is known
-  u32 reserved;
+  Address address;
+
+  Address source;  ///< of the outer header of a tunnel
+  u32 outer_sum;   ///< of the outer header: what is the same in all of them (see `constant_outer_sum`)
+  u32 reserved[11];
 };
-static_assert(sizeof(Backend) == kCacheLine);
+static_assert(sizeof(Backend) == 2 * kCacheLine);
 
 /// The cold half of an IPv4 flow: who it is. The service's address follows from the backend.
 struct FlowKey {
@@ -195,12 +204,14 @@ struct Counter {
 };
 static_assert(sizeof(Counter) == 32);
 
+inline constexpr u32 kMaxReasons = 32;  ///< a power of two
+
 /// Counters of one CPU that belong to no backend.
 struct CpuRow {
-  u64 reasons[32];  ///< by Reason; those that transmit stay 0, since the backends' counters have them
-  u64 events[32];   ///< by FlowEvent
+  u64 reasons[kMaxReasons];  ///< by Reason; those that transmit stay 0, since the backends' counters have them
+  u64 events[32];            ///< by FlowEvent
 };
-static_assert(static_cast<u32>(Reason::count) <= 32 && static_cast<u32>(FlowEvent::count) <= 32);
+static_assert(static_cast<u32>(Reason::count) <= kMaxReasons && static_cast<u32>(FlowEvent::count) <= 32);
 
 /// The next turn of a round-robin service, by id; a cache line each, since every CPU that places a flow writes it.
 struct Cursor {

@@ -7,14 +7,11 @@ namespace astil::core {
 
 namespace detail {
 
-template <class Engine>
-ASTIL_INLINE Verdict emit(Engine& engine, u32 interface, u64 destination, u64 source, Reason reason) {
-  auto* ethernet = header_at<EthernetWords>(engine, 0);
-  if (ethernet == nullptr) return {.reason = Reason::internal};
-  ethernet->words[0] = static_cast<u32>(destination);
-  ethernet->words[1] = static_cast<u32>(destination >> 32U) | static_cast<u32>(source << 16U);
-  ethernet->words[2] = static_cast<u32>(source >> 16U);
-  ethernet->type = kEtherTypeIpv4;
+ASTIL_INLINE Verdict emit(EthernetWords& ethernet, u32 interface, u64 destination, u64 source, Reason reason) {
+  ethernet.words[0] = static_cast<u32>(destination);
+  ethernet.words[1] = static_cast<u32>(destination >> 32U) | static_cast<u32>(source << 16U);
+  ethernet.words[2] = static_cast<u32>(source >> 16U);
+  ethernet.type = kEtherTypeIpv4;
   return {.reason = reason, .interface = interface};
 }
 
@@ -27,39 +24,44 @@ ASTIL_INLINE void count_packet(Engine& engine, u32 backend, u16 length) {
 }
 
 template <class Engine>
-ASTIL_INLINE Reason rewrite(Engine& engine, const Packet& packet, const Service& service, const Backend& backend) {
-  switch (service.forwarding) {
+ASTIL_INLINE Rewritten rewrite(Engine& engine, const Packet& packet, const Backend& backend) {
+  switch (backend.forwarding) {
     case Forwarding::nat:
       return rewrite_nat(engine, packet, Direction::from_client, backend.address.words[0], backend.port);
     case Forwarding::tunnel:
       return rewrite_tunnel(engine, packet, backend);
     case Forwarding::direct:
-      return rewrite_direct(engine);
+      return rewrite_direct(engine, packet);
   }
-  return Reason::internal;
+  return {};
 }
 
 template <class Engine>
-ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet& packet, const Service& service, const FlowTuple& flow) {
-  const Steering steering = steer(engine, packet, service, flow);
+ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet& packet) {
+  const Steering steering = steer(engine, packet);
   if (steering.backend == nullptr) return {.reason = steering.reason};
   const Backend& backend = *steering.backend;
   engine.saw_backend(backend, steering.number);
   const u64 destination = shared_load(backend.destination_mac);
   if (destination == 0) return {.reason = Reason::no_next_hop};
-  if (const Reason reason = rewrite(engine, packet, service, backend); reason != Reason::count)
-    return {.reason = reason};
+  const Rewritten rewritten = rewrite(engine, packet, backend);
+  if (rewritten.ethernet == nullptr) return {.reason = rewritten.reason};
   count_packet(engine, steering.number, packet.length);
-  return emit(engine, backend.interface, destination, backend.source_mac, Reason::forwarded);
+  return emit(*rewritten.ethernet, backend.interface, destination, backend.source_mac, Reason::forwarded);
 }
 
 /// A reply under nat. One that is of no flow stays as it is: probes and direct access to backends are not ours.
 template <class Engine>
-ASTIL_INLINE Verdict to_client(Engine& engine, const Packet& packet, const Match& match, const FlowTuple& flow) {
-  const Service& service = *match.service;
-  const ReplyOf reply = reply_of(engine, packet, service, flow, match.backend);
+ASTIL_INLINE Verdict to_client(Engine& engine, const Packet& packet) {
+  const u32 generation = shared_load(engine.settings()->active);
+  if (generation >= kNoGeneration) return {.reason = Reason::unready};
+  const Replier replier = find_replier(engine, packet, generation);
+  if (replier.backend == nullptr) return {.reason = Reason::no_service};
+  if (packet.is_fragment != 0) return {.reason = Reason::fragment};
+  const ReplyOf reply = reply_of(engine, packet, replier, generation);
   if (reply == ReplyOf::nobody) return {.reason = Reason::unknown_reply};
-  const NextHop hop = engine.route(packet.destination, service.address.words[0], packet.length);
+  const Be32 address = replier.backend->service_address.words[0];
+  const NextHop hop = engine.route(packet.destination, address, packet.length);
   if (hop.status == NextHop::Status::no_neighbour) {
     engine.want_neighbour(hop.neighbour, hop.interface);
     return {.reason = Reason::no_neighbour};
@@ -67,25 +69,29 @@ ASTIL_INLINE Verdict to_client(Engine& engine, const Packet& packet, const Match
   // To an address of the balancer itself no route leads: a probe's answer.
   if (hop.status != NextHop::Status::found)
     return {.reason = reply == ReplyOf::known_flow ? Reason::no_route : Reason::unknown_reply};
-  const Reason reason = rewrite_nat(engine, packet, Direction::from_backend, service.address.words[0], service.port);
-  if (reason != Reason::count) return {.reason = reason};
-  count_packet(engine, match.backend, packet.length);
-  return emit(engine, hop.interface, hop.destination_mac, hop.source_mac, Reason::replied);
+  const Rewritten rewritten =
+      rewrite_nat(engine, packet, Direction::from_backend, address, replier.backend->service_port);
+  if (rewritten.ethernet == nullptr) return {.reason = rewritten.reason};
+  count_packet(engine, replier.number, packet.length);
+  return emit(*rewritten.ethernet, hop.interface, hop.destination_mac, hop.source_mac, Reason::replied);
 }
 
 template <class Engine>
 ASTIL_INLINE Verdict decide(Engine& engine) {
   Packet packet{};
   if (const Reason reason = parse(engine, packet); reason != Reason::count) return {.reason = reason};
-  const u32 generation = shared_load(engine.settings()->active);
-  if (generation >= kNoGeneration) return {.reason = Reason::unready};
-  const Match match = find_service(engine, packet, generation);
-  if (match.service == nullptr) return {.reason = Reason::no_service};
-  engine.saw_service(*match.service);
-  if (packet.is_fragment != 0) return {.reason = Reason::fragment};
-  const FlowTuple flow = flow_of(packet, match);
-  if (match.direction == Direction::from_client) return to_backend(engine, packet, *match.service, flow);
-  return to_client(engine, packet, match, flow);
+  const bool to_service =
+      may_be_ours(engine, index_key(packet.destination, packet.destination_port, packet.protocol, IndexKind::service));
+  const bool reply =
+      engine.settings()->replies != 0 &&
+      may_be_ours(engine, index_key(packet.source, packet.source_port, packet.protocol, IndexKind::reply));
+  if (!to_service && !reply) return {.reason = Reason::no_service};
+  if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
+  if (to_service) {
+    const Verdict verdict = to_backend(engine, packet);
+    if (verdict.reason != Reason::no_service) return verdict;
+  }
+  return reply ? to_client(engine, packet) : Verdict{.reason = Reason::no_service};
 }
 
 }  // namespace detail

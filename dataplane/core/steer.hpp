@@ -58,7 +58,7 @@ ASTIL_INLINE void touch(Engine& engine, const FlowPlace& place, u8 tcp_flags, Di
   entry.age = tick;
   entry.state = state;
   // Where another packet of the flow was quicker, its word stands.
-  (void)engine.swap(place.entry, place.value, pack(entry));
+  (void)engine.swap(entry_at(place), place.value, pack(entry));
 }
 
 template <class Engine>
@@ -68,11 +68,12 @@ ASTIL_INLINE void count_event(Engine& engine, FlowEvent event) {
 
 /// Notes a new flow down. A flow that can not be noted is not lost: the ring still decides for it.
 template <class Engine>
-ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowHash& hash, const FlowTuple& flow, u32 backend) {
+ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowLines& lines, const FlowHash& hash,
+                           const FlowTuple& flow, u32 backend) {
   const u32 tick = engine.tick();
-  if (place.entry == nullptr) {
-    place = choose_place(engine, hash, tick);
-    if (place.entry == nullptr) return;
+  if (place.line == nullptr) {
+    place = choose_place(engine, lines, tick);
+    if (place.line == nullptr) return;
     if (place.value != 0) {
       const EvictionClass given_up = eviction_class(place.value, tick, engine.settings()->timeouts);
       if (given_up == EvictionClass::established) count_event(engine, FlowEvent::evicted_established);
@@ -92,42 +93,97 @@ ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const Flow
                      is_expired(place.value, engine.tick(), engine.settings()->timeouts) != 0;
   if (!ended && backend.in_rotation != 0) return false;
   // Another connection with the same tag: the two share the backend, or the one that is open would lose its own.
-  const FlowKey* key = key_at(engine, place);
-  return key != nullptr &&
-         *key == FlowKey{.client = flow.client, .client_port = flow.client_port, .service_port = flow.port};
+  return *key_at(place) == FlowKey{.client = flow.client, .client_port = flow.client_port, .service_port = flow.port};
 }
 
 }  // namespace detail
 
-/// Steers a client's packet.
+/// A client's packet whose flow the table does not know, or that may open it anew.
+struct Opening {
+  FlowTuple flow;
+  FlowHash hash;
+  u8 tcp_flags;
+  u8 is_fragment;
+};
+
+/// Where a new flow goes: a backend's number, or kRefused and the reason.
+using Placement = u32;
+inline constexpr Placement kRefused = 1U << 31U;
+constexpr Placement refused(Reason reason) { return kRefused | static_cast<u32>(reason); }
+
+/// Does the packet open a connection?
+constexpr bool opens_connection(u8 tcp_flags) { return (tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn; }
+
+/// Is the flow one of the service that the backend works for?
+ASTIL_INLINE bool serves(const Backend& backend, const FlowTuple& flow) {
+  return backend.service_address.words[0] == flow.address && backend.service_port == flow.port &&
+         backend.service_protocol == flow.protocol;
+}
+
+/// Places a flow: where it is, if it is known after all, else where the scheduler says.
 template <class Engine>
-ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet, const Service& service, const FlowTuple& flow) {
+ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   const Settings* settings = engine.settings();
-  const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
-  const bool opens = (packet.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
-  if (opens) expect_new_flow(engine, hash);
-  FlowPlace place = find_flow(engine, hash);
-  engine.saw_flow(place, hash);
+  const FlowTuple& flow = opening.flow;
+  const FlowHash& hash = opening.hash;
+  const bool opens = opens_connection(opening.tcp_flags);
+  FlowLines lines = flow_lines(engine, hash, opens);
+  FlowPlace place = find_flow(engine, hash, lines);
   Steering chosen;
-  if (place.entry != nullptr) {
+  if (place.line != nullptr) {
     const u32 number = backend_of(place.value);
     const Backend* backend = engine.backend(number);
-    if (backend == nullptr || backend->service != service.id) {
+    if (backend == nullptr || !serves(*backend, flow)) {
       place = {};  // another service's flow: that the tags are the same is a coincidence
     } else if (!opens || !detail::starts_over(engine, place, flow, *backend)) {
-      detail::touch(engine, place, packet.tcp_flags, Direction::from_client);
-      return {.backend = backend, .number = number};
+      engine.saw_known_flow(place, *backend);
+      detail::touch(engine, place, opening.tcp_flags, Direction::from_client);
+      return number;
     } else if (settings->header.ring_only != 0 && backend->in_rotation != 0) {
       chosen = {.backend = backend, .number = number};  // as in the tables that were carried before this SYN came
     }
   }
-  if (chosen.backend == nullptr) chosen = detail::schedule(engine, service, hash, opens);
-  if (chosen.backend == nullptr) return chosen;
+
+  const u32 generation = shared_load(settings->active);
+  if (generation >= kNoGeneration) return refused(Reason::unready);
+  const Service* service = find_service(engine, flow, generation);
+  if (service == nullptr) return refused(Reason::no_service);
+  engine.saw_service(*service);
+  if (opening.is_fragment != 0) return refused(Reason::fragment);
+  engine.saw_unknown_flow(hash);
+  if (chosen.backend == nullptr) chosen = detail::schedule(engine, *service, hash, opens);
+  if (chosen.backend == nullptr) return refused(chosen.reason);
   // A reset of an unknown connection opens none, and is not worth a place.
-  if ((packet.tcp_flags & kTcpRst) != 0) return chosen;
-  detail::remember(engine, place, hash, flow, chosen.number);
+  if ((opening.tcp_flags & kTcpRst) != 0) return chosen.number;
+  detail::remember(engine, place, lines, hash, flow, chosen.number);
   if (Counter* counter = opens ? engine.counter(chosen.number) : nullptr) engine.add(&counter->connections, 1);
-  return chosen;
+  return chosen.number;
+}
+
+/// Steers a client's packet. The flow table is asked first: a backend's record names its service, so that a packet of a
+/// known flow needs no look-up of the service.
+template <class Engine>
+ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet) {
+  const Settings* settings = engine.settings();
+  const FlowTuple flow = flow_of_client(packet);
+  const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
+  if (!opens_connection(packet.tcp_flags) && packet.is_fragment == 0) {
+    FlowLines lines = flow_lines(engine, hash, false);
+    const FlowPlace place = find_flow(engine, hash, lines);
+    if (place.line != nullptr) {
+      const u32 number = backend_of(place.value);
+      const Backend* backend = engine.backend(number);
+      if (backend != nullptr && serves(*backend, flow)) {
+        engine.saw_known_flow(place, *backend);
+        detail::touch(engine, place, packet.tcp_flags, Direction::from_client);
+        return {.backend = backend, .number = number};
+      }
+    }
+  }
+  const Placement placement = engine.place(
+      Opening{.flow = flow, .hash = hash, .tcp_flags = packet.tcp_flags, .is_fragment = packet.is_fragment});
+  if ((placement & kRefused) != 0) return {.reason = static_cast<Reason>(placement & (kMaxReasons - 1))};
+  return {.backend = engine.backend(placement), .number = placement, .reason = Reason::internal};
 }
 
 /// Whose reply is it?
@@ -137,22 +193,26 @@ enum class ReplyOf : u8 { known_flow, likely_flow, nobody };
 /// not in the table may still be ours while flows are carried from other tables, or where full lines gave it up: then
 /// it is where the ring says.
 template <class Engine>
-ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet& packet, const Service& service, const FlowTuple& flow,
-                              u32 backend) {
+ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet& packet, const Replier& replier, u32 generation) {
   const Settings* settings = engine.settings();
+  const FlowTuple flow = flow_of_reply(packet, *replier.backend);
   const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
-  const FlowPlace place = find_flow(engine, hash);
-  engine.saw_flow(place, hash);
-  if (place.entry != nullptr) {
-    if (backend_of(place.value) != backend) return ReplyOf::nobody;
+  FlowLines lines = flow_lines(engine, hash, false);
+  const FlowPlace place = find_flow(engine, hash, lines);
+  if (place.line != nullptr) {
+    if (backend_of(place.value) != replier.number) return ReplyOf::nobody;
+    engine.saw_known_flow(place, *replier.backend);
     detail::touch(engine, place, packet.tcp_flags, Direction::from_backend);
     return ReplyOf::known_flow;
   }
-  if (service.ring.length == 0) return ReplyOf::nobody;
-  if (settings->header.ring_only == 0 && has_room(engine, hash)) return ReplyOf::nobody;
-  const u32 slot = ring_slot(hash.ring, service.ring.length);
-  const Steering says = detail::at_slot(engine, service, Scheduler::maglev, service.ring, slot);
-  return says.backend != nullptr && says.number == backend ? ReplyOf::likely_flow : ReplyOf::nobody;
+  if (settings->header.ring_only == 0 && has_room(lines)) return ReplyOf::nobody;
+  const Service* service = service_record(engine, generation, replier.backend->service);
+  if (service == nullptr || service->ring.length == 0) return ReplyOf::nobody;
+  engine.saw_service(*service);
+  engine.saw_unknown_flow(hash);
+  const u32 slot = ring_slot(hash.ring, service->ring.length);
+  const Steering says = detail::at_slot(engine, *service, Scheduler::maglev, service->ring, slot);
+  return says.backend != nullptr && says.number == replier.number ? ReplyOf::likely_flow : ReplyOf::nobody;
 }
 
 }  // namespace astil::core

@@ -88,6 +88,7 @@ class NativeEngine : public Observer {
     if constexpr (kAccess == Access::read_only) return true;
     return __atomic_compare_exchange_n(place, &before, after, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
   }
+  Placement place(const Opening& opening) { return place_flow(*this, opening); }
   void prefetch(const auto& record) { __builtin_prefetch(&record); }
   void store_key(FlowKey& place, const FlowKey& key) {
     if constexpr (kAccess == Access::read_write) place = key;

@@ -38,6 +38,12 @@ Error no_privilege(const std::string& action) {
   return {action + ": Operation not permitted", "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"};
 }
 
+/// The settings are a variable of the program, and their map has the name of its section.
+std::string map_name(std::size_t table) {
+  if (table == static_cast<std::size_t>(dataplane::TableId::settings)) return ".data.settings";
+  return std::string(kTableSpecs[table].name);
+}
+
 std::string pin_path(const std::filesystem::path& folder, std::size_t table) {
   return (folder / std::string(kTableSpecs[table].name)).string();
 }
@@ -113,8 +119,9 @@ Result<KernelObject> KernelObject::open(std::span<const std::byte> bytes) {
 Result<KernelObject> KernelObject::with_new_tables(std::span<const std::byte> bytes, const core::Sizes& sizes) {
   auto opened = open(bytes);
   if (opened.has_error()) return opened.error();
-  for (const dataplane::TableSpec& spec : kTableSpecs) {
-    bpf_map* map = bpf_object__find_map_by_name(opened->object_.get(), std::string(spec.name).c_str());
+  for (std::size_t i = 0; i < kTableCount; ++i) {
+    const dataplane::TableSpec& spec = kTableSpecs[i];
+    bpf_map* map = bpf_object__find_map_by_name(opened->object_.get(), map_name(i).c_str());
     if (map == nullptr || bpf_map__set_max_entries(map, static_cast<std::uint32_t>(spec.records(sizes))) != 0) {
       return Error{"size table " + std::string(spec.name) + ": the built-in program has no such map", {}};
     }
@@ -127,7 +134,7 @@ Result<KernelObject> KernelObject::with_tables(std::span<const std::byte> bytes,
   auto opened = open(bytes);
   if (opened.has_error()) return opened.error();
   for (std::size_t i = 0; i < kTableCount; ++i) {
-    bpf_map* map = bpf_object__find_map_by_name(opened->object_.get(), std::string(kTableSpecs[i].name).c_str());
+    bpf_map* map = bpf_object__find_map_by_name(opened->object_.get(), map_name(i).c_str());
     if (map == nullptr || bpf_map__reuse_fd(map, pinned.maps[i].get()) != 0) {
       return Error{"take over table " + std::string(kTableSpecs[i].name) + ": " + libbpf_says, {}};
     }
@@ -153,7 +160,7 @@ Result<void> KernelObject::pin_tables(const std::filesystem::path& folder) const
   std::filesystem::create_directories(folder, error);
   if (error) return Error{"make " + folder.string() + ": " + error.message(), {}};
   for (std::size_t i = 0; i < kTableCount; ++i) {
-    const int descriptor = map_descriptor(std::string(kTableSpecs[i].name).c_str());
+    const int descriptor = map_descriptor(map_name(i).c_str());
     if (::bpf_obj_pin(descriptor, pin_path(folder, i).c_str()) != 0)
       return system_error("pin " + pin_path(folder, i), errno);
   }
@@ -162,8 +169,7 @@ Result<void> KernelObject::pin_tables(const std::filesystem::path& folder) const
 
 Result<MappedTables> KernelObject::map(const core::Sizes& sizes) const {
   std::array<int, kTableCount> descriptors{};
-  for (std::size_t i = 0; i < kTableCount; ++i)
-    descriptors[i] = map_descriptor(std::string(kTableSpecs[i].name).c_str());
+  for (std::size_t i = 0; i < kTableCount; ++i) descriptors[i] = map_descriptor(map_name(i).c_str());
   return MappedTables::map(descriptors, sizes);
 }
 

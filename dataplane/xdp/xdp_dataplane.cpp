@@ -59,7 +59,7 @@ std::string difference(const core::LayoutHeader& found, const Options& wanted) {
 
 /// Layout versions whose services, backends and flows have the records of this version. A version that changes one of
 /// them brings a reader for its predecessor.
-bool is_readable(std::uint32_t version) { return version == 1 || version == 2; }
+bool is_readable(std::uint32_t version) { return version == 2 || version == 3; }
 
 /// What an XDP attachment without a forced mode would hide: whether the driver takes it.
 Error attach_error(std::uint32_t ifindex, int errno_value) {

@@ -82,10 +82,7 @@ SEC("xdp") int bench_restore_grown(xdp_md* context) {
 SEC("xdp") int bench_path(xdp_md* context) {
   Control* bench = control();
   if (bench == nullptr || !shrink(context) || !restore(context, *bench)) return XDP_ABORTED;
-  unsigned first = 0;
-  const auto* tables = static_cast<const Settings*>(astil::bpf::map_lookup(&settings, &first));
-  if (tables == nullptr) return XDP_ABORTED;
-  astil::bpf::KernelEngine engine(context, tables);
+  astil::bpf::KernelEngine engine(context);
   return astil::bpf::take(engine, context);
 }
 }

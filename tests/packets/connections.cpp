@@ -57,6 +57,25 @@ TEST_P(Connections, of_a_removed_backend_go_on) {
   EXPECT_EQ(home(1000), ip("10.0.0.1"));
 }
 
+TEST_P(Connections, of_a_removed_service_are_the_kernels) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  world().publish({Service(kVip, 81).nat().backend("10.0.0.2")});
+  // Whatever the filter says of the key.
+  std::fill(std::begin(world().tables().settings().filter), std::end(world().tables().settings().filter), ~0ULL);
+  EXPECT_EQ(world().send(from_client(1000, kAck)).reason, core::Reason::no_service);
+  EXPECT_EQ(world().send(from_backend(1000, kAck)).reason, core::Reason::no_service);
+}
+
+TEST_P(Connections, follow_a_change_of_forwarding) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  world().publish({Service(kVip, 80).direct().backend("10.0.0.1")});
+  EXPECT_EQ(
+      world().send(from_client(1000, kAck)).bytes,
+      Packet().ethernet(mac(0xb1), kBalancerMac).ipv4(kClient, kVip).time_to_live(63).tcp(1000, 80, kAck).bytes());
+}
+
 TEST_P(Connections, opened_again_avoid_a_backend_out_of_rotation) {
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
   world().send(from_client(1000, kSyn));

@@ -33,14 +33,18 @@ class Table {
 
   /// Writes a flow where the packet path would. Returns the class of what it displaced.
   EvictionClass insert(const FlowHash& hash, FlowState state) {
-    const FlowPlace place = choose_place(engine_, hash, around_.tick);
+    const FlowPlace place = choose_place(engine_, both_lines(hash), around_.tick);
     const EvictionClass displaced = eviction_class(place.value, around_.tick, tables().settings().timeouts);
     const FlowEntry entry{
         .tag = hash.tag, .age = around_.tick & kAgeMask, .state = state, .backend = hash.tag % kBackends};
     EXPECT_TRUE(write_flow(engine_, place, entry, {.client = be32(hash.tag), .client_port = {}, .service_port = {}}));
     return displaced;
   }
-  [[nodiscard]] FlowPlace find(const FlowHash& hash) { return find_flow(engine_, hash); }
+  [[nodiscard]] FlowPlace find(const FlowHash& hash) {
+    FlowLines lines = flow_lines(engine_, hash, false);
+    return find_flow(engine_, hash, lines);
+  }
+  [[nodiscard]] FlowLines both_lines(const FlowHash& hash) { return flow_lines(engine_, hash, true); }
   [[nodiscard]] u32 held(u32 line) const {
     u32 count = 0;
     for (const u64 entry : tables().flows()[line].entries) count += entry == 0 ? 0 : 1;
@@ -89,12 +93,12 @@ TEST(FlowTable, finds_flows_in_either_line) {
   for (u32 i = 1; i <= 16; ++i) table.insert(hash_with(i, 0, 1), FlowState::established);
   for (u32 i = 1; i <= 16; ++i) {
     const FlowPlace place = table.find(hash_with(i, 0, 1));
-    ASSERT_NE(place.entry, nullptr) << i;
+    ASSERT_NE(place.line, nullptr) << i;
     EXPECT_EQ(tag_of(place.value), i);
-    EXPECT_EQ(key_at(table.engine(), place)->client, be32(i));
+    EXPECT_EQ(key_at(place)->client, be32(i));
   }
-  EXPECT_EQ(table.find(hash_with(17, 0, 1)).entry, nullptr);
-  EXPECT_EQ(table.find(hash_with(1, 2, 3)).entry, nullptr);
+  EXPECT_EQ(table.find(hash_with(17, 0, 1)).line, nullptr);
+  EXPECT_EQ(table.find(hash_with(1, 2, 3)).line, nullptr);
 }
 
 TEST(FlowTable, of_full_lines_gives_up_what_is_worth_least) {
@@ -108,8 +112,8 @@ TEST(FlowTable, of_full_lines_gives_up_what_is_worth_least) {
   EXPECT_EQ(table.insert(hash_with(22, 0, 1), FlowState::established), EvictionClass::closing);
   EXPECT_EQ(table.insert(hash_with(23, 0, 1), FlowState::established), EvictionClass::closing);
   EXPECT_EQ(table.insert(hash_with(24, 0, 1), FlowState::established), EvictionClass::established);
-  EXPECT_EQ(table.find(hash_with(15, 0, 1)).entry, nullptr);
-  for (u32 i = 21; i <= 24; ++i) EXPECT_NE(table.find(hash_with(i, 0, 1)).entry, nullptr) << "the younger ones stay";
+  EXPECT_EQ(table.find(hash_with(15, 0, 1)).line, nullptr);
+  for (u32 i = 21; i <= 24; ++i) EXPECT_NE(table.find(hash_with(i, 0, 1)).line, nullptr) << "the younger ones stay";
 }
 
 TEST(FlowTable, takes_an_expired_place_before_any_live_one) {
@@ -119,18 +123,18 @@ TEST(FlowTable, takes_an_expired_place_before_any_live_one) {
   for (u32 i = 2; i <= 17; ++i) {
     EXPECT_GE(table.insert(hash_with(i, 0, 1), FlowState::half_open), EvictionClass::expired) << i;
   }
-  EXPECT_EQ(table.find(hash_with(1, 0, 1)).entry, nullptr);
-  for (u32 i = 2; i <= 17; ++i) EXPECT_NE(table.find(hash_with(i, 0, 1)).entry, nullptr) << i;
+  EXPECT_EQ(table.find(hash_with(1, 0, 1)).line, nullptr);
+  for (u32 i = 2; i <= 17; ++i) EXPECT_NE(table.find(hash_with(i, 0, 1)).line, nullptr) << i;
 }
 
 TEST(FlowTable, written_by_another_in_between_is_left_to_that_one) {
   Table table(2);
   const FlowHash hash = hash_with(1, 0, 1);
-  const FlowPlace place = choose_place(table.engine(), hash, 100);
+  const FlowPlace place = choose_place(table.engine(), table.both_lines(hash), 100);
   table.insert(hash_with(2, 0, 1), FlowState::established);
   EXPECT_FALSE(
       write_flow(table.engine(), place, {.tag = 1, .age = 0, .state = FlowState::half_open, .backend = 0}, {}));
-  EXPECT_NE(table.find(hash_with(2, 0, 1)).entry, nullptr);
+  EXPECT_NE(table.find(hash_with(2, 0, 1)).line, nullptr);
 }
 
 /// Flows until `share` of the slots are established ones.
@@ -142,7 +146,7 @@ u32 fill(Table& table, double share) {
 
 u32 still_there(Table& table, u32 flows) {
   u32 found = 0;
-  for (u32 flow = 0; flow < flows; ++flow) found += table.find(table.hash_of(flow)).entry != nullptr ? 1 : 0;
+  for (u32 flow = 0; flow < flows; ++flow) found += table.find(table.hash_of(flow)).line != nullptr ? 1 : 0;
   return found;
 }
 

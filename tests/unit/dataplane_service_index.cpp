@@ -33,9 +33,7 @@ class Index : public testing::Test {
     native::Frame frame({});
     const native::Surroundings around;
     native::NativeEngine<> engine(native_.tables(), frame, around);
-    const std::uint32_t seed = native_.tables().settings().generations[generation].seed;
-    return core::detail::look_up(engine, generation,
-                                 core::index_hash(key.address, key.port, key.protocol, key.kind, seed));
+    return core::detail::look_up(engine, generation, core::index_key(key.address, key.port, key.protocol, key.kind));
   }
 
   native::NativeDataplane native_{kSizes};
