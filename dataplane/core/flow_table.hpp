@@ -34,6 +34,13 @@ ASTIL_INLINE FlowKey* key_at(const FlowPlace& place) {
   return &place.line->keys[place.position & (kEntriesPerLine - 1)];
 }
 
+constexpr FlowKey key_of(const FlowTuple& flow) {
+  return {.client = flow.client, .client_port = flow.client_port, .service_port = flow.port};
+}
+
+/// Is it this connection's place, and not that of another one with the same tag?
+ASTIL_INLINE bool is_of(const FlowPlace& place, const FlowTuple& flow) { return *key_at(place) == key_of(flow); }
+
 namespace detail {
 
 /// Searches one line; the first entry with the tag is the flow's.
@@ -127,12 +134,14 @@ ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowLines& lines, u32 
 }
 
 /// Writes a flow to a place: claims it, writes the key, publishes. False where another changed the entry in between. A
-/// claimed entry is its claimer's alone, so that publishing it takes no compare-and-swap.
+/// claimed entry is its claimer's alone, so that publishing it takes no compare-and-swap; it is of now, whatever the
+/// flow's age, or it might be given up as expired.
 template <class Engine>
 ASTIL_INLINE bool write_flow(Engine& engine, const FlowPlace& place, const FlowEntry& entry, const FlowKey& key) {
   if (place.line == nullptr) return false;
   FlowEntry claim = entry;
   claim.state = FlowState::claimed;
+  claim.age = engine.tick();
   u64* target = entry_at(place);
   if (!engine.swap(target, place.value, pack(claim))) return false;
   engine.store_key(*key_at(place), key);

@@ -73,7 +73,7 @@ static_assert(reasons_are_in_order());
   X(evicted_half_open, "a full line gave up a half-open flow for a new one: a flood, or a small table")   \
   X(evicted_closing, "a full line gave up a closing or closed flow for a new one")                        \
   X(evicted_established, "a full line gave up an established flow for a new one: the table is too small") \
-  X(contended, "a flow was not written down, since another packet took its place; the ring decided")
+  X(contended, "a flow was not written down, since another took its place or has its tag; the ring decided")
 
 enum class FlowEvent : u8 {
 #define ASTIL_FLOW_EVENT(name, text) name,

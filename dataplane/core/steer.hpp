@@ -82,8 +82,7 @@ ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowLines& lin
     }
   }
   const FlowEntry entry{.tag = hash.tag, .age = tick & kAgeMask, .state = FlowState::half_open, .backend = backend};
-  const FlowKey key{.client = flow.client, .client_port = flow.client_port, .service_port = flow.port};
-  if (!write_flow(engine, place, entry, key)) count_event(engine, FlowEvent::contended);
+  if (!write_flow(engine, place, entry, key_of(flow))) count_event(engine, FlowEvent::contended);
 }
 
 /// Does a SYN that meets a known flow open a new connection (a port used again)?
@@ -93,7 +92,7 @@ ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const Flow
                      is_expired(place.value, engine.tick(), engine.settings()->timeouts) != 0;
   if (!ended && backend.in_rotation != 0) return false;
   // Another connection with the same tag: the two share the backend, or the one that is open would lose its own.
-  return *key_at(place) == FlowKey{.client = flow.client, .client_port = flow.client_port, .service_port = flow.port};
+  return is_of(place, flow);
 }
 
 }  // namespace detail
@@ -130,11 +129,14 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   FlowLines lines = flow_lines(engine, hash, opens);
   FlowPlace place = find_flow(engine, hash, lines);
   Steering chosen;
+  bool has_place = true;
   if (place.line != nullptr) {
     const u32 number = backend_of(place.value);
     const Backend* backend = engine.backend(number);
     if (backend == nullptr || !serves(*backend, flow)) {
-      place = {};  // another service's flow: that the tags are the same is a coincidence
+      // Another service's flow, or one of a service that was removed. If it is not this one, the tags are the same by
+      // coincidence, and a second entry would never be found behind the first: the ring decides for every packet.
+      has_place = is_of(place, flow);
     } else if (!opens || !detail::starts_over(engine, place, flow, *backend)) {
       engine.saw_known_flow(place, *backend);
       detail::touch(engine, place, opening.tcp_flags, Direction::from_client);
@@ -155,7 +157,11 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   if (chosen.backend == nullptr) return refused(chosen.reason);
   // A reset of an unknown connection opens none, and is not worth a place.
   if ((opening.tcp_flags & kTcpRst) != 0) return chosen.number;
-  detail::remember(engine, place, lines, hash, flow, chosen.number);
+  if (has_place) {
+    detail::remember(engine, place, lines, hash, flow, chosen.number);
+  } else {
+    detail::count_event(engine, FlowEvent::contended);
+  }
   if (Counter* counter = opens ? engine.counter(chosen.number) : nullptr) engine.add(&counter->connections, 1);
   return chosen.number;
 }

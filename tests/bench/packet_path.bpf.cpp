@@ -63,6 +63,17 @@ SEC("xdp") int bench_mac_swap(xdp_md* context) {
   return XDP_TX;
 }
 
+/// What memory alone costs: reads a line of the flow table, and which one is next depends on what it read.
+SEC("xdp") int bench_memory([[maybe_unused]] xdp_md* context) {
+  Control* bench = control();
+  if (bench == nullptr) return XDP_ABORTED;
+  u32 line = static_cast<u32>(mixed(bench->cursor)) & (settings.header.sizes.flow_lines - 1);
+  const auto* flow = static_cast<const FlowLine*>(astil::bpf::map_lookup(&flows, &line));
+  if (flow == nullptr) return XDP_ABORTED;
+  bench->cursor += 1 + (static_cast<u32>(shared_load(flow->entries[0])) & 1U);
+  return XDP_DROP;
+}
+
 SEC("xdp") int bench_restore(xdp_md* context) {
   Control* bench = control();
   if (bench == nullptr || !shrink(context) || !restore(context, *bench)) return XDP_ABORTED;

@@ -23,6 +23,23 @@ class Connections : public PacketCase {
   [[nodiscard]] core::FlowEntry flow(std::uint16_t port) const {
     return const_cast<Connections*>(this)->world().flow(kClient, port, kVip, 80).value_or(core::FlowEntry{});
   }
+  /// How many places of the flow table are taken.
+  [[nodiscard]] std::size_t entries() {
+    std::size_t count = 0;
+    for (const core::FlowLine& line : world().tables().flows()) {
+      for (const std::uint64_t entry : line.entries) count += entry != 0 ? 1 : 0;
+    }
+    return count;
+  }
+  /// The number of the backend at an address.
+  [[nodiscard]] std::uint32_t number_of(std::string_view backend) {
+    const auto backends = world().tables().backends();
+    for (std::uint32_t number = 0; number < backends.size(); ++number) {
+      if (backends[number].service != core::kNoService && backends[number].address.words[0] == ip(backend))
+        return number;
+    }
+    return core::kNoService;
+  }
   /// The address of the backend that has the flow.
   [[nodiscard]] core::Be32 home(std::uint16_t port) { return world().backend_address(flow(port).backend); }
 };
@@ -65,6 +82,35 @@ TEST_P(Connections, of_a_removed_service_are_the_kernels) {
   std::fill(std::begin(world().tables().settings().filter), std::end(world().tables().settings().filter), ~0ULL);
   EXPECT_EQ(world().send(from_client(1000, kAck)).reason, core::Reason::no_service);
   EXPECT_EQ(world().send(from_backend(1000, kAck)).reason, core::Reason::no_service);
+}
+
+TEST_P(Connections, whose_tag_another_services_flow_has_follow_the_ring_and_take_no_place) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1"), Service(kVip, 81).nat().backend("10.0.0.2")});
+  world().send(from_client(1000, kSyn));
+  // The entry becomes one of the other service's, with a key that is not this connection's.
+  const std::uint32_t other = number_of("10.0.0.2");
+  for (core::FlowLine& line : world().tables().flows()) {
+    for (std::size_t i = 0; i < core::kEntriesPerLine; ++i) {
+      if (line.entries[i] == 0) continue;
+      core::FlowEntry entry = core::unpack(line.entries[i]);
+      entry.backend = other;
+      line.entries[i] = core::pack(entry);
+      line.keys[i].client_port = core::be16(2222);
+    }
+  }
+  for (int times = 0; times < 5; ++times) EXPECT_EQ(world().send(from_client(1000, kAck)).reason, kSent);
+  EXPECT_EQ(entries(), 1U);
+}
+
+TEST_P(Connections, of_a_service_that_was_away_take_the_place_of_their_old_entry) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  // What is left of a service that has been removed: a backend that serves nobody.
+  world().tables().backends()[number_of("10.0.0.1")].service_protocol = 0;
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.2")});
+  for (int times = 0; times < 5; ++times) EXPECT_EQ(world().send(from_client(1000, kAck)).reason, kSent);
+  EXPECT_EQ(entries(), 1U);
+  EXPECT_EQ(home(1000), ip("10.0.0.2"));
 }
 
 TEST_P(Connections, follow_a_change_of_forwarding) {

@@ -137,6 +137,33 @@ TEST(FlowTable, written_by_another_in_between_is_left_to_that_one) {
   EXPECT_NE(table.find(hash_with(2, 0, 1)).line, nullptr);
 }
 
+/// Looks at the entry that is claimed, at the moment when its key is written.
+class ClaimWatcher : public native::NativeEngine<> {
+ public:
+  using NativeEngine::NativeEngine;
+  void store_key(FlowKey& place, const FlowKey& key) {
+    place = key;
+    seen = entry_of_first_line();
+  }
+  u64 seen = 0;
+
+ private:
+  u64 entry_of_first_line() { return shared_load(flow_line(0)->entries[0]); }
+};
+
+TEST(FlowTable, claimed_for_a_flow_of_long_ago_is_not_given_up_as_expired) {
+  Table table(2);
+  native::Frame frame({});
+  native::Surroundings around;
+  around.tick = 500;
+  ClaimWatcher engine(table.tables(), frame, around);
+  const FlowEntry old{.tag = 1, .age = 100, .state = FlowState::established, .backend = 0};
+  ASSERT_TRUE(write_flow(engine, {.line = &table.tables().flows()[0], .position = 0, .value = 0}, old, {}));
+  ASSERT_EQ(state_of(engine.seen), FlowState::claimed);
+  EXPECT_EQ(is_expired(engine.seen, 500, table.tables().settings().timeouts), 0U);
+  EXPECT_EQ(age_of(table.tables().flows()[0].entries[0]), 100U) << "the flow keeps its own age";
+}
+
 /// Flows until `share` of the slots are established ones.
 u32 fill(Table& table, double share) {
   const auto flows = static_cast<u32>(share * table.tables().sizes.flow_lines * kEntriesPerLine);
