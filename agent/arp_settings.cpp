@@ -3,19 +3,22 @@
 #include <cerrno>
 #include <fstream>
 
+#include "control/base/log.hpp"
+
 namespace astil::agent {
 namespace {
 
-constexpr const char* kFolder = "/proc/sys/net/ipv4/conf/";
+constexpr int kStrict = 1;
+constexpr int kLoose = 2;
 
-Result<int> read(const std::string& path) {
+Result<int> read(const std::filesystem::path& path) {
   std::ifstream file(path);
   int value = 0;
-  if (!(file >> value)) return system_error("read " + path, errno);
+  if (!(file >> value)) return system_error("read " + path.string(), errno);
   return value;
 }
 
-bool write(const std::string& path, int value) {
+bool write(const std::filesystem::path& path, const std::string& value) {
   std::ofstream file(path);
   file << value << std::flush;
   return file.good();
@@ -24,32 +27,54 @@ bool write(const std::string& path, int value) {
 }  // namespace
 
 ArpSettings::~ArpSettings() {
-  for (auto setting = found_.rbegin(); setting != found_.rend(); ++setting) write(setting->first, setting->second);
+  for (auto setting = raised_.rbegin(); setting != raised_.rend(); ++setting) put_back(*setting);
 }
 
 Result<void> ArpSettings::apply(const std::string& interface) {
-  if (auto done = raise(std::string(kFolder) + "all/arp_ignore", 1); done.has_error()) return done.error();
-  if (auto done = raise(std::string(kFolder) + "all/arp_announce", 2); done.has_error()) return done.error();
-  // The kernel takes the greater of `all` and the interface's: 2 (loose) wins over 1 (strict).
-  const auto all = read(std::string(kFolder) + "all/rp_filter");
-  const auto own = read(std::string(kFolder) + interface + "/rp_filter");
-  const bool strict = (all.has_value() && *all == 1) || (own.has_value() && *own == 1);
-  if (strict) return raise(std::string(kFolder) + interface + "/rp_filter", 2);
+  if (auto done = raise({"all", "arp_ignore", 1}); done.has_error()) return done.error();
+  if (auto done = raise({"all", "arp_announce", 2}); done.has_error()) return done.error();
+  // The kernel takes the greater of `all` and the interface's, and the loose value is the greater.
+  const Setting filter{interface, "rp_filter", kLoose};
+  const auto all = read(folder_ / "all" / "rp_filter");
+  const auto own = read(path_of(filter));
+  const bool strict = (all.has_value() && *all == kStrict) || (own.has_value() && *own == kStrict);
+  // Loose already, by an agent that was killed: this one takes over what that one found.
+  const bool loosened = own.has_value() && *own == kLoose;
+  if (strict || loosened) return raise(filter);
   return {};
 }
 
-Result<void> ArpSettings::raise(const std::string& path, int wanted) {
-  auto value = read(path);
+std::filesystem::path ArpSettings::path_of(const Setting& setting) const {
+  return folder_ / setting.interface / setting.name;
+}
+
+Result<void> ArpSettings::raise(const Setting& setting) {
+  auto turn = shared_.turn();
+  if (turn.has_error()) return turn.error();
+  const std::filesystem::path path = path_of(setting);
+  const auto value = read(path);
   if (value.has_error()) return value.error();
-  return *value >= wanted ? Result<void>() : set(path, wanted);
+  const std::string name = setting.name + "@" + setting.interface;
+  const bool high_enough = *value >= setting.wanted;
+  if (high_enough && !turn->found(name)) return {};  // the host's own choice
+  if (auto held = turn->hold(name, std::to_string(*value)); held.has_error()) return held.error();
+  raised_.push_back(setting);
+  if (high_enough || write(path, std::to_string(setting.wanted))) return {};
+  return Error{"write " + path.string() + " failed", "run as root, or with CAP_NET_ADMIN"};
 }
 
-Result<void> ArpSettings::set(const std::string& path, int value) {
-  auto before = read(path);
-  if (before.has_error()) return before.error();
-  if (!write(path, value)) return Error{"write " + path + " failed", "run as root, or with CAP_NET_ADMIN"};
-  found_.emplace_back(path, *before);
-  return {};
+void ArpSettings::put_back(const Setting& setting) {
+  const std::filesystem::path path = path_of(setting);
+  auto turn = shared_.turn();
+  if (turn.has_error()) {
+    log::warning("setting not put back", {{"path", path.string()}, {"error", turn.error().text()}});
+    return;
+  }
+  turn->let_go(setting.name + "@" + setting.interface, [&](const std::string& found) {
+    const auto value = read(path);
+    if (value.has_error() || *value != setting.wanted) return;
+    if (!write(path, found)) log::warning("setting not put back", {{"path", path.string()}, {"found", found}});
+  });
 }
 
 }  // namespace astil::agent

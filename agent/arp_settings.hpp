@@ -1,21 +1,24 @@
 // A backend holds the service address without telling the net: the balancer answers for it. The settings that Linux
-// needs for that (as LVS has them), put back when the agent ends.
+// needs for that (as LVS has them), put back when the last agent that needs them ends.
 #pragma once
 
+#include <filesystem>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "agent/shared_state.hpp"
 #include "dataplane/base/result.hpp"
 
 namespace astil::agent {
 
 class ArpSettings {
  public:
-  ArpSettings() = default;
+  /// `shared` must outlive it. `folder`: where the kernel shows the settings.
+  explicit ArpSettings(SharedState& shared, std::filesystem::path folder = "/proc/sys/net/ipv4/conf")
+      : shared_(shared), folder_(std::move(folder)) {}
   ArpSettings(const ArpSettings&) = delete;
   ArpSettings& operator=(const ArpSettings&) = delete;
-  /// Puts back what it found.
+  /// Puts back what was found, where no other agent needs the setting and nobody has changed it since.
   ~ArpSettings();
 
   /// arp_ignore: replies for addresses of the interface that is asked only, so none for what stands on lo.
@@ -24,10 +27,18 @@ class ArpSettings {
   Result<void> apply(const std::string& interface);
 
  private:
-  Result<void> raise(const std::string& path, int wanted);
-  Result<void> set(const std::string& path, int value);
+  struct Setting {
+    std::string interface;  ///< or "all"
+    std::string name;
+    int wanted;
+  };
+  [[nodiscard]] std::filesystem::path path_of(const Setting& setting) const;
+  Result<void> raise(const Setting& setting);
+  void put_back(const Setting& setting);
 
-  std::vector<std::pair<std::string, int>> found_;  ///< path and value before
+  SharedState& shared_;
+  std::filesystem::path folder_;
+  std::vector<Setting> raised_;
 };
 
 }  // namespace astil::agent

@@ -3,11 +3,13 @@
 #include <bpf/bpf.h>
 #include <linux/if_link.h>
 
-#include <array>
 #include <cerrno>
+#include <vector>
 
 namespace astil::agent {
 namespace {
+
+using boost::asio::ip::address_v4;
 
 int silent(libbpf_print_level /*level*/, const char* /*format*/, va_list /*arguments*/) { return 0; }
 
@@ -26,35 +28,77 @@ Error attach_error(int errno_value) {
   return error;
 }
 
+/// Makes a set of addresses in the kernel the wanted one; `known` is what it holds.
+Result<void> follow(int map, Decapsulator::Addresses& known, const Decapsulator::Addresses& wanted) {
+  constexpr std::uint8_t kMember = 1;
+  for (auto address = known.begin(); address != known.end();) {
+    if (wanted.contains(*address)) {
+      ++address;
+      continue;
+    }
+    if (::bpf_map_delete_elem(map, address->to_bytes().data()) != 0)
+      return system_error("forget " + address->to_string(), errno);
+    address = known.erase(address);
+  }
+  for (const address_v4& address : wanted) {
+    if (known.contains(address)) continue;
+    if (::bpf_map_update_elem(map, address.to_bytes().data(), &kMember, BPF_ANY) != 0)
+      return system_error("note " + address.to_string(), errno);
+    known.insert(address);
+  }
+  return {};
+}
+
+base::Descriptor link_program(int program, std::uint32_t ifindex, std::uint32_t mode) {
+  LIBBPF_OPTS(bpf_link_create_opts, options, .flags = mode);
+  return base::Descriptor(::bpf_link_create(program, static_cast<int>(ifindex), BPF_XDP, &options));
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Decapsulator>> Decapsulator::attach(std::span<const std::byte> object, std::uint32_t ifindex,
-                                                           std::span<const boost::asio::ip::address_v4> addresses) {
+Result<std::unique_ptr<Decapsulator>> Decapsulator::load(std::span<const std::byte> object) {
   libbpf_set_print(silent);
-  std::unique_ptr<Decapsulator> made(new Decapsulator);
   LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "astil_agent");
-  made->object_.reset(bpf_object__open_mem(object.data(), object.size(), &options));
+  std::unique_ptr<Decapsulator> made(new Decapsulator(bpf_object__open_mem(object.data(), object.size(), &options)));
   if (!made->object_) return load_error(errno);
   if (const int failed = bpf_object__load(made->object_.get()); failed != 0) return load_error(-failed);
-
-  const int map = bpf_object__find_map_fd_by_name(made->object_.get(), "service_addresses");
-  for (const auto& address : addresses) {
-    const std::array<unsigned char, 4> key = address.to_bytes();
-    const std::uint64_t none = 0;
-    if (::bpf_map_update_elem(map, key.data(), &none, BPF_ANY) != 0)
-      return system_error("note " + address.to_string(), errno);
-  }
-  const int program = bpf_program__fd(bpf_object__find_program_by_name(made->object_.get(), "astil_agent"));
-  LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);
-  made->link_ = base::Descriptor(::bpf_link_create(program, static_cast<int>(ifindex), BPF_XDP, &native));
-  made->hook_ = "xdp native";
-  if (!made->link_.valid() && (errno == EOPNOTSUPP || errno == EINVAL)) {
-    LIBBPF_OPTS(bpf_link_create_opts, generic, .flags = XDP_FLAGS_SKB_MODE);
-    made->link_ = base::Descriptor(::bpf_link_create(program, static_cast<int>(ifindex), BPF_XDP, &generic));
-    made->hook_ = "xdp generic";
-  }
-  if (!made->link_.valid()) return attach_error(errno);
   return made;
+}
+
+Result<void> Decapsulator::set_service_addresses(const Addresses& wanted) {
+  return follow(map("service_addresses"), service_addresses_, wanted);
+}
+
+Result<void> Decapsulator::set_tunnel_ends(const Addresses& wanted) {
+  return follow(map("tunnel_ends"), tunnel_ends_, wanted);
+}
+
+Result<void> Decapsulator::attach(std::uint32_t ifindex) {
+  link_ = link_program(program(), ifindex, XDP_FLAGS_DRV_MODE);
+  hook_ = "xdp native";
+  if (!link_.valid() && (errno == EOPNOTSUPP || errno == EINVAL)) {
+    link_ = link_program(program(), ifindex, XDP_FLAGS_SKB_MODE);
+    hook_ = "xdp generic";
+  }
+  if (!link_.valid()) return attach_error(errno);
+  return {};
+}
+
+Result<Counts> Decapsulator::counts() const {
+  Counts sums{};
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return system_error("count the CPUs", -cpus);
+  std::vector<std::uint64_t> of_cpus(static_cast<std::size_t>(cpus));
+  for (std::uint32_t outcome = 0; outcome < kOutcomes; ++outcome) {
+    if (::bpf_map_lookup_elem(map("outcomes"), &outcome, of_cpus.data()) != 0)
+      return system_error("read the counters", errno);
+    for (const std::uint64_t count : of_cpus) sums[outcome] += count;
+  }
+  return sums;
+}
+
+int Decapsulator::program() const {
+  return bpf_program__fd(bpf_object__find_program_by_name(object_.get(), "astil_agent"));
 }
 
 }  // namespace astil::agent

@@ -4,33 +4,57 @@
 
 #include <bpf/libbpf.h>
 
+#include <array>
 #include <boost/asio/ip/address_v4.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 
+#include "bpf/agent_outcomes.hpp"
 #include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/result.hpp"
 
 namespace astil::agent {
 
+/// Packets of each Outcome.
+using Counts = std::array<std::uint64_t, kOutcomes>;
+
 class Decapsulator {
  public:
-  /// Loads `object`, and takes packets for these service addresses out of their tunnel at the interface.
-  static Result<std::unique_ptr<Decapsulator>> attach(std::span<const std::byte> object, std::uint32_t ifindex,
-                                                      std::span<const boost::asio::ip::address_v4> addresses);
+  using Addresses = std::set<boost::asio::ip::address_v4>;
+
+  /// Loads `object`. It unwraps nothing until it is told for whom.
+  [[nodiscard]] static Result<std::unique_ptr<Decapsulator>> load(std::span<const std::byte> object);
+
+  /// Unwraps packets for these addresses, which come by a tunnel that ends at one of the others; instead of those
+  /// before.
+  [[nodiscard]] Result<void> set_service_addresses(const Addresses& wanted);
+  [[nodiscard]] Result<void> set_tunnel_ends(const Addresses& wanted);
+
+  /// In the driver where it can, else in the kernel's generic place.
+  [[nodiscard]] Result<void> attach(std::uint32_t ifindex);
+  /// Where it is attached.
   [[nodiscard]] const std::string& hook() const { return hook_; }
+
+  [[nodiscard]] Result<Counts> counts() const;
+  /// The program's descriptor.
+  [[nodiscard]] int program() const;
 
  private:
   struct Close {
     void operator()(bpf_object* object) const { bpf_object__close(object); }
   };
-  Decapsulator() = default;
+  explicit Decapsulator(bpf_object* object) : object_(object) {}
+  [[nodiscard]] int map(const char* name) const { return bpf_object__find_map_fd_by_name(object_.get(), name); }
 
   std::unique_ptr<bpf_object, Close> object_;
   base::Descriptor link_;
   std::string hook_;
+  Addresses service_addresses_;
+  Addresses tunnel_ends_;
 };
 
 }  // namespace astil::agent

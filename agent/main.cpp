@@ -1,16 +1,21 @@
 // The program `astil-agent`, for backends behind `tunnel`: while it runs, the host takes packets for the service
 // addresses out of their IP-in-IP tunnel and holds the addresses as Linux needs it. When it ends, all of that is gone
-// again.
+// again, but what another agent on the same host still needs.
 #include <getopt.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 
 #include "agent/arp_settings.hpp"
 #include "agent/decapsulator.hpp"
 #include "agent/embedded_program.hpp"
+#include "agent/held_addresses.hpp"
+#include "agent/local_addresses.hpp"
+#include "agent/report.hpp"
+#include "agent/shared_state.hpp"
 #include "control/base/log.hpp"
 #include "control/base/notify.hpp"
 #include "control/net/network.hpp"
@@ -21,16 +26,19 @@ using namespace astil;
 using boost::asio::ip::address_v4;
 
 constexpr const char* kUsage =
-    "usage: astil-agent --interface NAME --address IP [--address IP ...]\n"
+    "usage: astil-agent --interface NAME --address IP [--address IP ...] [--local IP ...]\n"
     "       astil-agent --version | --help\n"
     "\n"
-    "Takes IP-in-IP packets for the service addresses out of their tunnel at the interface, and holds the addresses on "
-    "lo\n"
-    "without answering ARP for them, until SIGTERM.\n";
+    "Takes IP-in-IP packets for the service addresses out of their tunnel at the interface, and holds the addresses\n"
+    "on lo without answering ARP for them, until SIGTERM. Tunnels may end at any address of the host, or, where\n"
+    "--local is given, at those addresses only.\n";
+
+using Addresses = agent::Decapsulator::Addresses;
 
 struct Arguments {
   std::string interface;
-  std::vector<address_v4> addresses;
+  Addresses addresses;
+  Addresses local;  ///< empty: every address of the host
 };
 
 [[noreturn]] void misused(const std::string& what) {
@@ -38,21 +46,29 @@ struct Arguments {
   std::exit(2);
 }
 
+address_v4 address_of(const char* text) {
+  boost::system::error_code bad;
+  const address_v4 address = boost::asio::ip::make_address_v4(text, bad);
+  if (bad) misused(std::string(text) + " is not an IPv4 address");
+  return address;
+}
+
 /// Exits where the arguments say so.
 Arguments parse(int count, char** values) {
   constexpr option kOptions[] = {{"interface", required_argument, nullptr, 'i'},
                                  {"address", required_argument, nullptr, 'a'},
+                                 {"local", required_argument, nullptr, 'l'},
                                  {"version", no_argument, nullptr, 'V'},
                                  {"help", no_argument, nullptr, 'h'},
                                  {nullptr, 0, nullptr, 0}};
   Arguments arguments;
-  for (int letter = 0; (letter = ::getopt_long(count, values, "i:a:Vh", kOptions, nullptr)) != -1;) {
+  for (int letter = 0; (letter = ::getopt_long(count, values, "i:a:l:Vh", kOptions, nullptr)) != -1;) {
     if (letter == 'i') {
       arguments.interface = optarg;
     } else if (letter == 'a') {
-      boost::system::error_code bad;
-      arguments.addresses.push_back(boost::asio::ip::make_address_v4(optarg, bad));
-      if (bad) misused(std::string(optarg) + " is not an IPv4 address");
+      arguments.addresses.insert(address_of(optarg));
+    } else if (letter == 'l') {
+      arguments.local.insert(address_of(optarg));
     } else if (letter == 'V') {
       std::cout << "astil-agent " << ASTIL_VERSION << "\n";
       std::exit(EXIT_SUCCESS);
@@ -69,59 +85,66 @@ Arguments parse(int count, char** values) {
   return arguments;
 }
 
-/// Holds the addresses on lo; those that were not there before are taken away with it.
-class HeldAddresses {
- public:
-  explicit HeldAddresses(net::Network& network) : network_(network) {}
-  HeldAddresses(const HeldAddresses&) = delete;
-  HeldAddresses& operator=(const HeldAddresses&) = delete;
-  ~HeldAddresses() {
-    for (const address_v4& address : held_) {
-      if (auto removed = network_.remove_address("lo", address, 32); removed.has_error()) {
-        log::warning("service address not removed",
-                     {{"address", address.to_string()}, {"error", removed.error().text()}});
-      }
-    }
-  }
+/// Where agents meet: the folder that systemd made for them, or the same without systemd.
+Result<agent::SharedState> open_shared_state() {
+  const auto scope = agent::network_namespace();
+  if (scope.has_error()) return scope.error();
+  const char* folder = std::getenv("RUNTIME_DIRECTORY");
+  return agent::SharedState::open(folder == nullptr ? "/run/astil-agent" : folder, *scope);
+}
 
-  Result<void> hold(const address_v4& address) {
-    auto added = network_.add_address("lo", address, 32);
-    if (added.has_error()) return added.error().within("address " + address.to_string());
-    if (*added != net::AddressOutcome::foreign) held_.push_back(address);
-    return {};
+/// Tunnels end at the addresses that were given, or at the host's as they come and go.
+Result<std::unique_ptr<agent::LocalAddresses>> set_tunnel_ends(boost::asio::io_context& loop, const Addresses& given,
+                                                               agent::Decapsulator& decapsulator) {
+  if (given.empty()) {
+    return agent::LocalAddresses::follow(loop, [&decapsulator](const Addresses& local) {
+      if (auto set = decapsulator.set_tunnel_ends(local); set.has_error())
+        log::warning("addresses of this host not followed", {{"error", set.error().text()}});
+    });
   }
+  if (auto set = decapsulator.set_tunnel_ends(given); set.has_error()) return set.error();
+  return std::unique_ptr<agent::LocalAddresses>();
+}
 
- private:
-  net::Network& network_;
-  std::vector<address_v4> held_;
-};
+/// Unwraps packets until a signal ends the loop.
+Result<void> unwrap(boost::asio::io_context& loop, const Arguments& arguments, std::uint32_t ifindex) {
+  auto decapsulator = agent::Decapsulator::load(agent::embedded_program());
+  if (decapsulator.has_error()) return decapsulator.error();
+  if (auto set = (*decapsulator)->set_service_addresses(arguments.addresses); set.has_error()) return set.error();
+  const auto ends = set_tunnel_ends(loop, arguments.local, **decapsulator);
+  if (ends.has_error()) return ends.error();
+  if (auto attached = (*decapsulator)->attach(ifindex); attached.has_error()) return attached.error();
+  log::info("agent ready", {{"interface", arguments.interface},
+                            {"hook", (*decapsulator)->hook()},
+                            {"addresses", arguments.addresses.size()}});
+  agent::Report report(loop, **decapsulator);
+  report.start();
+  base::notify("READY=1");
+  loop.run();
+  if (auto counts = (*decapsulator)->counts(); counts.has_value())
+    log::info("agent ends", {{"packets", agent::text_of(*counts)}});
+  return {};
+}
 
 /// ARP first, so that the address is never announced; then the address; then the packets for it.
 Result<void> serve(const Arguments& arguments) {
   boost::asio::io_context loop(1);
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT);
+  signals.async_wait([&](boost::system::error_code /*error*/, int /*number*/) { loop.stop(); });
   auto network = net::Network::open(loop, {});
   if (network.has_error()) return network.error();
   const auto link = (*network)->link(arguments.interface);
   if (!link) return Error{"interface " + arguments.interface + " does not exist", "'ip link' lists those that do"};
-  agent::ArpSettings arp;
+  auto shared = open_shared_state();
+  if (shared.has_error()) return shared.error();
+  agent::ArpSettings arp(*shared);
   if (auto applied = arp.apply(arguments.interface); applied.has_error()) return applied.error();
-  HeldAddresses addresses(**network);
+  agent::HeldAddresses addresses(*shared, **network);
   for (const address_v4& address : arguments.addresses) {
     if (auto held = addresses.hold(address); held.has_error()) return held.error();
   }
-  auto decapsulator = agent::Decapsulator::attach(agent::embedded_program(), link->ifindex, arguments.addresses);
-  if (decapsulator.has_error()) return decapsulator.error().within("interface " + arguments.interface);
-  log::info("agent ready", {{"interface", arguments.interface},
-                            {"hook", (*decapsulator)->hook()},
-                            {"addresses", arguments.addresses.size()}});
-  base::notify("READY=1");
-  signals.async_wait([&](boost::system::error_code /*error*/, int number) {
-    log::info("agent ends", {{"signal", number}});
-    loop.stop();
-  });
-  loop.run();
-  return {};
+  auto unwrapped = unwrap(loop, arguments, link->ifindex);
+  return unwrapped.has_error() ? unwrapped.error().within("interface " + arguments.interface) : unwrapped;
 }
 
 }  // namespace

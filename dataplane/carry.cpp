@@ -3,8 +3,10 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <unordered_map>
 
 #include "dataplane/core/flow_table.hpp"
+#include "dataplane/desired.hpp"
 
 namespace astil::dataplane {
 namespace {
@@ -34,6 +36,17 @@ std::vector<std::uint32_t> translate_numbers(const Tables& from, const Tables& t
     if (const auto found = by_name.find(*name); found != by_name.end()) numbers[number] = found->second;
   }
   return numbers;
+}
+
+using IdsByKey = std::unordered_map<ServiceKey, std::uint32_t, ServiceKeyHash>;
+
+IdsByKey ids_by_key(const Tables& tables) {
+  IdsByKey ids;
+  if (tables.active() == core::kNoGeneration) return ids;
+  for (const core::Service& service : tables.services_of(tables.active())) {
+    if (service.in_use != 0) ids.emplace(key_of(service), service.id);
+  }
+  return ids;
 }
 
 }  // namespace
@@ -105,14 +118,11 @@ void carry_counters(const Tables& from, const Tables& to) {
   for (std::uint32_t number = 0; number < from.sizes.backends; ++number) {
     if (numbers[number] != core::kNoService) add(to.own_counters()[numbers[number]], from.sum_counter(number));
   }
-  if (from.active() != core::kNoGeneration && to.active() != core::kNoGeneration) {
-    for (const core::Service& old : from.services_of(from.active())) {
-      for (const core::Service& service : to.services_of(to.active())) {
-        if (old.in_use == 0 || service.in_use == 0 || old.address != service.address || old.port != service.port)
-          continue;
-        add(to.own_counters()[to.sizes.backends + service.id], from.sum_counter(from.sizes.backends + old.id));
-      }
-    }
+  const auto ids_to = ids_by_key(to);
+  for (const auto& [key, id] : ids_by_key(from)) {
+    const auto found = ids_to.find(key);
+    if (found == ids_to.end()) continue;
+    add(to.own_counters()[to.sizes.backends + found->second], from.sum_counter(from.sizes.backends + id));
   }
   core::CpuRow& row = to.cpu_rows()[to.sizes.cpus];
   for (std::size_t i = 0; i < static_cast<std::size_t>(core::Reason::count); ++i) {

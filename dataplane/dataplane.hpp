@@ -42,6 +42,7 @@ class Dataplane {
 
   /// A descriptor that becomes readable when `take_events` has something to take; -1: this engine has no events.
   [[nodiscard]] virtual int event_descriptor() const = 0;
+  /// Takes a limited number; the descriptor stays readable while there are more.
   virtual void take_events(const std::function<void(const core::NeighbourWanted&)>& take) = 0;
 };
 

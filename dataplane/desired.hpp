@@ -2,9 +2,11 @@
 // publisher makes the tables follow it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "dataplane/core/hash.hpp"
 #include "dataplane/core/layout.hpp"
 
 namespace astil::dataplane {
@@ -28,6 +30,19 @@ struct ServiceKey {
   std::uint8_t protocol = 0;
 
   bool operator==(const ServiceKey&) const = default;
+};
+
+inline ServiceKey key_of(const core::Service& service) {
+  return {.address = service.address, .port = host(service.port), .protocol = service.protocol};
+}
+
+/// For hash maps of this process alone.
+struct ServiceKeyHash {
+  std::size_t operator()(const ServiceKey& key) const {
+    std::uint64_t hash = core::mixed((std::uint64_t{key.protocol} << 16U) | key.port);
+    for (const core::Be32 word : key.address.words) hash = core::mixed(hash ^ raw(word));
+    return hash;
+  }
 };
 
 struct ServiceState {

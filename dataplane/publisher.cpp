@@ -36,12 +36,31 @@ struct Publisher::Plan {
 
 namespace {
 
-std::uint32_t lines_for(std::size_t entries, std::uint32_t per_line) {
-  return static_cast<std::uint32_t>((entries + per_line - 1) / per_line);
+/// A service's record but for its place in the pools.
+Service record_of(const ServiceState& state, std::uint32_t id) {
+  return {.address = state.key.address,
+          .port = be16(state.key.port),
+          .protocol = state.key.protocol,
+          .family = core::Family::ipv4,
+          .forwarding = state.forwarding,
+          .scheduler = state.scheduler,
+          .in_use = 1,
+          .id = id,
+          .first_member = 0,
+          .ring = {},
+          .wheel = {},
+          .reserved = {}};
 }
 
-ServiceKey key_of(const Service& service) {
-  return {.address = service.address, .port = host(service.port), .protocol = service.protocol};
+/// What stays in the record of a service that is not wanted: its key.
+Service removed(const Service& record) {
+  Service left{};
+  left.address = record.address;
+  left.port = record.port;
+  left.protocol = record.protocol;
+  left.family = record.family;
+  left.id = record.id;
+  return left;
 }
 
 /// Does the service's ring in the tables send every slot to the same backend number?
@@ -58,6 +77,26 @@ Error full(const char* what, std::size_t wanted, std::size_t size, const char* k
   return {std::string("the table of ") + what + " is full: " + std::to_string(wanted) + " wanted, room for " +
               std::to_string(size),
           std::string("raise dataplane.tables.") + key};
+}
+
+struct Pools {
+  LinePool rings;
+  LinePool members;
+};
+
+/// What the active generation does not use.
+Pools free_room(const Tables& tables) {
+  Pools free{LinePool(tables.sizes.ring_lines), LinePool(tables.sizes.member_lines)};
+  if (tables.active() == core::kNoGeneration) return free;
+  for (const Service& service : tables.services_of(tables.active())) {
+    if (service.in_use == 0) continue;
+    for (const core::RingSpan& span : {service.ring, service.wheel}) {
+      free.rings.take(span.first / core::kSlotsPerLine, lines_for(span.length, core::kSlotsPerLine));
+    }
+    free.members.take(service.first_member / core::kMembersPerLine,
+                      lines_for(members_in_use(tables, service), core::kMembersPerLine));
+  }
+  return free;
 }
 
 template <class Word>
@@ -121,26 +160,14 @@ Result<Publisher::Plan> Publisher::plan(const DesiredState& desired) const {
   return plan;
 }
 
-/// A service that stands in the active generation keeps its id; a new one takes an id that no flow can hold any more.
+/// A service keeps its id, and one that comes back gets it again; a new one takes an id that no flow can hold any more.
 Result<void> Publisher::place_services(const DesiredState& desired, Plan& plan) const {
   if (desired.services.size() > tables_.sizes.services) {
     return full("services", desired.services.size(), tables_.sizes.services, "services");
   }
   std::vector<bool> taken(tables_.sizes.services, false);
   for (const auto& [key, use] : uses_) taken[key.service] = true;
-  std::vector<bool> placed(desired.services.size(), false);
-  if (const std::uint32_t active = tables_.active(); active != core::kNoGeneration) {
-    for (const Service& service : tables_.services_of(active)) {
-      if (service.in_use == 0) continue;
-      taken[service.id] = true;
-      const auto same = std::find_if(desired.services.begin(), desired.services.end(),
-                                     [&](const ServiceState& state) { return state.key == key_of(service); });
-      if (same == desired.services.end()) continue;
-      const auto index = static_cast<std::size_t>(same - desired.services.begin());
-      plan.placed[index].id = service.id;
-      placed[index] = true;
-    }
-  }
+  const std::vector<bool> placed = place_known_services(desired, plan, taken);
   std::uint32_t next = 0;
   for (std::size_t i = 0; i < desired.services.size(); ++i) {
     if (!placed[i]) {
@@ -150,21 +177,33 @@ Result<void> Publisher::place_services(const DesiredState& desired, Plan& plan) 
       plan.placed[i].id = next;
       plan.new_services.push_back(next);
     }
-    const ServiceState& state = desired.services[i];
-    plan.records[plan.placed[i].id] = {.address = state.key.address,
-                                       .port = be16(state.key.port),
-                                       .protocol = state.key.protocol,
-                                       .family = core::Family::ipv4,
-                                       .forwarding = state.forwarding,
-                                       .scheduler = state.scheduler,
-                                       .in_use = 1,
-                                       .id = plan.placed[i].id,
-                                       .first_member = 0,
-                                       .ring = {},
-                                       .wheel = {},
-                                       .reserved = {}};
+    plan.records[plan.placed[i].id] = record_of(desired.services[i], plan.placed[i].id);
   }
   return {};
+}
+
+/// Services whose key stands in a record get that record's id. A record without its service keeps the key, so that the
+/// service finds its id again when it comes back, unless another one needed the id meanwhile.
+std::vector<bool> Publisher::place_known_services(const DesiredState& desired, Plan& plan,
+                                                  std::vector<bool>& taken) const {
+  std::vector<bool> placed(desired.services.size(), false);
+  const std::uint32_t active = tables_.active();
+  if (active == core::kNoGeneration) return placed;
+  std::unordered_map<ServiceKey, std::size_t, ServiceKeyHash> wanted;
+  for (std::size_t i = 0; i < desired.services.size(); ++i) wanted.emplace(desired.services[i].key, i);
+  const auto records = tables_.services_of(active);
+  for (std::uint32_t id = 0; id < records.size(); ++id) {
+    const Service& record = records[id];
+    if (record.protocol == 0) continue;  // no service had this id so far
+    plan.records[id] = removed(record);
+    if (record.in_use != 0) taken[id] = true;
+    const auto same = wanted.find(key_of(record));
+    if (same == wanted.end()) continue;
+    taken[id] = true;
+    placed[same->second] = true;
+    plan.placed[same->second].id = id;
+  }
+  return placed;
 }
 
 Result<void> Publisher::place_backends(const DesiredState& desired, Plan& plan) const {
@@ -189,18 +228,8 @@ Result<void> Publisher::place_backends(const DesiredState& desired, Plan& plan) 
 
 /// A ring that did not change stays where it is; others get room that the active generation does not use.
 Result<void> Publisher::place_rings(const DesiredState& desired, Plan& plan) const {
-  LinePool rings(tables_.sizes.ring_lines);
-  LinePool members(tables_.sizes.member_lines);
+  auto [rings, members] = free_room(tables_);
   const std::uint32_t active = tables_.active();
-  if (active != core::kNoGeneration) {
-    for (const Service& service : tables_.services_of(active)) {
-      if (service.in_use == 0) continue;
-      rings.take(service.ring.first / core::kSlotsPerLine, lines_for(service.ring.length, core::kSlotsPerLine));
-      rings.take(service.wheel.first / core::kSlotsPerLine, lines_for(service.wheel.length, core::kSlotsPerLine));
-      members.take(service.first_member / core::kMembersPerLine,
-                   lines_for(members_in_use(tables_, service), core::kMembersPerLine));
-    }
-  }
   for (std::size_t i = 0; i < desired.services.size(); ++i) {
     const ServiceState& state = desired.services[i];
     const PlacedService& placed = plan.placed[i];
@@ -218,9 +247,13 @@ Result<void> Publisher::place_rings(const DesiredState& desired, Plan& plan) con
     const auto ring = rings.allocate(lines_for(state.ring.size(), core::kSlotsPerLine));
     const auto wheel = rings.allocate(lines_for(state.wheel.size(), core::kSlotsPerLine));
     const auto list = members.allocate(lines_for(placed.backends.size(), core::kMembersPerLine));
-    if (!ring || !wheel || !list) {
+    if (!ring || !wheel) {
       return full("rings", state.ring.size() + state.wheel.size(), rings.lines() * std::size_t{core::kSlotsPerLine},
                   "ring_slots");
+    }
+    if (!list) {
+      return full("backend lists", placed.backends.size(), members.lines() * std::size_t{core::kMembersPerLine},
+                  "backends");
     }
     record.ring = {.first = *ring * core::kSlotsPerLine, .length = static_cast<std::uint32_t>(state.ring.size())};
     record.wheel = {.first = *wheel * core::kSlotsPerLine, .length = static_cast<std::uint32_t>(state.wheel.size())};
@@ -267,7 +300,10 @@ void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
   }
   for (const auto& [key, use] : uses_) {
     const Service& service = plan.records[key.service];
-    if (service.in_use != 0) store(tables_.backends()[use.number].forwarding, service.forwarding);
+    if (service.in_use == 0) continue;
+    core::Backend& record = tables_.backends()[use.number];
+    store(record.forwarding, service.forwarding);
+    store(record.service_protocol, service.protocol);  // 0 while the service was away
   }
   for (std::size_t i = 0; i < desired.services.size(); ++i) {
     for (std::size_t b = 0; b < desired.services[i].backends.size(); ++b) {
@@ -330,12 +366,11 @@ void Publisher::switch_to(const Plan& plan) {
 Result<void> Publisher::write_interfaces(const std::vector<InterfaceState>& interfaces) {
   const auto places = tables_.interfaces();
   core::Settings& settings = tables_.settings();
-  const auto slot_of = [](std::uint32_t ifindex, std::uint32_t multiplier) { return (ifindex * multiplier) >> 26U; };
   const auto fits = [&](std::uint32_t multiplier) {
     std::vector<std::uint32_t> claimed(core::kInterfaces, 0);
     for (std::size_t slot = 0; slot < places.size(); ++slot) claimed[slot] = places[slot].ifindex;
     for (const InterfaceState& interface : interfaces) {
-      std::uint32_t& owner = claimed[slot_of(interface.ifindex, multiplier)];
+      std::uint32_t& owner = claimed[core::interface_slot(interface.ifindex, multiplier)];
       if (owner != 0 && owner != interface.ifindex) return false;
       owner = interface.ifindex;
     }
@@ -348,7 +383,7 @@ Result<void> Publisher::write_interfaces(const std::vector<InterfaceState>& inte
     multiplier = static_cast<std::uint32_t>(core::mixed(tries + 1)) | 1U;
   }
   for (const InterfaceState& interface : interfaces) {
-    core::Interface& place = places[slot_of(interface.ifindex, multiplier)];
+    core::Interface& place = places[core::interface_slot(interface.ifindex, multiplier)];
     store(place.mac, interface.mac);
     __atomic_store_n(&place.ifindex, interface.ifindex, __ATOMIC_RELEASE);
   }
@@ -358,7 +393,7 @@ Result<void> Publisher::write_interfaces(const std::vector<InterfaceState>& inte
   }
   for (std::uint32_t slot = 0; slot < places.size(); ++slot) {
     const bool kept = std::any_of(interfaces.begin(), interfaces.end(), [&](const InterfaceState& interface) {
-      return interface.ifindex == places[slot].ifindex && slot_of(interface.ifindex, multiplier) == slot;
+      return interface.ifindex == places[slot].ifindex && core::interface_slot(interface.ifindex, multiplier) == slot;
     });
     if (!kept) store(places[slot].ifindex, 0U);
   }
@@ -378,7 +413,10 @@ std::size_t Publisher::release(const std::function<bool(std::uint32_t number)>& 
     for (std::size_t row = 0; row <= tables_.sizes.cpus; ++row) {
       tables_.counters()[row * tables_.counter_stride() + use.number] = {};
     }
-    tables_.backends()[use.number].service = core::kNoService;
+    core::Backend& record = tables_.backends()[use.number];
+    // Its key for replies stays in the index until the next publication, and is no one's from now on.
+    store(record.service_protocol, std::uint8_t{0});
+    store(record.service, core::kNoService);
     free_numbers_.push_back(use.number);
     return true;
   });

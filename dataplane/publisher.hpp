@@ -3,13 +3,13 @@
 // is the old place used again.
 //
 // Numbers: a service keeps its id, and a service's use of a backend its number, as long as any flow holds it; both are
-// found again in the tables after a restart. A use that is no longer wanted retires: its flows go on, new ones avoid
-// it, and the number is given back by `release` when a whole census has found no flow of it.
+// found again in the tables after a restart, and when a service or a backend comes back. A use that is no longer wanted
+// retires: its flows go on, new ones avoid it, and the number is given back by `release` when a whole census has found
+// no flow of it.
 //
 // One publisher per set of tables, used by one thread. No system call per entry.
 #pragma once
 
-#include <map>
 #include <unordered_map>
 #include <vector>
 
@@ -68,6 +68,7 @@ class Publisher {
 
   Result<Plan> plan(const DesiredState& desired) const;
   Result<void> place_services(const DesiredState& desired, Plan& plan) const;
+  std::vector<bool> place_known_services(const DesiredState& desired, Plan& plan, std::vector<bool>& taken) const;
   Result<void> place_backends(const DesiredState& desired, Plan& plan) const;
   Result<void> place_rings(const DesiredState& desired, Plan& plan) const;
   Result<void> build_index(const DesiredState& desired, Plan& plan) const;
@@ -80,7 +81,7 @@ class Publisher {
   Dataplane& engine_;
   Tables tables_;
   std::unordered_map<UseKey, Use, UseHash> uses_;
-  std::vector<std::uint32_t> free_numbers_;  ///< descending: the lowest is taken first
+  std::vector<std::uint32_t> free_numbers_;  ///< the last is taken first
 };
 
 /// The state that tables hold, retired uses included (out of rotation): for a publisher of other tables.

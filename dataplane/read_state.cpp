@@ -1,6 +1,9 @@
 // Reads a desired state back out of tables: the way by which services, rings and uses move to tables of another size.
+#include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
+#include "dataplane/pool.hpp"
 #include "dataplane/publisher.hpp"
 #include "dataplane/service_index.hpp"
 
@@ -18,6 +21,17 @@ std::vector<std::uint16_t> read_ring(const Tables& tables, const core::Service& 
   return ring;
 }
 
+/// Brings the backends that the service's ring and wheel name to the front. With the retired ones a service may have
+/// more backends than a slot can tell apart, but only those need an index that fits.
+void named_first(const Tables& tables, const core::Service& service, std::vector<std::uint32_t>& numbers) {
+  std::unordered_set<std::uint32_t> named;
+  for (const core::RingSpan& span : {service.ring, service.wheel}) {
+    for (std::uint32_t slot = 0; slot < span.length; ++slot)
+      named.insert(tables.member(service, tables.ring_entry(span, slot)));
+  }
+  std::stable_partition(numbers.begin(), numbers.end(), [&](std::uint32_t number) { return named.contains(number); });
+}
+
 }  // namespace
 
 DesiredState read_state(const Tables& tables) {
@@ -33,16 +47,18 @@ DesiredState read_state(const Tables& tables) {
   }
   for (const core::Service& service : tables.services_of(tables.active())) {
     if (service.in_use == 0) continue;
-    ServiceState read{.key = {.address = service.address, .port = host(service.port), .protocol = service.protocol},
+    ServiceState read{.key = key_of(service),
                       .forwarding = service.forwarding,
                       .scheduler = service.scheduler,
                       .backends = {},
                       .ring = {},
                       .wheel = {}};
     std::unordered_map<std::uint32_t, std::uint16_t> index_by_number;
-    for (const std::uint32_t number : numbers_by_service[service.id]) {
+    std::vector<std::uint32_t>& numbers = numbers_by_service[service.id];
+    named_first(tables, service, numbers);
+    for (const std::uint32_t number : numbers) {
       const core::Backend& backend = tables.backends()[number];
-      index_by_number[number] = static_cast<std::uint16_t>(read.backends.size());
+      index_by_number.emplace(number, static_cast<std::uint16_t>(read.backends.size()));
       read.backends.push_back({.address = backend.address,
                                .port = host(backend.port),
                                .source = backend.source,
@@ -66,7 +82,7 @@ PoolUse pool_use(const Tables& tables) {
     if (service.in_use == 0) continue;
     ++use.services;
     for (const core::RingSpan& span : {service.ring, service.wheel}) {
-      use.ring_slots += (span.length + core::kSlotsPerLine - 1) / core::kSlotsPerLine * core::kSlotsPerLine;
+      use.ring_slots += lines_for(span.length, core::kSlotsPerLine) * core::kSlotsPerLine;
     }
   }
   return use;

@@ -44,8 +44,12 @@ bool ServiceIndex::fill(const std::vector<IndexKey>& keys, std::uint32_t lines, 
   return true;
 }
 
+std::uint32_t ServiceIndex::lines_for(std::size_t keys) {
+  return static_cast<std::uint32_t>(std::bit_ceil(std::max<std::size_t>(keys, 8)));
+}
+
 Result<ServiceIndex> ServiceIndex::build(std::vector<IndexKey> keys, std::uint32_t max_lines) {
-  constexpr std::uint32_t kSeeds = 32;
+  constexpr std::uint32_t kSeeds = 64;
   std::sort(keys.begin(), keys.end());
   const auto twice = std::adjacent_find(keys.begin(), keys.end(), same_place);
   if (twice != keys.end()) return taken_twice(*twice);
@@ -55,8 +59,7 @@ Result<ServiceIndex> ServiceIndex::build(std::vector<IndexKey> keys, std::uint32
     index.filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
     if (key.kind == core::IndexKind::reply) index.has_replies_ = true;
   }
-  const auto comfortable = static_cast<std::uint32_t>(std::bit_ceil(std::max<std::size_t>(keys.size(), 8)));
-  for (std::uint32_t lines = std::min(comfortable, max_lines); lines <= max_lines; lines *= 2) {
+  for (std::uint32_t lines = std::min(lines_for(keys.size()), max_lines); lines <= max_lines; lines *= 2) {
     for (std::uint32_t seed = 0; seed < kSeeds; ++seed) {
       if (index.fill(keys, lines, seed)) return index;
     }

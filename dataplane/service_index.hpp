@@ -24,6 +24,9 @@ struct IndexKey {
 
 class ServiceIndex {
  public:
+  /// Lines in which any set of that many keys finds room: at most one key a line on average, of the eight that fit.
+  [[nodiscard]] static std::uint32_t lines_for(std::size_t keys);
+
   /// `max_lines`: a power of two. The result depends on the set of keys alone, not on their order.
   static Result<ServiceIndex> build(std::vector<IndexKey> keys, std::uint32_t max_lines);
 

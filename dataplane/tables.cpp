@@ -6,8 +6,9 @@ namespace astil::dataplane {
 
 namespace {
 
-/// By FlowState, in seconds. Established: what RFC 9293 hosts keep alive within (2 hours, RFC 1122 section 4.2.3.6);
-/// the rest as LVS has them (60 s for SYN_RECV, 120 s for FIN_WAIT, 10 s for CLOSE), rounded up to the clock of ages.
+/// By FlowState, in seconds, whole ticks of the clock of ages. Established: what RFC 9293 hosts keep alive within (2
+/// hours, RFC 1122 section 4.2.3.6). Half-open and closing flows as LVS has them, rounded up: 60 s for SYN_RECV, 120 s
+/// for FIN_WAIT. Closed (10 s for LVS) and claimed ones: two ticks, since one alone can be over in a moment.
 constexpr std::array<std::uint32_t, core::kFlowStates> kTimeoutSeconds{0, 32, 64, 64, 7200, 128, 32, 0};
 
 }  // namespace
@@ -43,7 +44,7 @@ void initialise(const Tables& tables, std::span<const std::uint64_t, 4> hash_key
   std::copy(hash_key.begin(), hash_key.end(), settings.hash_key);
   settings.active = core::kNoGeneration;
   settings.tick_multiplier = tick_multiplier;
-  settings.interface_multiplier = 1U << 26U;
+  settings.interface_multiplier = 1U << (32U - core::kInterfaceBits);
   for (std::size_t state = 0; state < core::kFlowStates; ++state) {
     settings.timeouts[state] =
         static_cast<std::uint16_t>((kTimeoutSeconds[state] + core::kTickSeconds - 1) / core::kTickSeconds);

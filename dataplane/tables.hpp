@@ -103,7 +103,7 @@ void initialise(const Tables& tables, std::span<const std::uint64_t, 4> hash_key
 
 /// How many ticks of 1/`hz` s make an age tick, as Settings::tick_multiplier wants it.
 constexpr std::uint32_t tick_multiplier_for(std::uint32_t hz) {
-  return static_cast<std::uint32_t>((std::uint64_t{1} << 32U) / (std::uint64_t{hz} * 16));
+  return static_cast<std::uint32_t>((std::uint64_t{1} << 32U) / (std::uint64_t{hz} * core::kTickSeconds));
 }
 
 }  // namespace astil::dataplane

@@ -12,7 +12,7 @@
 #include <type_traits>
 
 namespace astil::config {
-BOOST_DESCRIBE_STRUCT(Diagnostic, (), (file, line, column, message, hint, source_line))
+BOOST_DESCRIBE_STRUCT(Diagnostic, (), (file, line, column, message, hint, source_line, caret))
 }  // namespace astil::config
 
 namespace astil::api {

@@ -41,10 +41,22 @@ auto each_service(double (*value)(const ServiceView&)) {
   };
 }
 
+/// Every backend, retired ones too: of what it carries.
 auto each_backend(double (*value)(const BackendView&)) {
   return [value](const MetricsSource& source, const Emit& emit) {
     for (const auto& service : source.status.services) {
       for (const auto& backend : service.backends) emit({service.name, backend.name}, value(backend));
+    }
+  };
+}
+
+/// Those in the configuration: nothing is asked, or known, of the others.
+auto each_configured(double (*value)(const BackendView&)) {
+  return [value](const MetricsSource& source, const Emit& emit) {
+    for (const auto& service : source.status.services) {
+      for (const auto& backend : service.backends) {
+        if (!backend.retired) emit({service.name, backend.name}, value(backend));
+      }
     }
   };
 }
@@ -77,6 +89,7 @@ void collect_drops(const MetricsSource& source, const Emit& emit) {
 void collect_checks(const MetricsSource& source, const Emit& emit) {
   for (const auto& service : source.status.services) {
     for (const auto& backend : service.backends) {
+      if (backend.retired) continue;
       emit({service.name, backend.name, "ok"}, number(backend.health.checks_ok));
       emit({service.name, backend.name, "failed"}, number(backend.health.checks_failed));
     }
@@ -86,6 +99,7 @@ void collect_checks(const MetricsSource& source, const Emit& emit) {
 void collect_check_durations(const MetricsSource& source, const Emit& emit) {
   for (const auto& service : source.status.services) {
     for (const auto& backend : service.backends) {
+      if (backend.retired) continue;
       if (const auto& took = backend.health.last_check_seconds) emit({service.name, backend.name}, *took);
     }
   }
@@ -99,6 +113,12 @@ auto each_table(std::uint64_t TableView::*member) {
   return [member](const MetricsSource& source, const Emit& emit) {
     for (const auto& table : source.status.tables) emit({table.name}, number(table.*member));
   };
+}
+
+double configured(const ServiceView& service) {
+  double count = 0;
+  for (const auto& backend : service.backends) count += backend.retired ? 0 : 1;
+  return count;
 }
 
 double in_rotation(const ServiceView& service) {
@@ -180,7 +200,7 @@ const std::vector<Metric>& all_metrics() {
       {"astil_service_active_flows", MetricType::Gauge, "Flows of the service in the flow table.", kService,
        each_service([](const S& s) { return number(s.traffic.active_flows); })},
       {"astil_service_backends", MetricType::Gauge, "Backends that are configured for the service.", kService,
-       each_service([](const S& s) { return number(s.backends.size()); })},
+       each_service(configured)},
       {"astil_service_backends_in_rotation", MetricType::Gauge, "Backends of the service that get new connections.",
        kService, each_service(in_rotation)},
       {"astil_service_ring_slots", MetricType::Gauge, "Length of the service's ring.", kService,
@@ -196,10 +216,10 @@ const std::vector<Metric>& all_metrics() {
       {"astil_backend_active_flows", MetricType::Gauge, "Flows of the backend in the flow table.", kBackend,
        each_backend([](const B& b) { return number(b.traffic.active_flows); })},
       {"astil_backend_up", MetricType::Gauge, "0 if the backend's health checks say it is down, else 1.", kBackend,
-       each_backend([](const B& b) { return b.health.state == BackendState::down ? 0.0 : 1.0; })},
+       each_configured([](const B& b) { return b.health.state == BackendState::down ? 0.0 : 1.0; })},
       {"astil_backend_state_change_timestamp_seconds", MetricType::Gauge,
        "When the backend last went up or down, in seconds since the epoch.", kBackend,
-       each_backend([](const B& b) { return seconds(b.health.since); })},
+       each_configured([](const B& b) { return seconds(b.health.since); })},
       {"astil_backend_checks_total",
        MetricType::Counter,
        "Health checks of the backend, by result: ok or failed.",
@@ -208,17 +228,17 @@ const std::vector<Metric>& all_metrics() {
       {"astil_backend_check_duration_seconds", MetricType::Gauge,
        "How long the backend's last health check took; absent before the first.", kBackend, collect_check_durations},
       {"astil_backend_in_rotation", MetricType::Gauge, "1 if the backend gets new connections, else 0.", kBackend,
-       each_backend([](const B& b) { return b.in_rotation ? 1.0 : 0.0; })},
+       each_configured([](const B& b) { return b.in_rotation ? 1.0 : 0.0; })},
       {"astil_backend_draining", MetricType::Gauge,
        "1 if the backend gets no new connections while those it has are served, else 0.", kBackend,
        each_backend([](const B& b) { return b.draining ? 1.0 : 0.0; })},
       {"astil_backend_next_hop_resolved", MetricType::Gauge,
        "1 if the way to the backend is known down to the neighbour's MAC, else 0.", kBackend,
-       each_backend([](const B& b) { return b.next_hop.mac.empty() ? 0.0 : 1.0; })},
+       each_configured([](const B& b) { return b.next_hop.mac.empty() ? 0.0 : 1.0; })},
       {"astil_backend_weight", MetricType::Gauge, "The backend's configured weight.", kBackend,
-       each_backend([](const B& b) { return number(b.weight); })},
+       each_configured([](const B& b) { return number(b.weight); })},
       {"astil_backend_ring_ratio", MetricType::Gauge, "The backend's part of its service's ring, 0 to 1.", kBackend,
-       each_backend([](const B& b) { return b.ring_share; })},
+       each_configured([](const B& b) { return b.ring_share; })},
   };
   return kMetrics;
 }
@@ -255,6 +275,8 @@ std::string metrics_reference() {
       "Counters of packets, bytes, connections and drops live in the packet path's tables: they survive a restart of "
       "the\n"
       "daemon and go along to tables of other sizes. They start at 0 when a service or backend is added again.\n\n"
+      "A backend that was removed, or got another address, and still has flows shows what it carries until they have\n"
+      "ended; its label `backend` is then its address and port.\n\n"
       "| metric | type | labels | meaning |\n|---|---|---|---|\n";
   for (const auto& metric : all_metrics()) {
     std::string labels;

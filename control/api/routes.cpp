@@ -47,10 +47,7 @@ std::optional<Number> parse_number(std::string_view text) {
   return number;
 }
 
-Answer get_version(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
-  const auto status = daemon.status();
-  return ok(VersionView{status.version, status.layout_version});
-}
+Answer get_version(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.version()); }
 
 Answer get_status(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.status()); }
 
@@ -72,8 +69,12 @@ Answer get_flows(Daemon& daemon, const Query& query, const Request& /*request*/)
     }
     filter.limit = *number;
   }
-  const auto flows = daemon.flows(filter);
-  return flows ? ok(*flows) : failure(422, flows.error());
+  auto begun = daemon.flows(filter);
+  if (!begun) return failure(422, begun.error());
+  const std::shared_ptr<FlowWalk> walk = std::move(*begun);
+  Answer unfinished;
+  unfinished.unfinished = [walk] { return walk->advance() ? std::nullopt : std::optional(ok(walk->take())); };
+  return unfinished;
 }
 
 Answer get_trace(Daemon& daemon, const Query& query, const Request& /*request*/) {
@@ -114,18 +115,19 @@ struct Route {
   std::string_view method;
   std::string_view path;
   std::initializer_list<std::string_view> parameters;
+  Access access;  ///< that a client needs
   Answer (*handle)(Daemon&, const Query&, const Request&);
 };
 
 const std::array kRoutes{
-    Route{"GET", "/v1/version", {}, get_version},
-    Route{"GET", "/v1/status", {}, get_status},
-    Route{"GET", "/v1/flows", {"service", "backend", "client", "limit"}, get_flows},
-    Route{"GET", "/v1/drops", {}, get_drops},
-    Route{"GET", "/v1/trace", {"from", "to", "protocol"}, get_trace},
-    Route{"POST", "/v1/apply", {"file"}, post_apply},
-    Route{"POST", "/v1/detach", {}, post_detach},
-    Route{"GET", "/metrics", {}, get_metrics},
+    Route{"GET", "/v1/version", {}, Access::metrics, get_version},
+    Route{"GET", "/v1/status", {}, Access::everything, get_status},
+    Route{"GET", "/v1/flows", {"service", "backend", "client", "limit"}, Access::everything, get_flows},
+    Route{"GET", "/v1/drops", {}, Access::everything, get_drops},
+    Route{"GET", "/v1/trace", {"from", "to", "protocol"}, Access::everything, get_trace},
+    Route{"POST", "/v1/apply", {"file"}, Access::everything, post_apply},
+    Route{"POST", "/v1/detach", {}, Access::everything, post_detach},
+    Route{"GET", "/metrics", {}, Access::metrics, get_metrics},
 };
 
 const Route* find_route(std::string_view path) {
@@ -154,17 +156,22 @@ Answer dispatch(Daemon& daemon, const Request& request) {
   const std::string path = url->path();
   const Route* route = find_route(path);
   if (route == nullptr) return failure(404, {"there is nothing at this path", "ask for /v1/status or /metrics"});
+  if (route->access == Access::everything && request.access != Access::everything) {
+    return failure(403,
+                   {"over TCP there are /metrics and /v1/version only", "use the daemon's Unix socket, as astil does"});
+  }
   if (request.method != route->method) {
     auto wrong = failure(405, {"this path takes " + std::string(route->method) + " only", {}});
     wrong.allow = route->method;
     return wrong;
   }
-  if (route->method == "POST" && request.access != Access::change) {
-    return failure(403, {"changes are not taken over TCP", "use the daemon's Unix socket, as astil does"});
-  }
   const auto query = parse_query(*url, *route);
   if (!query) return failure(400, query.error());
   return route->handle(daemon, *query, request);
+}
+
+Answer failed_request(const std::exception& mistake) {
+  return failure(500, {std::string("the daemon failed: ") + mistake.what(), "look into its log, and report it"});
 }
 
 }  // namespace
@@ -180,7 +187,16 @@ Answer answer(Daemon& daemon, const Request& request) {
     return dispatch(daemon, request);
   } catch (const std::exception& mistake) {
     log::error("a request failed", {{"method", request.method}, {"target", request.target}, {"why", mistake.what()}});
-    return failure(500, {std::string("the daemon failed: ") + mistake.what(), "look into its log, and report it"});
+    return failed_request(mistake);
+  }
+}
+
+void go_on(Answer& answer) {
+  try {
+    if (auto finished = answer.unfinished()) answer = std::move(*finished);
+  } catch (const std::exception& mistake) {
+    log::error("an answer failed", {{"why", mistake.what()}});
+    answer = failed_request(mistake);
   }
 }
 

@@ -11,6 +11,8 @@
 //   GET  /metrics
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,14 +20,14 @@
 
 namespace astil::api {
 
-/// What a listener lets its clients do.
-enum class Access { read, change };
+/// What a listener lets its clients ask: over TCP, /metrics and /v1/version.
+enum class Access { metrics, everything };
 
 struct Request {
   std::string_view method;
   std::string_view target;  ///< path and query as they came
   std::string_view body;
-  Access access = Access::read;
+  Access access = Access::metrics;
 };
 
 struct Answer {
@@ -34,10 +36,14 @@ struct Answer {
   std::string body;
   std::string_view allow;  ///< the Allow field of a 405, else empty
   bool detached = false;   ///< Daemon::after_detach is due once this answer is out
+  /// Set: this is no answer yet. `go_on`, until it is one; other work may be done in between.
+  std::function<std::optional<Answer>()> unfinished = nullptr;
 };
 
 /// Never throws: whatever the daemon throws becomes a 500.
 [[nodiscard]] Answer answer(Daemon& daemon, const Request& request);
+/// Does the next part of an answer that is unfinished. Never throws either.
+void go_on(Answer& answer);
 
 /// An answer that only says what is wrong, as FailureView.
 [[nodiscard]] Answer failure(unsigned status, const Error& error, const config::Diagnostics& diagnostics = {});

@@ -8,6 +8,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -153,8 +154,9 @@ Result<> Server::Impl::listen() {
           "metrics endpoint " + endpoint.address().to_string() + " port " + std::to_string(endpoint.port()));
     }
   }
-  asio::co_spawn(loop_, accept_all(shared_from_this(), unix_->acceptor(), unix_slots_, Access::change), asio::detached);
-  if (tcp_) asio::co_spawn(loop_, accept_all(shared_from_this(), *tcp_, tcp_slots_, Access::read), asio::detached);
+  asio::co_spawn(loop_, accept_all(shared_from_this(), unix_->acceptor(), unix_slots_, Access::everything),
+                 asio::detached);
+  if (tcp_) asio::co_spawn(loop_, accept_all(shared_from_this(), *tcp_, tcp_slots_, Access::metrics), asio::detached);
   return {};
 }
 
@@ -206,7 +208,7 @@ awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection, Acce
 awaitable<bool> Server::Impl::serve_one(Stream& stream, beast::flat_buffer& buffer, Access access) {
   RequestParser parser;
   parser.header_limit(static_cast<std::uint32_t>(options_.header_limit));
-  parser.body_limit(access == Access::change ? options_.body_limit : 0);
+  parser.body_limit(access == Access::everything ? options_.body_limit : 0);
   stream.expires_after(options_.request_timeout);
   const auto [unread, read] = co_await http::async_read(stream, buffer, parser, kToken);
   if (daemon_ == nullptr) co_return false;
@@ -218,6 +220,11 @@ awaitable<bool> Server::Impl::serve_one(Stream& stream, beast::flat_buffer& buff
   } else {
     const auto& request = parser.get();
     reply = answer(*daemon_, {view(request.method_string()), view(request.target()), request.body(), access});
+  }
+  while (reply->unfinished) {
+    co_await asio::post(loop_, asio::use_awaitable);  // whoever waits has its turn
+    if (daemon_ == nullptr) co_return false;
+    go_on(*reply);
   }
   const bool detached = reply->detached;
   auto out = to_http(std::move(*reply), parser);

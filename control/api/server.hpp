@@ -1,5 +1,5 @@
-// The API's HTTP server: all routes on a Unix socket, and those that only read on TCP where the configuration asks for
-// it (Prometheus scrapes there). It runs on the daemon's loop; control/api/routes.hpp says what is answered.
+// The API's HTTP server: all routes on a Unix socket, and those of Access::metrics on TCP where the configuration asks
+// for it (Prometheus scrapes there). It runs on the daemon's loop; control/api/routes.hpp says what is answered.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -17,7 +17,7 @@ namespace astil::api {
 
 struct ServerOptions {
   std::string socket;           ///< path of the Unix socket, mode 0660; its folder is made if missing
-  std::optional<Endpoint> tcp;  ///< for GET only; port 0: any free one
+  std::optional<Endpoint> tcp;  ///< for Access::metrics; port 0: any free one
   std::size_t header_limit = 8 * 1024;
   std::size_t body_limit = config::kMaxFileSize;    ///< on the Unix socket; TCP accepts no body
   std::size_t max_connections = 64;                 ///< per listener; more wait unaccepted

@@ -15,6 +15,7 @@
 #include <boost/system/result.hpp>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -40,7 +41,7 @@ struct Traffic {
   std::uint64_t packets = 0;          ///< both directions where both pass the balancer
   std::uint64_t bytes = 0;            ///< of IP datagrams, as received
   std::uint64_t new_connections = 0;  ///< flows that were placed on a backend
-  std::uint64_t active_flows = 0;     ///< now, by the last census and its corrections
+  std::uint64_t active_flows = 0;     ///< by the last census
 };
 BOOST_DESCRIBE_STRUCT(Traffic, (), (packets, bytes, new_connections, active_flows))
 
@@ -67,19 +68,21 @@ struct NextHopView {
 BOOST_DESCRIBE_STRUCT(NextHopView, (), (interface, mac, unresolved))
 
 struct BackendView {
-  std::string name;
+  std::string name;  ///< of a retired one: address and port
   ip::address address;
   std::uint16_t port = 0;
   std::uint32_t weight = 0;  ///< as configured
   bool in_rotation = false;  ///< gets new flows
   bool draining = false;     ///< gets none, but still has flows that are served
+  bool retired = false;      ///< not in the configuration any more, or there with another address
   double ring_share = 0;     ///< of the service's ring slots, 0 to 1
   HealthView health;
   NextHopView next_hop;
   Traffic traffic;
 };
 BOOST_DESCRIBE_STRUCT(BackendView, (),
-                      (name, address, port, weight, in_rotation, draining, ring_share, health, next_hop, traffic))
+                      (name, address, port, weight, in_rotation, draining, ring_share, health, next_hop, traffic,
+                       retired))
 
 struct ServiceView {
   std::string name;
@@ -198,6 +201,17 @@ struct FlowsView {
 };
 BOOST_DESCRIBE_STRUCT(FlowsView, (), (matched, flows))
 
+/// A list of flows in the making: the table may be so large that it is read a part at a time, and the daemon's other
+/// work has its turn in between. All on the daemon's loop.
+class FlowWalk {
+ public:
+  virtual ~FlowWalk() = default;
+  /// Reads the next part. False: that was the last.
+  virtual bool advance() = 0;
+  /// What was found; once, when all is read.
+  [[nodiscard]] virtual FlowsView take() = 0;
+};
+
 struct TraceQuery {
   std::string protocol;  ///< "tcp" or "udp"
   Endpoint from;
@@ -240,8 +254,9 @@ BOOST_DESCRIBE_STRUCT(RingChange, (), (service, slots, moved, least))
 struct ApplyView {
   std::vector<std::string> changes;  ///< one line each: "service web: backend b3 added"; empty: nothing to do
   std::vector<RingChange> rings;
+  std::vector<std::string> warnings;  ///< what is not there yet although the configuration is in force; tried again
 };
-BOOST_DESCRIBE_STRUCT(ApplyView, (), (changes, rings))
+BOOST_DESCRIBE_STRUCT(ApplyView, (), (changes, rings, warnings))
 
 /// Why a configuration was not applied: its mistakes, or, where `diagnostics` is empty, why a sound one could not be
 /// applied. Either way the old configuration stays.
@@ -274,9 +289,11 @@ class Daemon {
  public:
   virtual ~Daemon() = default;
 
+  [[nodiscard]] virtual VersionView version() const = 0;
   [[nodiscard]] virtual StatusView status() const = 0;
   [[nodiscard]] virtual DropsView drops() const = 0;
-  [[nodiscard]] virtual Result<FlowsView> flows(const FlowFilter& filter) const = 0;
+  /// The walk must not outlive the daemon.
+  [[nodiscard]] virtual Result<std::unique_ptr<FlowWalk>> flows(const FlowFilter& filter) const = 0;
   /// Runs the packet path over the live tables for one packet, and writes nothing.
   [[nodiscard]] virtual Result<TraceView> trace(const TraceQuery& query) const = 0;
   /// Makes `yaml` the running configuration. `file_name` is for messages only.

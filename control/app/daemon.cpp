@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <new>
 
 #include "control/app/changes.hpp"
 #include "control/app/offline.hpp"
-#include "control/app/tracer.hpp"
 #include "control/base/log.hpp"
 
 namespace astil::app {
@@ -32,7 +32,9 @@ Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Mod
       prober_(loop),
       alarm_(loop),
       random_(std::random_device{}()),
-      settle_timer_(loop) {
+      settle_timer_(loop),
+      retry_alarm_(loop),
+      retry_(retry_alarm_, [this] { follow(); }) {
   config_view_.file = options_.config_file;
 }
 
@@ -46,6 +48,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& loop, con
 }
 
 Result<void> Daemon::open() {
+  auto lock = InstanceLock::take(model_.instance, model_.socket);
+  if (lock.has_error()) return lock.error();
+  lock_ = std::move(*lock);
   auto network =
       net::Network::open(loop_, {.on_link_change = [this](const std::string& /*interface*/) { request_reconcile(); },
                                  .on_next_hop_change = [this](const config::address& /*host*/) { request_reconcile(); },
@@ -59,7 +64,6 @@ Result<void> Daemon::open() {
   addresses_.emplace(*network_);
   if (auto checked = check_interfaces(model_); checked.has_error()) return checked.error();
 
-  // The socket is also the lock: a second daemon of the instance fails here, before it touches the packet path.
   api::ServerOptions server{.socket = model_.socket, .tcp = {}};
   if (model_.metrics)
     server.tcp = {.address = model_.metrics->host, .port = static_cast<std::uint16_t>(model_.metrics->port)};
@@ -73,11 +77,7 @@ Result<void> Daemon::open() {
       [this](const health::TargetKey& key, const health::State& state) { on_health_change(key, state); });
   follow_model();
   watch_events();
-  settle_timer_.expires_after(kSettleLimit);
-  settle_timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) settle();
-  });
-  settle_when_known();
+  await_settling();
   return {};
 }
 
@@ -90,7 +90,7 @@ Result<void> Daemon::open_packet_path() {
   std::set<config::address> served;
   for (const dataplane::ServiceState& service : path_->inherited().services)
     served.insert(from_core(service.key.address));
-  addresses_->inherit(served);
+  if (auto inherited = addresses_->inherit(served); inherited.has_error()) return inherited.error();
   const xdp::Origin& origin = path_->origin();
   if (origin.kind == xdp::Origin::Kind::fresh) log::info("packet path made", {{"instance", model_.instance}});
   if (origin.kind == xdp::Origin::Kind::adopted)
@@ -205,26 +205,36 @@ void Daemon::on_neighbour_wanted(const core::NeighbourWanted& wanted) {
 
 /// The first publication comes when every backend's health and next hop is known: a daemon that starts must not take
 /// backends out of rotation just because it has not looked yet.
-void Daemon::settle_when_known() {
-  if (settled_) return;
+void Daemon::await_settling() {
+  settle_timer_.expires_after(kSettleLimit);
+  settle_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) settle();
+  });
+  settle_when_known();
+}
+
+bool Daemon::all_known() const {
   const Facts known = facts();
   for (const config::Service& service : model_.services) {
     for (const config::Backend& backend : service.backends) {
       if (known.availability(service, backend) == balance::Availability::unknown || !known.next_hop(backend.host))
-        return;
+        return false;
     }
   }
-  boost::asio::post(loop_, [this] { settle(); });
+  return true;
+}
+
+void Daemon::settle_when_known() {
+  if (settled_ || !all_known()) return;
+  boost::asio::post(loop_, [this] {
+    if (all_known()) settle();  // another configuration may have come meanwhile
+  });
 }
 
 void Daemon::settle() {
   if (std::exchange(settled_, true)) return;
   settle_timer_.cancel();
-  if (auto done = reconcile(); done.has_error())
-    log::error("packet path not as wanted", {{"error", done.error().text()}});
-  config_view_.applied_at = std::chrono::system_clock::now();
-  ++config_view_.applies_ok;
-  on_ready_();
+  follow();
 }
 
 void Daemon::on_health_change(const health::TargetKey& key, const health::State& state) {
@@ -244,10 +254,24 @@ void Daemon::request_reconcile() {
   if (detached_ || std::exchange(reconcile_requested_, true)) return;
   boost::asio::post(loop_, [this] {
     reconcile_requested_ = false;
-    if (detached_) return;
-    if (auto done = reconcile(); done.has_error())
-      log::error("packet path not as wanted", {{"error", done.error().text()}});
+    follow();
   });
+}
+
+/// Reconciles where nobody waits for the outcome.
+void Daemon::follow() {
+  if (detached_) return;
+  const auto done = reconcile();
+  if (done.has_error()) {
+    log::error("packet path not as wanted", {{"error", done.error().text()}});
+    return;
+  }
+  if (!config_view_.applied_at) note_applied();
+}
+
+void Daemon::note_applied() {
+  config_view_.applied_at = std::chrono::system_clock::now();
+  ++config_view_.applies_ok;
 }
 
 std::vector<dataplane::InterfaceState> Daemon::interface_states() const {
@@ -267,32 +291,65 @@ std::set<PlacedAddress> Daemon::wanted_addresses() const {
   return wanted;
 }
 
+/// Makes the packet path and the addresses follow. What fails shows as a problem, and is tried again in a while: not
+/// every failure ends with an event.
+Result<Daemon::Reconciled> Daemon::reconcile() {
+  auto done = reconcile_once();
+  failures_ = done.has_error() ? std::vector<Error>{done.error()} : done->shortcomings;
+  if (!failures_.empty()) {
+    retry_.failed();
+    return done;
+  }
+  retry_.rest();
+  if (!std::exchange(ready_, true)) on_ready_();
+  return done;
+}
+
 /// The order is what keeps connections whole: addresses that go, go first; then tables, programs; addresses that come,
 /// last.
-Result<std::vector<balance::RingReport>> Daemon::reconcile() {
+Result<Daemon::Reconciled> Daemon::reconcile_once() {
+  Reconciled done;
   const std::set<PlacedAddress> addresses = wanted_addresses();
-  addresses_->remove_unwanted(addresses);
+  if (auto removed = addresses_->remove_unwanted(addresses); removed.has_error())
+    done.shortcomings.push_back(removed.error());
   auto rings = path_->publish(interface_states(), planner_inputs(model_, facts()));
-  if (rings.has_error()) {
-    last_error_ = rings.error().text();
-    return rings.error();
-  }
-  last_error_.clear();
+  if (rings.has_error()) return rings.error();
+  done.rings = std::move(*rings);
   remember_labels();
-  for (const balance::RingReport& ring : *rings) {
+  for (const balance::RingReport& ring : done.rings) {
     log::info("ring changed",
               {{"service", ring.service}, {"slots", ring.slots}, {"moved", ring.moved}, {"least", ring.least}});
   }
-  if (auto attached = attach_interfaces(); attached.has_error()) {
-    last_error_ = attached.error().text();
-    return attached.error();
-  }
+  if (auto attached = attach_interfaces(); attached.has_error()) return attached.error();
   detach_unused_interfaces();
-  if (auto added = addresses_->add_missing(addresses); added.has_error()) last_error_ = added.error().text();
-  return rings;
+  if (auto added = addresses_->add_missing(addresses); added.has_error()) done.shortcomings.push_back(added.error());
+  return done;
 }
 
+/// Tables of the sizes that the model wants. Those in force may be others than an earlier model's, where a change back
+/// has failed.
+Result<void> Daemon::fit_tables() {
+  const core::Sizes wanted = table_sizes(model_.tables);
+  if (wanted == path_->sizes()) return {};
+  stop_watching_events();  // their descriptor is the engine's, which may go
+  const auto resized = [&]() -> Result<void> {
+    try {
+      return path_->resize(wanted);
+    } catch (const std::bad_alloc&) {  // the copy of a large table takes much
+      return Error{"not enough memory for tables of other sizes", "ask for smaller ones in dataplane.tables"};
+    }
+  }();
+  watch_events();
+  if (resized.has_error()) return resized.error();
+  ++tables_made_;
+  labels_.clear();
+  service_names_.clear();
+  return {};
+}
+
+/// A backend that is retired has no name any more: another may have it by now.
 void Daemon::remember_labels() {
+  labels_.clear();
   const auto& placed = path_->placed();
   for (std::size_t i = 0; i < placed.size(); ++i) {
     const config::Service& service = model_.services[i];
@@ -331,14 +388,14 @@ Error Daemon::refuse_change(const config::Model& wanted) const {
   return {};
 }
 
-boost::system::result<api::ApplyView, api::Refusal> Daemon::apply(const std::string& yaml,
-                                                                  const std::string& file_name) {
-  const auto refuse = [this](api::Refusal refusal) {
-    ++config_view_.applies_refused;
-    config_view_.last_refused_at = std::chrono::system_clock::now();
-    log::warning("configuration refused", {{"error", refusal.error.text()}, {"mistakes", refusal.diagnostics.size()}});
-    return refusal;
-  };
+api::Refusal Daemon::refuse(api::Refusal refusal) {
+  ++config_view_.applies_refused;
+  config_view_.last_refused_at = std::chrono::system_clock::now();
+  log::warning("configuration refused", {{"error", refusal.error.text()}, {"mistakes", refusal.diagnostics.size()}});
+  return refusal;
+}
+
+Daemon::Applied Daemon::apply(const std::string& yaml, const std::string& file_name) {
   auto loaded = config::load(yaml, file_name);
   if (loaded.has_error()) {
     return refuse({.error = {"the configuration has mistakes", "nothing has changed"}, .diagnostics = loaded.error()});
@@ -347,32 +404,37 @@ boost::system::result<api::ApplyView, api::Refusal> Daemon::apply(const std::str
   if (Error no = refuse_change(*loaded); !no.what.empty()) return refuse({.error = no, .diagnostics = {}});
   if (auto checked = check_interfaces(*loaded); checked.has_error())
     return refuse({.error = checked.error(), .diagnostics = {}});
-  if (loaded->tables != model_.tables) {
-    stop_watching_events();  // their descriptor is the engine's, which may go
-    auto resized = path_->resize(table_sizes(loaded->tables));
-    watch_events();
-    if (resized.has_error()) return refuse({.error = resized.error(), .diagnostics = {}});
-    labels_.clear();
-  }
+  return change_to(std::move(*loaded));
+}
 
-  config::Model before = std::exchange(model_, std::move(*loaded));
+Daemon::Applied Daemon::change_to(config::Model wanted) {
+  config::Model before = std::exchange(model_, std::move(wanted));
   follow_model();
-  auto rings = reconcile();
-  if (rings.has_error()) {
-    model_ = std::move(before);
-    follow_model();
-    (void)reconcile();
-    return refuse({.error = rings.error(), .diagnostics = {}});
-  }
-  settled_ = true;
-  ++config_view_.applies_ok;
-  config_view_.applied_at = std::chrono::system_clock::now();
-  api::ApplyView view{.changes = describe_changes(before, model_), .rings = {}};
-  for (const balance::RingReport& ring : *rings) {
-    view.rings.push_back({.service = ring.service, .slots = ring.slots, .moved = ring.moved, .least = ring.least});
+  if (auto fitted = fit_tables(); fitted.has_error()) return take_back(std::move(before), fitted.error());
+  api::ApplyView view{.changes = describe_changes(before, model_), .rings = {}, .warnings = {}};
+  if (settled_) {
+    const auto done = reconcile();
+    if (done.has_error()) return take_back(std::move(before), done.error());
+    note_applied();
+    for (const balance::RingReport& ring : done->rings) {
+      view.rings.push_back({.service = ring.service, .slots = ring.slots, .moved = ring.moved, .least = ring.least});
+    }
+    for (const Error& shortcoming : done->shortcomings) view.warnings.push_back(shortcoming.text());
+  } else {
+    await_settling();
+    view.warnings.emplace_back("the daemon is starting: it follows once health checks and next hops are known");
   }
   for (const std::string& change : view.changes) log::info("configuration changed", {{"change", change}});
   return view;
+}
+
+Daemon::Applied Daemon::take_back(config::Model before, const Error& why) {
+  model_ = std::move(before);
+  follow_model();
+  if (auto fitted = fit_tables(); fitted.has_error())
+    log::error("table sizes not as before", {{"error", fitted.error().text()}});
+  if (settled_) follow();
+  return refuse({.error = why, .diagnostics = {}});
 }
 
 void Daemon::reload() {
@@ -384,6 +446,7 @@ void Daemon::reload() {
   auto applied = apply(*text, options_.config_file);
   if (applied.has_value()) {
     log::info("configuration applied", {{"file", options_.config_file}, {"changes", applied->changes.size()}});
+    for (const std::string& warning : applied->warnings) log::warning("not as configured", {{"why", warning}});
     return;
   }
   for (const config::Diagnostic& mistake : applied.error().diagnostics) {
@@ -394,79 +457,18 @@ void Daemon::reload() {
 }
 
 Result<> Daemon::detach() {
-  addresses_->remove_unwanted({});
+  if (auto gone = addresses_->remove_all(); gone.has_error()) {
+    request_reconcile();  // those that are gone already come back
+    return gone.error();
+  }
   auto removed = xdp::remove_instance(model_.instance);
   if (removed.has_error()) return removed.error();
   detached_ = true;
+  retry_.rest();
   log::info("packet path removed", {{"instance", model_.instance}, {"links", *removed}});
   return {};
 }
 
 void Daemon::after_detach() { loop_.stop(); }
-
-Daemon::Labels Daemon::labels_of(std::uint32_t backend) const {
-  if (const auto found = labels_.find(backend); found != labels_.end()) return found->second;
-  if (backend >= path_->tables().sizes.backends) return {};
-  const core::Backend& record = path_->tables().backends()[backend];
-  return {.service = service_name(record.service),
-          .backend = from_core(record.address).to_string() + ":" + std::to_string(host(record.port))};
-}
-
-std::string Daemon::service_name(std::uint32_t id) const {
-  const auto found = service_names_.find(id);
-  return found == service_names_.end() ? "#" + std::to_string(id) : found->second;
-}
-
-api::DropsView Daemon::drops() const {
-  api::DropsView view;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(core::Reason::count); ++i) {
-    const core::ReasonText& reason = core::kReasons[i];
-    if (reason.action != core::Action::drop) continue;
-    view.drops.push_back({.reason = reason.name,
-                          .description = reason.text,
-                          .count = path_->tables().sum_reason(static_cast<core::Reason>(i))});
-  }
-  return view;
-}
-
-Result<api::TraceView> Daemon::trace(const api::TraceQuery& query) const {
-  const auto interfaces = interface_states();
-  if (interfaces.empty()) return Error{"no interface of the configuration is there", "see astil status"};
-  const TraceEntry entry{
-      .ingress = interfaces.front().ifindex, .ingress_mac = interfaces.front().mac, .tick = path_->engine().tick()};
-  return app::trace(path_->tables(), entry, query,
-                    {.service = [this](std::uint32_t id) { return service_name(id); },
-                     .backend = [this](std::uint32_t number) { return labels_of(number).backend; },
-                     .interface =
-                         [this](std::uint32_t ifindex) {
-                           const auto link = network_->link(ifindex);
-                           return link ? link->name : "#" + std::to_string(ifindex);
-                         }});
-}
-
-Result<api::FlowsView> Daemon::flows(const api::FlowFilter& filter) const {
-  api::FlowsView view;
-  const dataplane::Tables& tables = path_->tables();
-  dataplane::visit_flows(tables, path_->engine().tick(), [&](const dataplane::FlowRecord& flow) {
-    const Labels labels = labels_of(flow.entry.backend);
-    const config::address client = boost::asio::ip::address_v4(core::host(flow.key.client));
-    if ((filter.service && *filter.service != labels.service) ||
-        (filter.backend && *filter.backend != labels.backend) || (filter.client && *filter.client != client)) {
-      return true;
-    }
-    if (++view.matched > filter.limit) return true;
-    const core::Backend& backend = tables.backends()[flow.entry.backend];
-    const core::Service& service = tables.services_of(tables.active())[backend.service];
-    constexpr auto kFirst = static_cast<int>(core::FlowState::half_open);
-    view.flows.push_back({.service = labels.service,
-                          .client = {.address = client, .port = host(flow.key.client_port)},
-                          .destination = {.address = from_core(service.address), .port = host(service.port)},
-                          .backend = labels.backend,
-                          .state = static_cast<api::FlowState>(static_cast<int>(flow.entry.state) - kFirst),
-                          .idle_seconds = flow.idle_seconds});
-    return true;
-  });
-  return view;
-}
 
 }  // namespace astil::app

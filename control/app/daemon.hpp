@@ -11,8 +11,11 @@
 #include <random>
 
 #include "control/api/server.hpp"
+#include "control/app/flow_walk.hpp"
 #include "control/app/inputs.hpp"
+#include "control/app/instance_lock.hpp"
 #include "control/app/packet_path.hpp"
+#include "control/app/retry.hpp"
 #include "control/app/service_addresses.hpp"
 #include "control/config/load.hpp"
 #include "control/health/asio_prober.hpp"
@@ -28,8 +31,8 @@ struct DaemonOptions {
 
 class Daemon final : public api::Daemon {
  public:
-  /// Opens everything that can fail, attaches the packet path, and leaves nothing behind where it fails. Traffic is
-  /// served when `on_ready` is called, on the loop. `loop` must outlive the daemon.
+  /// Opens everything that can fail, attaches the packet path, and leaves nothing behind where it fails. `on_ready` is
+  /// called once, on the loop, when traffic is served as the configuration says. `loop` must outlive the daemon.
   static Result<std::unique_ptr<Daemon>> start(boost::asio::io_context& loop, const DaemonOptions& options,
                                                config::Model model, std::function<void()> on_ready);
   ~Daemon() override;
@@ -39,9 +42,10 @@ class Daemon final : public api::Daemon {
   /// Applies the configuration file again; what is wrong with it is logged.
   void reload();
 
+  [[nodiscard]] api::VersionView version() const override;
   [[nodiscard]] api::StatusView status() const override;
   [[nodiscard]] api::DropsView drops() const override;
-  [[nodiscard]] Result<api::FlowsView> flows(const api::FlowFilter& filter) const override;
+  [[nodiscard]] Result<std::unique_ptr<api::FlowWalk>> flows(const api::FlowFilter& filter) const override;
   [[nodiscard]] Result<api::TraceView> trace(const api::TraceQuery& query) const override;
   [[nodiscard]] boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
                                                                           const std::string& file_name) override;
@@ -49,9 +53,11 @@ class Daemon final : public api::Daemon {
   void after_detach() override;
 
  private:
-  struct Labels {
-    std::string service;
-    std::string backend;
+  using Applied = boost::system::result<api::ApplyView, api::Refusal>;
+  /// What `reconcile` did, and what it could not do while packets flow as wanted: a service address is not there.
+  struct Reconciled {
+    std::vector<balance::RingReport> rings;
+    std::vector<Error> shortcomings;
   };
 
   Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Model model, std::function<void()> on_ready);
@@ -64,16 +70,25 @@ class Daemon final : public api::Daemon {
   void follow_model();
   void watch_events();
   void stop_watching_events();
+  void await_settling();
+  [[nodiscard]] bool all_known() const;
   void settle_when_known();
   void settle();
 
   void request_reconcile();
-  Result<std::vector<balance::RingReport>> reconcile();
+  void follow();
+  Result<Reconciled> reconcile();
+  Result<Reconciled> reconcile_once();
+  Result<void> fit_tables();
+  void note_applied();
   [[nodiscard]] std::vector<dataplane::InterfaceState> interface_states() const;
   [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
   void remember_labels();
 
   [[nodiscard]] Error refuse_change(const config::Model& wanted) const;
+  [[nodiscard]] api::Refusal refuse(api::Refusal refusal);
+  [[nodiscard]] Applied change_to(config::Model wanted);
+  [[nodiscard]] Applied take_back(config::Model before, const Error& why);
   [[nodiscard]] Facts facts() const;
   [[nodiscard]] Labels labels_of(std::uint32_t backend) const;
   [[nodiscard]] std::string service_name(std::uint32_t id) const;
@@ -82,6 +97,7 @@ class Daemon final : public api::Daemon {
 
   friend class StatusBuilder;
 
+  std::optional<InstanceLock> lock_;  ///< goes last
   boost::asio::io_context& loop_;
   DaemonOptions options_;
   config::Model model_;
@@ -99,14 +115,18 @@ class Daemon final : public api::Daemon {
   std::unique_ptr<api::Server> server_;
   std::optional<boost::asio::posix::stream_descriptor> events_;
   boost::asio::steady_timer settle_timer_;
+  health::AsioAlarm retry_alarm_;
+  Retry retry_;
 
   bool settled_ = false;  ///< health and next hops are known, or had their time: the packet path follows from now on
+  bool ready_ = false;    ///< all was as wanted once
   bool reconcile_requested_ = false;
   bool detached_ = false;
-  std::string last_error_;  ///< of reconciling; empty: all is as wanted
+  std::vector<Error> failures_;    ///< of the last `reconcile`; none: all is as wanted
+  std::uint64_t tables_made_ = 0;  ///< how often other sizes made new tables
   std::chrono::steady_clock::time_point resolving_since_{};
   std::set<core::Be32> resolving_;                      ///< neighbours that were asked for since then
-  std::map<std::uint32_t, Labels> labels_;              ///< by backend number; of retired ones as they were called last
+  std::map<std::uint32_t, Labels> labels_;              ///< by backend number, of those in the configuration
   std::map<std::uint32_t, std::string> service_names_;  ///< by service id
 };
 

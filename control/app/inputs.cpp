@@ -1,9 +1,10 @@
 #include "control/app/inputs.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "dataplane/core/headers.hpp"
+#include "dataplane/pool.hpp"
+#include "dataplane/service_index.hpp"
 
 namespace astil::app {
 namespace {
@@ -62,16 +63,16 @@ dataplane::ServiceKey key_of(const config::Service& service) {
 }
 
 core::Sizes table_sizes(const config::TableSizes& tables) {
-  // The index is at most half full, eight to a line: each use of a backend and each service can have a key.
+  // Each service and each use of a backend can have a key in the index.
   const std::uint32_t keys = tables.services + tables.backends;
   return {.cpus = 0,
           .flow_lines = std::max(1U, tables.flow_slots / core::kEntriesPerLine),
           .services = tables.services,
           .backends = tables.backends,
-          .ring_lines = (tables.ring_slots + core::kSlotsPerLine - 1) / core::kSlotsPerLine,
+          .ring_lines = static_cast<std::uint32_t>(dataplane::lines_for(tables.ring_slots, core::kSlotsPerLine)),
           // Both generations, each service's list rounded up to a line.
           .member_lines = 2 * (tables.backends / core::kMembersPerLine + tables.services),
-          .index_lines = std::bit_ceil(std::max(8U, keys)) / 4,
+          .index_lines = dataplane::ServiceIndex::lines_for(keys),
           .reserved = 0};
 }
 

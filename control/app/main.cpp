@@ -20,7 +20,7 @@ constexpr int kFailed = 1;
 constexpr int kInvalid = 2;
 
 constexpr const char* kUsage =
-    "usage: astild [--config FILE] [--log-level debug|info|warning|error]\n"
+    "usage: astild [--config FILE] [--log-level info|warning|error]\n"
     "       astild --version | --help\n"
     "\n"
     "Forwards connections as FILE says (default /etc/astil/astil.yaml). SIGHUP applies the file again. SIGTERM ends "
@@ -43,8 +43,6 @@ Arguments parse(int count, char** values) {
     const std::string value = optarg == nullptr ? "" : optarg;
     if (letter == 'c') {
       arguments.config = value;
-    } else if (letter == 'l' && value == "debug") {
-      log::set_level(log::Level::debug);
     } else if (letter == 'l' && value == "info") {
       log::set_level(log::Level::info);
     } else if (letter == 'l' && value == "warning") {

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "control/app/inputs.hpp"
+#include "control/app/instance_lock.hpp"
 #include "control/app/service_addresses.hpp"
 #include "dataplane/publisher.hpp"
 #include "dataplane/xdp/pins.hpp"
@@ -14,6 +15,12 @@
 namespace astil::app {
 
 Result<void> detach_offline(const std::string& instance) {
+  if (const auto socket = socket_of_daemon(instance)) {
+    return Error{"instance " + instance + " has a daemon, which answers at " + *socket,
+                 "detach with --socket " + *socket + ", or end that daemon first"};
+  }
+  const auto lock = InstanceLock::take(instance, "");
+  if (lock.has_error()) return lock.error();
   const auto served = xdp::pinned_services(instance);
   if (!served.empty()) {
     boost::asio::io_context loop;
@@ -22,12 +29,17 @@ Result<void> detach_offline(const std::string& instance) {
     std::set<config::address> hosts;
     for (const core::Address& address : served) hosts.insert(from_core(address));
     ServiceAddresses addresses(**network);
-    addresses.inherit(hosts);
-    addresses.remove_unwanted({});
+    if (auto known = addresses.inherit(hosts); known.has_error()) return known.error();
+    if (auto gone = addresses.remove_all(); gone.has_error()) return gone.error();
   }
   auto removed = xdp::remove_instance(instance);
   if (removed.has_error()) return removed.error();
   return {};
+}
+
+std::optional<std::string> socket_of_daemon(const std::string& instance) {
+  auto holder = holder_of(instance);
+  return holder && !holder->empty() ? holder : std::nullopt;
 }
 
 Result<std::string> read_file(const std::string& path) {

@@ -1,7 +1,5 @@
 #include "control/app/packet_path.hpp"
 
-#include <limits>
-
 #include "control/base/log.hpp"
 
 namespace astil::app {
@@ -19,15 +17,16 @@ Result<std::unique_ptr<PacketPath>> PacketPath::open(boost::asio::io_context& lo
 
 /// Starts from what the tables hold.
 void PacketPath::begin() {
-  trusted_round_ = std::numeric_limits<std::uint64_t>::max();  // nobody has said yet what is wanted
+  trusted_round_.reset();
   publisher_.emplace(*engine_);
   inherited_ = dataplane::read_state(engine_->tables());
   planner_.emplace(inherited_);
   count_flows();
 }
 
-/// Takes the census again and again.
+/// Takes the census again and again, rounds from the first.
 void PacketPath::count_flows() {
+  if (trusted_round_) trusted_round_ = 0;
   alive_ = std::make_shared<bool>(true);
   runner_.emplace(loop_, *engine_,
                   [this, alive = std::weak_ptr(alive_)](dataplane::Census census, std::uint64_t round) {
@@ -40,7 +39,7 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
   balance::Plan plan = planner_->plan(interfaces, services);
   auto published = publisher_->publish(plan.state);
   if (published.has_error()) return published.error();
-  planner_->commit(plan.state);
+  planner_->commit(plan);
   placed_ = std::move(published->services);
   published_ = std::move(plan.state);
   trusted_round_ = runner_->next_round();
@@ -69,7 +68,7 @@ Result<void> PacketPath::resize(const core::Sizes& sizes) {
 /// tell.
 void PacketPath::on_census(dataplane::Census census, std::uint64_t round) {
   census_ = std::move(census);
-  if (round < trusted_round_) return;
+  if (!trusted_round_ || round < *trusted_round_) return;
   const std::size_t released = publisher_->release([this](std::uint32_t number) { return active_flows(number) != 0; });
   if (released != 0) log::info("backends without flows released", {{"count", released}});
 }

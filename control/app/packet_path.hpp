@@ -26,6 +26,9 @@ class PacketPath {
   Result<std::vector<balance::RingReport>> publish(const std::vector<dataplane::InterfaceState>& interfaces,
                                                    const std::vector<balance::ServiceInput>& services);
 
+  /// The sizes in force, as they were asked for.
+  [[nodiscard]] const core::Sizes& sizes() const { return options_.sizes; }
+
   /// Moves to tables of other sizes, flows and all.
   Result<void> resize(const core::Sizes& sizes);
 
@@ -57,8 +60,9 @@ class PacketPath {
   std::vector<dataplane::PlacedService> placed_;
   dataplane::DesiredState published_;
   dataplane::Census census_;
-  std::uint64_t trusted_round_ = 0;  ///< a census before this one knows less than the last publication
-  std::shared_ptr<bool> alive_;      ///< of the current census thread: its last results may arrive after it
+  /// A census before this one knows less than the last publication; none: nobody has said yet what is wanted.
+  std::optional<std::uint64_t> trusted_round_;
+  std::shared_ptr<bool> alive_;  ///< of the current census thread: its last results may arrive after it
   std::optional<CensusRunner> runner_;
 };
 

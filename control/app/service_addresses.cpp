@@ -9,19 +9,20 @@ unsigned prefix_of(const config::address& host) { return host.is_v4() ? 32 : 128
 
 }  // namespace
 
-void ServiceAddresses::inherit(const std::set<config::address>& served) {
+Result<void> ServiceAddresses::inherit(const std::set<config::address>& served) {
   auto own = network_.list_own_addresses();
-  if (own.has_error()) {
-    log::warning("service addresses of the earlier run not read", {{"error", own.error().text()}});
-    return;
-  }
+  if (own.has_error()) return own.error().within("service addresses of the earlier run");
   for (const net::InterfaceAddress& address : *own) {
     const auto link = network_.link(address.ifindex);
-    if (link && served.contains(address.host)) present_.insert({.interface = link->name, .host = address.host});
+    if (!link || !served.contains(address.host)) continue;
+    present_.insert({.interface = link->name, .host = address.host});
+    network_.adopt_address(address);
   }
+  return {};
 }
 
-void ServiceAddresses::remove_unwanted(const std::set<PlacedAddress>& wanted) {
+Result<void> ServiceAddresses::remove_unwanted(const std::set<PlacedAddress>& wanted) {
+  Result<void> first;
   std::erase_if(present_, [&](const PlacedAddress& address) {
     if (wanted.contains(address)) return false;
     if (auto removed = network_.remove_address(address.interface, address.host, prefix_of(address.host));
@@ -29,11 +30,21 @@ void ServiceAddresses::remove_unwanted(const std::set<PlacedAddress>& wanted) {
       log::warning(
           "service address not removed",
           {{"address", address.host.to_string()}, {"interface", address.interface}, {"error", removed.error().text()}});
+      if (first.has_value()) first = removed.error();
       return false;
     }
     log::info("service address removed", {{"address", address.host.to_string()}, {"interface", address.interface}});
     return true;
   });
+  return first;
+}
+
+Result<void> ServiceAddresses::remove_all() {
+  const auto removed = remove_unwanted({});
+  if (removed.has_value()) return {};
+  return Error{removed.error().what,
+               "the programs stay, or this host would reset the clients: remove the address with 'ip address delete', "
+               "then detach again"};
 }
 
 Result<void> ServiceAddresses::add_missing(const std::set<PlacedAddress>& wanted) {

@@ -22,13 +22,17 @@ class ServiceAddresses {
  public:
   explicit ServiceAddresses(net::Network& network) : network_(network) {}
 
-  /// Those that an earlier run has put there for services that it served: ours to remove.
-  void inherit(const std::set<config::address>& served);
+  /// Those that an earlier run has put there for services that it served: ours to keep, and to remove.
+  Result<void> inherit(const std::set<config::address>& served);
 
-  /// Removes what is not wanted any more. Call it before the services go.
-  void remove_unwanted(const std::set<PlacedAddress>& wanted);
+  /// Removes what is not wanted any more. Call it before the services go. Every error is logged, the first returned.
+  Result<void> remove_unwanted(const std::set<PlacedAddress>& wanted);
 
-  /// Adds what is missing. Call it after the services are forwarded. The first error is returned, the others logged.
+  /// Removes all, before the programs go. Where one stays the programs have to, or the kernel would reset the clients:
+  /// the error says so.
+  Result<void> remove_all();
+
+  /// Adds what is missing. Call it after the services are forwarded. Every error is logged, the first returned.
   Result<void> add_missing(const std::set<PlacedAddress>& wanted);
 
   /// The kernel, or somebody, took an address away: the next `add_missing` puts it back.

@@ -53,9 +53,7 @@ api::StatusView StatusBuilder::build() {
   add_interfaces();
   add_tables();
   add_flow_events();
-  if (daemon_.settled_) {
-    for (std::size_t i = 0; i < daemon_.path_->placed().size(); ++i) add_service(i);
-  }
+  if (daemon_.settled_) add_services();
   add_problems();
   return std::move(view_);
 }
@@ -152,29 +150,41 @@ api::BackendView StatusBuilder::backend_view(std::size_t service, std::size_t ba
                         .traffic = traffic_of(number)};
   view.in_rotation = published.backends[backend].rotation == dataplane::Rotation::in;
   view.draining = !view.in_rotation && view.traffic.active_flows != 0;
-  if (!published.ring.empty()) {
-    const auto slots = std::count(published.ring.begin(), published.ring.end(), static_cast<std::uint16_t>(backend));
-    view.ring_share = static_cast<double>(slots) / static_cast<double>(published.ring.size());
-  }
   return view;
 }
 
-/// Backends that are no longer in the configuration and still have flows.
+/// Slots of the ring by place of the backend in the configuration.
+std::vector<std::uint32_t> StatusBuilder::ring_counts(std::size_t service) const {
+  const dataplane::ServiceState& published = daemon_.path_->published().services[service];
+  std::vector<std::uint32_t> counts(published.backends.size(), 0);
+  for (const std::uint16_t backend : published.ring) ++counts[backend];
+  return counts;
+}
+
+/// Uses of backends that are no longer in the configuration and still have flows.
 void StatusBuilder::add_retired(std::uint32_t service_id, api::ServiceView& view) const {
-  for (const dataplane::Retired& retired : daemon_.path_->retired()) {
-    if (retired.service != service_id) continue;
-    const core::Backend& record = tables_.backends()[retired.number];
-    api::BackendView backend{.name = daemon_.labels_of(retired.number).backend,
+  const auto found = retired_.find(service_id);
+  if (found == retired_.end()) return;
+  for (const std::uint32_t number : found->second) {
+    const core::Backend& record = tables_.backends()[number];
+    api::BackendView backend{.name = daemon_.labels_of(number).backend,
                              .address = from_core(record.address),
                              .port = host(record.port),
                              .draining = true,
+                             .retired = true,
                              .health = {},
                              .next_hop = {},
-                             .traffic = traffic_of(retired.number)};
+                             .traffic = traffic_of(number)};
     backend.next_hop.mac = net::to_string(mac_of(record.destination_mac));
     view.traffic.active_flows += backend.traffic.active_flows;
     view.backends.push_back(std::move(backend));
   }
+}
+
+void StatusBuilder::add_services() {
+  for (const dataplane::Retired& retired : daemon_.path_->retired())
+    retired_[retired.service].push_back(retired.number);
+  for (std::size_t i = 0; i < daemon_.path_->placed().size(); ++i) add_service(i);
 }
 
 void StatusBuilder::add_service(std::size_t index) {
@@ -191,7 +201,11 @@ void StatusBuilder::add_service(std::size_t index) {
                         .ring_digest = hex(balance::ring_digest(published)),
                         .traffic = {},
                         .backends = {}};
-  for (std::size_t b = 0; b < wanted.backends.size(); ++b) view.backends.push_back(backend_view(index, b));
+  const auto slots = ring_counts(index);
+  for (std::size_t b = 0; b < wanted.backends.size(); ++b) {
+    view.backends.push_back(backend_view(index, b));
+    if (view.ring_slots != 0) view.backends.back().ring_share = static_cast<double>(slots[b]) / view.ring_slots;
+  }
   add_retired(id, view);
   const core::Counter removed = tables_.sum_counter(std::size_t{tables_.sizes.backends} + id);
   view.traffic = {
@@ -209,7 +223,10 @@ void StatusBuilder::add_problems() {
   auto& problems = view_.problems;
   if (!daemon_.settled_)
     problems.push_back({"the daemon is starting", "health checks and next hops are being looked up"});
-  if (!daemon_.last_error_.empty()) problems.push_back({daemon_.last_error_, "the packet path goes on as it was"});
+  for (const Error& failure : daemon_.failures_) {
+    problems.push_back({failure.what, failure.remedy.empty() ? "it is tried again; see the daemon's log"
+                                                             : failure.remedy + "; it is tried again"});
+  }
   for (const api::InterfaceView& interface : view_.interfaces) {
     if (interface.state != "up")
       problems.push_back({"interface " + interface.name + " is " + interface.state, "ip link show " + interface.name});

@@ -1,6 +1,9 @@
 // What `astil status` and the metrics show, gathered from the daemon's parts.
 #pragma once
 
+#include <unordered_map>
+#include <vector>
+
 #include "control/app/daemon.hpp"
 
 namespace astil::app {
@@ -15,8 +18,10 @@ class StatusBuilder {
   void add_interfaces();
   void add_tables();
   void add_flow_events();
+  void add_services();
   void add_service(std::size_t index);
   [[nodiscard]] api::BackendView backend_view(std::size_t service, std::size_t backend) const;
+  [[nodiscard]] std::vector<std::uint32_t> ring_counts(std::size_t service) const;
   void add_retired(std::uint32_t service_id, api::ServiceView& view) const;
   void add_problems();
   [[nodiscard]] api::Traffic traffic_of(std::uint32_t backend) const;
@@ -25,6 +30,7 @@ class StatusBuilder {
 
   const Daemon& daemon_;
   const dataplane::Tables& tables_;
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> retired_;  ///< backend numbers by service id
   api::StatusView view_;
 };
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "control/balance/ring.hpp"
 #include "dataplane/core/hash.hpp"
 
 namespace astil::balance {
@@ -13,18 +12,24 @@ using dataplane::ServiceState;
 
 namespace {
 
-const ServiceState* find_service(const std::vector<ServiceState>& services, const dataplane::ServiceKey& key) {
-  const auto found =
-      std::find_if(services.begin(), services.end(), [&](const ServiceState& s) { return s.key == key; });
-  return found == services.end() ? nullptr : &*found;
-}
+struct Endpoint {
+  core::Address address;
+  std::uint16_t port;
 
-const BackendUse* find_backend(const ServiceState* service, const BackendInput& wanted) {
-  if (service == nullptr) return nullptr;
-  const auto found = std::find_if(service->backends.begin(), service->backends.end(), [&](const BackendUse& use) {
-    return use.address == wanted.address && use.port == wanted.port;
-  });
-  return found == service->backends.end() ? nullptr : &*found;
+  bool operator==(const Endpoint&) const = default;
+};
+
+struct EndpointHash {
+  std::size_t operator()(const Endpoint& endpoint) const { return identity_of(endpoint.address, endpoint.port); }
+};
+
+/// Where each backend stands in a service.
+using Places = std::unordered_map<Endpoint, std::size_t, EndpointHash>;
+
+Places places_of(const std::vector<BackendUse>& backends) {
+  Places places;
+  for (std::size_t i = 0; i < backends.size(); ++i) places[{backends[i].address, backends[i].port}] = i;
+  return places;
 }
 
 /// A backend without a next hop can not be reached, so nothing new is sent there; what it has keeps the last hop known.
@@ -49,21 +54,48 @@ BackendUse use_of(const BackendInput& input, const BackendUse* before) {
   return use;
 }
 
+std::vector<BackendUse> uses_of(const std::vector<BackendInput>& inputs, const std::vector<BackendUse>& before) {
+  Places places;  // made where it is needed: nearly always each backend stands where it stood
+  std::vector<BackendUse> uses;
+  uses.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const BackendInput& input = inputs[i];
+    if (i < before.size() && before[i].address == input.address && before[i].port == input.port) {
+      uses.push_back(use_of(input, &before[i]));
+      continue;
+    }
+    if (places.empty()) places = places_of(before);
+    const auto place = places.find({input.address, input.port});
+    uses.push_back(use_of(input, place == places.end() ? nullptr : &before[place->second]));
+  }
+  return uses;
+}
+
 /// The ring before, its slots as indices into the backends of now.
-std::vector<std::uint16_t> renumbered(const ServiceState& before, const ServiceState& now) {
+std::vector<std::uint16_t> renumbered(const ServiceState& before, const std::vector<BackendUse>& now) {
+  const Places places = places_of(now);
   std::vector<std::uint16_t> numbers(before.backends.size(), kNobody);
   for (std::size_t old = 0; old < before.backends.size(); ++old) {
-    for (std::size_t i = 0; i < now.backends.size(); ++i) {
-      if (now.backends[i].address == before.backends[old].address &&
-          now.backends[i].port == before.backends[old].port) {
-        numbers[old] = static_cast<std::uint16_t>(i);
-      }
-    }
+    const auto place = places.find({before.backends[old].address, before.backends[old].port});
+    if (place != places.end()) numbers[old] = static_cast<std::uint16_t>(place->second);
   }
   std::vector<std::uint16_t> ring;
   ring.reserve(before.ring.size());
   for (const std::uint16_t slot : before.ring) ring.push_back(numbers[slot]);
   return ring;
+}
+
+/// Makes the ring of `now` out of the one before, and reports what moved.
+void patch(const ServiceState& before, const std::string& name, const std::vector<RingMember>& members,
+           std::uint32_t length, ServiceState& now, std::vector<RingReport>& reports) {
+  const std::vector<std::uint16_t> previous = renumbered(before, now.backends);
+  PatchedRing patched = patch_ring(previous, members, length);
+  now.ring = std::move(patched.slots);
+  if (patched.moved == 0 && now.ring.empty() == previous.empty()) return;
+  reports.push_back({.service = name,
+                     .slots = static_cast<std::uint32_t>(now.ring.size()),
+                     .moved = patched.moved,
+                     .least = patched.least});
 }
 
 }  // namespace
@@ -83,46 +115,62 @@ std::uint64_t ring_digest(const ServiceState& service) {
   return digest;
 }
 
+Planner::Planner(dataplane::DesiredState inherited) {
+  for (ServiceState& service : inherited.services) {
+    const dataplane::ServiceKey key = service.key;
+    last_[key] = {.state = std::move(service), .members = {}};
+  }
+}
+
+void Planner::commit(const Plan& plan) {
+  last_.clear();
+  for (std::size_t i = 0; i < plan.state.services.size(); ++i) {
+    const ServiceState& service = plan.state.services[i];
+    last_[service.key] = {.state = service, .members = plan.members[i]};
+  }
+}
+
 Plan Planner::plan(const std::vector<dataplane::InterfaceState>& interfaces,
                    const std::vector<ServiceInput>& services) const {
   Plan plan;
   plan.state.interfaces = interfaces;
-  for (const ServiceInput& input : services) {
-    const ServiceState* before = find_service(last_, input.key);
-    ServiceState state{.key = input.key,
-                       .forwarding = input.forwarding,
-                       .scheduler = input.scheduler,
-                       .backends = {},
-                       .ring = {},
-                       .wheel = {}};
-    std::vector<RingMember> all;
-    std::vector<RingMember> members;
-    for (const BackendInput& backend : input.backends) {
-      state.backends.push_back(use_of(backend, find_backend(before, backend)));
-      const std::uint64_t identity = identity_of(backend.address, backend.port);
-      all.push_back({.identity = identity, .weight = backend.weight});
-      members.push_back(
-          {.identity = identity, .weight = state.backends.back().rotation == Rotation::in ? backend.weight : 0});
-    }
-    // Long enough for all backends, so that one that comes up does not need another length; never shorter than it was.
-    std::uint32_t length = ring_length(all, input.slots_per_weight);
-    std::vector<std::uint16_t> previous;
-    if (before != nullptr && !before->ring.empty()) {
-      previous = renumbered(*before, state);
-      length = std::max(length, static_cast<std::uint32_t>(previous.size()));
-    }
-    PatchedRing patched = patch_ring(previous, members, length);
-    state.ring = std::move(patched.slots);
-    if (input.scheduler == core::Scheduler::round_robin) state.wheel = make_wheel(members);
-    if (patched.moved != 0 || state.ring.empty() != previous.empty()) {
-      plan.rings.push_back({.service = input.name,
-                            .slots = static_cast<std::uint32_t>(state.ring.size()),
-                            .moved = patched.moved,
-                            .least = patched.least});
-    }
-    plan.state.services.push_back(std::move(state));
-  }
+  for (const ServiceInput& input : services) plan_service(input, plan);
   return plan;
+}
+
+void Planner::plan_service(const ServiceInput& input, Plan& plan) const {
+  static const Service kNew;
+  const auto found = last_.find(input.key);
+  const Service& before = found == last_.end() ? kNew : found->second;
+  ServiceState state{.key = input.key,
+                     .forwarding = input.forwarding,
+                     .scheduler = input.scheduler,
+                     .backends = uses_of(input.backends, before.state.backends),
+                     .ring = {},
+                     .wheel = {}};
+  std::vector<RingMember> all;
+  std::vector<RingMember> members;
+  for (std::size_t i = 0; i < input.backends.size(); ++i) {
+    const BackendInput& backend = input.backends[i];
+    const bool in = state.backends[i].rotation == Rotation::in;
+    all.push_back({.identity = identity_of(backend.address, backend.port), .weight = backend.weight});
+    members.push_back({.identity = all.back().identity, .weight = in ? backend.weight : 0});
+  }
+  // Long enough for all backends, so that one that comes up does not need another length; never shorter than it was.
+  const auto length =
+      std::max(ring_length(all, input.slots_per_weight), static_cast<std::uint32_t>(before.state.ring.size()));
+  // Most plans change few services, and to patch a ring or to make a wheel takes long beside a look at the members.
+  const bool same = members == before.members;
+  if (same && length == before.state.ring.size()) {
+    state.ring = before.state.ring;
+  } else {
+    patch(before.state, input.name, members, length, state, plan.rings);
+  }
+  if (input.scheduler == core::Scheduler::round_robin) {
+    state.wheel = same && !before.state.wheel.empty() ? before.state.wheel : make_wheel(members);
+  }
+  plan.members.push_back(std::move(members));
+  plan.state.services.push_back(std::move(state));
 }
 
 }  // namespace astil::balance

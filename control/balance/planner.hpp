@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "control/balance/ring.hpp"
 #include "dataplane/desired.hpp"
 
 namespace astil::balance {
@@ -51,21 +53,29 @@ struct RingReport {
 
 struct Plan {
   dataplane::DesiredState state;
-  std::vector<RingReport> rings;  ///< of services whose ring changed
+  std::vector<RingReport> rings;                 ///< of services whose ring changed
+  std::vector<std::vector<RingMember>> members;  ///< what each service's ring and wheel were made of
 };
 
 class Planner {
  public:
   /// `inherited`: what the packet path does now.
-  explicit Planner(dataplane::DesiredState inherited) : last_(std::move(inherited.services)) {}
+  explicit Planner(dataplane::DesiredState inherited);
 
   /// The state for these inputs. `commit` makes it the one that the next plan starts from.
   [[nodiscard]] Plan plan(const std::vector<dataplane::InterfaceState>& interfaces,
                           const std::vector<ServiceInput>& services) const;
-  void commit(const dataplane::DesiredState& state) { last_ = state.services; }
+  void commit(const Plan& plan);
 
  private:
-  std::vector<dataplane::ServiceState> last_;
+  struct Service {
+    dataplane::ServiceState state;
+    std::vector<RingMember> members;  ///< none: not known what its ring was made of
+  };
+
+  void plan_service(const ServiceInput& input, Plan& plan) const;
+
+  std::unordered_map<dataplane::ServiceKey, Service, dataplane::ServiceKeyHash> last_;
 };
 
 /// Equal digests: the same backends at the same slots.

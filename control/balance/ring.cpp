@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "dataplane/core/hash.hpp"
+#include "dataplane/core/layout.hpp"
+#include "dataplane/pool.hpp"
 
 namespace astil::balance {
 namespace {
@@ -66,16 +68,41 @@ void fill(std::vector<std::uint16_t>& ring, std::span<const RingMember> members,
   }
 }
 
-}  // namespace
-
-std::uint32_t ring_length(std::span<const RingMember> members, std::uint32_t slots_per_weight) {
+/// As `ring_length`, of weights that no table has room for as well.
+std::uint64_t any_ring_length(std::span<const RingMember> members, std::uint32_t slots_per_weight) {
   std::uint32_t smallest = 0;
   for (const RingMember& member : members) {
     if (member.weight != 0) smallest = smallest == 0 ? member.weight : std::min(smallest, member.weight);
   }
   if (smallest == 0) return 0;
-  return static_cast<std::uint32_t>(
-      std::bit_ceil((sum_of_weights(members) * slots_per_weight + smallest - 1) / smallest));
+  return std::bit_ceil((sum_of_weights(members) * slots_per_weight + smallest - 1) / smallest);
+}
+
+/// The greatest weight that divides all; 0: all are.
+std::uint64_t common_weight(std::span<const RingMember> members) {
+  std::uint64_t divisor = 0;
+  for (const RingMember& member : members) divisor = std::gcd(divisor, std::uint64_t{member.weight});
+  return divisor;
+}
+
+std::uint64_t in_whole_lines(std::uint64_t slots) {
+  return dataplane::lines_for(slots, core::kSlotsPerLine) * core::kSlotsPerLine;
+}
+
+}  // namespace
+
+std::uint32_t ring_length(std::span<const RingMember> members, std::uint32_t slots_per_weight) {
+  return static_cast<std::uint32_t>(any_ring_length(members, slots_per_weight));
+}
+
+std::uint64_t ring_room(std::span<const RingMember> members, std::uint32_t slots_per_weight) {
+  return in_whole_lines(any_ring_length(members, slots_per_weight));
+}
+
+std::uint64_t wheel_room(std::span<const RingMember> members) {
+  const std::uint64_t divisor = common_weight(members);
+  if (divisor == 0) return 0;
+  return in_whole_lines(std::min(sum_of_weights(members) / divisor, kMaxWheel + std::uint64_t{members.size()}));
 }
 
 std::vector<std::uint32_t> slots_due(std::span<const RingMember> members, std::uint32_t length,
@@ -152,10 +179,9 @@ PatchedRing patch_ring(std::span<const std::uint16_t> previous, std::span<const 
 }
 
 std::vector<std::uint16_t> make_wheel(std::span<const RingMember> members) {
-  std::uint64_t divisor = 0;
-  for (const RingMember& member : members) divisor = std::gcd(divisor, std::uint64_t{member.weight});
+  const std::uint64_t divisor = common_weight(members);
   if (divisor == 0) return {};
-  const std::uint64_t scale = std::max<std::uint64_t>(divisor, sum_of_weights(members) / kMaxWheel);
+  const std::uint64_t scale = std::max(divisor, (sum_of_weights(members) + kMaxWheel - 1) / kMaxWheel);
   std::vector<std::int64_t> turns;
   for (const RingMember& member : members) {
     const auto scaled = static_cast<std::int64_t>(member.weight / scale);

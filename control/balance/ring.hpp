@@ -16,10 +16,14 @@ namespace astil::balance {
 struct RingMember {
   std::uint64_t identity = 0;  ///< the same on every node and after every restart: of address and port
   std::uint32_t weight = 0;    ///< 0: gets no slot
+
+  bool operator==(const RingMember&) const = default;
 };
 
 /// A slot without an owner, in a previous ring.
 inline constexpr std::uint16_t kNobody = 0xffff;
+/// More could not be told apart by a slot.
+inline constexpr std::size_t kMostMembers = kNobody;
 
 /// The smallest power of two with at least `slots_per_weight` slots for the smallest weight that is not 0; 0: there is
 /// none.
@@ -44,8 +48,17 @@ struct PatchedRing {
                                      std::uint32_t length);
 
 /// The order of turns of weighted round-robin, interleaved so that no backend gets its turns in a row. Indices into
-/// `members`; at most about kMaxWheel turns, to which great weights are scaled down.
+/// `members`; at most kMaxWheel turns, to which great weights are scaled down, and one for each member that the scale
+/// leaves with less than one.
 [[nodiscard]] std::vector<std::uint16_t> make_wheel(std::span<const RingMember> members);
 inline constexpr std::uint32_t kMaxWheel = 4096;
+
+/// Slots that rings take in their pool, where each begins a line. So the check of a configuration and the publisher
+/// mean the same. Of the ring that is made for these members; one that has been patched is never shorter than it was.
+[[nodiscard]] std::uint64_t ring_room(std::span<const RingMember> members, std::uint32_t slots_per_weight);
+/// Of the longest wheel that any of these members can have, whoever is in rotation.
+[[nodiscard]] std::uint64_t wheel_room(std::span<const RingMember> members);
+/// What changes is written beside what is read, so each has room twice.
+inline constexpr std::uint64_t kRingGenerations = 2;
 
 }  // namespace astil::balance

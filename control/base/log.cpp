@@ -18,7 +18,7 @@ struct Names {
   std::string_view priority;  // as sd-daemon(3) has it
 };
 
-constexpr std::array<Names, 4> kNames{{{"debug", "<7>"}, {"info", "<6>"}, {"warning", "<4>"}, {"error", "<3>"}}};
+constexpr std::array<Names, 3> kNames{{{"info", "<6>"}, {"warning", "<4>"}, {"error", "<3>"}}};
 
 bool needs_quotes(std::string_view value) {
   if (value.empty()) return true;

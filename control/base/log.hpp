@@ -9,7 +9,7 @@
 
 namespace astil::log {
 
-enum class Level { debug, info, warning, error };
+enum class Level { info, warning, error };
 
 /// One `key=value`. A value with blanks, quotes or control characters is quoted and escaped.
 struct Field {
@@ -29,7 +29,6 @@ void set_level(Level level);
 /// and has no time of its own; elsewhere it begins with the time in UTC.
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
 
-inline void debug(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::debug, m, f); }
 inline void info(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::info, m, f); }
 inline void warning(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::warning, m, f); }
 inline void error(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::error, m, f); }

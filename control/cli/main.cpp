@@ -31,5 +31,6 @@ int main(int count, char** values) {
                                      .out = std::cout,
                                      .err = std::cerr,
                                      .colour = colour_of_stdout(),
-                                     .detach_offline = astil::app::detach_offline});
+                                     .detach_offline = astil::app::detach_offline,
+                                     .find_socket = astil::app::socket_of_daemon});
 }

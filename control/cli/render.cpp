@@ -57,6 +57,7 @@ std::string tables_text(const std::vector<api::TableView>& tables, Colour colour
 
 /// The state in a word or two: what the checks say, and what follows from it.
 Cell state_cell(const api::BackendView& backend) {
+  if (backend.retired) return {"removed, draining", Tone::warning};
   auto text = api::to_string(backend.health.state);
   if (backend.health.state == api::BackendState::down) return {text, Tone::bad};
   if (backend.draining) return {text + ", draining", Tone::warning};
@@ -195,11 +196,14 @@ std::string trace_text(const api::TraceView& trace, const api::TraceQuery& query
 }
 
 std::string apply_text(const api::ApplyView& applied, const std::string& file, Colour colour) {
-  if (applied.changes.empty()) return file + " is what runs already: nothing to change\n";
-  std::string text =
-      paint(file + " applied", Tone::good, colour) + ": " + plural(applied.changes.size(), "change") + "\n";
+  std::string text = applied.changes.empty() ? file + " is what runs already: nothing to change\n"
+                                             : paint(file + " applied", Tone::good, colour) + ": " +
+                                                   plural(applied.changes.size(), "change") + "\n";
   for (const auto& change : applied.changes) text += "  " + change + "\n";
   for (const auto& ring : applied.rings) text += ring_text(ring);
+  for (const auto& warning : applied.warnings) {
+    text += paint("  not as configured: " + printable(warning), Tone::warning, colour) + "\n";
+  }
   return text;
 }
 

@@ -191,6 +191,10 @@ int detach(const Command& command) {
   if (*reply && (*reply)->status != 200) return fail_with_reply(command, **reply);
   if (!*reply) {
     if (!command.with.detach_offline) return fail(command, no_daemon(command.invocation.socket));
+    if (command.invocation.socket_given && !command.invocation.instance_given) {
+      return fail(command, Error{"no daemon answers at " + command.invocation.socket,
+                                 "to remove what a dead one has left, name it: --instance NAME"});
+    }
     if (const auto detached = command.with.detach_offline(instance); !detached) return fail(command, detached.error());
   }
   const std::string whose = *reply ? "the daemon removed it and ended" : "no daemon was running";
@@ -247,8 +251,11 @@ int run(std::span<const std::string> arguments, const Surroundings& surroundings
     surroundings.err << general_help();
     return kInvalid;
   }
-  const auto invocation = parse(arguments);
+  auto invocation = parse(arguments);
   if (!invocation) return misuse(surroundings, invocation.error());
+  if (!invocation->socket_given && surroundings.find_socket) {
+    if (auto socket = surroundings.find_socket(invocation->instance)) invocation->socket = std::move(*socket);
+  }
   const auto handler = std::ranges::find(kHandlers, invocation->verb, &Handler::verb);
   return handler->run({*invocation, surroundings});
 }

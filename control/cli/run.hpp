@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <iosfwd>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -25,6 +26,8 @@ struct Surroundings {
   std::function<api::TimePoint()> now = std::chrono::system_clock::now;
   /// Removes what an instance without a daemon has left in the kernel. Empty: `detach` needs a daemon.
   std::function<Result<>(const std::string& instance)> detach_offline = nullptr;
+  /// Where the daemon of an instance listens; none: it has no daemon. Empty: at the usual place.
+  std::function<std::optional<std::string>(const std::string& instance)> find_socket = nullptr;
 };
 
 /// `arguments` are those after the program's name. Gives the exit code.

@@ -12,7 +12,7 @@ const std::vector<Option>& global_options() {
   static const std::vector<Option> kOptions{
       {"--output", "text|json", "form of the answer (-o); json is the daemon's own, on one line"},
       {"--instance", "NAME", "which daemon of this host is meant; default main"},
-      {"--socket", "PATH", "the daemon's socket; default /run/astil/NAME.sock"},
+      {"--socket", "PATH", "the daemon's socket; default: where the instance's daemon listens"},
       {"--help", "", "this text (-h)"},
   };
   return kOptions;
@@ -57,8 +57,10 @@ Result<> set_global(Invocation& invocation, std::string_view name, std::string v
   if (name == "--instance") {
     if (value.empty() || value.find('/') != std::string::npos) return Error{"--instance needs a name", {}};
     invocation.instance = std::move(value);
+    invocation.instance_given = true;
   } else if (name == "--socket") {
     invocation.socket = std::move(value);
+    invocation.socket_given = true;
   } else if (value == "json") {
     invocation.output = Output::json;
   } else if (value != "text") {

@@ -39,7 +39,9 @@ struct Invocation {
   std::map<std::string, std::string, std::less<>> options;  ///< those of the verb, by name
   Output output = Output::text;
   std::string instance = "main";
-  std::string socket;  ///< the instance's, unless another was given
+  std::string socket;           ///< the instance's usual one, unless another was given
+  bool instance_given = false;  ///< on the command line
+  bool socket_given = false;    ///< likewise
 };
 
 /// `arguments` are those after the program's name. `VERB --help` reads as `help VERB`, none at all or `--help` as

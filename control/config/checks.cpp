@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "control/balance/ring.hpp"
 #include "control/config/checks_across.hpp"
 #include "control/config/keys.hpp"
 #include "control/config/utf8.hpp"
@@ -63,6 +64,14 @@ void check_once(const ServiceView& service, Mistakes& mistakes) {
   }
 }
 
+void check_count(const ServiceView& service, Mistakes& mistakes) {
+  if (service.backends.size() <= balance::kMostMembers) return;
+  mistakes.add(service.place_of("backends"),
+               service.name() + " has " + std::to_string(service.backends.size()) + " backends; at most " +
+                   std::to_string(balance::kMostMembers) + " can be told apart",
+               "spread them over several services");
+}
+
 }  // namespace
 
 void check_model(const Model& model, const Node& root, Mistakes& mistakes) {
@@ -71,6 +80,7 @@ void check_model(const Model& model, const Node& root, Mistakes& mistakes) {
     check_health(service, mistakes);
     check_weights(service, mistakes);
     check_once(service, mistakes);
+    check_count(service, mistakes);
     for (const BackendView& backend : service.backends) check_port(service, backend, mistakes);
   }
   check_across(model, services, root, mistakes);

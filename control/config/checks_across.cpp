@@ -5,8 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "control/balance/ring.hpp"
 #include "control/config/keys.hpp"
-#include "control/config/ring_size.hpp"
 #include "control/config/utf8.hpp"
 
 namespace astil::config {
@@ -101,12 +101,21 @@ void check_room(const Demand& demand, const Node& root, Mistakes& mistakes) {
                "set " + key + " to " + std::to_string(demand.needed) + " or more");
 }
 
+/// Slots that the service's ring takes, and under round-robin the order of turns beside it.
+std::uint64_t ring_slots(const Service& service) {
+  std::vector<balance::RingMember> members;
+  for (const Backend& backend : service.backends)
+    members.push_back({.weight = static_cast<std::uint32_t>(backend.weight)});
+  const std::uint64_t ring = balance::ring_room(members, service.ring_slots_per_weight);
+  return ring + (service.scheduler == Scheduler::round_robin ? balance::wheel_room(members) : 0);
+}
+
 void check_tables(const Model& model, const Node& root, Mistakes& mistakes) {
   std::uint64_t backends = 0;
   std::uint64_t slots = 0;
   for (const Service& service : model.services) {
     backends += service.backends.size();
-    slots += kRingGenerations * ring_size(service);
+    slots += balance::kRingGenerations * ring_slots(service);
   }
   const std::uint64_t services = model.services.size();
   const TableSizes& sizes = model.tables;

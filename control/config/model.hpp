@@ -91,7 +91,7 @@ struct TableSizes {
   auto operator<=>(const TableSizes&) const = default;
 };
 
-/// A TCP endpoint for the API's read-only part: `/metrics` and nothing that changes state.
+/// A TCP endpoint for the part of the API that anyone may read: `/metrics` and `/v1/version`.
 struct Endpoint {
   address host;
   Port port{};

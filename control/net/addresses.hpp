@@ -29,6 +29,9 @@ class Addresses {
   /// An address that is not there is no error, nor is an interface that is gone.
   [[nodiscard]] Result<> remove(const std::string& interface, const address& host, unsigned prefix_length);
 
+  /// Takes over one that an earlier run of ours put there: its loss is told of as if we had added it.
+  void adopt(const InterfaceAddress& own) { wanted_.insert(own); }
+
   /// Those with our mark, whoever of us put them there.
   [[nodiscard]] Result<std::vector<InterfaceAddress>> list_own();
 

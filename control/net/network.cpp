@@ -202,6 +202,8 @@ Result<> Network::remove_address(const std::string& interface, const address& ho
   return core_->addresses_.remove(interface, host, prefix_length);
 }
 
+void Network::adopt_address(const InterfaceAddress& own) { core_->addresses_.adopt(own); }
+
 Result<std::vector<InterfaceAddress>> Network::list_own_addresses() { return core_->addresses_.list_own(); }
 
 }  // namespace astil::net

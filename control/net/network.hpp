@@ -26,7 +26,8 @@ struct Events {
   std::function<void(const std::string& interface)> on_link_change;
   /// A tracked address' next hop came, went or changed.
   std::function<void(const address& host)> on_next_hop_change;
-  /// An address that we put on an interface is gone, and not by us. `interface` is empty where that is gone too.
+  /// An address that we put on an interface, or adopted, is gone, and not by us. `interface` is empty where that is
+  /// gone too.
   std::function<void(const std::string& interface, const InterfaceAddress& lost)> on_address_lost;
 };
 
@@ -57,6 +58,8 @@ class Network {
   [[nodiscard]] Result<AddressOutcome> add_address(const std::string& interface, const address& host,
                                                    unsigned prefix_length);
   [[nodiscard]] Result<> remove_address(const std::string& interface, const address& host, unsigned prefix_length);
+  /// Takes over one of `list_own_addresses`: its loss is told of, as that of one which this run has added.
+  void adopt_address(const InterfaceAddress& own);
   /// Addresses with our mark, from this run or an earlier one.
   [[nodiscard]] Result<std::vector<InterfaceAddress>> list_own_addresses();
 

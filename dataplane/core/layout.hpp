@@ -78,7 +78,12 @@ struct Interface {
   u32 ifindex;  ///< 0: empty
   u32 reserved;
 };
-inline constexpr u32 kInterfaces = 64;
+/// Places for interfaces, each at the one that the multiplier gives it. Many more than interfaces, so that a multiplier
+/// without collisions is soon found, also beside the places of those that another configuration named.
+inline constexpr u32 kInterfaceBits = 10;
+inline constexpr u32 kInterfaces = 1U << kInterfaceBits;
+
+constexpr u32 interface_slot(u32 ifindex, u32 multiplier) { return (ifindex * multiplier) >> (32U - kInterfaceBits); }
 
 inline constexpr u32 kFlowStates = 8;
 
@@ -90,7 +95,7 @@ struct Settings {
   u64 hash_key[4];           ///< secret; chosen once, carried along for ever: another key loses every flow
   u32 active;                ///< generation in use, 0 or 1; 2: none yet
   u32 tick_multiplier;       ///< age tick = jiffies * tick_multiplier / 2^32
-  u32 interface_multiplier;  ///< slot = ifindex * interface_multiplier / 2^26; chosen without collisions
+  u32 interface_multiplier;  ///< see `interface_slot`; chosen without collisions
   u32 replies;               ///< not 0: the filter holds keys of replies under nat
   Generation generations[2];
   u16 timeouts[kFlowStates];  ///< by FlowState, in age ticks, below kMaxTimeout

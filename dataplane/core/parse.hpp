@@ -71,7 +71,7 @@ template <class Engine>
 ASTIL_INLINE bool is_for_this_station(Engine& engine, const Packet& packet) {
   const u32 ifindex = engine.ingress();
   const Settings* settings = engine.settings();
-  const Interface& interface = settings->interfaces[(ifindex * settings->interface_multiplier) >> 26U];
+  const Interface& interface = settings->interfaces[interface_slot(ifindex, settings->interface_multiplier)];
   return interface.ifindex == ifindex && (packet.ethernet->destination ^ interface.mac) << 16U == 0;
 }
 

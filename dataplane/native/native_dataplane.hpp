@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
 #include "dataplane/dataplane.hpp"
 #include "dataplane/native/native_engine.hpp"

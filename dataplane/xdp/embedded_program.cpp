@@ -2,6 +2,10 @@
 
 #include "dataplane/core/layout.hpp"
 
+#ifndef ASTIL_ALSO_READS
+#define ASTIL_ALSO_READS 0
+#endif
+
 extern "C" {
 extern const std::byte astil_embedded_program[];      // NOLINT(readability-identifier-naming): made by the assembler
 extern const std::byte astil_embedded_program_end[];  // NOLINT(readability-identifier-naming)
@@ -10,7 +14,9 @@ extern const std::byte astil_embedded_program_end[];  // NOLINT(readability-iden
 namespace astil::xdp {
 
 Program embedded_program() {
-  return {.object = {astil_embedded_program, astil_embedded_program_end}, .layout_version = core::kLayoutVersion};
+  return {.object = {astil_embedded_program, astil_embedded_program_end},
+          .layout_version = core::kLayoutVersion,
+          .also_reads = ASTIL_ALSO_READS};
 }
 
 }  // namespace astil::xdp

@@ -10,6 +10,7 @@ namespace astil::xdp {
 struct Program {
   std::span<const std::byte> object;  ///< ELF, as clang made it
   std::uint32_t layout_version = 0;
+  std::uint32_t also_reads = 0;  ///< another layout version whose records are the same; 0: none
 };
 
 Program embedded_program();

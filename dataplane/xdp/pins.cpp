@@ -27,9 +27,7 @@ std::vector<std::filesystem::path> entries(const std::filesystem::path& folder, 
   return found;
 }
 
-Result<std::vector<std::uint32_t>> maps_of_program(std::uint32_t program_id) {
-  const base::Descriptor program(::bpf_prog_get_fd_by_id(program_id));
-  if (!program.valid()) return system_error("open the attached program", errno);
+Result<std::vector<std::uint32_t>> maps_of_program(const base::Descriptor& program) {
   std::array<std::uint32_t, 64> ids{};
   bpf_prog_info info{};
   info.nr_map_ids = ids.size();
@@ -57,14 +55,17 @@ Result<void> ensure_bpffs(const std::filesystem::path& bpffs) {
 Result<std::vector<PinnedLink>> pinned_links(const std::filesystem::path& instance_folder) {
   std::vector<PinnedLink> links;
   for (const std::filesystem::path& path : entries(instance_folder, kLinkPrefix)) {
-    PinnedLink link{.path = path, .descriptor = base::Descriptor(::bpf_obj_get(path.c_str())), .map_ids = {}};
+    PinnedLink link{
+        .path = path, .descriptor = base::Descriptor(::bpf_obj_get(path.c_str())), .program = {}, .map_ids = {}};
     if (!link.descriptor.valid()) return system_error("open " + path.string(), errno);
     bpf_link_info info{};
     std::uint32_t length = sizeof(info);
     if (::bpf_obj_get_info_by_fd(link.descriptor.get(), &info, &length) != 0)
       return system_error("read " + path.string(), errno);
     link.ifindex = info.xdp.ifindex;
-    auto maps = maps_of_program(info.prog_id);
+    link.program = base::Descriptor(::bpf_prog_get_fd_by_id(info.prog_id));
+    if (!link.program.valid()) return system_error("open the program at " + path.string(), errno);
+    auto maps = maps_of_program(link.program);
     if (maps.has_error()) return maps.error().within(path.string());
     link.map_ids = std::move(*maps);
     links.push_back(std::move(link));

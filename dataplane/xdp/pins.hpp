@@ -15,6 +15,7 @@ Result<void> ensure_bpffs(const std::filesystem::path& bpffs);
 struct PinnedLink {
   std::filesystem::path path;
   base::Descriptor descriptor;
+  base::Descriptor program;            ///< the one that is attached
   std::uint32_t ifindex = 0;           ///< 0: the interface is gone
   std::vector<std::uint32_t> map_ids;  ///< of the maps that the attached program uses
 };

@@ -2,14 +2,15 @@
 
 #include <bpf/bpf.h>
 #include <linux/if_link.h>
-#include <linux/membarrier.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
 
 #include "dataplane/publisher.hpp"
 #include "dataplane/xdp/pins.hpp"
@@ -57,9 +58,11 @@ std::string difference(const core::LayoutHeader& found, const Options& wanted) {
   return found.sizes == wanted.sizes ? "" : "other table sizes wanted";
 }
 
-/// Layout versions whose services, backends and flows have the records of this version. A version that changes one of
-/// them brings a reader for its predecessor.
-bool is_readable(std::uint32_t version) { return version == 2 || version == 3; }
+/// Layout versions whose services, backends and flows this build can read. A version that changes one of their records
+/// brings a reader for its predecessor.
+bool is_readable(std::uint32_t version, const Program& program) {
+  return version == program.layout_version || version == program.also_reads;
+}
 
 /// What an XDP attachment without a forced mode would hide: whether the driver takes it.
 Error attach_error(std::uint32_t ifindex, int errno_value) {
@@ -105,25 +108,51 @@ std::string hook_of(std::uint32_t ifindex) {
 
 }  // namespace
 
-XdpDataplane::XdpDataplane(Options options, KernelObject object, MappedTables mapped)
-    : options_(std::move(options)), object_(std::move(object)), mapped_(std::move(mapped)) {}
+XdpDataplane::XdpDataplane(Options options, GracePeriod grace, KernelObject object, MappedTables mapped)
+    : options_(std::move(options)), grace_(std::move(grace)), object_(std::move(object)), mapped_(std::move(mapped)) {}
 
 std::filesystem::path XdpDataplane::folder() const { return instance_folder(options_.bpffs, options_.instance); }
 
 Result<std::unique_ptr<XdpDataplane>> XdpDataplane::open(const Options& asked) {
-  Options options = asked;
+  try {
+    return open_or_throw(asked);
+  } catch (const std::bad_alloc&) {
+    return Error{"open the packet path: not enough memory to carry its flows",
+                 "lower dataplane.tables.flow_slots, or raise the memory limit of the daemon"};
+  } catch (const std::runtime_error& error) {
+    return Error{std::string("open the packet path: ") + error.what(), {}};
+  }
+}
+
+/// What is changed on the way is put back where a later step fails: every change is held by an object that does so.
+Result<std::unique_ptr<XdpDataplane>> XdpDataplane::open_or_throw(Options options) {
   const int cpus = libbpf_num_possible_cpus();
   if (cpus < 1) return system_error("count the CPUs", -cpus);
   options.sizes.cpus = static_cast<std::uint32_t>(cpus);
   if (auto mounted = ensure_bpffs(options.bpffs); mounted.has_error()) return mounted.error();
+  auto found = live_tables(instance_folder(options.bpffs, options.instance));
+  if (found.has_error()) return found.error();
+  std::vector<PinnedTables>& live = *found;
+  const std::string differs = live.empty() ? "" : difference(live.back().header, options);
+  const bool adoptable = !live.empty() && differs.empty();
+  auto engine = adoptable ? adopt(options, live.back()) : make(options);
+  if (engine.has_error()) return engine.error();
+  if (!adoptable && !live.empty()) (*engine)->origin_ = {.kind = Origin::Kind::carried, .carried = {}, .why = differs};
+  if (auto listening = (*engine)->listen(); listening.has_error()) return listening.error();
+  if (adoptable) live.pop_back();
+  // Where two know a flow, the first that brings it wins: begin with the newest.
+  std::reverse(live.begin(), live.end());
+  if (auto carried = (*engine)->replace(live); carried.has_error()) return carried.error();
+  return engine;
+}
 
-  const std::filesystem::path folder = instance_folder(options.bpffs, options.instance);
+/// The pinned tables that attached programs use, the oldest first. Others were made and never used, since their maker
+/// was stopped: they are removed.
+Result<std::vector<PinnedTables>> XdpDataplane::live_tables(const std::filesystem::path& folder) {
   auto links = pinned_links(folder);
   if (links.has_error()) return links.error();
   std::vector<PinnedTables> live;
-  std::uint32_t next_number = 0;
   for (const auto& [number, path] : pinned_table_folders(folder)) {
-    next_number = number + 1;
     auto pinned = PinnedTables::open(path);
     const bool in_use =
         pinned.has_value() && std::any_of(links->begin(), links->end(), [&](const PinnedLink& link) {
@@ -131,38 +160,29 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::open(const Options& asked) {
         });
     if (in_use && pinned->header.magic == core::kLayoutMagic) {
       live.push_back(std::move(*pinned));
-    } else if (auto removed = remove_folder(path);
-               removed.has_error()) {  // made, and never used: its maker was stopped
+    } else if (auto removed = remove_folder(path); removed.has_error()) {
       return removed.error();
     }
   }
-
-  const bool adoptable = !live.empty() && difference(live.back().header, options).empty();
-  auto engine = adoptable ? adopt(options, live.back()) : make(options, next_number);
-  if (engine.has_error()) return engine.error();
-  if (!adoptable && !live.empty()) {
-    (*engine)->origin_.kind = Origin::Kind::carried;
-    (*engine)->origin_.why = difference(live.back().header, options);
-  }
-  if (adoptable) live.pop_back();
-  // Where two know a flow, the first that brings it wins: begin with the newest.
-  std::reverse(live.begin(), live.end());
-  if (auto carried = (*engine)->replace(live); carried.has_error()) return carried.error();
-  if (auto listening = (*engine)->listen(); listening.has_error()) return listening.error();
-  return engine;
+  return live;
 }
 
 Result<std::unique_ptr<XdpDataplane>> XdpDataplane::adopt(const Options& options, const PinnedTables& live) {
+  auto grace = GracePeriod::make();
+  if (grace.has_error()) return grace.error();
   auto object = KernelObject::with_tables(options.program.object, live);
   if (object.has_error()) return object.error();
   auto mapped = live.map();
   if (mapped.has_error()) return mapped.error();
-  std::unique_ptr<XdpDataplane> engine(new XdpDataplane(options, std::move(*object), std::move(*mapped)));
+  std::unique_ptr<XdpDataplane> engine(
+      new XdpDataplane(options, std::move(*grace), std::move(*object), std::move(*mapped)));
   engine->origin_.kind = Origin::Kind::adopted;
   return engine;
 }
 
-Result<std::unique_ptr<XdpDataplane>> XdpDataplane::make(const Options& options, std::uint32_t number) {
+Result<std::unique_ptr<XdpDataplane>> XdpDataplane::make(const Options& options) {
+  auto grace = GracePeriod::make();
+  if (grace.has_error()) return grace.error();
   auto object = KernelObject::with_new_tables(options.program.object, options.sizes);
   if (object.has_error()) return object.error();
   auto mapped = object->map(options.sizes);
@@ -171,14 +191,21 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::make(const Options& options,
   if (key.has_error()) return key.error();
   dataplane::initialise(mapped->tables(), *key, dataplane::tick_multiplier_for(kernel_hz()),
                         options.program.layout_version);
-  const auto folder = instance_folder(options.bpffs, options.instance) / ("tables-" + std::to_string(number));
-  if (auto pinned = object->pin_tables(folder); pinned.has_error()) return pinned.error();
-  return std::unique_ptr<XdpDataplane>(new XdpDataplane(options, std::move(*object), std::move(*mapped)));
+  std::unique_ptr<XdpDataplane> engine(
+      new XdpDataplane(options, std::move(*grace), std::move(*object), std::move(*mapped)));
+  const auto others = pinned_table_folders(engine->folder());
+  const std::uint32_t number = others.empty() ? 0 : others.back().first + 1;
+  const auto folder = engine->folder() / ("tables-" + std::to_string(number));
+  engine->pins_ = NewPins(folder);
+  if (auto pinned = engine->object_.pin_tables(folder); pinned.has_error()) return pinned.error();
+  return engine;
 }
 
 /// Takes the place of the tables that run, and of their program: carries what they know, changes the links over,
 /// carries what changed meanwhile. With none: only the links.
 Result<void> XdpDataplane::replace(const std::vector<PinnedTables>& live) {
+  std::optional<RingOnly> alike;
+  if (!live.empty()) alike.emplace(tables());
   std::vector<std::unique_ptr<Predecessor>> predecessors;
   for (const PinnedTables& old : live) {
     auto predecessor = carry_services(old);
@@ -186,74 +213,81 @@ Result<void> XdpDataplane::replace(const std::vector<PinnedTables>& live) {
     (*predecessor)->flows.carry(tick());
     predecessors.push_back(std::move(*predecessor));
   }
-  if (auto taken = take_over_links(); taken.has_error()) return taken.error();
+  MovedLinks moved(program_descriptor(), pins_);
+  if (auto taken = take_over_links(moved); taken.has_error()) return taken.error();
   wait_for_readers();
-  for (std::size_t i = 0; i < live.size(); ++i) {
-    dataplane::FlowCarrier& flows = predecessors[i]->flows;
-    flows.carry(tick());
-    origin_.carried.push_back(flows.carried());
-    dataplane::carry_counters(predecessors[i]->tables.tables(), tables());
-    if (auto removed = remove_folder(live[i].folder); removed.has_error()) return removed.error();
+  for (const auto& predecessor : predecessors) {
+    predecessor->flows.carry(tick());
+    origin_.carried.push_back(predecessor->flows.carried());
+    dataplane::carry_counters(predecessor->tables.tables(), tables());
   }
-  __atomic_store_n(&tables().settings().header.ring_only, 0, __ATOMIC_RELAXED);
+  for (PinnedLink& link : moved.keep()) hold(std::move(link));
+  pins_.keep();
+  // No packet meets the old tables any more. What can not be removed now, the next `open` will remove.
+  for (const PinnedTables& old : live) (void)remove_folder(old.folder);
+  if (live.empty()) RingOnly::set(tables(), 0);  // an earlier daemon may have been killed before it did so
   return {};
 }
 
 /// Makes new tables hold what others hold, but for the flows; from now on both choose alike (LayoutHeader::ring_only).
-Result<std::unique_ptr<XdpDataplane::Predecessor>> XdpDataplane::carry_services(const PinnedTables& old) {
-  if (!is_readable(old.header.layout_version)) {
+Result<std::unique_ptr<Predecessor>> XdpDataplane::carry_services(const PinnedTables& old) {
+  if (!is_readable(old.header.layout_version, options_.program)) {
     return Error{"the running packet path has layout version " + std::to_string(old.header.layout_version) +
                      ", whose flows this version can not read",
                  "start the version that made it, or give up the flows: astil detach"};
   }
   auto from = old.map();
   if (from.has_error()) return from.error();
-  core::Settings& theirs = from->tables().settings();
   core::Settings& ours = tables().settings();
   if (ours.active == core::kNoGeneration) {
+    const core::Settings& theirs = from->tables().settings();
     std::copy(std::begin(theirs.hash_key), std::end(theirs.hash_key), ours.hash_key);
     dataplane::Publisher publisher(*this);
     if (auto published = publisher.publish(dataplane::read_state(from->tables())); published.has_error()) {
       return published.error().within("carry services to new tables");
     }
   }
-  __atomic_store_n(&theirs.header.ring_only, 1, __ATOMIC_RELAXED);
-  __atomic_store_n(&ours.header.ring_only, 1, __ATOMIC_RELAXED);
+  auto predecessor = std::make_unique<Predecessor>(std::move(*from), tables());
   wait_for_readers();
-  return std::make_unique<Predecessor>(std::move(*from), tables());
+  return predecessor;
 }
 
-Result<void> XdpDataplane::take_over_links() {
+Result<void> XdpDataplane::take_over_links(MovedLinks& moved) const {
   auto links = pinned_links(folder());
   if (links.has_error()) return links.error();
   for (PinnedLink& link : *links) {
-    if (link.ifindex == 0) {  // its interface is gone, and the pin only keeps the program
-      std::filesystem::remove(link.path);
+    if (link.ifindex == 0) {    // its interface is gone, and the pin only keeps the program
+      std::error_code ignored;  // the next `open` tries again
+      std::filesystem::remove(link.path, ignored);
       continue;
     }
-    if (::bpf_link_update(link.descriptor.get(), program_descriptor(), nullptr) != 0) {
-      return system_error("replace the program at " + link.path.string(), errno);
-    }
-    links_[link.ifindex] = {.descriptor = std::move(link.descriptor),
-                            .hook = hook_of(link.ifindex),
-                            .why = "attached by an earlier run of the daemon"};
+    if (auto done = moved.move(std::move(link)); done.has_error()) return done.error();
   }
   return {};
 }
 
+void XdpDataplane::hold(PinnedLink link) {
+  links_[link.ifindex] = {.descriptor = std::move(link.descriptor),
+                          .hook = hook_of(link.ifindex),
+                          .why = "attached by an earlier run of the daemon"};
+}
+
 Result<void> XdpDataplane::listen() {
   const auto taken = [](void* self, void* record, std::size_t size) {
-    auto& take = static_cast<XdpDataplane*>(self)->take_;
-    if (size >= sizeof(core::NeighbourWanted) && take) take(*static_cast<const core::NeighbourWanted*>(record));
-    return 0;
+    auto& engine = *static_cast<XdpDataplane*>(self);
+    if (size >= sizeof(core::NeighbourWanted) && engine.take_) {
+      engine.take_(*static_cast<const core::NeighbourWanted*>(record));
+    }
+    return ++engine.taken_ == kEventsAtOnce ? -1 : 0;  // -1: enough for now
   };
   ring_.reset(ring_buffer__new(object_.map_descriptor("events"), taken, this, nullptr));
   if (!ring_) return system_error("listen to the packet path", errno);
   return {};
 }
 
-/// XDP programs run under RCU, and this waits for a grace period (membarrier(2): every thread of the system).
-void XdpDataplane::wait_for_readers() { ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0); }
+void XdpDataplane::wait_for_readers() {
+  if (auto waited = grace_.wait(); waited.has_error()) throw std::runtime_error(waited.error().text());
+}
 
 std::uint32_t XdpDataplane::tick() const {
   return static_cast<std::uint32_t>((jiffies_now() * tables().settings().tick_multiplier) >> 32U);
@@ -294,6 +328,7 @@ int XdpDataplane::event_descriptor() const { return ring_buffer__epoll_fd(ring_.
 
 void XdpDataplane::take_events(const std::function<void(const core::NeighbourWanted&)>& take) {
   take_ = take;
+  taken_ = 0;
   ring_buffer__consume(ring_.get());
   take_ = nullptr;
 }
@@ -302,7 +337,8 @@ std::vector<core::Address> pinned_services(const std::string& instance, const st
   std::vector<core::Address> addresses;
   for (const auto& [number, path] : pinned_table_folders(instance_folder(bpffs, instance))) {
     auto pinned = PinnedTables::open(path);
-    if (pinned.has_error() || pinned->header.magic != core::kLayoutMagic || !is_readable(pinned->header.layout_version))
+    if (pinned.has_error() || pinned->header.magic != core::kLayoutMagic ||
+        pinned->header.layout_version != core::kLayoutVersion)
       continue;
     auto mapped = pinned->map();
     if (mapped.has_error()) continue;

@@ -16,10 +16,11 @@
 #include <filesystem>
 #include <map>
 
-#include "dataplane/carry.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/xdp/embedded_program.hpp"
+#include "dataplane/xdp/grace_period.hpp"
 #include "dataplane/xdp/kernel_object.hpp"
+#include "dataplane/xdp/takeover.hpp"
 
 namespace astil::xdp {
 
@@ -41,11 +42,13 @@ struct Origin {
 class XdpDataplane final : public dataplane::Dataplane {
  public:
   /// Mounts the BPF file system where it is missing. Attaches nothing new, but replaces the program where one of ours
-  /// runs.
+  /// runs. All or nothing: after an error, what ran before runs as it did.
   static Result<std::unique_ptr<XdpDataplane>> open(const Options& asked);
 
   [[nodiscard]] const Origin& origin() const { return origin_; }
   [[nodiscard]] const dataplane::Tables& tables() const override { return mapped_.tables(); }
+  /// Throws std::runtime_error where the kernel, which could do it at `open`, does not let us wait any more: to go on
+  /// would be to write under packets.
   void wait_for_readers() override;
   [[nodiscard]] std::uint32_t tick() const override;
   Result<dataplane::Attachment> attach(std::uint32_t ifindex) override;
@@ -53,6 +56,9 @@ class XdpDataplane final : public dataplane::Dataplane {
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override;
   [[nodiscard]] int event_descriptor() const override;
   void take_events(const std::function<void(const core::NeighbourWanted&)>& take) override;
+
+  /// Who sends packets can make events as fast as they are taken; the caller has other things to do.
+  static constexpr std::size_t kEventsAtOnce = 256;
 
   /// The program, for test runs and benchmarks.
   [[nodiscard]] int program_descriptor() const { return object_.program("astil_xdp"); }
@@ -63,31 +69,31 @@ class XdpDataplane final : public dataplane::Dataplane {
     std::string hook;
     std::string why;
   };
-  /// Tables that were in use before.
-  struct Predecessor {
-    Predecessor(MappedTables from, const dataplane::Tables& to) : tables(std::move(from)), flows(tables.tables(), to) {}
-    MappedTables tables;
-    dataplane::FlowCarrier flows;
-  };
   struct FreeRing {
     void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
   };
 
-  XdpDataplane(Options options, KernelObject object, MappedTables mapped);
+  XdpDataplane(Options options, GracePeriod grace, KernelObject object, MappedTables mapped);
+  static Result<std::unique_ptr<XdpDataplane>> open_or_throw(Options options);
+  static Result<std::vector<PinnedTables>> live_tables(const std::filesystem::path& folder);
   static Result<std::unique_ptr<XdpDataplane>> adopt(const Options& options, const PinnedTables& live);
-  static Result<std::unique_ptr<XdpDataplane>> make(const Options& options, std::uint32_t number);
+  static Result<std::unique_ptr<XdpDataplane>> make(const Options& options);
   Result<void> replace(const std::vector<PinnedTables>& live);
   Result<std::unique_ptr<Predecessor>> carry_services(const PinnedTables& old);
-  Result<void> take_over_links();
+  Result<void> take_over_links(MovedLinks& moved) const;
+  void hold(PinnedLink link);
   Result<void> listen();
   [[nodiscard]] std::filesystem::path folder() const;
 
   Options options_;
+  GracePeriod grace_;
   KernelObject object_;
   MappedTables mapped_;
+  NewPins pins_;                         ///< until packets meet the tables
   std::map<std::uint32_t, Link> links_;  ///< by ifindex
   std::unique_ptr<ring_buffer, FreeRing> ring_;
   std::function<void(const core::NeighbourWanted&)> take_;
+  std::size_t taken_ = 0;  ///< in this call of `take_events`
   Origin origin_;
 };
 

@@ -102,15 +102,39 @@ TEST_P(Connections, whose_tag_another_services_flow_has_follow_the_ring_and_take
   EXPECT_EQ(entries(), 1U);
 }
 
-TEST_P(Connections, of_a_service_that_was_away_take_the_place_of_their_old_entry) {
+TEST_P(Connections, whose_old_backend_serves_nobody_take_the_place_of_their_old_entry) {
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
   world().send(from_client(1000, kSyn));
-  // What is left of a service that has been removed: a backend that serves nobody.
-  world().tables().backends()[number_of("10.0.0.1")].service_protocol = 0;
   world().publish({Service(kVip, 80).nat().backend("10.0.0.2")});
+  // As if the service had been away and had not found its id again: its old backend serves nobody.
+  world().tables().backends()[number_of("10.0.0.1")].service_protocol = 0;
   for (int times = 0; times < 5; ++times) EXPECT_EQ(world().send(from_client(1000, kAck)).reason, kSent);
   EXPECT_EQ(entries(), 1U);
   EXPECT_EQ(home(1000), ip("10.0.0.2"));
+}
+
+TEST_P(Connections, of_a_service_that_comes_back_before_they_end_go_on) {
+  const Service web = Service(kVip, 80).nat().backend("10.0.0.1");
+  const Service other = Service(kVip, 81).nat().backend("10.0.0.2");
+  world().publish({web, other});
+  world().send(from_client(1000, kSyn));
+  const std::uint32_t number = flow(1000).backend;
+  world().publish({other});
+  world().publish({other, web});
+  for (int times = 0; times < 3; ++times) {
+    EXPECT_EQ(world().send(from_client(1000, kAck)).reason, kSent);
+    EXPECT_EQ(world().send(from_backend(1000, kAck)).reason, kSent);
+  }
+  EXPECT_EQ(entries(), 1U);
+  EXPECT_EQ(flow(1000).backend, number);
+}
+
+TEST_P(Connections, of_a_backend_that_was_released_are_no_services_at_once) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1").backend("10.0.0.2")});
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.2")});
+  EXPECT_EQ(world().send(from_backend(1000, kAck)).reason, core::Reason::unknown_reply) << "flows may be left";
+  world().publisher().release([](std::uint32_t) { return false; });
+  EXPECT_EQ(world().send(from_backend(1000, kAck)).reason, core::Reason::no_service);
 }
 
 TEST_P(Connections, follow_a_change_of_forwarding) {

@@ -75,6 +75,18 @@ inline api::StatusView sample_status() {
   return status;
 }
 
+/// Is over when `more` says so.
+class FakeWalk final : public api::FlowWalk {
+ public:
+  FakeWalk(api::FlowsView view, std::function<bool()> more) : view_(std::move(view)), more_(std::move(more)) {}
+  bool advance() override { return more_(); }
+  api::FlowsView take() override { return view_; }
+
+ private:
+  api::FlowsView view_;
+  std::function<bool()> more_;
+};
+
 class FakeDaemon : public api::Daemon {
  public:
   api::StatusView status_view = sample_status();
@@ -86,7 +98,9 @@ class FakeDaemon : public api::Daemon {
   boost::system::result<api::ApplyView, api::Refusal> apply_view = api::ApplyView{};
   Result<> detach_result;
   bool throws = false;
+  std::function<bool()> more_flows = [] { return false; };
 
+  mutable int drops_asked = 0;
   mutable api::FlowFilter flow_filter;
   mutable api::TraceQuery trace_query;
   std::string applied_yaml;
@@ -98,10 +112,15 @@ class FakeDaemon : public api::Daemon {
     if (throws) throw std::runtime_error("the tables are gone");
     return status_view;
   }
-  api::DropsView drops() const override { return drops_view; }
-  Result<api::FlowsView> flows(const api::FlowFilter& filter) const override {
+  api::VersionView version() const override { return {status_view.version, status_view.layout_version}; }
+  api::DropsView drops() const override {
+    ++drops_asked;
+    return drops_view;
+  }
+  Result<std::unique_ptr<api::FlowWalk>> flows(const api::FlowFilter& filter) const override {
     flow_filter = filter;
-    return flows_view;
+    if (!flows_view) return flows_view.error();
+    return std::make_unique<FakeWalk>(*flows_view, more_flows);
   }
   Result<api::TraceView> trace(const api::TraceQuery& query) const override {
     trace_query = query;

@@ -63,6 +63,26 @@ TEST(Metrics, label_values_are_escaped) {
   EXPECT_THAT(metrics_text({status, {}}), HasSubstr(R"(astil_service_packets_total{service="a\"b\\c\nd"} 4000)"));
 }
 
+TEST(Metrics, of_a_backend_that_was_removed_are_what_it_carries_alone) {
+  auto status = test::sample_status();
+  auto removed = test::sample_backend("10.0.0.9:80", "10.0.0.9");
+  removed.retired = true;
+  removed.draining = true;
+  removed.in_rotation = false;
+  status.services[0].backends.push_back(removed);
+  const auto text = metrics_text({status, {}});
+  EXPECT_THAT(text, HasSubstr("astil_service_backends{service=\"web\"} 2\n"));
+  for (const auto* name : {"packets_total", "bytes_total", "connections_total", "active_flows", "draining"}) {
+    EXPECT_THAT(text, HasSubstr(std::string("astil_backend_") + name + "{service=\"web\",backend=\"10.0.0.9:80\"}"));
+  }
+  for (const auto* name : {"up", "weight", "in_rotation", "next_hop_resolved", "ring_ratio", "check_duration_seconds",
+                           "state_change_timestamp_seconds"}) {
+    EXPECT_THAT(text, Not(HasSubstr(std::string("astil_backend_") + name + "{service=\"web\",backend=\"10.0.0.9:80\"")))
+        << name;
+  }
+  EXPECT_THAT(text, Not(HasSubstr("backend=\"10.0.0.9:80\",result")));
+}
+
 // What `promtool check metrics` checks, of every line.
 TEST(Metrics, follow_the_naming_guide) {
   const std::regex help("# HELP (astil_[a-z0-9_]+) [A-Z0-9`].*\\.");

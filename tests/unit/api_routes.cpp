@@ -17,9 +17,13 @@ using testing::HasSubstr;
 
 class Routes : public testing::Test {
  protected:
-  Answer get(const std::string& target) { return answer(daemon, {"GET", target, "", Access::read}); }
+  Answer get(const std::string& target, Access access = Access::everything) {
+    Answer reply = answer(daemon, {"GET", target, "", access});
+    while (reply.unfinished) go_on(reply);
+    return reply;
+  }
   Answer post(const std::string& target, const std::string& body = "") {
-    return answer(daemon, {"POST", target, body, Access::change});
+    return answer(daemon, {"POST", target, body, Access::everything});
   }
   template <class View>
   View view_of(const Answer& a) {
@@ -108,7 +112,7 @@ TEST_F(Routes, trace_refuses_what_is_no_packet) {
 }
 
 TEST_F(Routes, apply_hands_over_the_file_and_its_name) {
-  daemon.apply_view = ApplyView{{"service web added"}, {{"web", 503, 503, 503}}};
+  daemon.apply_view = ApplyView{{"service web added"}, {{"web", 503, 503, 503}}, {}};
   const auto reply = post("/v1/apply?file=dir%2Fa%20b.yaml", "services: []\n");
   EXPECT_EQ(reply.status, 200U);
   EXPECT_EQ(daemon.applied_yaml, "services: []\n");
@@ -121,6 +125,8 @@ TEST_F(Routes, apply_of_a_wrong_file_answers_every_mistake) {
   mistake.file = "a.yaml";
   mistake.line = 3;
   mistake.message = "port 70000";
+  mistake.source_line = "...: 70000";
+  mistake.caret = 6;
   daemon.apply_view = Refusal{{"a.yaml: 1 mistake", {}}, {mistake}};
   const auto reply = post("/v1/apply", "x");
   EXPECT_EQ(reply.status, 422U);
@@ -171,11 +177,42 @@ TEST_F(Routes, an_unknown_or_repeated_parameter_is_400) {
   EXPECT_EQ(get("/v1/flows?limit=1&limit=2").status, 400U);
 }
 
-TEST_F(Routes, changes_need_the_right_to_change) {
-  EXPECT_EQ(answer(daemon, {"POST", "/v1/apply", "x", Access::read}).status, 403U);
-  EXPECT_EQ(answer(daemon, {"POST", "/v1/detach", "", Access::read}).status, 403U);
+TEST_F(Routes, over_tcp_there_are_metrics_and_the_version_only) {
+  EXPECT_EQ(get("/metrics", Access::metrics).status, 200U);
+  EXPECT_EQ(get("/v1/version", Access::metrics).status, 200U);
+  for (const auto* target : {"/v1/status", "/v1/flows", "/v1/drops", "/v1/trace?from=1.2.3.4:5&to=1.2.3.4:5"}) {
+    EXPECT_EQ(get(target, Access::metrics).status, 403U) << target;
+  }
+  EXPECT_EQ(answer(daemon, {"POST", "/v1/apply", "x", Access::metrics}).status, 403U);
+  EXPECT_EQ(answer(daemon, {"POST", "/v1/detach", "", Access::metrics}).status, 403U);
   EXPECT_EQ(daemon.applied_yaml, "");
   EXPECT_EQ(daemon.detaches, 0);
+  EXPECT_EQ(daemon.drops_asked, 1);  // for the metrics
+}
+
+TEST_F(Routes, flows_are_gathered_in_parts) {
+  int parts = 3;
+  daemon.more_flows = [&] { return --parts > 0; };
+  Answer reply = answer(daemon, {"GET", "/v1/flows", "", Access::everything});
+  for (const int left : {2, 1, 0}) {
+    ASSERT_TRUE(reply.unfinished);
+    go_on(reply);
+    EXPECT_EQ(parts, left);
+  }
+  ASSERT_FALSE(reply.unfinished);
+  EXPECT_EQ(reply.status, 200U);
+}
+
+TEST_F(Routes, an_exception_in_a_part_of_an_answer_becomes_500) {
+  daemon.more_flows = []() -> bool { throw std::runtime_error("no memory"); };
+  const auto reply = get("/v1/flows");
+  EXPECT_EQ(reply.status, 500U);
+  EXPECT_THAT(view_of<FailureView>(reply).error, HasSubstr("no memory"));
+}
+
+TEST_F(Routes, the_version_does_not_need_the_whole_status) {
+  daemon.throws = true;
+  EXPECT_EQ(get("/v1/version").status, 200U);
 }
 
 TEST_F(Routes, an_exception_in_the_daemon_becomes_500) {

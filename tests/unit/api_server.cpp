@@ -54,6 +54,17 @@ TEST(ApiServer, keeps_a_connection_for_the_next_request) {
   EXPECT_THAT(client.receive_all(), StartsWith("HTTP/1.1 200"));
 }
 
+TEST(ApiServer, answers_others_while_a_long_list_is_gathered) {
+  FakeDaemon daemon;
+  daemon.more_flows = [&daemon] { return daemon.drops_asked == 0; };
+  RunningServer server(daemon);
+  auto patient = connect(server);
+  patient.send("GET /v1/flows HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(talk(server.socket(), "GET /v1/drops HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(patient.receive_all(), HasSubstr(R"("matched":0)"));
+}
+
 TEST(ApiServer, takes_a_configuration) {
   FakeDaemon daemon;
   RunningServer server(daemon);

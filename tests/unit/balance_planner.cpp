@@ -32,7 +32,7 @@ class PlannerCase : public testing::Test {
   /// Plans and commits.
   dataplane::ServiceState change_to(const ServiceInput& input) {
     const Plan made = plan(input);
-    planner_.commit(made.state);
+    planner_.commit(made);
     return made.state.services[0];
   }
 
@@ -139,6 +139,27 @@ TEST_F(PlannerCase, round_robin_has_a_wheel_and_a_ring) {
   const auto state = change_to(input);
   EXPECT_EQ(state.wheel.size(), 3U);
   EXPECT_FALSE(state.ring.empty());
+}
+
+TEST_F(PlannerCase, an_unchanged_service_keeps_its_ring_and_its_wheel) {
+  ServiceInput input = service({backend("10.0.0.1"), backend("10.0.0.2", Availability::up, 3)});
+  input.scheduler = core::Scheduler::round_robin;
+  const auto before = change_to(input);
+  const Plan made = plan(input);
+  EXPECT_EQ(made.state.services[0].ring, before.ring);
+  EXPECT_EQ(made.state.services[0].wheel, before.wheel);
+  EXPECT_TRUE(made.rings.empty());
+}
+
+TEST_F(PlannerCase, a_wheel_follows_weights_order_and_scheduler) {
+  ServiceInput input = service({backend("10.0.0.1"), backend("10.0.0.2", Availability::up, 3)});
+  EXPECT_TRUE(change_to(input).wheel.empty());
+  input.scheduler = core::Scheduler::round_robin;
+  EXPECT_EQ(std::ranges::count(change_to(input).wheel, 1), 3);
+  std::swap(input.backends[0], input.backends[1]);
+  EXPECT_EQ(std::ranges::count(change_to(input).wheel, 0), 3);
+  input.backends[0].weight = 1;
+  EXPECT_EQ(change_to(input).wheel.size(), 2U);
 }
 
 TEST(Identity, differs_by_address_and_port) {

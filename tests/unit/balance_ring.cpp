@@ -182,6 +182,21 @@ TEST(Wheel, is_as_short_as_the_weights_allow) {
   EXPECT_TRUE(make_wheel(members_of({0, 0})).empty());
 }
 
+TEST(Room, of_rings_and_wheels_is_that_of_the_longest_in_whole_lines) {
+  std::mt19937 random(4);
+  for (int times = 0; times < 300; ++times) {
+    std::vector<std::uint32_t> weights(1 + random() % 40);
+    for (std::uint32_t& weight : weights) weight = static_cast<std::uint32_t>(random() % (times % 2 == 0 ? 1001 : 8));
+    const std::uint64_t room = wheel_room(members_of(weights));
+    EXPECT_EQ(ring_room(members_of(weights), 10), (ring_length(members_of(weights), 10) + 31) / 32 * 32);
+    for (std::uint32_t& weight : weights) {
+      EXPECT_LE(make_wheel(members_of(weights)).size(), room);
+      weight = 0;  // out of rotation
+    }
+  }
+  EXPECT_EQ(wheel_room(members_of({700, 699})), 1408U);
+}
+
 TEST(Wheel, of_great_weights_is_scaled_down) {
   std::vector<std::uint32_t> weights(100, 999);
   weights[3] = 1;

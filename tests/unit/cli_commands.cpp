@@ -30,12 +30,16 @@ class Commands : public testing::Test {
  protected:
   /// Runs with the daemon's socket, or one that is not there.
   Outcome run_words(std::vector<std::string> words, const std::string& socket) {
-    words.insert(words.end(), {"--socket", socket});
+    if (!socket.empty()) words.insert(words.end(), {"--socket", socket});
     std::istringstream in(input);
     std::ostringstream out;
     std::ostringstream err;
-    const Surroundings surroundings{
-        .in = in, .out = out, .err = err, .now = [this] { return now; }, .detach_offline = detach_offline};
+    const Surroundings surroundings{.in = in,
+                                    .out = out,
+                                    .err = err,
+                                    .now = [this] { return now; },
+                                    .detach_offline = detach_offline,
+                                    .find_socket = find_socket};
     const int code = run(words, surroundings);
     return {code, out.str(), err.str()};
   }
@@ -55,6 +59,7 @@ class Commands : public testing::Test {
   std::string input;
   api::TimePoint now{std::chrono::seconds(1'000'011'520)};
   std::function<Result<>(const std::string&)> detach_offline;
+  std::function<std::optional<std::string>(const std::string&)> find_socket;
 };
 
 TEST_F(Commands, status_is_one_screen_with_problems_first) {
@@ -191,7 +196,8 @@ TEST_F(Commands, trace_of_what_is_no_packet_is_wrong_usage) {
 
 TEST_F(Commands, apply_tells_what_changed) {
   daemon.apply_view = api::ApplyView{{"service web: backend b3 added", "service web: backend b1 weight 1 -> 2"},
-                                     {{"web", 1000, 260, 250}}};
+                                     {{"web", 1000, 260, 250}},
+                                     {"add 192.0.2.1/32 to eth0: No buffer space available"}};
   const auto file = write("a.yaml", "services: []\n");
   const auto outcome = ask({"apply", file});
   EXPECT_EQ(outcome.code, kDone);
@@ -199,7 +205,8 @@ TEST_F(Commands, apply_tells_what_changed) {
                              " applied: 2 changes\n"
                              "  service web: backend b3 added\n"
                              "  service web: backend b1 weight 1 -> 2\n"
-                             "  ring of web: 1000 slots, 260 (26.0 %) moved, the least possible is 250 (25.0 %)\n");
+                             "  ring of web: 1000 slots, 260 (26.0 %) moved, the least possible is 250 (25.0 %)\n"
+                             "  not as configured: add 192.0.2.1/32 to eth0: No buffer space available\n");
   EXPECT_EQ(daemon.applied_yaml, "services: []\n");
   EXPECT_EQ(daemon.applied_file, file);
 }
@@ -304,11 +311,30 @@ TEST_F(Commands, detach_that_fails_is_told) {
   detach_offline = [](const std::string&) -> Result<> {
     return Error{"unpin: Operation not permitted", "run as root"};
   };
-  const auto offline = ask_nobody({"detach"});
+  const auto offline = ask_nobody({"detach", "--instance", "main"});
   EXPECT_EQ(offline.code, kRefused);
   EXPECT_EQ(offline.err, "astil: unpin: Operation not permitted; run as root\n");
   daemon.detach_result = Error{"unpin: Operation not permitted", ""};
   EXPECT_EQ(ask({"detach"}).code, kRefused);
+}
+
+TEST_F(Commands, detach_at_a_socket_that_nobody_answers_asks_whose_it_was) {
+  detach_offline = [](const std::string&) -> Result<> { throw std::logic_error("of the wrong instance"); };
+  const auto outcome = ask_nobody({"detach"});
+  EXPECT_EQ(outcome.code, kRefused);
+  EXPECT_THAT(outcome.err, HasSubstr("name it: --instance NAME"));
+}
+
+TEST_F(Commands, a_daemon_is_asked_where_it_listens) {
+  RunningServer server(daemon);
+  std::string asked;
+  find_socket = [&](const std::string& instance) {
+    asked = instance;
+    return std::optional(server.socket());
+  };
+  EXPECT_EQ(run_words({"detach", "--instance", "edge"}, "").code, kDone);
+  EXPECT_EQ(asked, "edge");
+  EXPECT_EQ(daemon.detaches, 1);
 }
 
 TEST_F(Commands, version_tells_both_versions) {

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "control/config/ring_size.hpp"
 #include "tests/unit/config_support.hpp"
 
 namespace astil::config::test {
@@ -107,20 +106,31 @@ TEST(config_checks, rings_fit_in_their_table) {
   text = replaced(text, "198.51.100.1}", "198.51.100.1}\n      b: {address: 198.51.100.2, weight: 1000}");
   EXPECT_THAT(
       mistakes_in(text),
-      ElementsAre("2:1: rings of 20020046 slots do not fit: dataplane.tables.ring_slots is 4194304 (the default) [set "
-                  "dataplane.tables.ring_slots to 20020046 or more]"));
+      ElementsAre("2:1: rings of 33554432 slots do not fit: dataplane.tables.ring_slots is 4194304 (the default) [set "
+                  "dataplane.tables.ring_slots to 33554432 or more]"));
 }
 
-TEST(config_checks, a_ring_is_the_smallest_prime_with_room_for_the_smallest_weight) {
-  Service service;
-  service.backends.resize(3);
-  EXPECT_EQ(ring_size(service), 307U);
-  service.backends[0].weight = Weight{4};
-  service.backends[1].weight = Weight{2};
-  service.backends[2].weight = Weight{0};
-  EXPECT_EQ(ring_size(service), 307U);
-  service.backends.clear();
-  EXPECT_EQ(ring_size(service), 0U);
+TEST(config_checks, the_turns_of_round_robin_have_room_beside_the_rings) {
+  // A ring of 8192 slots, and 700 turns in 22 lines of 32 slots; each twice.
+  const std::string text = replaced(kSmallest + "    scheduler: round-robin\n    ring: {slots_per_weight: 10}\n",
+                                    "198.51.100.1}", "198.51.100.1, weight: 699}\n      b: {address: 198.51.100.2}");
+  EXPECT_THAT(mistakes_in(text + "dataplane: {tables: {ring_slots: 17792}}\n"), IsEmpty());
+  EXPECT_THAT(mistakes_in(text + "dataplane: {tables: {ring_slots: 17791}}\n"), testing::SizeIs(1));
+}
+
+TEST(config_checks, a_service_has_no_more_backends_than_a_ring_can_name) {
+  const auto with_backends = [](std::uint32_t count) {
+    std::string text =
+        "interfaces: [eth0]\ndataplane: {tables: {backends: 100000}}\nservices:\n  web:\n    address: 192.0.2.1\n"
+        "    port: 80\n    ring: {slots_per_weight: 10}\n    backends:\n";
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const auto host = boost::asio::ip::address_v4(0x0a000000U + i).to_string();
+      text += "      b" + std::to_string(i) + ": {address: " + host + "}\n";
+    }
+    return mistakes_in(text);
+  };
+  EXPECT_THAT(with_backends(65535), IsEmpty());
+  EXPECT_THAT(with_backends(65536), testing::SizeIs(1));
 }
 
 }  // namespace

@@ -92,6 +92,31 @@ TEST_F(Carry, of_services_keeps_ring_wheel_and_backends) {
   }
 }
 
+TEST_F(Carry, of_more_backends_than_a_slot_can_name_keeps_the_ring) {
+  core::Sizes large = test::small_sizes();
+  large.backends = 70'000;
+  large.member_lines = 10'000;
+  large.index_lines = 1U << 17U;
+  World world(test::native_engine(large));
+  const auto with_backends = [](std::uint32_t first, std::uint32_t count) {
+    Service service = Service(kVip, 80).nat().ring_length(4096);
+    for (std::uint32_t i = first; i < first + count; ++i)
+      service.backend("10." + std::to_string(i >> 16U) + "." + std::to_string(i >> 8U & 255U) + "." +
+                      std::to_string(i & 255U));
+    return service;
+  };
+  world.publish({with_backends(0, 1000)});
+  const Service wanted = with_backends(1000, 64'600);
+  world.publish({wanted});  // while flows of the first thousand may be left
+  const dataplane::ServiceState read = read_state(world.tables()).services.at(0);
+  const dataplane::ServiceState written = wanted.state();
+  EXPECT_EQ(read.backends.size(), 65'600U);
+  ASSERT_EQ(read.ring.size(), written.ring.size());
+  for (std::size_t slot = 0; slot < read.ring.size(); ++slot) {
+    ASSERT_EQ(read.backends[read.ring[slot]].address, written.backends[written.ring[slot]].address) << slot;
+  }
+}
+
 TEST_F(Carry, of_flows_keeps_every_one_with_its_backend) {
   ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
   const Carried carried = carry();

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 #include <set>
 
 #include "tests/unit/dataplane_watching.hpp"
@@ -12,7 +13,7 @@ namespace {
 class Interfaces : public testing::Test {
  protected:
   [[nodiscard]] bool sees(std::uint32_t ifindex) const {
-    const std::uint32_t slot = (ifindex * engine_.tables().settings().interface_multiplier) >> 26U;
+    const std::uint32_t slot = core::interface_slot(ifindex, engine_.tables().settings().interface_multiplier);
     return engine_.tables().interfaces()[slot].ifindex == ifindex;
   }
 
@@ -41,9 +42,9 @@ class Interfaces : public testing::Test {
 
 TEST_F(Interfaces, that_stay_are_seen_at_every_moment_of_a_change) {
   publish({2, 3});
-  publish({2, 3, 66, 130});  // which have the places of 2 under the first multiplier
-  publish({3, 66, 194});
-  publish({67, 3, 131, 195, 259});
+  publish({2, 3, 1026, 2050});  // which have the place of 2 under the first multiplier
+  publish({3, 1026, 3074});
+  publish({1027, 3, 2051, 3075, 4099});
   publish({3});
   publish({});
 }
@@ -55,10 +56,13 @@ TEST_F(Interfaces, with_a_new_mac_have_it) {
   EXPECT_EQ(engine_.tables().interfaces()[2].mac, 0x1234U);
 }
 
-TEST_F(Interfaces, as_many_as_a_machine_with_many_bonds_has_find_a_place) {
-  std::set<std::uint32_t> many;
-  for (std::uint32_t i = 0; i < 16; ++i) many.insert(3 + i * i * 7);
-  publish(many);
+TEST_F(Interfaces, as_many_as_a_configuration_may_name_find_a_place_and_others_beside_them) {
+  std::mt19937 random(7);
+  for (int times = 0; times < 20; ++times) {
+    std::set<std::uint32_t> many;
+    while (many.size() < 64) many.insert(1 + static_cast<std::uint32_t>(random()) % 100'000);
+    ASSERT_NO_FATAL_FAILURE(publish(many));
+  }
 }
 
 }  // namespace

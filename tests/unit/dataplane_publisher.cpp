@@ -135,6 +135,36 @@ TEST_F(PublisherCase, the_id_of_a_removed_service_waits_for_its_last_flow) {
             first.services[0].id);
 }
 
+TEST_F(PublisherCase, a_service_that_comes_back_before_its_release_has_its_id_and_numbers) {
+  const Published first = publish({web(), mail()});
+  const std::uint32_t removed = first.services[0].backends[0];
+  publish({mail()});
+  EXPECT_EQ(tables().backends()[removed].service_protocol, 0);
+  const Published second = publish({Service(kVip, 443).direct().ring_length(32).backend("10.0.0.9"), web(), mail()});
+  EXPECT_EQ(second.services[1].id, first.services[0].id);
+  EXPECT_EQ(second.services[1].backends, first.services[0].backends);
+  EXPECT_EQ(tables().backends()[removed].service_protocol, core::kProtocolTcp);
+  EXPECT_TRUE(publisher_.retired().empty());
+}
+
+TEST_F(PublisherCase, a_service_that_comes_back_after_a_restart_has_its_id_and_numbers) {
+  const Published first = publish({web(), mail()});
+  publish({mail()});
+  Publisher restarted(engine_);
+  const Published second = restarted.publish(test::desired({mail(), web()})).value();
+  EXPECT_EQ(second.services[1].id, first.services[0].id);
+  EXPECT_EQ(second.services[1].backends, first.services[0].backends);
+}
+
+TEST_F(PublisherCase, the_key_of_a_removed_service_gives_way_to_the_one_that_takes_its_id) {
+  const Published first = publish({web(), mail()});
+  publish({mail()});
+  publisher_.release([](std::uint32_t) { return false; });
+  const Service secure = Service(kVip, 443).direct().ring_length(32).backend("10.0.0.9");
+  EXPECT_EQ(publish({mail(), secure}).services[1].id, first.services[0].id);
+  EXPECT_NE(publish({mail(), secure, web()}).services[2].id, first.services[0].id);
+}
+
 TEST_F(PublisherCase, what_a_released_backend_has_counted_goes_to_its_service) {
   const Published first = publish({web()});
   const std::uint32_t removed = first.services[0].backends[1];

@@ -75,6 +75,14 @@ TEST_F(Index, of_no_keys_finds_nothing) {
   EXPECT_EQ(find(random_keys(1)[0], 0), core::detail::kNoReference);
 }
 
+TEST_F(Index, has_room_for_as_many_keys_as_its_lines_are_made_for) {
+  // The worst are powers of two, where the lines are as many as the keys.
+  for (const std::size_t keys : {1U, 8U, 9U, 1024U, 16384U, 17408U, 1U << 18U}) {
+    const auto index = ServiceIndex::build(random_keys(keys), ServiceIndex::lines_for(keys));
+    EXPECT_TRUE(index.has_value()) << keys;
+  }
+}
+
 TEST_F(Index, without_room_is_an_error_that_says_what_to_raise) {
   const auto index = ServiceIndex::build(random_keys(1000), 64);
   ASSERT_TRUE(index.has_error());

@@ -328,6 +328,15 @@ TEST_F(net_lab, an_address_that_somebody_takes_away_is_told_of) {
   EXPECT_THAT(lost_, ElementsAre("10.7.0.1 v0"));
 }
 
+TEST_F(net_lab, an_address_of_an_earlier_run_that_somebody_takes_away_is_told_of) {
+  ASSERT_TRUE(network_->add_address("v0", make_address("10.7.0.1"), 32));
+  open();
+  for (const InterfaceAddress& own : network_->list_own_addresses().value()) network_->adopt_address(own);
+  run("ip addr del 10.7.0.1/32 dev v0");
+  ASSERT_TRUE(until([&] { return !lost_.empty(); }));
+  EXPECT_THAT(lost_, ElementsAre("10.7.0.1 v0"));
+}
+
 TEST_F(net_lab, an_address_that_is_put_back_is_not_lost) {
   const address vip = make_address("10.7.0.1");
   ASSERT_TRUE(network_->add_address("v0", vip, 32));

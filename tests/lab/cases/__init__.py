@@ -9,6 +9,7 @@ from cases import (  # noqa: F401
     restart,
     configuration,
     startup,
+    repair,
     footprint,
     cleanup,
 )

@@ -72,6 +72,29 @@ def backend_removed_under_load(run):
             run.expect(after["failed"] == 0, f"{each}: connections failed: {after}")
 
 
+@case("backend_moved_under_load")
+def backend_moved_under_load(run):
+    """A backend that gets another address under its name: its flows stay, and each metric has one series a backend."""
+    with run.lab() as lab:
+        lab.start_balancer()
+        added = lab.add_server()
+        moved = lab.configuration(weights={"b1": 1, "b2": 1, "b3": 1})
+        for service in moved["services"].values():
+            service["backends"]["b3"]["address"] = lab.servers[added].address
+        load = SteadyLoad(lab, FORWARDINGS, lasting=300, parallel=4)
+        load.go_on(0.5)
+        lab.balancer.apply(moved)
+        load.go_on(1.5)
+        retired = [name for name, shown in lab.balancer.backends("nat").items() if shown["retired"]]
+        scrape = lab.net.balancer.run("curl", "-s", "http://127.0.0.1:9105/metrics").stdout
+        expect_unharmed(run, *load.stop())
+        run.expect(retired == ["10.0.0.13:8080"], f"shown as retired: {retired}")
+        series = [line.rsplit(" ", 1)[0] for line in scrape.splitlines() if not line.startswith("#")]
+        twice = sorted({name for name in series if series.count(name) > 1})
+        run.expect(series and not twice, f"of {len(series)} series there are two of {twice}")
+        run.expect('astil_service_backends{service="nat"} 3' in scrape, "the retired backend counts as configured")
+
+
 @case("service_added_and_removed_under_load")
 def service_added_and_removed_under_load(run):
     """Services come and go beside one under load, which does not notice."""

@@ -71,7 +71,7 @@ def new_program_under_load(run):
 
 @case("other_layout_under_load")
 def other_layout_under_load(run):
-    """A daemon with another layout of the tables takes over with all flows, and the first one does so again."""
+    """A daemon with another layout of the tables takes over with all flows, and one with the first layout does again."""
     versions = []
     _under_load(
         run,
@@ -80,7 +80,7 @@ def other_layout_under_load(run):
         _start("astild-next"),
         lambda lab: versions.append(lab.balancer.status()["layout_version"]),
         _crash,
-        _start(),
+        _start("astild-back"),
     )
     run.figure(layout_versions=versions)
     run.expect(versions[0] != versions[1], f"both daemons have layout {versions[0]}")

@@ -1,4 +1,4 @@
-"""Starts that can not work: one clear line, exit status not 0, nothing half attached. And ends that leave nothing."""
+"""Starts that can not work: one clear line, exit status not 0, nothing half attached. And ends that leave nothing, or all."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import tempfile
 
 from harness import paths, process
 from harness.case import case
-from harness.configuration import ADDRESSES, TUNNEL
+from harness.configuration import ADDRESSES, TUNNEL, to_yaml
 from harness.namespace import let_pass
 
 _NOBODY = 65534
@@ -67,6 +67,49 @@ def start_beside_another_program(run):
         run.expect(lab.balancer.programs() == before, "the other program was replaced")
 
 
+_OTHER_SOCKET = "/run/astil/{}.other.sock"
+
+
+def _with_other_socket(lab):
+    return lab.configuration(more={"api": {"socket": _OTHER_SOCKET.format(lab.instance)}})
+
+
+@case("start_of_a_second_daemon")
+def start_of_a_second_daemon(run):
+    """Of the same instance, at another socket: refused, and the first one goes on."""
+    with run.lab() as lab:
+        lab.start_balancer()
+        before = lab.balancer.programs()
+        second = lab.balancer.directory / "second.yaml"
+        second.write_text(to_yaml(_with_other_socket(lab)) + "\n")
+        status = lab.balancer.spawn(config_file=second).wait(10)
+        errors = [line for line in lab.balancer.log_file.read_text().splitlines() if " error " in line]
+        run.expect(status == 1, f"exit status {status}")
+        run.expect(len(errors) == 1 and lab.instance in errors[0], f"the errors: {errors}")
+        run.expect(lab.balancer.programs() == before, "the second daemon has changed the program")
+        report = lab.traffic.short(lab.to("nat"), connections=300)
+        run.expect(report["failed"] == 0, f"connections failed: {report}")
+
+
+@case("apply_during_the_start")
+def apply_during_the_start(run):
+    """A configuration that is applied before the daemon is ready: it becomes ready, with that one."""
+    with run.lab() as lab:
+        config = lab.configuration()
+        # Nobody answers at that address, so that the start takes the time there is for it.
+        config["services"]["nat"]["backends"]["none"] = {"address": "10.0.0.99", "port": 8080}
+        answers = []
+
+        def apply():
+            asked = lambda: lab.balancer.astil("apply", lab.balancer.config_file, "-o", "json", check=False)
+            process.until(lambda: answers.append(asked()) or answers[-1].returncode == 0, "an apply that is taken")
+
+        run.figure(ready_s=round(lab.balancer.start(config, meanwhile=apply), 2))
+        lab.balancer.wait_until_in_rotation("b1", "b2", "b3")
+        shown = lab.balancer.status()["config"]
+        run.expect(shown["applies_ok"] >= 1 and shown["applies_refused"] == 0, f"the applies are counted as {shown}")
+
+
 def _expect_nothing_left(run, lab):
     run.expect(not lab.balancer.programs(), f"programs are left: {lab.balancer.programs()}")
     run.expect(not lab.balancer.pins(), f"pins are left: {lab.balancer.pins()}")
@@ -89,6 +132,43 @@ def detach_removes_everything(run):
         _expect_nothing_left(run, lab)
 
 
+@case("detach_finds_a_daemon_at_another_socket")
+def detach_finds_a_daemon_at_another_socket(run):
+    """`astil detach` of an instance asks its daemon, wherever that listens, and does without one that is dead."""
+    with run.lab() as lab:
+        lab.balancer.start(_with_other_socket(lab))
+        told = lab.balancer.astil("detach").stdout
+        run.expect("the daemon removed it" in told, f"it did not ask the daemon: {told}")
+        run.expect(lab.balancer.daemon.wait(10) == 0, f"the daemon ended with {lab.balancer.daemon.returncode}")
+        _expect_nothing_left(run, lab)
+        lab.balancer.start(_with_other_socket(lab))
+        wrong = lab.balancer.astil("detach", "--socket", "/run/astil/nobody.sock", check=False)
+        run.expect(wrong.returncode == 1, f"under a running daemon it did: {wrong.stdout}{wrong.stderr}")
+        run.expect(_OTHER_SOCKET.format(lab.instance) in wrong.stderr, f"where it listens is not said: {wrong.stderr}")
+        run.expect(lab.balancer.programs() and lab.balancer.pins(), "the packet path is gone")
+        lab.balancer.crash()
+        lab.balancer.astil("detach")
+        _expect_nothing_left(run, lab)
+
+
+@case("detach_stops_at_an_address_that_stays")
+def detach_stops_at_an_address_that_stays(run):
+    """Where a service address can not be removed, the programs stay: the kernel would reset the clients."""
+    with run.lab() as lab:
+        lab.start_balancer()
+        lab.balancer.crash()
+        before = lab.balancer.programs()
+        done = lab.net.balancer.run(
+            "setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", paths.program("astil"),
+            "--instance", lab.instance, "detach", check=False,
+        )  # fmt: skip
+        run.expect(done.returncode == 1, f"exit status {done.returncode}: {done.stdout}{done.stderr}")
+        run.expect("remove 192.0.2." in done.stderr, f"the address is not named: {done.stderr}")
+        run.expect(lab.balancer.programs() == before and lab.balancer.pins(), "the packet path is gone")
+        report = lab.traffic.short(lab.to("direct"), connections=300)
+        run.expect(report["failed"] == 0, f"connections failed: {report}")
+
+
 @case("agent_leaves_no_trace")
 def agent_leaves_no_trace(run):
     """astil-agent takes away, at SIGTERM, what it set up."""
@@ -99,3 +179,27 @@ def agent_leaves_no_trace(run):
         shown = process.run(["ip", "-n", server.namespace.name, "address"]).stdout
         run.expect(TUNNEL not in shown, "the service address is still there")
         run.expect("xdp" not in shown, "the program is still attached")
+
+
+@case("agents_share_their_host")
+def agents_share_their_host(run):
+    """Of two agents on a host, the first that ends leaves the service address to the other, which takes it away."""
+    with run.lab(backends=1) as lab:
+        server = lab.servers["b1"]
+        server.namespace.ip("link add other type veth peer name its-end", "link set other up", "link set its-end up")
+        second = server.start_agent(TUNNEL, interface="other")
+        process.end(server.agent, 15)
+        run.expect(server.holds(TUNNEL), "the first agent took the other's address away")
+        process.end(second, 15)
+        run.expect(not server.holds(TUNNEL), "the last agent left the address")
+
+
+@case("agent_takes_over_from_a_killed_one")
+def agent_takes_over_from_a_killed_one(run):
+    """An agent takes away, at its end, what one before it left behind that was killed."""
+    with run.lab(backends=1) as lab:
+        server = lab.servers["b1"]
+        process.end(server.agent)
+        run.expect(server.holds(TUNNEL), "the address went with the killed agent: nothing is left to take over")
+        process.end(server.start_agent(TUNNEL), 15)
+        run.expect(not server.holds(TUNNEL), "the address is still there")

@@ -27,8 +27,8 @@ class Balancer:
         self.config_file.write_text(text)
         return self.config_file
 
-    def start(self, config=None, program="astild"):
-        """Starts the daemon and returns the seconds until it said that it is ready."""
+    def start(self, config=None, program="astild", meanwhile=lambda: None):
+        """Starts the daemon and returns the seconds until it said that it is ready. `meanwhile` is done before that."""
         if config is not None:
             self.write(config)
         address = self.directory / "notify"
@@ -38,6 +38,7 @@ class Balancer:
             notify.settimeout(0.02)
             begun = time.monotonic()
             self.daemon = self.spawn(program, NOTIFY_SOCKET=str(address))
+            meanwhile()
             self._await_ready(notify, begun + 30)
             return time.monotonic() - begun
 

@@ -36,7 +36,7 @@ class Lab:
         server = Server(name, f"10.0.0.{10 + int(name[1:])}", namespace, self.directory)
         server.hold_direct(configuration.DIRECT)
         server.start_web()
-        server.start_agent(configuration.TUNNEL)
+        server.agent = server.start_agent(configuration.TUNNEL)
         self.servers[name] = server
 
     def add_server(self):

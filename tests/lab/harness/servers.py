@@ -89,23 +89,32 @@ class Server:
         self.namespace.sysctl("net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2")
         self.namespace.ip(f"address replace {address}/32 dev lo")
 
-    def start_agent(self, address):
-        """Decapsulation, and the service address for `tunnel`."""
+    def start_agent(self, address, interface="eth0"):
+        """Decapsulation, and the service address for `tunnel`. Returns the process."""
         log = open(self.directory / "agent.log", "ab")
-        self.agent = self.namespace.spawn(
-            paths.program("astil-agent"), "--interface", "eth0", "--address", address, stdout=log, stderr=log
+        agent = self.namespace.spawn(
+            # What it notes of the host would otherwise stay in /run when the lab kills it.
+            *("env", f"RUNTIME_DIRECTORY={self.directory}/agent", paths.program("astil-agent")),
+            *("--interface", interface, "--address", address),
+            stdout=log,
+            stderr=log,
         )
         log.close()
-        process.until(lambda: self._agent_works(address), f"astil-agent on {self.name}, see {log.name}")
+        process.until(
+            lambda: self._agent_works(agent, address, interface), f"astil-agent on {self.name}, see {log.name}"
+        )
+        return agent
 
-    def _agent_works(self, address):
-        if self.agent.poll() is not None:
+    def _agent_works(self, agent, address, interface):
+        if agent.poll() is not None:
             raise RuntimeError(f"astil-agent on {self.name} ended:\n{(self.directory / 'agent.log').read_text()}")
-        shown = process.run(["ip", "-n", self.namespace.name, "-j", "address"]).stdout
-        interfaces = {interface["ifname"]: interface for interface in json.loads(shown)}
-        local = [entry.get("local") for entry in interfaces["lo"]["addr_info"]]
-        return address in local and ("xdp" in interfaces["eth0"] or self._has_tc_program())
+        return self.holds(address) and "xdp" in self._interfaces()[interface]
 
-    def _has_tc_program(self):
-        shown = process.run(["tc", "-n", self.namespace.name, "filter", "show", "dev", "eth0", "ingress"], check=False)
-        return "bpf" in shown.stdout
+    def holds(self, address):
+        """Is the address on `lo`?"""
+        return address in [entry.get("local") for entry in self._interfaces()["lo"]["addr_info"]]
+
+    def _interfaces(self):
+        """By name, as `ip` knows them."""
+        shown = process.run(["ip", "-n", self.namespace.name, "-j", "address"]).stdout
+        return {interface["ifname"]: interface for interface in json.loads(shown)}

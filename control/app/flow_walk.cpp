@@ -1,0 +1,77 @@
+#include "control/app/flow_walk.hpp"
+
+#include <algorithm>
+
+#include "control/app/inputs.hpp"
+#include "dataplane/census.hpp"
+
+namespace astil::app {
+namespace {
+
+/// A part of the flow table as if it were the whole; all other tables as they are.
+dataplane::Tables slice_of(const dataplane::Tables& tables, std::size_t first_line, std::size_t lines) {
+  dataplane::Tables slice = tables;
+  slice.memory[static_cast<std::size_t>(dataplane::TableId::flows)] += first_line * sizeof(core::FlowLine);
+  slice.sizes.flow_lines = static_cast<std::uint32_t>(lines);
+  return slice;
+}
+
+api::FlowView view_of(const dataplane::Tables& tables, const dataplane::FlowRecord& flow) {
+  const core::Backend& backend = tables.backends()[flow.entry.backend];
+  const core::Service& service = tables.services_of(tables.active())[backend.service];
+  constexpr auto kFirst = static_cast<int>(core::FlowState::half_open);
+  return {.service = "",
+          .client = {.address = boost::asio::ip::address_v4(core::host(flow.key.client)),
+                     .port = host(flow.key.client_port)},
+          .destination = {.address = from_core(service.address), .port = host(service.port)},
+          .backend = "",
+          .state = static_cast<api::FlowState>(static_cast<int>(flow.entry.state) - kFirst),
+          .idle_seconds = flow.idle_seconds};
+}
+
+}  // namespace
+
+FlowWalk::FlowWalk(FlowSource source, api::FlowFilter filter, std::size_t slice_lines)
+    : source_(std::move(source)), filter_(std::move(filter)), slice_lines_(slice_lines) {
+  begin();
+}
+
+/// The names are compared once for each backend, not for each flow.
+void FlowWalk::begin() {
+  tables_made_ = source_.tables_made();
+  next_line_ = 0;
+  view_ = {};
+  wanted_.assign(source_.tables().sizes.backends, true);
+  if (!filter_.service && !filter_.backend) return;
+  for (std::uint32_t number = 0; number < wanted_.size(); ++number) {
+    const Labels labels = source_.labels(number);
+    wanted_[number] = (!filter_.service || *filter_.service == labels.service) &&
+                      (!filter_.backend || *filter_.backend == labels.backend);
+  }
+}
+
+bool FlowWalk::advance() {
+  if (tables_made_ != source_.tables_made()) begin();  // numbers and places are others
+  const dataplane::Tables& tables = source_.tables();
+  const std::size_t left = tables.sizes.flow_lines - next_line_;
+  const std::size_t lines = std::min(slice_lines_, left);
+  const auto visit = [&](const dataplane::FlowRecord& flow) {
+    const std::uint32_t backend = flow.entry.backend;
+    if (backend >= wanted_.size() || !wanted_[backend]) return true;
+    if (filter_.client && *filter_.client != boost::asio::ip::address_v4(core::host(flow.key.client))) return true;
+    if (++view_.matched <= filter_.limit) list(backend, view_of(tables, flow));
+    return true;
+  };
+  dataplane::visit_flows(slice_of(tables, next_line_, lines), source_.tick(), visit);
+  next_line_ += lines;
+  return lines < left;
+}
+
+void FlowWalk::list(std::uint32_t backend, api::FlowView flow) {
+  const Labels labels = source_.labels(backend);
+  flow.service = labels.service;
+  flow.backend = labels.backend;
+  view_.flows.push_back(std::move(flow));
+}
+
+}  // namespace astil::app

@@ -1,0 +1,77 @@
+// What a change to other tables has touched, each in an object that puts it back where the change fails half-way.
+#pragma once
+
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "dataplane/carry.hpp"
+#include "dataplane/xdp/kernel_object.hpp"
+#include "dataplane/xdp/pins.hpp"
+
+namespace astil::xdp {
+
+/// Has tables choose as core::LayoutHeader::ring_only says, as long as it lives.
+class RingOnly {
+ public:
+  explicit RingOnly(const dataplane::Tables& tables) : tables_(tables) { set(tables_, 1); }
+  RingOnly(const RingOnly&) = delete;
+  RingOnly& operator=(const RingOnly&) = delete;
+  ~RingOnly() { set(tables_, 0); }
+
+  static void set(const dataplane::Tables& tables, std::uint32_t value) {
+    __atomic_store_n(&tables.settings().header.ring_only, value, __ATOMIC_RELAXED);
+  }
+
+ private:
+  dataplane::Tables tables_;
+};
+
+/// Tables that were in use before, and what is carried from them.
+struct Predecessor {
+  Predecessor(MappedTables from, const dataplane::Tables& to)
+      : tables(std::move(from)), alike(tables.tables()), flows(tables.tables(), to) {}
+
+  MappedTables tables;
+  RingOnly alike;
+  dataplane::FlowCarrier flows;
+};
+
+/// Pins of tables that nobody uses yet. Removes them when it goes, unless they are kept.
+class NewPins {
+ public:
+  NewPins() = default;
+  explicit NewPins(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  NewPins(NewPins&& other) noexcept : folder_(std::exchange(other.folder_, {})) {}
+  NewPins& operator=(NewPins&& other) noexcept {
+    std::swap(folder_, other.folder_);
+    return *this;
+  }
+  ~NewPins();
+
+  void keep() { folder_.clear(); }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+/// Links that have been given another program. Those that are not kept get their old one back; where the kernel refuses
+/// that, the new tables stay in use, and so `pins` are kept.
+class MovedLinks {
+ public:
+  MovedLinks(int program, NewPins& pins) : program_(program), pins_(pins) {}
+  MovedLinks(const MovedLinks&) = delete;
+  MovedLinks& operator=(const MovedLinks&) = delete;
+  ~MovedLinks();
+
+  Result<void> move(PinnedLink link);
+  /// Hands the links over; nothing is put back any more.
+  [[nodiscard]] std::vector<PinnedLink> keep() { return std::exchange(moved_, {}); }
+
+ private:
+  int program_;
+  NewPins& pins_;
+  std::vector<PinnedLink> moved_;
+};
+
+}  // namespace astil::xdp
