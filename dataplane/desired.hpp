@@ -6,12 +6,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "dataplane/core/flow_entry.hpp"
 #include "dataplane/core/hash.hpp"
 #include "dataplane/core/layout.hpp"
 
 namespace astil::dataplane {
 
-enum class Rotation : std::uint8_t { out, in };
+using core::Rotation;
 
 /// A service's use of a backend. MACs as core::Backend has them; destination_mac 0: not resolved.
 struct BackendUse {
@@ -62,7 +63,22 @@ struct InterfaceState {
   bool operator==(const InterfaceState&) const = default;
 };
 
+/// How long a flow is remembered without a packet, at least, by its state, in seconds: 1 to kLongestTimeout. Ages are
+/// counted in ticks of core::kTickSeconds, the first of which may be over in a moment, so it can be two ticks more.
+/// Established: what RFC 9293 hosts keep alive within (2 hours, RFC 1122, section 4.2.3.6); the rest as LVS has them.
+struct FlowTimeouts {
+  std::uint32_t half_open = 60;  ///< of `answered` too
+  std::uint32_t established = 7200;
+  std::uint32_t closing = 120;
+  std::uint32_t closed = 10;
+  std::uint32_t udp_stream = 300;
+
+  bool operator==(const FlowTimeouts&) const = default;
+};
+inline constexpr std::uint32_t kLongestTimeout = (core::kMaxTimeout - 2) * core::kTickSeconds;
+
 struct DesiredState {
+  FlowTimeouts timeouts;
   std::vector<InterfaceState> interfaces;
   std::vector<ServiceState> services;
 };

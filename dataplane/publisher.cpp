@@ -130,6 +130,7 @@ Result<Published> Publisher::publish(const DesiredState& desired) {
   if (planned.has_error()) return planned.error();
   if (auto written = write_interfaces(desired.interfaces); written.has_error()) return written.error();
   const Plan& plan = *planned;
+  write_timeouts(tables_, desired.timeouts);
   for (auto& [key, use] : uses_) use.wanted = false;
   for (const auto& [key, number] : plan.new_uses) {
     uses_[key] = {.number = number, .wanted = true};
@@ -314,7 +315,7 @@ void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
       store(record.interface, use.interface);
       store(record.source_mac, use.source_mac);
       store(record.destination_mac, use.destination_mac);
-      store(record.in_rotation, static_cast<std::uint8_t>(use.rotation));
+      store(record.rotation, use.rotation);
       uses_[{plan.placed[i].id, use.address, use.port}].wanted = true;
     }
   }
@@ -324,7 +325,7 @@ void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
 void Publisher::retire(const Plan& plan) {
   for (const auto& [key, use] : uses_) {
     core::Backend& record = tables_.backends()[use.number];
-    if (!use.wanted) store(record.in_rotation, std::uint8_t{0});
+    if (!use.wanted) store(record.rotation, core::Rotation::out);
     if (plan.records[key.service].in_use == 0) store(record.service_protocol, std::uint8_t{0});
   }
 }

@@ -36,6 +36,7 @@ void named_first(const Tables& tables, const core::Service& service, std::vector
 
 DesiredState read_state(const Tables& tables) {
   DesiredState state;
+  state.timeouts = read_timeouts(tables);
   for (const core::Interface& interface : tables.interfaces()) {
     if (interface.ifindex != 0) state.interfaces.push_back({.ifindex = interface.ifindex, .mac = interface.mac});
   }
@@ -65,7 +66,7 @@ DesiredState read_state(const Tables& tables) {
                                .destination_mac = backend.destination_mac,
                                .source_mac = backend.source_mac,
                                .interface = backend.interface,
-                               .rotation = static_cast<Rotation>(backend.in_rotation)});
+                               .rotation = backend.rotation});
     }
     read.ring = read_ring(tables, service, service.ring, index_by_number);
     read.wheel = read_ring(tables, service, service.wheel, index_by_number);

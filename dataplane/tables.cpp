@@ -4,15 +4,6 @@
 
 namespace astil::dataplane {
 
-namespace {
-
-/// By FlowState, in seconds, whole ticks of the clock of ages. Established: what RFC 9293 hosts keep alive within (2
-/// hours, RFC 1122 section 4.2.3.6). Half-open and closing flows as LVS has them, rounded up: 60 s for SYN_RECV, 120 s
-/// for FIN_WAIT. Closed (10 s for LVS) and claimed ones: two ticks, since one alone can be over in a moment.
-constexpr std::array<std::uint32_t, core::kFlowStates> kTimeoutSeconds{0, 32, 64, 64, 7200, 128, 32, 0};
-
-}  // namespace
-
 core::Counter Tables::sum_counter(std::size_t slot) const {
   core::Counter sum{};
   for (std::size_t row = 0; row <= sizes.cpus; ++row) {
@@ -36,6 +27,35 @@ std::uint64_t Tables::sum_event(core::FlowEvent event) const {
   return sum;
 }
 
+void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts) {
+  using core::FlowState;
+  const auto store = [&](FlowState state, std::uint32_t seconds) {
+    const std::uint32_t ticks =
+        std::min((seconds + core::kTickSeconds - 1) / core::kTickSeconds, core::kMaxTimeout - 1);
+    __atomic_store_n(&tables.settings().timeouts[static_cast<std::size_t>(state)], static_cast<std::uint16_t>(ticks),
+                     __ATOMIC_RELAXED);
+  };
+  store(FlowState::claimed, 2 * core::kTickSeconds);  // a claimer that never came back
+  store(FlowState::half_open, timeouts.half_open);
+  store(FlowState::answered, timeouts.half_open);
+  store(FlowState::established, timeouts.established);
+  store(FlowState::closing, timeouts.closing);
+  store(FlowState::closed, timeouts.closed);
+  store(FlowState::udp_stream, timeouts.udp_stream);
+}
+
+FlowTimeouts read_timeouts(const Tables& tables) {
+  using core::FlowState;
+  const auto seconds = [&](FlowState state) {
+    return std::uint32_t{tables.settings().timeouts[static_cast<std::size_t>(state)]} * core::kTickSeconds;
+  };
+  return {.half_open = seconds(FlowState::half_open),
+          .established = seconds(FlowState::established),
+          .closing = seconds(FlowState::closing),
+          .closed = seconds(FlowState::closed),
+          .udp_stream = seconds(FlowState::udp_stream)};
+}
+
 void initialise(const Tables& tables, std::span<const std::uint64_t, 4> hash_key, std::uint32_t tick_multiplier,
                 std::uint32_t layout_version) {
   core::Settings& settings = tables.settings();
@@ -45,10 +65,7 @@ void initialise(const Tables& tables, std::span<const std::uint64_t, 4> hash_key
   settings.active = core::kNoGeneration;
   settings.tick_multiplier = tick_multiplier;
   settings.interface_multiplier = 1U << (32U - core::kInterfaceBits);
-  for (std::size_t state = 0; state < core::kFlowStates; ++state) {
-    settings.timeouts[state] =
-        static_cast<std::uint16_t>((kTimeoutSeconds[state] + core::kTickSeconds - 1) / core::kTickSeconds);
-  }
+  write_timeouts(tables, {});
   // Until the first publication the packet path looks at every packet, and says that it is not ready.
   std::fill(std::begin(settings.filter), std::end(settings.filter), ~0ULL);
   settings.replies = 1;

@@ -9,6 +9,7 @@
 
 #include "dataplane/core/flow_entry.hpp"
 #include "dataplane/core/layout.hpp"
+#include "dataplane/desired.hpp"
 
 namespace astil::dataplane {
 
@@ -95,6 +96,9 @@ struct Tables {
     return members()[at / core::kMembersPerLine].numbers[at % core::kMembersPerLine];
   }
 };
+
+void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts);
+FlowTimeouts read_timeouts(const Tables& tables);
 
 /// Fills new, zeroed tables with what has to stand before the first packet: sizes, secret, timeouts, no generation.
 /// `hash_key` must come from a good source of randomness, or from the tables that these ones replace.

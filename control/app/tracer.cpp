@@ -98,7 +98,7 @@ class Storyteller {
   void saw_backend(const core::Backend& backend, std::uint32_t number) {
     view_.backend = names_.backend(number);
     tell("steer", "backend " + view_.backend + " at " + endpoint(backend.address.words[0], backend.port),
-         {{"backend", view_.backend}, {"in_rotation", backend.in_rotation != 0 ? "yes" : "no"}});
+         {{"backend", view_.backend}, {"in_rotation", backend.rotation == core::Rotation::in ? "yes" : "no"}});
     source_ = text_of(backend.source.words[0]);
     address_ = endpoint(backend.address.words[0], backend.port);
     host_ = text_of(backend.address.words[0]);

@@ -50,7 +50,7 @@ BackendUse use_of(const BackendInput& input, const BackendUse* before) {
     use.interface = before->interface;
   }
   const bool reachable = use.destination_mac != 0;
-  use.rotation = healthy && reachable && input.weight != 0 ? Rotation::in : Rotation::out;
+  use.rotation = !healthy || !reachable ? Rotation::down : input.weight == 0 ? Rotation::out : Rotation::in;
   return use;
 }
 

@@ -45,7 +45,7 @@ inline constexpr Text kUrlPath{"a path that begins with a slash, without blanks"
 inline constexpr Text kHttpHost{"a host name, at most 253 characters", "A-Za-z0-9[", "A-Za-z0-9.:_[]-", 253};
 
 inline constexpr Choice<EngineKind, 1> kEngines{"engine", {{{"xdp", EngineKind::xdp}}}};
-inline constexpr Choice<Protocol, 2> kProtocols{"protocol", {{{"tcp", Protocol::tcp}, {"udp", std::nullopt}}}};
+inline constexpr Choice<Protocol, 2> kProtocols{"protocol", {{{"tcp", Protocol::tcp}, {"udp", Protocol::udp}}}};
 inline constexpr Choice<Forwarding, 3> kForwardings{
     "forwarding", {{{"nat", Forwarding::nat}, {"tunnel", Forwarding::tunnel}, {"direct", Forwarding::direct}}}};
 inline constexpr Choice<Scheduler, 2> kSchedulers{
@@ -134,6 +134,17 @@ void describe(V& v, TableSizes& tables) {
 }
 
 template <class V>
+void describe(V& v, Timeouts& timeouts) {
+  constexpr Duration kTimeout{16s, 8176s};
+  v.optional("half_open", timeouts.half_open, kTimeout,
+             "After a SYN that nothing followed, and of UDP after a datagram that stayed alone.");
+  v.optional("established", timeouts.established, kTimeout, "An open connection without traffic.");
+  v.optional("closing", timeouts.closing, kTimeout, "After a FIN.");
+  v.optional("closed", timeouts.closed, kTimeout, "After a RST.");
+  v.optional("udp", timeouts.udp, kTimeout, "UDP that was answered, or went on.");
+}
+
+template <class V>
 void describe(V& v, Model& model) {
   v.optional("instance", model.instance, kInstanceName,
              "Name of this balancer on its host: of its pinned programs and its socket.");
@@ -144,6 +155,10 @@ void describe(V& v, Model& model) {
     dataplane.optional("engine", model.engine, kEngines, "The engine: xdp runs in the interface's driver.");
     dataplane.section("tables", "Sizes of the packet path's tables. A change keeps the flows.",
                       [&](V& tables) { describe(tables, model.tables); });
+    dataplane.section("timeouts",
+                      "How long a flow is remembered without a packet. Flows age in steps of 16 s, to which times are "
+                      "rounded up.",
+                      [&](V& timeouts) { describe(timeouts, model.timeouts); });
   });
   v.section("addresses", "Who puts the service addresses on this host.", [&](V& addresses) {
     addresses.optional(

@@ -91,6 +91,16 @@ struct TableSizes {
   auto operator<=>(const TableSizes&) const = default;
 };
 
+/// How long a flow is remembered without a packet. Flows age in steps of 16 s, so times are rounded up to those.
+struct Timeouts {
+  Milliseconds half_open{64'000};
+  Milliseconds established{7'200'000};
+  Milliseconds closing{128'000};
+  Milliseconds closed{16'000};
+  Milliseconds udp{304'000};
+  bool operator==(const Timeouts&) const = default;
+};
+
 /// A TCP endpoint for the part of the API that anyone may read: `/metrics` and `/v1/version`.
 struct Endpoint {
   address host;
@@ -106,6 +116,7 @@ struct Model {
   std::optional<std::string>
       address_interface;  ///< where service addresses are put; default: the first of `interfaces`
   TableSizes tables;
+  Timeouts timeouts;
   std::string socket;  ///< of the API; default /run/astil/<instance>.sock
   std::optional<Endpoint> metrics;
   std::vector<Service> services;

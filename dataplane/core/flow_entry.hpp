@@ -11,10 +11,11 @@ enum class FlowState : u8 {
   free = 0,
   claimed,      ///< a packet path has taken the place and is writing the key
   half_open,    ///< packets of the client seen, so far in one age tick only
-  answered,     ///< half-open, and the backend's SYN-ACK was seen (nat)
-  established,  ///< earned: client packets in two age ticks, or SYN, SYN-ACK and ACK
+  answered,     ///< half-open, and the backend's SYN-ACK was seen, of UDP any reply (nat)
+  established,  ///< earned: client packets in two age ticks, or an answer and one more of the client's
   closing,      ///< a FIN was seen
   closed,       ///< a RST was seen
+  udp_stream,   ///< what `established` is of TCP, earned likewise
 };
 
 inline constexpr u32 kAgeBits = 10;
@@ -58,25 +59,44 @@ constexpr u32 is_expired(u64 entry, u32 tick, const u16 (&timeouts)[kFlowStates]
 
 enum class Direction : u8 { from_client, from_backend };
 
-/// The state after a packet with these TCP flags. `later_tick`: the packet is of a later age tick than the one before.
-constexpr FlowState next_state(FlowState state, u8 flags, Direction direction, bool later_tick) {
-  if ((flags & kTcpRst) != 0) return FlowState::closed;
-  if ((flags & kTcpFin) != 0) return state == FlowState::closed ? state : FlowState::closing;
-  if (direction == Direction::from_backend) {
-    const bool syn_ack = (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
-    return syn_ack && state == FlowState::half_open ? FlowState::answered : state;
+/// What a packet says of its flow's state.
+struct Sign {
+  u8 protocol;
+  u8 tcp_flags;
+  u8 has_data;  ///< not 0: TCP with a payload
+  Direction direction;
+};
+
+/// Is the state one that a packet without FIN, SYN or RST leaves as it is?
+constexpr bool is_settled(FlowState state) { return state == FlowState::established || state == FlowState::udp_stream; }
+
+/// The state after a packet. `later_tick`: the packet is of a later age tick than the one before. A FIN or RST is only
+/// somebody's word: data that comes after it shows that the connection lives. The client's data alone prove no more
+/// than a SYN does, or a flood of SYN, FIN and data would make established flows.
+constexpr FlowState next_state(FlowState state, const Sign& sign, bool later_tick) {
+  if ((sign.tcp_flags & kTcpRst) != 0) return FlowState::closed;
+  if ((sign.tcp_flags & kTcpFin) != 0) return state == FlowState::closed ? state : FlowState::closing;
+  const bool udp = sign.protocol == kProtocolUdp;
+  const bool syn = (sign.tcp_flags & kTcpSyn) != 0;
+  if (sign.direction == Direction::from_backend && state == FlowState::half_open) {
+    return udp || (syn && (sign.tcp_flags & kTcpAck) != 0) ? FlowState::answered : state;
   }
-  if ((flags & kTcpSyn) != 0) return state;
-  if (state == FlowState::half_open && later_tick) return FlowState::established;
-  if (state == FlowState::answered) return FlowState::established;
-  return state;
+  if (syn) return state;
+  if (state == FlowState::closing || state == FlowState::closed) {
+    if (sign.has_data == 0) return state;
+    return sign.direction == Direction::from_backend ? FlowState::established : FlowState::half_open;
+  }
+  if (sign.direction == Direction::from_backend) return state;
+  const bool earned = state == FlowState::answered || (state == FlowState::half_open && later_tick);
+  if (!earned) return state;
+  return udp ? FlowState::udp_stream : FlowState::established;
 }
 
 /// What a full line gives up first: the highest class.
 enum class EvictionClass : u8 { established = 0, closing = 1, half_open = 2, expired = 3, free = 4 };
 
 /// The class by state, 4 bits each. A claimed entry counts as established: its claimer is about to write it.
-inline constexpr u32 kClassByState = 0x41102204U;
+inline constexpr u32 kClassByState = 0x01102204U;
 
 /// Without a branch, since the victim is looked for among 16 entries.
 constexpr EvictionClass eviction_class(u64 entry, u32 tick, const u16 (&timeouts)[kFlowStates]) {

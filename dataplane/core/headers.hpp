@@ -79,6 +79,26 @@ struct ASTIL_WIRE TcpHeader {
 };
 static_assert(sizeof(TcpHeader) == 20);
 
+/// RFC 768.
+struct ASTIL_WIRE UdpHeader {
+  Be16 source;
+  Be16 destination;
+  Be16 length;
+  u16 checksum;  ///< 0: none
+};
+static_assert(sizeof(UdpHeader) == 8);
+
+/// A checksum somewhere in a packet.
+struct ASTIL_WIRE ChecksumField {
+  u16 value;
+};
+
+/// How TCP's and UDP's headers begin.
+struct ASTIL_WIRE Ports {
+  Be16 source;
+  Be16 destination;
+};
+
 inline constexpr u8 kTcpFin = 0x01;
 inline constexpr u8 kTcpSyn = 0x02;
 inline constexpr u8 kTcpRst = 0x04;

@@ -32,6 +32,9 @@ constexpr bool operator==(const Address& a, const Address& b) {
 
 enum class Family : u8 { ipv4 = 4, ipv6 = 6 };
 enum class Forwarding : u8 { nat, tunnel, direct };
+/// Whether a backend gets new flows, and what becomes of those that it has: a SYN chooses anew unless it is `in`, a
+/// datagram if it is `down`; everything else stays where it is.
+enum class Rotation : u8 { out, in, down };
 enum class Scheduler : u8 { maglev, round_robin };
 
 /// The sizes of all tables, in records.
@@ -170,7 +173,7 @@ struct Backend {
   u32 interface;  ///< ifindex
   Be16 port;
   Family family;
-  u8 in_rotation;  ///< 0: a SYN chooses anew, even where its flow is known
+  Rotation rotation;
   Address address;
 
   Address source;  ///< of the outer header of a tunnel

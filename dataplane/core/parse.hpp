@@ -10,16 +10,18 @@ inline constexpr u32 kNetworkOffset = sizeof(EthernetHeader);
 
 /// What the later stages need to know of a packet.
 struct Packet {
-  const EthernetStart* ethernet;  ///< these three: until `open_gap`
+  const EthernetStart* ethernet;  ///< these four: until `open_gap`
   Ipv4Header* ip;
-  TcpHeader* tcp;
+  Ports* ports;
+  ChecksumField* checksum;  ///< of TCP or UDP
   Be32 source;
   Be32 destination;
   Be16 source_port;
   Be16 destination_port;
-  u16 length;  ///< of the datagram, bytes
+  u16 length;           ///< of the datagram, bytes
+  u16 transport_bytes;  ///< of it, from the transport header on
   u8 protocol;
-  u8 tcp_flags;
+  u8 tcp_flags;    ///< of UDP: none
   u8 is_fragment;  ///< the first of several
 };
 
@@ -30,6 +32,29 @@ ASTIL_INLINE Header* header_at(Engine& engine, u32 offset) {
   if (start + kBytes > engine.end()) return nullptr;
   return reinterpret_cast<Header*>(start);
 }
+
+namespace detail {
+
+/// The transport header; false: it is cut short.
+template <class Header, class Engine>
+ASTIL_INLINE bool take_transport(Engine& engine, Packet& packet, u32 offset, u32 bytes) {
+  auto* header = header_at<u8, sizeof(Header)>(engine, offset);
+  if (header == nullptr || bytes < sizeof(Header)) return false;
+  packet.ports = reinterpret_cast<Ports*>(header);
+  packet.checksum = reinterpret_cast<ChecksumField*>(header + offsetof(Header, checksum));
+  return true;
+}
+
+template <class Engine>
+ASTIL_INLINE bool parse_transport(Engine& engine, Packet& packet, u32 offset, u32 bytes) {
+  packet.tcp_flags = 0;
+  if (packet.protocol == kProtocolUdp) return take_transport<UdpHeader>(engine, packet, offset, bytes);
+  if (!take_transport<TcpHeader>(engine, packet, offset, bytes)) return false;
+  packet.tcp_flags = reinterpret_cast<const TcpHeader*>(packet.ports)->flags;
+  return true;
+}
+
+}  // namespace detail
 
 /// Fills `packet`; Reason::count means: go on. Whatever is malformed is the kernel's to judge.
 template <class Engine>
@@ -43,26 +68,30 @@ ASTIL_INLINE Reason parse(Engine& engine, Packet& packet) {
 
   const u32 header_length = (kind >> 14U) & 0x3cU;
   const u16 total = host(ip->total_length);
-  if (header_length < sizeof(Ipv4Header)) return Reason::not_ipv4;
-  if (ip->protocol != kProtocolTcp) return Reason::not_tcp;
-  if (total < header_length + sizeof(TcpHeader)) return Reason::not_tcp;
-  if ((raw(ip->fragment) & raw(kFragmentOffset)) != 0) return Reason::not_tcp;  // a later fragment has no ports
-
-  auto* tcp = header_at<TcpHeader>(engine, kNetworkOffset + header_length);
-  if (tcp == nullptr) return Reason::not_tcp;
+  if (header_length < sizeof(Ipv4Header) || total < header_length) return Reason::not_ipv4;
+  packet.protocol = ip->protocol;
+  if (packet.protocol != kProtocolTcp && packet.protocol != kProtocolUdp) return Reason::other_protocol;
+  if ((raw(ip->fragment) & raw(kFragmentOffset)) != 0) return Reason::other_protocol;  // a later one has no ports
+  if (!detail::parse_transport(engine, packet, kNetworkOffset + header_length, total - header_length))
+    return Reason::other_protocol;
   packet.ethernet = ethernet;
   packet.ip = ip;
-  packet.tcp = tcp;
   packet.source = ip->source;
   packet.destination = ip->destination;
-  packet.source_port = tcp->source;
-  packet.destination_port = tcp->destination;
+  packet.source_port = packet.ports->source;
+  packet.destination_port = packet.ports->destination;
   packet.length = total;
-  packet.protocol = kProtocolTcp;
-  packet.tcp_flags = tcp->flags;
+  packet.transport_bytes = static_cast<u16>(total - header_length);
   packet.is_fragment = (raw(ip->fragment) & raw(kMoreFragments)) != 0 ? 1 : 0;
   engine.saw_packet(packet);
   return Reason::count;
+}
+
+/// Does a TCP segment carry more than its header?
+ASTIL_INLINE bool has_data(const Packet& packet) {
+  if (packet.protocol != kProtocolTcp) return false;
+  const u32 header_bytes = (reinterpret_cast<const TcpHeader*>(packet.ports)->offset >> 4U) * 4U;
+  return packet.transport_bytes > header_bytes;
 }
 
 /// Is the frame for us? Frames for other stations reach us where a bridge floods; an interface that is not in the

@@ -18,7 +18,7 @@ enum class Action : u8 {
   X(replied, transmit, "a backend's reply under nat, sent to the client")                                        \
   X(not_ipv4, pass, "not IPv4, or shorter than its headers say")                                                 \
   X(other_mac, pass, "a frame for another station, flooded by a bridge or switch")                               \
-  X(not_tcp, pass, "not TCP")                                                                                    \
+  X(other_protocol, pass, "neither TCP nor UDP, cut short, or a later fragment")                                 \
   X(no_service, pass, "no service at this address, port and protocol")                                           \
   X(unknown_reply, pass, "from a backend's address and port under nat, but of no flow through this balancer")    \
   X(unready, pass, "the tables hold no configuration yet")                                                       \

@@ -33,6 +33,15 @@ ASTIL_INLINE void decrement_ttl(Ipv4Header& ip) {
   ip.checksum = static_cast<u16>(sum + (sum >= 0xffffU ? 1U : 0U));
 }
 
+/// The checksum of TCP or UDP. UDP without one stays without; one that comes to 0 is sent as all ones (RFC 768).
+ASTIL_INLINE void correct_transport(const Packet& packet, ChecksumDifference difference) {
+  const u16 before = packet.checksum->value;
+  const bool udp = packet.protocol == kProtocolUdp;
+  if (udp && before == 0) return;
+  const u16 after = corrected(before, difference);
+  packet.checksum->value = udp && after == 0 ? u16{0xffff} : after;
+}
+
 template <class Engine>
 ASTIL_INLINE Rewritten in_place(Engine& engine) {
   return {.ethernet = header_at<EthernetWords>(engine, 0)};
@@ -44,19 +53,19 @@ ASTIL_INLINE Rewritten in_place(Engine& engine) {
 template <class Engine>
 ASTIL_INLINE Rewritten rewrite_nat(Engine& engine, const Packet& packet, Direction direction, Be32 address, Be16 port) {
   Ipv4Header& ip = *packet.ip;
-  TcpHeader& tcp = *packet.tcp;
+  Ports& ports = *packet.ports;
   if (ip.time_to_live <= 1) return {.reason = Reason::ttl_expired};
   const bool to_backend = direction == Direction::from_client;
   const ChecksumDifference address_changed = replaced(to_backend ? packet.destination : packet.source, address);
   const ChecksumDifference port_changed = replaced(to_backend ? packet.destination_port : packet.source_port, port);
   if (to_backend) {
     ip.destination = address;
-    tcp.destination = port;
+    ports.destination = port;
   } else {
     ip.source = address;
-    tcp.source = port;
+    ports.source = port;
   }
-  tcp.checksum = corrected(tcp.checksum, address_changed + port_changed);
+  detail::correct_transport(packet, address_changed + port_changed);
   ip.checksum = corrected(ip.checksum, address_changed);
   detail::decrement_ttl(ip);
   engine.saw_rewrite(Forwarding::nat, direction);

@@ -44,16 +44,23 @@ ASTIL_INLINE Steering schedule(Engine& engine, const Service& service, const Flo
   return at_slot(engine, service, Scheduler::maglev, service.ring, ring_slot(hash.ring, service.ring.length));
 }
 
+ASTIL_INLINE Sign sign_of(const Packet& packet, Direction direction) {
+  return {.protocol = packet.protocol,
+          .tcp_flags = packet.tcp_flags,
+          .has_data = has_data(packet) ? u8{1} : u8{0},
+          .direction = direction};
+}
+
 /// A packet of a known flow: its age, stored only when it changed so that a busy flow leaves its line clean, and its
 /// state.
 template <class Engine>
-ASTIL_INLINE void touch(Engine& engine, const FlowPlace& place, u8 tcp_flags, Direction direction) {
+ASTIL_INLINE void touch(Engine& engine, const FlowPlace& place, const Sign& sign) {
   const u32 tick = engine.tick() & kAgeMask;
   FlowEntry entry = unpack(place.value);
-  const bool plain = (tcp_flags & (kTcpFin | kTcpSyn | kTcpRst)) == 0;
-  if (plain && tick == entry.age && entry.state != FlowState::answered) return;
+  const bool plain = (sign.tcp_flags & (kTcpFin | kTcpSyn | kTcpRst)) == 0;
+  if (plain && tick == entry.age && is_settled(entry.state)) return;
   if (entry.state == FlowState::claimed) return;  // its claimer's alone
-  const FlowState state = next_state(entry.state, tcp_flags, direction, tick != entry.age);
+  const FlowState state = next_state(entry.state, sign, tick != entry.age);
   if (tick == entry.age && state == entry.state) return;
   entry.age = tick;
   entry.state = state;
@@ -85,12 +92,15 @@ ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowLines& lin
   if (!write_flow(engine, place, entry, key_of(flow))) count_event(engine, FlowEvent::contended);
 }
 
-/// Does a SYN that meets a known flow open a new connection (a port used again)?
+/// Does the packet, which opens a connection or is of UDP, leave the flow that the table knows?
 template <class Engine>
 ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const FlowTuple& flow, const Backend& backend) {
-  const bool ended = state_of(place.value) >= FlowState::closing ||
-                     is_expired(place.value, engine.tick(), engine.settings()->timeouts) != 0;
-  if (!ended && backend.in_rotation != 0) return false;
+  const bool expired = is_expired(place.value, engine.tick(), engine.settings()->timeouts) != 0;
+  const FlowState state = state_of(place.value);
+  const bool ended = expired || state == FlowState::closing || state == FlowState::closed;
+  const bool stays =
+      flow.protocol == kProtocolUdp ? backend.rotation != Rotation::down : backend.rotation == Rotation::in;
+  if (!ended && stays) return false;
   // Another connection with the same tag: the two share the backend, or the one that is open would lose its own.
   return is_of(place, flow);
 }
@@ -110,8 +120,10 @@ using Placement = u32;
 inline constexpr Placement kRefused = 1U << 31U;
 constexpr Placement refused(Reason reason) { return kRefused | static_cast<u32>(reason); }
 
-/// Does the packet open a connection?
-constexpr bool opens_connection(u8 tcp_flags) { return (tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn; }
+/// Does the packet open a connection? A datagram of a flow that is not known does.
+constexpr bool opens_connection(u8 protocol, u8 tcp_flags) {
+  return protocol == kProtocolUdp || (tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
+}
 
 /// Is the flow one of the service that the backend works for?
 ASTIL_INLINE bool serves(const Backend& backend, const FlowTuple& flow) {
@@ -125,7 +137,7 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   const Settings* settings = engine.settings();
   const FlowTuple& flow = opening.flow;
   const FlowHash& hash = opening.hash;
-  const bool opens = opens_connection(opening.tcp_flags);
+  const bool opens = opens_connection(flow.protocol, opening.tcp_flags);
   FlowLines lines = flow_lines(engine, hash, opens);
   FlowPlace place = find_flow(engine, hash, lines);
   Steering chosen;
@@ -139,9 +151,9 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
       has_place = is_of(place, flow);
     } else if (!opens || !detail::starts_over(engine, place, flow, *backend)) {
       engine.saw_known_flow(place, *backend);
-      detail::touch(engine, place, opening.tcp_flags, Direction::from_client);
+      detail::touch(engine, place, {flow.protocol, opening.tcp_flags, 0, Direction::from_client});
       return number;
-    } else if (settings->header.ring_only != 0 && backend->in_rotation != 0) {
+    } else if (settings->header.ring_only != 0 && backend->rotation == Rotation::in) {
       chosen = {.backend = backend, .number = number};  // as in the tables that were carried before this SYN came
     }
   }
@@ -173,15 +185,17 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet) {
   const Settings* settings = engine.settings();
   const FlowTuple flow = flow_of_client(packet);
   const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
-  if (!opens_connection(packet.tcp_flags) && packet.is_fragment == 0) {
+  // A SYN may open a known flow anew; a datagram leaves a backend that is down.
+  const bool udp = packet.protocol == kProtocolUdp;
+  if ((udp || !opens_connection(packet.protocol, packet.tcp_flags)) && packet.is_fragment == 0) {
     FlowLines lines = flow_lines(engine, hash, false);
     const FlowPlace place = find_flow(engine, hash, lines);
     if (place.line != nullptr) {
       const u32 number = backend_of(place.value);
       const Backend* backend = engine.backend(number);
-      if (backend != nullptr && serves(*backend, flow)) {
+      if (backend != nullptr && serves(*backend, flow) && !(udp && backend->rotation == Rotation::down)) {
         engine.saw_known_flow(place, *backend);
-        detail::touch(engine, place, packet.tcp_flags, Direction::from_client);
+        detail::touch(engine, place, detail::sign_of(packet, Direction::from_client));
         return {.backend = backend, .number = number};
       }
     }
@@ -208,7 +222,7 @@ ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet& packet, const Replie
   if (place.line != nullptr) {
     if (backend_of(place.value) != replier.number) return ReplyOf::nobody;
     engine.saw_known_flow(place, *replier.backend);
-    detail::touch(engine, place, packet.tcp_flags, Direction::from_backend);
+    detail::touch(engine, place, detail::sign_of(packet, Direction::from_backend));
     return ReplyOf::known_flow;
   }
   if (settings->header.ring_only == 0 && has_room(lines)) return ReplyOf::nobody;

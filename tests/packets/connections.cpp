@@ -212,6 +212,22 @@ TEST_P(Connections, are_established_by_syn_syn_ack_and_ack) {
   EXPECT_EQ(state_of(1000), FlowState::closed);
 }
 
+TEST_P(Connections, live_on_when_data_follows_a_forged_reset) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  world().send(from_client(1000, kRst));
+  world().send(from_client(1000, kAck));
+  EXPECT_EQ(state_of(1000), FlowState::closed);
+  world().send(from_client(1000, kAck).payload(1));
+  EXPECT_EQ(state_of(1000), FlowState::half_open);
+  world().let_pass(1);
+  world().send(from_client(1000, kAck).payload(1));
+  EXPECT_EQ(state_of(1000), FlowState::established);
+  world().send(from_client(1000, kFin | kAck));
+  world().send(from_backend(1000, kAck).payload(1));
+  EXPECT_EQ(state_of(1000), FlowState::established) << "half closed";
+}
+
 TEST_P(Connections, are_established_by_packets_in_two_ticks_where_replies_are_not_seen) {
   world().publish({Service(kVip, 80).direct().backend("10.0.0.1")});
   world().send(from_client(1000, kSyn));

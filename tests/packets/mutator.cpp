@@ -18,18 +18,28 @@ constexpr std::array<std::uint8_t, 8> kFlags{kSyn, kSyn, kAck, kAck, kAck | kFin
 
 }  // namespace
 
-/// The services are those of the random run: 198.51.100.1, ports 80 to 84; replies come from port 8080 under nat.
+/// The services are those of the random run: 198.51.100.1, ports 80 to 84, two of them of UDP too; replies come from
+/// port 8080 under nat.
 Packet Mutator::valid() {
   const std::string_view client = one_of(kClients, below(8) < 5 ? 0 : below(3));
   const auto client_port = static_cast<std::uint16_t>(1024 + below(2000));
   const auto service_port = static_cast<std::uint16_t>(80 + below(6));
   const std::uint8_t flags = one_of(kFlags, below(8));
   Packet packet = Packet().ethernet(kBalancerMac, kClientMac).payload(below(4) == 0 ? below(1400) : below(16));
+  const auto transport = [&](std::uint16_t from, std::uint16_t to) {
+    if (below(4) != 0) {
+      packet.tcp(from, to, flags);
+    } else {
+      packet.udp(from, to);
+      if (below(4) == 0) packet.without_checksum();
+    }
+  };
   if (below(3) == 0) {
-    packet.ipv4(one_of(kBackends, below(4)), client)
-        .tcp(below(4) == 0 ? service_port : std::uint16_t{8080}, client_port, flags);
+    packet.ipv4(one_of(kBackends, below(4)), client);
+    transport(below(4) == 0 ? service_port : std::uint16_t{8080}, client_port);
   } else {
-    packet.ipv4(client, "198.51.100.1").tcp(client_port, service_port, flags);
+    packet.ipv4(client, "198.51.100.1");
+    transport(client_port, service_port);
   }
   if (below(8) == 0) packet.options(below(11));
   if (below(8) == 0) packet.time_to_live(static_cast<std::uint8_t>(below(3)));

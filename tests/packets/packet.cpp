@@ -79,6 +79,8 @@ Packet& Packet::tcp(std::uint16_t source_port, std::uint16_t destination_port, s
 Packet& Packet::udp(std::uint16_t source_port, std::uint16_t destination_port) {
   return udp_ = Udp{source_port, destination_port}, *this;
 }
+
+Packet& Packet::without_checksum() { return without_checksum_ = true, *this; }
 Packet& Packet::carrying(const Packet& inner) { return inner_ = inner.datagram(), *this; }
 Packet& Packet::payload(std::size_t bytes) { return payload_ = bytes, *this; }
 
@@ -107,8 +109,9 @@ Bytes Packet::transport(std::uint8_t& protocol) const {
     put16(bytes, 0);
   }
   for (std::size_t i = 0; i < payload_; ++i) put8(bytes, static_cast<unsigned>(i * 7 + 1));
-  if (checksum_at != 0) {
-    set16(bytes, checksum_at, internet_checksum(bytes, pseudo_header(source_, destination_, protocol, bytes.size())));
+  if (checksum_at != 0 && !without_checksum_) {
+    const std::uint16_t sum = internet_checksum(bytes, pseudo_header(source_, destination_, protocol, bytes.size()));
+    set16(bytes, checksum_at, protocol == kUdp && sum == 0 ? 0xffff : sum);
   }
   return bytes;
 }
@@ -154,11 +157,13 @@ std::string_view complaint(std::span<const std::byte> datagram) {
   if (internet_checksum(datagram.first(header)) != 0) return "wrong checksum of the IP header";
   const auto body = datagram.subspan(header, total - header);
   if (at(9) == kIpip) return complaint(body);
-  if (at(9) != kTcp) return "";
+  if (at(9) != kTcp && at(9) != kUdp) return "";
+  if (at(9) == kUdp && body.size() >= 8 && word(header + 6) == 0) return "";
   const core::Be32 source = core::be32((word(12) << 16U) | word(14));
   const core::Be32 destination = core::be32((word(16) << 16U) | word(18));
-  return internet_checksum(body, pseudo_header(source, destination, kTcp, body.size())) == 0 ? ""
-                                                                                             : "wrong checksum of TCP";
+  return internet_checksum(body, pseudo_header(source, destination, static_cast<std::uint8_t>(at(9)), body.size())) == 0
+             ? ""
+             : "wrong checksum of TCP or UDP";
 }
 
 }  // namespace astil::test

@@ -53,6 +53,8 @@ class Packet {
   Packet& claims_length(std::uint16_t total);
   Packet& tcp(std::uint16_t source_port, std::uint16_t destination_port, std::uint8_t flags);
   Packet& udp(std::uint16_t source_port, std::uint16_t destination_port);
+  /// UDP's checksum is 0: none.
+  Packet& without_checksum();
   /// IP-in-IP: the other packet without its Ethernet header.
   Packet& carrying(const Packet& inner);
   Packet& payload(std::size_t bytes);
@@ -85,6 +87,7 @@ class Packet {
   std::optional<std::uint16_t> total_length_;
   std::optional<Tcp> tcp_;
   std::optional<Udp> udp_;
+  bool without_checksum_ = false;
   Bytes inner_;
   std::size_t payload_ = 0;
 };

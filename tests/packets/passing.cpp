@@ -51,22 +51,23 @@ TEST_P(Verdicts, what_is_not_ipv4_passes) {
   expect_pass(from_client().claims_header_words(4).tcp(40000, 80, kSyn), Reason::not_ipv4);
 }
 
-TEST_P(Verdicts, what_is_not_tcp_passes) {
-  expect_pass(from_client().udp(40000, 80).payload(100), Reason::not_tcp);
-  expect_pass(from_client().carrying(from_client().tcp(40000, 80, kSyn)), Reason::not_tcp);
+TEST_P(Verdicts, what_is_neither_tcp_nor_udp_passes) {
+  expect_pass(from_client().udp(40000, 80).payload(100), Reason::no_service);
+  expect_pass(from_client().carrying(from_client().tcp(40000, 80, kSyn)), Reason::other_protocol);
 }
 
 TEST_P(Verdicts, every_truncation_of_headers_passes) {
   const Bytes whole = from_client().options(2).tcp(40000, 80, kSyn).bytes();
   for (std::size_t length = 14; length < whole.size(); ++length) {
     expect_pass(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)),
-                length < 34 ? Reason::not_ipv4 : Reason::not_tcp);
+                length < 34 ? Reason::not_ipv4 : Reason::other_protocol);
   }
 }
 
 TEST_P(Verdicts, a_total_length_without_room_for_tcp_passes) {
-  expect_pass(from_client().claims_length(39).tcp(40000, 80, kSyn), Reason::not_tcp);
-  expect_pass(from_client().claims_length(0).tcp(40000, 80, kSyn), Reason::not_tcp);
+  expect_pass(from_client().claims_length(39).tcp(40000, 80, kSyn), Reason::other_protocol);
+  expect_pass(from_client().claims_length(19).tcp(40000, 80, kSyn), Reason::not_ipv4);
+  expect_pass(from_client().claims_length(0).tcp(40000, 80, kSyn), Reason::not_ipv4);
 }
 
 TEST_P(Verdicts, another_address_or_port_is_no_service) {
@@ -105,8 +106,8 @@ TEST_P(Verdicts, a_reply_to_a_client_without_a_known_mac_drops) {
 
 TEST_P(Verdicts, a_fragment_drops_and_a_later_one_passes) {
   expect_drop(from_client().fragment(kMoreFragmentsBit).tcp(40000, 80, kAck).payload(64), Reason::fragment);
-  expect_pass(from_client().fragment(kMoreFragmentsBit | 10).tcp(40000, 80, kAck).payload(64), Reason::not_tcp);
-  expect_pass(from_client().fragment(10).tcp(40000, 80, kAck).payload(64), Reason::not_tcp);
+  expect_pass(from_client().fragment(kMoreFragmentsBit | 10).tcp(40000, 80, kAck).payload(64), Reason::other_protocol);
+  expect_pass(from_client().fragment(10).tcp(40000, 80, kAck).payload(64), Reason::other_protocol);
 }
 
 TEST_P(Verdicts, a_fragment_of_something_else_passes) {

@@ -33,7 +33,13 @@ std::vector<Service> services_at(std::size_t stage) {
       Service(kVip, 81).tunnel().backend("10.0.0.1").backend("10.0.0.2", {.weight = weight, .rotation = second}),
       Service(kVip, 82).direct().round_robin().backend("10.0.0.1", {.weight = 3}).backend("10.0.0.2"),
       Service(kVip, 83).nat().round_robin().backend("10.0.0.3", {.port = 8080, .mac = stage % 4 == 3 ? 0 : mac(0xb3)}),
-      Service(kVip, 84).tunnel().backend("10.0.0.1", {.rotation = Rotation::out})};
+      Service(kVip, 84).tunnel().backend("10.0.0.1", {.rotation = Rotation::out}),
+      Service(kVip, 80)
+          .udp()
+          .nat()
+          .backend("10.0.0.1", {.port = 8080})
+          .backend("10.0.0.2", {.port = 8080, .rotation = stage % 2 == 0 ? Rotation::in : Rotation::down}),
+      Service(kVip, 81).udp().tunnel().round_robin().backend("10.0.0.1").backend("10.0.0.2")};
 }
 
 class Pair {

@@ -8,6 +8,7 @@ Service::Service(std::string_view dotted, std::uint16_t port) {
   state_.key = {.address = address(dotted), .port = port, .protocol = core::kProtocolTcp};
 }
 
+Service& Service::udp() { return state_.key.protocol = core::kProtocolUdp, *this; }
 Service& Service::nat() { return state_.forwarding = core::Forwarding::nat, *this; }
 Service& Service::tunnel() { return state_.forwarding = core::Forwarding::tunnel, *this; }
 Service& Service::direct() { return state_.forwarding = core::Forwarding::direct, *this; }

@@ -36,6 +36,7 @@ struct BackendOptions {
 class Service {
  public:
   Service(std::string_view dotted, std::uint16_t port);
+  Service& udp();
   Service& nat();
   Service& tunnel();
   Service& direct();

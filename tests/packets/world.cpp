@@ -61,12 +61,12 @@ void World::let_pass(std::uint32_t ticks) {
 }
 
 std::optional<core::FlowEntry> World::flow(std::string_view client, std::uint16_t client_port, std::string_view service,
-                                           std::uint16_t port) const {
+                                           std::uint16_t port, std::uint8_t protocol) const {
   const core::FlowTuple tuple{.client = ip(client),
                               .address = ip(service),
                               .client_port = core::be16(client_port),
                               .port = core::be16(port),
-                              .protocol = core::kProtocolTcp};
+                              .protocol = protocol};
   const auto hash = core::flow_hash(tuple, tables().settings().hash_key, tables().sizes.flow_lines - 1);
   for (const std::uint32_t line : {hash.line, hash.other_line}) {
     for (const std::uint64_t entry : tables().flows()[line].entries) {

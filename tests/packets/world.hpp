@@ -83,7 +83,8 @@ class World {
   [[nodiscard]] std::uint64_t counted(core::Reason reason) const { return tables().sum_reason(reason); }
   /// The flow of a client's port to a service; none: not known.
   [[nodiscard]] std::optional<core::FlowEntry> flow(std::string_view client, std::uint16_t client_port,
-                                                    std::string_view service, std::uint16_t port) const;
+                                                    std::string_view service, std::uint16_t port,
+                                                    std::uint8_t protocol = core::kProtocolTcp) const;
   /// The address of the backend with a number, and the number where there is only one service: see Published.
   [[nodiscard]] core::Be32 backend_address(std::uint32_t number) const {
     return tables().backends()[number].address.words[0];

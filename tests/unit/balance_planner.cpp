@@ -42,7 +42,7 @@ class PlannerCase : public testing::Test {
 TEST_F(PlannerCase, a_new_backend_stays_out_until_it_is_known_to_be_up) {
   const auto state = change_to(service({backend("10.0.0.1"), backend("10.0.0.2", Availability::unknown)}));
   EXPECT_EQ(state.backends[0].rotation, Rotation::in);
-  EXPECT_EQ(state.backends[1].rotation, Rotation::out);
+  EXPECT_EQ(state.backends[1].rotation, Rotation::down);
   EXPECT_EQ(std::count(state.ring.begin(), state.ring.end(), 1), 0);
 }
 
@@ -52,7 +52,7 @@ TEST_F(PlannerCase, a_backend_that_is_not_checked_yet_stays_as_it_was) {
   const Plan after = restarted.plan(
       {}, {service({backend("10.0.0.1", Availability::unknown), backend("10.0.0.2", Availability::unknown)})});
   EXPECT_EQ(after.state.services[0].backends[0].rotation, Rotation::in);
-  EXPECT_EQ(after.state.services[0].backends[1].rotation, Rotation::out);
+  EXPECT_EQ(after.state.services[0].backends[1].rotation, Rotation::down);
   EXPECT_EQ(after.state.services[0].ring, before.ring);
   EXPECT_TRUE(after.rings.empty());
 }
@@ -69,10 +69,10 @@ TEST_F(PlannerCase, a_lost_next_hop_keeps_the_last_one) {
   EXPECT_EQ(state.backends[0].rotation, Rotation::in);
 }
 
-TEST_F(PlannerCase, a_backend_whose_next_hop_was_never_known_is_out) {
+TEST_F(PlannerCase, a_backend_whose_next_hop_was_never_known_is_down) {
   BackendInput unresolved = backend("10.0.0.1");
   unresolved.hop = {};
-  EXPECT_EQ(change_to(service({unresolved})).backends[0].rotation, Rotation::out);
+  EXPECT_EQ(change_to(service({unresolved})).backends[0].rotation, Rotation::down);
 }
 
 TEST_F(PlannerCase, all_down_is_an_empty_ring_and_back_up_the_same_as_before) {

@@ -72,7 +72,7 @@ constexpr Transition kTransitions[] = {
 TEST(FlowEntry, changes_its_state_as_the_table_of_transitions_says) {
   for (const Transition& row : kTransitions) {
     for (std::size_t i = 0; i < kStates.size(); ++i) {
-      EXPECT_EQ(next_state(kStates[i], row.flags, row.direction, row.later_tick), row.after[i])
+      EXPECT_EQ(next_state(kStates[i], {kProtocolTcp, row.flags, 0, row.direction}, row.later_tick), row.after[i])
           << "state " << i << " flags " << int{row.flags} << " direction " << static_cast<int>(row.direction)
           << " later " << row.later_tick;
     }
@@ -81,8 +81,32 @@ TEST(FlowEntry, changes_its_state_as_the_table_of_transitions_says) {
 
 TEST(FlowEntry, is_not_established_by_what_one_side_alone_can_send_at_once) {
   FlowState state = half_open;
-  for (const u8 flags : {kSyn, kAck, kAck, kSynAck, kAck}) state = next_state(state, flags, kClient, false);
+  for (const u8 flags : {kSyn, kAck, kAck, kSynAck, kAck})
+    state = next_state(state, {kProtocolTcp, flags, 0, kClient}, false);
   EXPECT_EQ(state, half_open);
+}
+
+TEST(FlowEntry, lives_on_when_data_follows_a_fin_or_rst) {
+  for (const FlowState ended : {closing, closed}) {
+    EXPECT_EQ(next_state(ended, {kProtocolTcp, kAck, 1, kBackend}, false), established);
+    EXPECT_EQ(next_state(ended, {kProtocolTcp, kAck, 1, kClient}, false), half_open) << "to be earned again";
+    for (const Direction direction : {kClient, kBackend}) {
+      EXPECT_EQ(next_state(ended, {kProtocolTcp, kAck, 0, direction}, false), ended) << "an ACK ends a connection";
+    }
+    EXPECT_EQ(next_state(ended, {kProtocolTcp, kSyn, 1, kClient}, false), ended) << "a SYN may carry data";
+  }
+}
+
+TEST(FlowEntry, of_udp_is_a_stream_after_an_answer_or_in_a_second_tick) {
+  const auto after = [](FlowState state, Direction direction, bool later_tick) {
+    return next_state(state, {kProtocolUdp, 0, 0, direction}, later_tick);
+  };
+  EXPECT_EQ(after(half_open, kClient, false), half_open);
+  EXPECT_EQ(after(half_open, kClient, true), FlowState::udp_stream);
+  EXPECT_EQ(after(half_open, kBackend, false), answered);
+  EXPECT_EQ(after(answered, kBackend, true), answered) << "the backend alone proves nothing of the client";
+  EXPECT_EQ(after(answered, kClient, false), FlowState::udp_stream);
+  EXPECT_EQ(after(FlowState::udp_stream, kClient, true), FlowState::udp_stream);
 }
 
 TEST(FlowEntry, idles_by_the_difference_of_clocks_that_wrap) {

@@ -75,7 +75,7 @@ TEST_F(PublisherCase, a_change_of_rotation_or_next_hop_switches_no_generation) {
   state.services[0].backends[1].rotation = Rotation::out;
   state.services[0].backends[0].destination_mac = test::mac(0x55);
   EXPECT_FALSE(publisher_.publish(state).value().switched);
-  EXPECT_EQ(tables().backends()[1].in_rotation, 0);
+  EXPECT_EQ(tables().backends()[1].rotation, core::Rotation::out);
   EXPECT_EQ(tables().backends()[0].destination_mac, test::mac(0x55));
 }
 
@@ -104,7 +104,7 @@ TEST_F(PublisherCase, a_removed_backend_retires_and_is_released_when_no_flow_hol
   publish({Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1")});
   ASSERT_EQ(publisher_.retired().size(), 1U);
   EXPECT_EQ(publisher_.retired()[0].number, removed);
-  EXPECT_EQ(tables().backends()[removed].in_rotation, 0);
+  EXPECT_EQ(tables().backends()[removed].rotation, core::Rotation::out);
   EXPECT_EQ(publisher_.release([](std::uint32_t) { return true; }), 0U);
   EXPECT_EQ(tables().backends()[removed].service, first.services[0].id);
   EXPECT_EQ(publisher_.release([](std::uint32_t) { return false; }), 1U);
