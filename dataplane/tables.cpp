@@ -30,12 +30,11 @@ std::uint64_t Tables::sum_event(core::FlowEvent event) const {
 void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts) {
   using core::FlowState;
   const auto store = [&](FlowState state, std::uint32_t seconds) {
-    const std::uint32_t ticks =
-        std::min((seconds + core::kTickSeconds - 1) / core::kTickSeconds, core::kMaxTimeout - 1);
+    const std::uint32_t ticks = 1 + (std::min(seconds, kLongestTimeout) + core::kTickSeconds - 1) / core::kTickSeconds;
     __atomic_store_n(&tables.settings().timeouts[static_cast<std::size_t>(state)], static_cast<std::uint16_t>(ticks),
                      __ATOMIC_RELAXED);
   };
-  store(FlowState::claimed, 2 * core::kTickSeconds);  // a claimer that never came back
+  store(FlowState::claimed, 1);  // a claimer that never came back
   store(FlowState::half_open, timeouts.half_open);
   store(FlowState::answered, timeouts.half_open);
   store(FlowState::established, timeouts.established);
@@ -47,7 +46,7 @@ void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts) {
 FlowTimeouts read_timeouts(const Tables& tables) {
   using core::FlowState;
   const auto seconds = [&](FlowState state) {
-    return std::uint32_t{tables.settings().timeouts[static_cast<std::size_t>(state)]} * core::kTickSeconds;
+    return (tables.settings().timeouts[static_cast<std::size_t>(state)] - 1U) * core::kTickSeconds;
   };
   return {.half_open = seconds(FlowState::half_open),
           .established = seconds(FlowState::established),

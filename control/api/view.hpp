@@ -182,8 +182,8 @@ struct FlowFilter {
   std::size_t limit = 1000;
 };
 
-enum class FlowState { half_open, answered, established, closing, closed };
-BOOST_DESCRIBE_ENUM(FlowState, half_open, answered, established, closing, closed)
+enum class FlowState { half_open, answered, established, closing, closed, udp_stream };
+BOOST_DESCRIBE_ENUM(FlowState, half_open, answered, established, closing, closed, udp_stream)
 
 struct FlowView {
   std::string service;
@@ -192,8 +192,9 @@ struct FlowView {
   std::string backend;
   FlowState state = FlowState::half_open;
   std::uint64_t idle_seconds = 0;  ///< to the flow table's resolution, 16 s
+  std::string protocol = "tcp";    ///< "tcp" or "udp"
 };
-BOOST_DESCRIBE_STRUCT(FlowView, (), (service, client, destination, backend, state, idle_seconds))
+BOOST_DESCRIBE_STRUCT(FlowView, (), (service, client, destination, backend, state, idle_seconds, protocol))
 
 struct FlowsView {
   std::uint64_t matched = 0;    ///< flows that matched the filter, listed or not

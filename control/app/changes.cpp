@@ -62,6 +62,7 @@ std::vector<std::string> describe_changes(const config::Model& from, const confi
     changes.emplace_back("owner or interface of service addresses changed");
   }
   if (from.tables != to.tables) changes.emplace_back("table sizes changed: flows are carried to new tables");
+  if (from.timeouts != to.timeouts) changes.emplace_back("timeouts of flows changed");
   for (const Service& service : from.services) {
     if (find(to.services, service.name) == nullptr) changes.push_back("service " + service.name + " removed");
   }

@@ -26,7 +26,8 @@ api::FlowView view_of(const dataplane::Tables& tables, const dataplane::FlowReco
           .destination = {.address = from_core(service.address), .port = host(service.port)},
           .backend = "",
           .state = static_cast<api::FlowState>(static_cast<int>(flow.entry.state) - kFirst),
-          .idle_seconds = flow.idle_seconds};
+          .idle_seconds = flow.idle_seconds,
+          .protocol = service.protocol == core::kProtocolUdp ? "udp" : "tcp"};
 }
 
 }  // namespace

@@ -62,6 +62,17 @@ dataplane::ServiceKey key_of(const config::Service& service) {
           .protocol = service.protocol == config::Protocol::tcp ? core::kProtocolTcp : core::kProtocolUdp};
 }
 
+dataplane::FlowTimeouts to_core(const config::Timeouts& timeouts) {
+  const auto seconds = [](config::Milliseconds time) {
+    return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(time).count());
+  };
+  return {.half_open = seconds(timeouts.half_open),
+          .established = seconds(timeouts.established),
+          .closing = seconds(timeouts.closing),
+          .closed = seconds(timeouts.closed),
+          .udp_stream = seconds(timeouts.udp)};
+}
+
 core::Sizes table_sizes(const config::TableSizes& tables) {
   // Each service and each use of a backend can have a key in the index.
   const std::uint32_t keys = tables.services + tables.backends;

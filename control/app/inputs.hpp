@@ -26,6 +26,8 @@ struct Facts {
 [[nodiscard]] std::uint64_t mac_word(const net::MacAddress& mac);
 [[nodiscard]] net::MacAddress mac_of(std::uint64_t word);
 [[nodiscard]] dataplane::ServiceKey key_of(const config::Service& service);
+dataplane::FlowTimeouts to_core(const config::Timeouts& timeouts);
+
 [[nodiscard]] core::Sizes table_sizes(const config::TableSizes& tables);
 
 }  // namespace astil::app

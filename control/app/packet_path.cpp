@@ -35,8 +35,10 @@ void PacketPath::count_flows() {
 }
 
 Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<dataplane::InterfaceState>& interfaces,
-                                                             const std::vector<balance::ServiceInput>& services) {
+                                                             const std::vector<balance::ServiceInput>& services,
+                                                             const dataplane::FlowTimeouts& timeouts) {
   balance::Plan plan = planner_->plan(interfaces, services);
+  plan.state.timeouts = timeouts;
   auto published = publisher_->publish(plan.state);
   if (published.has_error()) return published.error();
   planner_->commit(plan);

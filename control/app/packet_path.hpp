@@ -24,7 +24,8 @@ class PacketPath {
 
   /// All or nothing. Services are then found by their place in `services`.
   Result<std::vector<balance::RingReport>> publish(const std::vector<dataplane::InterfaceState>& interfaces,
-                                                   const std::vector<balance::ServiceInput>& services);
+                                                   const std::vector<balance::ServiceInput>& services,
+                                                   const dataplane::FlowTimeouts& timeouts);
 
   /// The sizes in force, as they were asked for.
   [[nodiscard]] const core::Sizes& sizes() const { return options_.sizes; }

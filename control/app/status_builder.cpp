@@ -194,7 +194,7 @@ void StatusBuilder::add_service(std::size_t index) {
   api::ServiceView view{.name = wanted.name,
                         .address = wanted.host,
                         .port = static_cast<std::uint16_t>(wanted.port),
-                        .protocol = "tcp",
+                        .protocol = wanted.protocol == config::Protocol::udp ? "udp" : "tcp",
                         .forwarding = text_of(wanted.forwarding),
                         .scheduler = wanted.scheduler == config::Scheduler::maglev ? "maglev" : "round-robin",
                         .ring_slots = static_cast<std::uint32_t>(published.ring.size()),

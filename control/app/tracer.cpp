@@ -13,7 +13,7 @@ using core::FlowState;
 
 const char* name_of(FlowState state) {
   constexpr std::array<const char*, core::kFlowStates> kNames{"free",        "claimed", "half-open", "answered",
-                                                              "established", "closing", "closed",    "?"};
+                                                              "established", "closing", "closed",    "udp-stream"};
   return kNames[static_cast<std::size_t>(state) & 7U];
 }
 
@@ -35,6 +35,11 @@ std::string endpoint(core::Be32 address, core::Be16 port) {
   return text_of(address) + ":" + std::to_string(host(port));
 }
 
+const char* kind_of(const core::Packet& packet) {
+  if (packet.protocol == core::kProtocolUdp) return "";
+  return (packet.tcp_flags & core::kTcpSyn) != 0 ? ", a SYN" : ", in mid-connection";
+}
+
 /// Writes down what the packet path says of itself.
 class Storyteller {
  public:
@@ -46,9 +51,9 @@ class Storyteller {
 
   void saw_packet(const core::Packet& packet) {
     tell("parse",
-         "IPv4 TCP from " + endpoint(packet.source, packet.source_port) + " to " +
-             endpoint(packet.destination, packet.destination_port) +
-             ((packet.tcp_flags & core::kTcpSyn) != 0 ? ", a SYN" : ", in mid-connection"),
+         std::string("IPv4 ") + (packet.protocol == core::kProtocolUdp ? "UDP" : "TCP") + " from " +
+             endpoint(packet.source, packet.source_port) + " to " +
+             endpoint(packet.destination, packet.destination_port) + kind_of(packet),
          {{"length", std::to_string(packet.length)}});
   }
 
@@ -131,28 +136,37 @@ class Storyteller {
   std::string host_;
 };
 
-/// A TCP segment without payload, as it would come in.
-std::vector<std::byte> make_segment(const api::TraceQuery& query, std::uint64_t mac, std::uint8_t flags) {
-  struct ASTIL_WIRE Segment {
+/// A segment or datagram without payload, as it would come in. `flags`: of TCP.
+std::vector<std::byte> make_packet(const api::TraceQuery& query, std::uint64_t mac, std::uint8_t flags) {
+  struct ASTIL_WIRE Headers {
     core::EthernetHeader ethernet;
     core::Ipv4Header ip;
-    core::TcpHeader tcp;
+    union {
+      core::TcpHeader tcp;
+      core::UdpHeader udp;
+    };
   };
-  Segment segment{};
-  std::memcpy(&segment.ethernet.destination, &mac, 6);
-  segment.ethernet.type = core::kEtherTypeIpv4;
-  segment.ip.version_length = 0x45;
-  segment.ip.total_length = core::be16(sizeof(core::Ipv4Header) + sizeof(core::TcpHeader));
-  segment.ip.time_to_live = 64;
-  segment.ip.protocol = core::kProtocolTcp;
-  segment.ip.source = to_core(query.from.address).words[0];
-  segment.ip.destination = to_core(query.to.address).words[0];
-  segment.tcp.source = core::be16(query.from.port);
-  segment.tcp.destination = core::be16(query.to.port);
-  segment.tcp.offset = 0x50;
-  segment.tcp.flags = flags;
-  std::vector<std::byte> bytes(sizeof(segment));
-  std::memcpy(bytes.data(), &segment, sizeof(segment));
+  Headers headers{};
+  const bool udp = query.protocol == "udp";
+  const std::size_t transport = udp ? sizeof(core::UdpHeader) : sizeof(core::TcpHeader);
+  std::memcpy(&headers.ethernet.destination, &mac, 6);
+  headers.ethernet.type = core::kEtherTypeIpv4;
+  headers.ip.version_length = 0x45;
+  headers.ip.total_length = core::be16(static_cast<std::uint16_t>(sizeof(core::Ipv4Header) + transport));
+  headers.ip.time_to_live = 64;
+  headers.ip.protocol = udp ? core::kProtocolUdp : core::kProtocolTcp;
+  headers.ip.source = to_core(query.from.address).words[0];
+  headers.ip.destination = to_core(query.to.address).words[0];
+  const core::Ports ports{core::be16(query.from.port), core::be16(query.to.port)};
+  std::memcpy(&headers.tcp, &ports, sizeof(ports));
+  if (udp) {
+    headers.udp.length = core::be16(sizeof(core::UdpHeader));
+  } else {
+    headers.tcp.offset = 0x50;
+    headers.tcp.flags = flags;
+  }
+  std::vector<std::byte> bytes(sizeof(headers.ethernet) + sizeof(headers.ip) + transport);
+  std::memcpy(bytes.data(), &headers, bytes.size());
   return bytes;
 }
 
@@ -195,9 +209,6 @@ void conclude(api::TraceView& view, const core::Verdict& verdict, const native::
 
 Result<api::TraceView> trace(const dataplane::Tables& tables, const TraceEntry& entry, const api::TraceQuery& query,
                              const Names& names) {
-  if (query.protocol != "tcp") {
-    return Error{"protocol " + query.protocol + " can not be traced", "this version forwards TCP: use --protocol tcp"};
-  }
   if (!query.from.address.is_v4() || !query.to.address.is_v4()) {
     return Error{"IPv6 can not be traced", "this version forwards IPv4: give IPv4 addresses"};
   }
@@ -208,7 +219,7 @@ Result<api::TraceView> trace(const dataplane::Tables& tables, const TraceEntry& 
     return core::NextHop{.status = core::NextHop::Status::found};
   };
   const auto run = [&](std::uint8_t flags, api::TraceView& view) {
-    native::Frame frame(make_segment(query, entry.ingress_mac, flags));
+    native::Frame frame(make_packet(query, entry.ingress_mac, flags));
     native::NativeEngine<native::Access::read_only, Storyteller> engine(tables, frame, around, view, names, tables,
                                                                         entry.tick);
     conclude(view, core::run(engine), frame, entry, names);

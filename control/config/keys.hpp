@@ -135,7 +135,7 @@ void describe(V& v, TableSizes& tables) {
 
 template <class V>
 void describe(V& v, Timeouts& timeouts) {
-  constexpr Duration kTimeout{16s, 8176s};
+  constexpr Duration kTimeout{1s, 8160s};
   v.optional("half_open", timeouts.half_open, kTimeout,
              "After a SYN that nothing followed, and of UDP after a datagram that stayed alone.");
   v.optional("established", timeouts.established, kTimeout, "An open connection without traffic.");
@@ -155,10 +155,11 @@ void describe(V& v, Model& model) {
     dataplane.optional("engine", model.engine, kEngines, "The engine: xdp runs in the interface's driver.");
     dataplane.section("tables", "Sizes of the packet path's tables. A change keeps the flows.",
                       [&](V& tables) { describe(tables, model.tables); });
-    dataplane.section("timeouts",
-                      "How long a flow is remembered without a packet. Flows age in steps of 16 s, to which times are "
-                      "rounded up.",
-                      [&](V& timeouts) { describe(timeouts, model.timeouts); });
+    dataplane.section(
+        "timeouts",
+        "How long a flow is remembered without a packet, at least: flows age in steps of 16 s, and it may be two "
+        "of them more.",
+        [&](V& timeouts) { describe(timeouts, model.timeouts); });
   });
   v.section("addresses", "Who puts the service addresses on this host.", [&](V& addresses) {
     addresses.optional(

@@ -94,21 +94,22 @@ struct Duration {
 /// `a`, `a or b`, `a, b or c`
 [[nodiscard]] std::string listed(const std::vector<std::string>& words);
 
-/// One word of a few. A word whose `value` is none is the field's, but this version does not support it yet.
+/// One word of a few.
 template <class E, std::size_t N>
 struct Choice {
   struct Word {
     std::string_view word;
-    std::optional<E> value;
+    E value;
   };
   std::string_view noun;  ///< what is chosen: "protocol"
   std::array<Word, N> words;
 
   [[nodiscard]] Result<E> read(const Scalar& scalar) const {
     const auto chosen = std::find_if(words.begin(), words.end(), [&](const Word& w) { return w.word == scalar.text; });
-    if (chosen == words.end()) return Error{{}, did_you_mean(scalar.text, supported())};
-    if (chosen->value) return *chosen->value;
-    return Error{std::string(noun) + ' ' + std::string(chosen->word) + " is not supported by this version", {}};
+    if (chosen != words.end()) return chosen->value;
+    std::vector<std::string_view> known;
+    for (const Word& w : words) known.push_back(w.word);
+    return Error{{}, did_you_mean(scalar.text, known)};
   }
   [[nodiscard]] std::string show(const E& value) const {
     const auto at = std::find_if(words.begin(), words.end(), [&](const Word& w) { return w.value == value; });
@@ -116,16 +117,9 @@ struct Choice {
   }
   [[nodiscard]] Shape shape() const {
     Shape shape;
-    for (const std::string_view word : supported()) shape.choices.emplace_back(word);
+    for (const Word& w : words) shape.choices.emplace_back(w.word);
     shape.words = listed(shape.choices);
     return shape;
-  }
-  [[nodiscard]] std::vector<std::string_view> supported() const {
-    std::vector<std::string_view> out;
-    for (const Word& w : words) {
-      if (w.value) out.push_back(w.word);
-    }
-    return out;
   }
 };
 

@@ -91,13 +91,13 @@ struct TableSizes {
   auto operator<=>(const TableSizes&) const = default;
 };
 
-/// How long a flow is remembered without a packet. Flows age in steps of 16 s, so times are rounded up to those.
+/// How long a flow is remembered without a packet, at least; see dataplane::FlowTimeouts.
 struct Timeouts {
-  Milliseconds half_open{64'000};
+  Milliseconds half_open{60'000};
   Milliseconds established{7'200'000};
-  Milliseconds closing{128'000};
-  Milliseconds closed{16'000};
-  Milliseconds udp{304'000};
+  Milliseconds closing{120'000};
+  Milliseconds closed{10'000};
+  Milliseconds udp{300'000};
   bool operator==(const Timeouts&) const = default;
 };
 

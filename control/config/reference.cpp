@@ -53,7 +53,7 @@ of your copy of `config/astil.schema.json`:
 - The timeout of a probe is not longer than the interval.
 - Services, backends and rings fit in the tables under `dataplane.tables`.
 - The endpoint of the metrics is not a service's.
-- This version forwards TCP over IPv4.
+- This version forwards TCP and UDP over IPv4.
 )";
 
 std::string heading(const std::string& path) { return path.empty() ? "\n## Top level\n" : "\n## `" + path + "`\n"; }

@@ -47,7 +47,7 @@ TEST_F(CensusCase, counts_flows_by_backend_and_state) {
 TEST_F(CensusCase, forgets_what_has_expired) {
   world_.publish({Service(kVip, 80).direct().backend("10.0.0.1")});
   world_.send(from_client(1, kSyn));
-  world_.let_pass(3);
+  world_.let_pass(4);
   world_.send(from_client(2, kSyn));
   world_.let_pass(1);
   EXPECT_EQ(take_census(world_.tables(), 0).expired, 1U);

@@ -2,6 +2,7 @@
 
 from cases import (  # noqa: F401
     connections,
+    udp,
     packets,
     tracing,
     failure,

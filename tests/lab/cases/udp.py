@@ -26,7 +26,8 @@ def _start(lab, forwarding):
 
 
 def _queries(run, forwarding):
-    """Queries reach all backends and each is answered; a datagram of 1,200 bytes comes whole."""
+    """Queries reach all backends, the one that `astil trace` tells, and each is answered; a datagram of 1,200 bytes comes
+    whole."""
     with run.lab() as lab:
         _start(lab, forwarding)
         answers = ask(lab.net.client, ADDRESSES[forwarding], times=_QUERIES)
@@ -34,6 +35,10 @@ def _queries(run, forwarding):
         run.figure(queries=_QUERIES, answers=len(answers), counts=counts)
         run.expect(len(answers) == _QUERIES, f"{_QUERIES - len(answers)} queries had no answer")
         run.expect(all(counts.values()), f"a backend was never asked: {counts}")
+        for port in range(6000, 6010):
+            told = lab.balancer.trace(f"10.1.0.10:{port}", f"{ADDRESSES[forwarding]}:{PORT}", protocol="udp")["backend"]
+            answer = "".join(ask(lab.net.client, ADDRESSES[forwarding], source=f"10.1.0.10#{port}"))
+            run.expect(answer == told, f"port {port} went to {answer}, not to {told}")
         large = ask(lab.net.client, ADDRESSES[forwarding], name="large.lab.test")
         run.expect(len("".join(large)) >= 1200, f"a large answer did not come whole: {large}")
 

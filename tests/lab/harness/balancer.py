@@ -87,8 +87,8 @@ class Balancer:
     def apply(self, config):
         return self.query("apply", str(self.write(config)))
 
-    def trace(self, source, target):
-        return self.query("trace", "--from", source, "--to", target)
+    def trace(self, source, target, protocol="tcp"):
+        return self.query("trace", "--from", source, "--to", target, "--protocol", protocol)
 
     def backends(self, service):
         """The service's backends by name, as the status shows them."""

@@ -19,6 +19,7 @@ server:
   xfrdfile: ""
   zonelistfile: "{directory}/zone.list"
   server-count: 1
+  ipv4-edns-size: 4096
   database: ""
 remote-control:
   control-enable: no
