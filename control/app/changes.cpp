@@ -46,6 +46,8 @@ void compare_services(const Service& from, const Service& to, std::vector<std::s
   if (from.host != to.host || from.port != to.port) {
     changes.push_back(where + "moved from " + endpoint(from.host, from.port) + " to " + endpoint(to.host, to.port));
   }
+  if (from.protocol != to.protocol)
+    changes.push_back(where + "protocol changed to " + (to.protocol == config::Protocol::udp ? "udp" : "tcp"));
   if (from.forwarding != to.forwarding) changes.push_back(where + "forwarding changed");
   if (from.scheduler != to.scheduler) changes.push_back(where + "scheduler changed");
   if (from.health != to.health) changes.push_back(where + "health check changed");

@@ -92,6 +92,8 @@ Result<void> Daemon::open_packet_path() {
     served.insert(from_core(service.key.address));
   if (auto inherited = addresses_->inherit(served); inherited.has_error()) return inherited.error();
   const xdp::Origin& origin = path_->origin();
+  adopted_ = origin.kind != xdp::Origin::Kind::fresh;
+  started_with_.insert(model_.interfaces.begin(), model_.interfaces.end());
   if (origin.kind == xdp::Origin::Kind::fresh) log::info("packet path made", {{"instance", model_.instance}});
   if (origin.kind == xdp::Origin::Kind::adopted)
     log::info("running packet path adopted", {{"instance", model_.instance}});
@@ -110,11 +112,13 @@ Result<void> Daemon::open_packet_path() {
   return {};
 }
 
+/// An interface that has gone since the start is a problem in the status, and no reason to refuse another change.
 Result<void> Daemon::check_interfaces(const config::Model& model) const {
   std::vector<std::string> names = model.interfaces;
   if (model.address_interface) names.push_back(*model.address_interface);
   for (const std::string& name : names) {
     const auto link = network_->link(name);
+    if (!link && started_with_.contains(name)) continue;
     if (!link) return Error{"interface " + name + " does not exist", "'ip link' lists those that do"};
     if (!link->mac) {
       return Error{"interface " + name + " has no Ethernet address", "name an Ethernet interface"};
@@ -404,7 +408,9 @@ Daemon::Applied Daemon::apply(const std::string& yaml, const std::string& file_n
   if (Error no = refuse_change(*loaded); !no.what.empty()) return refuse({.error = no, .diagnostics = {}});
   if (auto checked = check_interfaces(*loaded); checked.has_error())
     return refuse({.error = checked.error(), .diagnostics = {}});
-  return change_to(std::move(*loaded));
+  auto changed = change_to(std::move(*loaded));
+  if (changed.has_value()) config_view_.file = file_name;
+  return changed;
 }
 
 Daemon::Applied Daemon::change_to(config::Model wanted) {

@@ -104,6 +104,8 @@ class Daemon final : public api::Daemon {
   std::function<void()> on_ready_;
   api::TimePoint started_at_;
   api::ConfigView config_view_;
+  bool adopted_ = false;                ///< a running packet path was taken over at the start
+  std::set<std::string> started_with_;  ///< interfaces that were there then
 
   std::unique_ptr<net::Network> network_;
   health::AsioProber prober_;

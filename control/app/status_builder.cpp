@@ -48,7 +48,7 @@ api::StatusView StatusBuilder::build() {
   view_.started_at = daemon_.started_at_;
   view_.engine = "xdp";
   view_.layout_version = tables_.settings().header.layout_version;
-  view_.adopted = daemon_.path_->origin().kind != xdp::Origin::Kind::fresh;
+  view_.adopted = daemon_.adopted_;
   view_.config = daemon_.config_view_;
   add_interfaces();
   add_tables();

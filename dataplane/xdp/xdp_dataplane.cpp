@@ -72,7 +72,8 @@ Error attach_error(std::uint32_t ifindex, int errno_value) {
     ::bpf_xdp_query_id(static_cast<int>(ifindex), 0, &other);
     return {
         action + ": it has another XDP program" + (other != 0 ? " (id " + std::to_string(other) + ")" : std::string()),
-        "remove that one first: 'ip link set dev NAME xdp off', or the program that put it there"};
+        "remove that one first: 'ip link set dev NAME xdp off'; where a BPF link holds it ('bpftool net', 'bpftool "
+        "link'), end what made the link; another instance of Astil lets go with 'astil --instance NAME detach'"};
   }
   if (errno_value == EPERM)
     return {action + ": Operation not permitted", "run as root, or with CAP_BPF and CAP_NET_ADMIN"};
@@ -269,7 +270,7 @@ Result<void> XdpDataplane::take_over_links(MovedLinks& moved) const {
 void XdpDataplane::hold(PinnedLink link) {
   links_[link.ifindex] = {.descriptor = std::move(link.descriptor),
                           .hook = hook_of(link.ifindex),
-                          .why = "attached by an earlier run of the daemon"};
+                          .why = "taken over from the packet path that ran before"};
 }
 
 Result<void> XdpDataplane::listen() {

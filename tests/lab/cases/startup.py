@@ -203,3 +203,19 @@ def agent_takes_over_from_a_killed_one(run):
         run.expect(server.holds(TUNNEL), "the address went with the killed agent: nothing is left to take over")
         process.end(server.start_agent(TUNNEL), 15)
         run.expect(not server.holds(TUNNEL), "the address is still there")
+
+
+@case("interface_lost_blocks_no_change")
+def interface_lost_blocks_no_change(run):
+    """An interface that vanished is a problem in the status, and no reason to refuse another change."""
+    with run.lab() as lab:
+        lab.net.balancer.ip("link add spare0 type veth peer name spare1", "link set spare0 up")
+        configuration = lab.configuration(forwardings=["direct"])
+        configuration["interfaces"].append("spare0")
+        lab.balancer.start(configuration)
+        lab.net.balancer.ip("link del spare0")
+        configuration["services"]["direct"]["backends"]["b1"]["weight"] = 0
+        lab.balancer.apply(configuration)
+        lab.balancer.wait_until_out_of_rotation("b1")
+        problems = str(lab.balancer.status()["problems"])
+        run.expect("spare0" in problems, f"nothing is said of it: {problems}")

@@ -1,0 +1,65 @@
+// What `astil apply` says of a change: no change is silent.
+#include "control/app/changes.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace astil::app {
+namespace {
+
+using testing::ElementsAre;
+using testing::SizeIs;
+
+config::Model model() {
+  config::Model made;
+  made.interfaces = {"eth0"};
+  config::Service web;
+  web.name = "web";
+  web.host = boost::asio::ip::make_address("192.0.2.10");
+  web.port = config::Port{80};
+  config::Backend b1;
+  b1.name = "b1";
+  b1.host = boost::asio::ip::make_address("10.0.0.1");
+  b1.port = config::Port{80};
+  web.backends = {b1};
+  made.services = {web};
+  return made;
+}
+
+TEST(Changes, of_nothing_are_none) { EXPECT_THAT(describe_changes(model(), model()), ElementsAre()); }
+
+TEST(Changes, of_a_protocol_are_told) {
+  config::Model to = model();
+  to.services[0].protocol = config::Protocol::udp;
+  EXPECT_THAT(describe_changes(model(), to), ElementsAre("service web: protocol changed to udp"));
+}
+
+TEST(Changes, of_any_setting_are_told_once) {
+  const std::vector<std::function<void(config::Model&)>> changes{
+      [](config::Model& m) { m.interfaces = {"eth1"}; },
+      [](config::Model& m) { m.addresses = config::AddressOwner::none; },
+      [](config::Model& m) { m.address_interface = "eth9"; },
+      [](config::Model& m) { m.tables.flow_slots *= 2; },
+      [](config::Model& m) { m.timeouts.udp *= 2; },
+      [](config::Model& m) { m.services.clear(); },
+      [](config::Model& m) { m.services[0].port = config::Port{81}; },
+      [](config::Model& m) { m.services[0].forwarding = config::Forwarding::direct; },
+      [](config::Model& m) { m.services[0].scheduler = config::Scheduler::round_robin; },
+      [](config::Model& m) { m.services[0].health.emplace(); },
+      [](config::Model& m) { m.services[0].ring_slots_per_weight *= 2; },
+      [](config::Model& m) { m.services[0].backends[0].weight = config::Weight{7}; },
+      [](config::Model& m) { m.services[0].backends[0].port = config::Port{81}; },
+      [](config::Model& m) { m.services[0].backends[0].name = "b2"; },
+  };
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    config::Model to = model();
+    changes[i](to);
+    // A backend under another name is one that went and one that came.
+    EXPECT_THAT(describe_changes(model(), to), SizeIs(i + 1 == changes.size() ? 2 : 1)) << i;
+  }
+}
+
+}  // namespace
+}  // namespace astil::app
