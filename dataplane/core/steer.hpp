@@ -51,14 +51,21 @@ ASTIL_INLINE Sign sign_of(const Packet& packet, Direction direction) {
           .direction = direction};
 }
 
-/// A packet of a known flow: its age, stored only when it changed so that a busy flow leaves its line clean, and its
-/// state.
+/// Does a packet of a known flow leave its entry as it is? Most do: an entry changes only with its state, and with the
+/// tick, so that a busy flow leaves its line clean.
+template <class Engine>
+ASTIL_INLINE bool is_quiet(Engine& engine, const FlowPlace& place, u8 tcp_flags, Direction direction) {
+  const bool plain = (tcp_flags & (kTcpFin | kTcpSyn | kTcpRst)) == 0;
+  const FlowState state = state_of(place.value);
+  const bool stays = is_settled(state) || (state == FlowState::half_open && direction == Direction::from_client);
+  return plain && stays && (engine.tick() & kAgeMask) == age_of(place.value);
+}
+
+/// A packet of a known flow: its age and its state.
 template <class Engine>
 ASTIL_INLINE void touch(Engine& engine, const FlowPlace& place, const Sign& sign) {
   const u32 tick = engine.tick() & kAgeMask;
   FlowEntry entry = unpack(place.value);
-  const bool plain = (sign.tcp_flags & (kTcpFin | kTcpSyn | kTcpRst)) == 0;
-  if (plain && tick == entry.age && is_settled(entry.state)) return;
   if (entry.state == FlowState::claimed) return;  // its claimer's alone
   const FlowState state = next_state(entry.state, sign, tick != entry.age);
   if (tick == entry.age && state == entry.state) return;
@@ -195,7 +202,8 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet) {
       const Backend* backend = engine.backend(number);
       if (backend != nullptr && serves(*backend, flow) && !(udp && backend->rotation == Rotation::down)) {
         engine.saw_known_flow(place, *backend);
-        detail::touch(engine, place, detail::sign_of(packet, Direction::from_client));
+        if (!detail::is_quiet(engine, place, packet.tcp_flags, Direction::from_client))
+          detail::touch(engine, place, detail::sign_of(packet, Direction::from_client));
         return {.backend = backend, .number = number};
       }
     }
@@ -222,7 +230,8 @@ ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet& packet, const Replie
   if (place.line != nullptr) {
     if (backend_of(place.value) != replier.number) return ReplyOf::nobody;
     engine.saw_known_flow(place, *replier.backend);
-    detail::touch(engine, place, detail::sign_of(packet, Direction::from_backend));
+    if (!detail::is_quiet(engine, place, packet.tcp_flags, Direction::from_backend))
+      detail::touch(engine, place, detail::sign_of(packet, Direction::from_backend));
     return ReplyOf::known_flow;
   }
   if (settings->header.ring_only == 0 && has_room(lines)) return ReplyOf::nobody;
