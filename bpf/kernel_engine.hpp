@@ -10,11 +10,27 @@ namespace astil::bpf {
 
 using namespace astil::core;
 
-inline constexpr unsigned char kAddressFamilyInet = 2;  // AF_INET, whose header the BPF target can not include
+// AF_INET and AF_INET6, whose header the BPF target can not include.
+inline constexpr unsigned char kAddressFamilyInet = 2;
+inline constexpr unsigned char kAddressFamilyInet6 = 10;
 
 /// Placing a new flow is a function of its own: the path of a known flow has the registers for itself, and the verifier
 /// looks at each once.
 ASTIL_SUBPROGRAM u32 astil_place_flow(xdp_md* context, const astil::core::Opening* opening);
+
+/// The path of each version of IP. They give a verdict as one number: see `as_number`.
+ASTIL_SUBPROGRAM u64 astil_ipv4(xdp_md* context);
+ASTIL_SUBPROGRAM u64 astil_ipv6(xdp_md* context);
+
+/// Of IPv6, from an offset on and a protocol number: see `walk_extensions`.
+ASTIL_SUBPROGRAM u64 astil_skip_extensions(xdp_md* context, u32 offset, u32 protocol);
+
+ASTIL_INLINE u64 as_number(const Verdict& verdict) {
+  return (u64{verdict.interface} << 32U) | static_cast<u32>(verdict.reason);
+}
+ASTIL_INLINE Verdict as_verdict(u64 number) {
+  return {.reason = static_cast<Reason>(number & (kMaxReasons - 1)), .interface = static_cast<u32>(number >> 32U)};
+}
 
 class KernelEngine : public Silent {
  public:
@@ -23,7 +39,7 @@ class KernelEngine : public Silent {
   ASTIL_INLINE u8* begin() { return reinterpret_cast<u8*>(static_cast<u64>(context_->data)); }
   ASTIL_INLINE u8* end() { return reinterpret_cast<u8*>(static_cast<u64>(context_->data_end)); }
   ASTIL_INLINE u32 ingress() { return context_->ingress_ifindex; }
-  ASTIL_INLINE bool open_gap(u32 bytes) { return adjust_head(context_, -static_cast<int>(bytes)) == 0; }
+  ASTIL_INLINE bool open_gap(i32 bytes) { return adjust_head(context_, -bytes) == 0; }
   ASTIL_INLINE u32 tick() { return static_cast<u32>((jiffies() * ::settings.tick_multiplier) >> 32U); }
 
   ASTIL_INLINE const Settings* settings() { return &::settings; }
@@ -33,6 +49,7 @@ class KernelEngine : public Silent {
   ASTIL_INLINE const RingLine* ring_line(u32 i) { return at<const RingLine>(&::rings, i); }
   ASTIL_INLINE const MemberLine* member_line(u32 i) { return at<const MemberLine>(&::members, i); }
   ASTIL_INLINE FlowLine* flow_line(u32 i) { return at<FlowLine>(&::flows, i); }
+  ASTIL_INLINE ClientLine* client_line(u32 i) { return at<ClientLine>(&::clients, i); }
   ASTIL_INLINE CpuRow* cpu_row() { return at<CpuRow>(&::cpu_rows, cpu_); }
   ASTIL_INLINE Counter* counter(u32 slot) {
     return at<Counter>(&::counters,
@@ -44,41 +61,67 @@ class KernelEngine : public Silent {
     return cursor == nullptr ? 0 : __sync_fetch_and_add(&cursor->turn, 1);
   }
   ASTIL_INLINE Placement place(const Opening& opening) { return astil_place_flow(context_, &opening); }
+  ASTIL_INLINE Extensions skip_extensions(u32 offset, u8 protocol) {
+    return {astil_skip_extensions(context_, offset, protocol)};
+  }
+  template <Part kPart>
+  ASTIL_INLINE Verdict part() {
+    return as_verdict(kPart == Part::ipv6 ? astil_ipv6(context_) : astil_ipv4(context_));
+  }
   ASTIL_INLINE bool swap(u64* place, u64 before, u64 after) {
     return __sync_val_compare_and_swap(place, before, after) == before;
   }
   /// BPF has no prefetch. A load whose value nobody waits for does the same on a processor that works out of order.
   ASTIL_INLINE void prefetch(const auto& record) { (void)shared_load(record); }
   ASTIL_INLINE void store_key(FlowKey& place, const FlowKey& key) { place = key; }
+  ASTIL_INLINE void store_client(Address& place, const Address& client) { place = client; }
   ASTIL_INLINE void publish(u64* place, u64 value) { shared_store(*place, value); }
   ASTIL_INLINE void add(u64* counter, u64 amount) { *counter += amount; }
 
-  ASTIL_INLINE NextHop route(Be32 to, Be32 from, u32 length) {
-    ::bpf_fib_lookup query{};
-    query.family = kAddressFamilyInet;
+  ASTIL_INLINE NextHop route(const Address& to, const Address& from, u32 length) {
+    CpuRow* row = cpu_row();
+    if (row == nullptr) return {};
+    static_assert(sizeof(::bpf_fib_lookup) <= sizeof(row->scratch));
+    auto& query = reinterpret_cast<::bpf_fib_lookup&>(row->scratch);
+    query = {};
     query.tot_len = static_cast<u16>(length);
-    query.ipv4_src = raw(from);
-    query.ipv4_dst = raw(to);
     query.ifindex = context_->ingress_ifindex;
+    if (is_ipv4(to)) {
+      query.family = kAddressFamilyInet;
+      query.ipv4_src = raw(ipv4_of(from));
+      query.ipv4_dst = raw(ipv4_of(to));
+    } else {
+      query.family = kAddressFamilyInet6;
+      copy_words(query.ipv6_src, from.words);
+      copy_words(query.ipv6_dst, to.words);
+    }
     const long answer = fib_lookup(context_, &query, sizeof(query), 0);
     // The kernel has put the gateway and the outgoing interface into the query.
-    if (answer == BPF_FIB_LKUP_RET_NO_NEIGH) {
-      return {.status = NextHop::Status::no_neighbour, .neighbour = Be32{query.ipv4_dst}, .interface = query.ifindex};
-    }
+    if (answer == BPF_FIB_LKUP_RET_NO_NEIGH)
+      return {.status = NextHop::Status::no_neighbour, .neighbour = neighbour_of(query), .interface = query.ifindex};
     if (answer != BPF_FIB_LKUP_RET_SUCCESS) return {.status = NextHop::Status::no_route};
     return {.status = NextHop::Status::found,
-            .neighbour = Be32{query.ipv4_dst},
+            .neighbour = {},
             .interface = query.ifindex,
             .destination_mac = mac_of(query.dmac),
             .source_mac = mac_of(query.smac)};
   }
 
-  ASTIL_INLINE void want_neighbour(Be32 address, u32 interface) {
+  ASTIL_INLINE void want_neighbour(const Address& address, u32 interface) {
     NeighbourWanted wanted{.address = address, .interface = interface};
     ringbuf_output(&::events, &wanted, sizeof(wanted), 0);
   }
 
  private:
+  ASTIL_INLINE static void copy_words(u32 (&to)[4], const Be32 (&from)[4]) {
+    for (u32 i = 0; i < 4; ++i) to[i] = raw(from[i]);
+  }
+  /// A gateway of IPv4 may be of IPv6 (RFC 8950): the kernel has changed the family then.
+  ASTIL_INLINE static Address neighbour_of(const ::bpf_fib_lookup& query) {
+    if (query.family == kAddressFamilyInet) return mapped(Be32{query.ipv4_dst});
+    return {{Be32{query.ipv6_dst[0]}, Be32{query.ipv6_dst[1]}, Be32{query.ipv6_dst[2]}, Be32{query.ipv6_dst[3]}}};
+  }
+
   template <class Record>
   ASTIL_INLINE static Record* at(void* map, u32 index) {
     return static_cast<Record*>(map_lookup(map, &index));
@@ -98,6 +141,23 @@ ASTIL_SUBPROGRAM u32 astil_place_flow(xdp_md* context, const Opening* opening) {
   if (opening == nullptr) return refused(Reason::internal);
   KernelEngine engine(context);
   return place_flow(engine, *opening);
+}
+
+ASTIL_SUBPROGRAM u64 astil_skip_extensions(xdp_md* context, u32 offset, u32 protocol) {
+  constexpr u32 kMaxOffset = 255;
+  if (offset > kMaxOffset) return 0;
+  KernelEngine engine(context);
+  return walk_extensions(engine, offset, static_cast<u8>(protocol)).number;
+}
+
+ASTIL_SUBPROGRAM u64 astil_ipv6(xdp_md* context) {
+  KernelEngine engine(context);
+  return as_number(run_part<Part::ipv6>(engine));
+}
+
+ASTIL_SUBPROGRAM u64 astil_ipv4(xdp_md* context) {
+  KernelEngine engine(context);
+  return as_number(run_part<Part::ipv4>(engine));
 }
 
 /// Takes the packet through the path; the verdict in XDP's terms.

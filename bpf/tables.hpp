@@ -24,6 +24,7 @@ ASTIL_ARRAY(backends, astil::core::Backend);
 ASTIL_ARRAY(rings, astil::core::RingLine);
 ASTIL_ARRAY(members, astil::core::MemberLine);
 ASTIL_ARRAY(flows, astil::core::FlowLine);
+ASTIL_ARRAY(clients, astil::core::ClientLine);
 ASTIL_ARRAY(counters, astil::core::Counter);
 ASTIL_ARRAY(cpu_rows, astil::core::CpuRow);
 ASTIL_ARRAY(cursors, astil::core::Cursor);

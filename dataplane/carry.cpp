@@ -1,5 +1,6 @@
 #include "dataplane/carry.hpp"
 
+#include <array>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -11,7 +12,10 @@
 namespace astil::dataplane {
 namespace {
 
-using UseName = std::tuple<core::Be32, core::Be16, std::uint8_t, core::Be32, core::Be16>;
+using Words = std::array<core::Be32, 4>;
+using UseName = std::tuple<Words, core::Be16, std::uint8_t, Words, core::Be16>;
+
+Words words_of(const core::Address& address) { return std::to_array(address.words); }
 
 /// A use of a backend by what it is called everywhere: the service's and the backend's ends.
 std::optional<UseName> name_of(const Tables& tables, std::uint32_t number) {
@@ -20,7 +24,7 @@ std::optional<UseName> name_of(const Tables& tables, std::uint32_t number) {
   if (id >= tables.sizes.services || tables.active() == core::kNoGeneration) return std::nullopt;
   const core::Service& service = tables.services_of(tables.active())[id];
   if (service.in_use == 0) return std::nullopt;
-  return UseName{service.address.words[0], service.port, service.protocol, backend.address.words[0], backend.port};
+  return UseName{words_of(service.address), service.port, service.protocol, words_of(backend.address), backend.port};
 }
 
 /// Numbers in `from` to numbers in `to`; core::kNoService: none.
@@ -75,15 +79,14 @@ void FlowCarrier::carry(std::uint32_t tick) {
 
 void FlowCarrier::carry(native::NativeEngine<>& engine, const FlowRecord& record) {
   const std::uint32_t number = numbers_[record.entry.backend];
-  const auto flow = number == core::kNoService ? std::nullopt : tuple_of(to_, number, record.key);
-  if (!flow) {
+  if (number == core::kNoService) {
     ++carried_.without;
     return;
   }
   core::FlowEntry entry = record.entry;
   entry.backend = number;
   const std::uint64_t value = core::pack(entry);
-  const core::FlowHash hash = core::flow_hash(*flow, to_.settings().hash_key, to_.sizes.flow_lines - 1);
+  const core::FlowHash hash = core::flow_hash(record.flow, to_.settings().hash_key, to_.sizes.flow_lines - 1);
   std::uint64_t& written = written_[record.slot];
   // A place that a packet takes at the same moment is looked for again.
   for (int tries = 0; tries < 8; ++tries) {
@@ -94,13 +97,13 @@ void FlowCarrier::carry(native::NativeEngine<>& engine, const FlowRecord& record
       return;
     }
     if (place.line == nullptr) {
-      place = core::choose_place(engine, lines, engine.tick());
+      place = core::choose_place(engine, lines, hash, engine.tick());
       if (worth(place.value, engine.tick()) > worth(value, engine.tick())) {
         ++carried_.crowded;
         return;
       }
     }
-    if (core::write_flow(engine, place, entry, record.key)) {
+    if (core::write_flow(engine, place, entry, record.flow)) {
       ++carried_.flows;
       written = value;
       return;

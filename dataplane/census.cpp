@@ -10,21 +10,26 @@ bool belongs_to(const Tables& tables, const core::FlowTuple& flow, std::uint32_t
   return core::flow_hash(flow, tables.settings().hash_key, 0).tag == tag;
 }
 
-}  // namespace
-
-std::optional<core::FlowTuple> tuple_of(const Tables& tables, std::uint32_t backend, const core::FlowKey& key) {
+/// The connection whose entry stands at a place; none: its service is no more.
+std::optional<core::FlowTuple> flow_at(const Tables& tables, std::size_t line, std::size_t position,
+                                       std::uint32_t backend) {
   const std::uint32_t active = tables.active();
   if (active == core::kNoGeneration || backend >= tables.sizes.backends) return std::nullopt;
   const std::uint32_t id = core::shared_load(tables.backends()[backend].service);
   if (id >= tables.sizes.services) return std::nullopt;
   const core::Service& service = tables.services_of(active)[id];
   if (service.in_use == 0) return std::nullopt;
-  return core::FlowTuple{.client = key.client,
-                         .address = service.address.words[0],
+  const core::FlowKey key = tables.flows()[line].keys[position];
+  const bool ipv4 = core::is_ipv4(service.address);
+  if (!ipv4 && line >= tables.clients().size()) return std::nullopt;
+  return core::FlowTuple{.client = ipv4 ? core::mapped(key.client) : tables.clients()[line].clients[position],
+                         .address = service.address,
                          .client_port = key.client_port,
-                         .port = service.port,
+                         .port = key.service_port,
                          .protocol = service.protocol};
 }
+
+}  // namespace
 
 Census take_census(const Tables& tables, std::uint32_t tick) {
   Census census;
@@ -55,12 +60,11 @@ void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<b
     for (std::size_t position = 0; position < core::kEntriesPerLine; ++position) {
       const std::uint64_t entry = core::shared_load(lines[line].entries[position]);
       if (entry == 0 || core::state_of(entry) == core::FlowState::claimed) continue;
-      const core::FlowKey key = lines[line].keys[position];
-      const auto flow = tuple_of(tables, core::backend_of(entry), key);
+      const auto flow = flow_at(tables, line, position, core::backend_of(entry));
       if (!flow || !belongs_to(tables, *flow, core::tag_of(entry))) continue;
       if (!take({.slot = line * core::kEntriesPerLine + position,
                  .entry = core::unpack(entry),
-                 .key = key,
+                 .flow = *flow,
                  .idle_seconds = core::idle_ticks(entry, tick) * core::kTickSeconds})) {
         return;
       }

@@ -26,12 +26,9 @@ Census take_census(const Tables& tables, std::uint32_t tick);
 struct FlowRecord {
   std::size_t slot = 0;  ///< of the table
   core::FlowEntry entry;
-  core::FlowKey key;
+  core::FlowTuple flow;
   std::uint32_t idle_seconds = 0;
 };
-
-/// The connection that an entry with this key stands for; none where the backend or its service is not in the tables.
-std::optional<core::FlowTuple> tuple_of(const Tables& tables, std::uint32_t backend, const core::FlowKey& key);
 
 /// Calls `take` for each flow whose key fits its entry, until it returns false.
 void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<bool(const FlowRecord&)>& take);

@@ -8,6 +8,7 @@
 
 #include "dataplane/core/flow_entry.hpp"
 #include "dataplane/core/hash.hpp"
+#include "dataplane/core/headers.hpp"
 #include "dataplane/core/layout.hpp"
 
 namespace astil::dataplane {
@@ -17,8 +18,11 @@ using core::Rotation;
 /// A service's use of a backend. MACs as core::Backend has them; destination_mac 0: not resolved.
 struct BackendUse {
   core::Address address{};
-  std::uint16_t port = 0;
-  core::Address source{};
+  std::uint16_t port = 0;                   ///< 0: as the client's packet has it
+  core::Address source{};                   ///< of the outer header of a tunnel
+  core::Be32 source_mask{};                 ///< as in core::Backend
+  core::Wrap wrap = core::Wrap::ipip4;      ///< likewise
+  std::uint16_t gue_port = core::kGuePort;  ///< likewise
   std::uint64_t destination_mac = 0;
   std::uint64_t source_mac = 0;
   std::uint32_t interface = 0;
@@ -27,7 +31,7 @@ struct BackendUse {
 
 struct ServiceKey {
   core::Address address{};
-  std::uint16_t port = 0;
+  std::uint16_t port = 0;  ///< 0: any that no other service has
   std::uint8_t protocol = 0;
 
   bool operator==(const ServiceKey&) const = default;
@@ -55,10 +59,11 @@ struct ServiceState {
   std::vector<std::uint16_t> wheel;  ///< likewise, the order of round-robin's turns
 };
 
-/// An interface that packets come in by.
+/// An interface that packets come in by, or a VLAN device on one.
 struct InterfaceState {
   std::uint32_t ifindex = 0;
-  std::uint64_t mac = 0;
+  std::uint64_t mac = 0;     ///< with the tag of a VLAN device above it: core::tagged
+  std::uint32_t parent = 0;  ///< of a VLAN device: the ifindex of what carries its frames
 
   bool operator==(const InterfaceState&) const = default;
 };

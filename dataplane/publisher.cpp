@@ -41,9 +41,9 @@ Service record_of(const ServiceState& state, std::uint32_t id) {
   return {.address = state.key.address,
           .port = be16(state.key.port),
           .protocol = state.key.protocol,
-          .family = core::Family::ipv4,
           .forwarding = state.forwarding,
           .scheduler = state.scheduler,
+          .padding = 0,
           .in_use = 1,
           .id = id,
           .first_member = 0,
@@ -58,7 +58,6 @@ Service removed(const Service& record) {
   left.address = record.address;
   left.port = record.port;
   left.protocol = record.protocol;
-  left.family = record.family;
   left.id = record.id;
   return left;
 }
@@ -100,9 +99,22 @@ Pools free_room(const Tables& tables) {
 }
 
 template <class Word>
-void store(Word& place, Word value) {
+void store(Word& place, const Word& value) {
   const std::atomic_ref<Word> shared(place);
   if (shared.load(std::memory_order_relaxed) != value) shared.store(value, std::memory_order_relaxed);
+}
+
+/// What a tunnel puts in front. Where the source changes, a packet may for a moment carry a mixture of the old and the
+/// new one; what the receivers look at is the destination.
+void write_outer(core::Backend& record, const BackendUse& use) {
+  for (std::size_t i = 0; i < std::size(record.source.words); ++i) store(record.source.words[i], use.source.words[i]);
+  store(record.source_mask, use.source_mask);
+  store(record.gue_port, be16(use.gue_port));
+  store(record.wrap, use.wrap);
+  const bool gue = use.wrap == core::Wrap::gue4;
+  const std::uint8_t inner = core::is_ipv4(record.service_address) ? core::kProtocolIpip : core::kProtocolIpv6;
+  store(record.outer_sum,
+        core::constant_outer_sum(use.source.words[3], record.address.words[3], gue ? core::kProtocolUdp : inner));
 }
 
 }  // namespace
@@ -271,12 +283,12 @@ Result<void> Publisher::build_index(const DesiredState& desired, Plan& plan) con
   std::vector<IndexKey> keys;
   for (std::size_t i = 0; i < desired.services.size(); ++i) {
     const ServiceKey& key = desired.services[i].key;
-    keys.push_back({key.address.words[0], be16(key.port), key.protocol, core::IndexKind::service, plan.placed[i].id});
+    keys.push_back({key.address, be16(key.port), key.protocol, core::IndexKind::service, plan.placed[i].id});
   }
   const auto add_reply = [&](const UseKey& use, std::uint32_t number) {
     const Service& service = plan.records[use.service];
     if (service.in_use == 0 || service.forwarding != core::Forwarding::nat) return;
-    keys.push_back({use.address.words[0], be16(use.port), service.protocol, core::IndexKind::reply, number});
+    keys.push_back({use.address, be16(use.port), service.protocol, core::IndexKind::reply, number});
   };
   for (const auto& [key, use] : uses_) add_reply(key, use.number);
   for (const auto& [key, number] : plan.new_uses) add_reply(key, number);
@@ -293,7 +305,6 @@ void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
     record = {};
     record.address = key.address;
     record.port = be16(key.port);
-    record.family = core::Family::ipv4;
     record.service_address = service.address;
     record.service_port = service.port;
     record.service_protocol = service.protocol;
@@ -310,8 +321,7 @@ void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
     for (std::size_t b = 0; b < desired.services[i].backends.size(); ++b) {
       const BackendUse& use = desired.services[i].backends[b];
       core::Backend& record = tables_.backends()[plan.placed[i].backends[b]];
-      store(record.source.words[0], use.source.words[0]);
-      store(record.outer_sum, core::constant_outer_sum(use.source.words[0], record.address.words[0]));
+      write_outer(record, use);
       store(record.interface, use.interface);
       store(record.source_mac, use.source_mac);
       store(record.destination_mac, use.destination_mac);
@@ -355,11 +365,12 @@ void Publisher::switch_to(const Plan& plan) {
   core::Settings& settings = tables_.settings();
   const ServiceIndex::Filter& wanted = plan.index.filter();
   for (std::size_t i = 0; i < wanted.size(); ++i) store(settings.filter[i], settings.filter[i] | wanted[i]);
-  if (plan.index.has_replies()) store(settings.replies, 1U);
+  const std::uint32_t others = settings.holds & core::kHoldsVlans;
+  store(settings.holds, settings.holds | plan.index.holds());
   __atomic_store_n(&settings.active, next, __ATOMIC_RELEASE);
   engine_.wait_for_readers();
   for (std::size_t i = 0; i < wanted.size(); ++i) store(settings.filter[i], wanted[i]);
-  store(settings.replies, plan.index.has_replies() ? 1U : 0U);
+  store(settings.holds, others | plan.index.holds());
 }
 
 /// An interface must be found at every moment, or its packets would go to the kernel, which resets the connections. So
@@ -383,9 +394,12 @@ Result<void> Publisher::write_interfaces(const std::vector<InterfaceState>& inte
       return Error{"no free place for " + std::to_string(interfaces.size()) + " interfaces", "name fewer"};
     multiplier = static_cast<std::uint32_t>(core::mixed(tries + 1)) | 1U;
   }
+  const bool vlans = std::any_of(interfaces.begin(), interfaces.end(), [](const auto& i) { return i.parent != 0; });
+  store(settings.holds, (settings.holds & ~core::kHoldsVlans) | (vlans ? core::kHoldsVlans : 0U));
   for (const InterfaceState& interface : interfaces) {
     core::Interface& place = places[core::interface_slot(interface.ifindex, multiplier)];
     store(place.mac, interface.mac);
+    store(place.parent, interface.parent);
     __atomic_store_n(&place.ifindex, interface.ifindex, __ATOMIC_RELEASE);
   }
   if (multiplier != settings.interface_multiplier) {

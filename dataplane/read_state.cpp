@@ -38,7 +38,8 @@ DesiredState read_state(const Tables& tables) {
   DesiredState state;
   state.timeouts = read_timeouts(tables);
   for (const core::Interface& interface : tables.interfaces()) {
-    if (interface.ifindex != 0) state.interfaces.push_back({.ifindex = interface.ifindex, .mac = interface.mac});
+    if (interface.ifindex != 0)
+      state.interfaces.push_back({.ifindex = interface.ifindex, .mac = interface.mac, .parent = interface.parent});
   }
   if (tables.active() == core::kNoGeneration) return state;
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> numbers_by_service;
@@ -63,6 +64,9 @@ DesiredState read_state(const Tables& tables) {
       read.backends.push_back({.address = backend.address,
                                .port = host(backend.port),
                                .source = backend.source,
+                               .source_mask = backend.source_mask,
+                               .wrap = backend.wrap,
+                               .gue_port = host(backend.gue_port),
                                .destination_mac = backend.destination_mac,
                                .source_mac = backend.source_mac,
                                .interface = backend.interface,

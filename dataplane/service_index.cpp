@@ -5,23 +5,39 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <tuple>
 
 namespace astil::dataplane {
 namespace {
 
-bool same_place(const IndexKey& a, const IndexKey& b) {
-  return a.address == b.address && a.port == b.port && a.protocol == b.protocol && a.kind == b.kind;
+auto place_of(const IndexKey& key) {
+  return std::tuple(std::to_array(key.address.words), key.port, key.protocol, key.kind);
 }
+bool same_place(const IndexKey& a, const IndexKey& b) { return place_of(a) == place_of(b); }
+bool stands_before(const IndexKey& a, const IndexKey& b) { return place_of(a) < place_of(b); }
 
 std::uint64_t number_of(const IndexKey& key) { return core::index_key(key.address, key.port, key.protocol, key.kind); }
 
+std::string text_of(const core::Address& address, core::Be16 port) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const bool ipv4 = core::is_ipv4(address);
+  const void* bytes = ipv4 ? static_cast<const void*>(&address.words[3]) : &address;
+  ::inet_ntop(ipv4 ? AF_INET : AF_INET6, bytes, text.data(), text.size());
+  const std::string host_text = ipv4 ? std::string(text.data()) : "[" + std::string(text.data()) + "]";
+  return host_text + ":" + (port == core::kAnyPort ? "any" : std::to_string(host(port)));
+}
+
 Error taken_twice(const IndexKey& key) {
-  std::array<char, INET_ADDRSTRLEN> address{};
-  ::inet_ntop(AF_INET, &key.address, address.data(), address.size());
-  const std::string place = std::string(address.data()) + ":" + std::to_string(host(key.port));
+  const std::string place = text_of(key.address, key.port);
   if (key.kind == core::IndexKind::service) return {"two services have the address " + place, {}};
   return {"the backend " + place + " is wanted by one nat service while another one has it, or still has flows there",
           "wait until those flows have ended, or give the backend another port for the new service"};
+}
+
+std::uint32_t holds_of(const IndexKey& key) {
+  if (key.kind == core::IndexKind::reply)
+    return core::kHoldsReplies | (key.port == core::kAnyPort ? core::kHoldsAnyPortReplies : 0U);
+  return key.port == core::kAnyPort ? core::kHoldsAnyPort : 0U;
 }
 
 }  // namespace
@@ -50,14 +66,14 @@ std::uint32_t ServiceIndex::lines_for(std::size_t keys) {
 
 Result<ServiceIndex> ServiceIndex::build(std::vector<IndexKey> keys, std::uint32_t max_lines) {
   constexpr std::uint32_t kSeeds = 64;
-  std::sort(keys.begin(), keys.end());
+  std::sort(keys.begin(), keys.end(), stands_before);
   const auto twice = std::adjacent_find(keys.begin(), keys.end(), same_place);
   if (twice != keys.end()) return taken_twice(*twice);
   ServiceIndex index;
   for (const IndexKey& key : keys) {
     const std::uint32_t bit = core::filter_bit(number_of(key));
     index.filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
-    if (key.kind == core::IndexKind::reply) index.has_replies_ = true;
+    index.holds_ |= holds_of(key);
   }
   for (std::uint32_t lines = std::min(lines_for(keys.size()), max_lines); lines <= max_lines; lines *= 2) {
     for (std::uint32_t seed = 0; seed < kSeeds; ++seed) {

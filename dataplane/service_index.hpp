@@ -13,13 +13,11 @@
 namespace astil::dataplane {
 
 struct IndexKey {
-  core::Be32 address;
+  core::Address address;
   core::Be16 port;
   std::uint8_t protocol;
   core::IndexKind kind;
   std::uint32_t reference;  ///< service id, or backend number of a reply
-
-  auto operator<=>(const IndexKey&) const = default;
 };
 
 class ServiceIndex {
@@ -37,7 +35,8 @@ class ServiceIndex {
   using Filter = std::array<std::uint64_t, core::kFilterBits / 64>;
   /// The keys' bits (core::filter_bit).
   [[nodiscard]] const Filter& filter() const { return filter_; }
-  [[nodiscard]] bool has_replies() const { return has_replies_; }
+  /// Which of the core::Holds bits that speak of keys are true of it.
+  [[nodiscard]] std::uint32_t holds() const { return holds_; }
 
  private:
   [[nodiscard]] bool fill(const std::vector<IndexKey>& keys, std::uint32_t lines, std::uint32_t seed);
@@ -45,7 +44,7 @@ class ServiceIndex {
   std::vector<core::IndexLine> lines_;
   core::Generation generation_{};
   Filter filter_{};
-  bool has_replies_ = false;
+  std::uint32_t holds_ = 0;
 };
 
 /// Length of the service's member list: what its ring and wheel refer to.

@@ -55,8 +55,8 @@ FlowTimeouts read_timeouts(const Tables& tables) {
           .udp_stream = seconds(FlowState::udp_stream)};
 }
 
-void initialise(const Tables& tables, std::span<const std::uint64_t, 4> hash_key, std::uint32_t tick_multiplier,
-                std::uint32_t layout_version) {
+void initialise(const Tables& tables, std::span<const std::uint64_t, core::kHashKeys> hash_key,
+                std::uint32_t tick_multiplier, std::uint32_t layout_version) {
   core::Settings& settings = tables.settings();
   settings.header.layout_version = layout_version;
   settings.header.sizes = tables.sizes;
@@ -67,7 +67,7 @@ void initialise(const Tables& tables, std::span<const std::uint64_t, 4> hash_key
   write_timeouts(tables, {});
   // Until the first publication the packet path looks at every packet, and says that it is not ready.
   std::fill(std::begin(settings.filter), std::end(settings.filter), ~0ULL);
-  settings.replies = 1;
+  settings.holds = core::kHoldsReplies;
   for (core::Backend& backend : tables.backends()) backend.service = core::kNoService;
   __atomic_store_n(&settings.header.magic, core::kLayoutMagic, __ATOMIC_RELEASE);
 }

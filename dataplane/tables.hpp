@@ -2,6 +2,7 @@
 // how large their records are and how many of them sizes ask for is said once, in kTableSpecs; every engine follows it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -20,15 +21,28 @@ struct TableSpec {
   std::size_t (*records)(const core::Sizes& sizes);
 };
 
-enum class TableId { settings, service_index, services, backends, rings, members, flows, counters, cpu_rows, cursors };
-inline constexpr std::size_t kTableCount = 10;
+enum class TableId {
+  settings,
+  service_index,
+  services,
+  backends,
+  rings,
+  members,
+  flows,
+  clients,
+  counters,
+  cpu_rows,
+  cursors
+};
+inline constexpr std::size_t kTableCount = 11;
 
 namespace detail {
 using S = const core::Sizes&;
 constexpr std::size_t per_cpu_rows(S s) { return std::size_t{s.cpus} + 1; }
 }  // namespace detail
 
-// In the order of TableId. Tables of two generations have room for both.
+// In the order of TableId. Tables of two generations have room for both; none has no record at all, since a map can
+// not.
 inline constexpr std::array<TableSpec, kTableCount> kTableSpecs{{
     {"settings", sizeof(core::Settings), [](detail::S) { return std::size_t{1}; }},
     {"service_index", sizeof(core::IndexLine), [](detail::S s) { return 2 * std::size_t{s.index_lines}; }},
@@ -37,6 +51,7 @@ inline constexpr std::array<TableSpec, kTableCount> kTableSpecs{{
     {"rings", sizeof(core::RingLine), [](detail::S s) { return std::size_t{s.ring_lines}; }},
     {"members", sizeof(core::MemberLine), [](detail::S s) { return std::size_t{s.member_lines}; }},
     {"flows", sizeof(core::FlowLine), [](detail::S s) { return std::size_t{s.flow_lines}; }},
+    {"clients", sizeof(core::ClientLine), [](detail::S s) { return std::max<std::size_t>(s.client_lines, 1); }},
     {"counters", sizeof(core::Counter),
      [](detail::S s) { return detail::per_cpu_rows(s) * (std::size_t{s.backends} + s.services); }},
     {"cpu_rows", sizeof(core::CpuRow), [](detail::S s) { return detail::per_cpu_rows(s); }},
@@ -62,6 +77,7 @@ struct Tables {
   [[nodiscard]] auto rings() const { return span_of<core::RingLine>(TableId::rings); }
   [[nodiscard]] auto members() const { return span_of<core::MemberLine>(TableId::members); }
   [[nodiscard]] auto flows() const { return span_of<core::FlowLine>(TableId::flows); }
+  [[nodiscard]] auto clients() const { return span_of<core::ClientLine>(TableId::clients); }
   [[nodiscard]] auto counters() const { return span_of<core::Counter>(TableId::counters); }
   [[nodiscard]] auto cpu_rows() const { return span_of<core::CpuRow>(TableId::cpu_rows); }
   [[nodiscard]] auto cursors() const { return span_of<core::Cursor>(TableId::cursors); }
@@ -102,8 +118,8 @@ FlowTimeouts read_timeouts(const Tables& tables);
 
 /// Fills new, zeroed tables with what has to stand before the first packet: sizes, secret, timeouts, no generation.
 /// `hash_key` must come from a good source of randomness, or from the tables that these ones replace.
-void initialise(const Tables& tables, std::span<const std::uint64_t, 4> hash_key, std::uint32_t tick_multiplier,
-                std::uint32_t layout_version = core::kLayoutVersion);
+void initialise(const Tables& tables, std::span<const std::uint64_t, core::kHashKeys> hash_key,
+                std::uint32_t tick_multiplier, std::uint32_t layout_version = core::kLayoutVersion);
 
 /// How many ticks of 1/`hz` s make an age tick, as Settings::tick_multiplier wants it.
 constexpr std::uint32_t tick_multiplier_for(std::uint32_t hz) {

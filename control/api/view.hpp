@@ -70,7 +70,7 @@ BOOST_DESCRIBE_STRUCT(NextHopView, (), (interface, mac, unresolved))
 struct BackendView {
   std::string name;  ///< of a retired one: address and port
   ip::address address;
-  std::uint16_t port = 0;
+  std::uint16_t port = 0;    ///< 0: as the client chose it
   std::uint32_t weight = 0;  ///< as configured
   bool in_rotation = false;  ///< gets new flows
   bool draining = false;     ///< gets none, but still has flows that are served

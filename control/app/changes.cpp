@@ -1,5 +1,7 @@
 #include "control/app/changes.hpp"
 
+#include "control/config/address_kinds.hpp"
+
 #include <algorithm>
 
 namespace astil::app {
@@ -14,10 +16,6 @@ const Named* find(const std::vector<Named>& list, const std::string& name) {
   return found == list.end() ? nullptr : &*found;
 }
 
-std::string endpoint(const config::address& host, config::Port port) {
-  return host.to_string() + ":" + std::to_string(static_cast<unsigned>(port));
-}
-
 void compare_backends(const Service& from, const Service& to, std::vector<std::string>& changes) {
   const std::string where = "service " + to.name + ": backend ";
   for (const Backend& backend : from.backends) {
@@ -27,12 +25,12 @@ void compare_backends(const Service& from, const Service& to, std::vector<std::s
   for (const Backend& backend : to.backends) {
     const Backend* before = find(from.backends, backend.name);
     if (before == nullptr) {
-      changes.push_back(where + backend.name + " added at " + endpoint(backend.host, backend.port));
+      changes.push_back(where + backend.name + " added at " + config::show_endpoint(backend.host, backend.port));
       continue;
     }
     if (before->host != backend.host || before->port != backend.port) {
-      changes.push_back(where + backend.name + " moved from " + endpoint(before->host, before->port) + " to " +
-                        endpoint(backend.host, backend.port));
+      changes.push_back(where + backend.name + " moved from " + config::show_endpoint(before->host, before->port) +
+                        " to " + config::show_endpoint(backend.host, backend.port));
     }
     if (before->weight != backend.weight) {
       changes.push_back(where + backend.name + " weight " + std::to_string(static_cast<unsigned>(before->weight)) +
@@ -44,11 +42,13 @@ void compare_backends(const Service& from, const Service& to, std::vector<std::s
 void compare_services(const Service& from, const Service& to, std::vector<std::string>& changes) {
   const std::string where = "service " + to.name + ": ";
   if (from.host != to.host || from.port != to.port) {
-    changes.push_back(where + "moved from " + endpoint(from.host, from.port) + " to " + endpoint(to.host, to.port));
+    changes.push_back(where + "moved from " + config::show_endpoint(from.host, from.port) + " to " +
+                      config::show_endpoint(to.host, to.port));
   }
   if (from.protocol != to.protocol)
     changes.push_back(where + "protocol changed to " + (to.protocol == config::Protocol::udp ? "udp" : "tcp"));
   if (from.forwarding != to.forwarding) changes.push_back(where + "forwarding changed");
+  if (from.tunnel != to.tunnel) changes.push_back(where + "tunnel changed");
   if (from.scheduler != to.scheduler) changes.push_back(where + "scheduler changed");
   if (from.health != to.health) changes.push_back(where + "health check changed");
   if (from.ring_slots_per_weight != to.ring_slots_per_weight) changes.push_back(where + "ring size changed");
@@ -72,7 +72,7 @@ std::vector<std::string> describe_changes(const config::Model& from, const confi
     if (const Service* before = find(from.services, service.name)) {
       compare_services(*before, service, changes);
     } else {
-      changes.push_back("service " + service.name + " added at " + endpoint(service.host, service.port));
+      changes.push_back("service " + service.name + " added at " + config::show_endpoint(service.host, service.port));
     }
   }
   return changes;

@@ -198,13 +198,14 @@ void Daemon::stop_watching_events() {
 }
 
 void Daemon::on_neighbour_wanted(const core::NeighbourWanted& wanted) {
+  const config::address host = from_core(wanted.address);
   const auto now = std::chrono::steady_clock::now();
   if (now - resolving_since_ >= kResolveInterval) {
     resolving_.clear();
     resolving_since_ = now;
   }
-  if (resolving_.size() >= kResolvesAtOnce || !resolving_.insert(wanted.address).second) return;
-  network_->resolve(boost::asio::ip::address_v4(core::host(wanted.address)), wanted.interface);
+  if (resolving_.size() >= kResolvesAtOnce || !resolving_.insert(host).second) return;
+  network_->resolve(host, wanted.interface);
 }
 
 /// The first publication comes when every backend's health and next hop is known: a daemon that starts must not take

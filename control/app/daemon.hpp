@@ -93,6 +93,7 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Labels labels_of(std::uint32_t backend) const;
   [[nodiscard]] std::string service_name(std::uint32_t id) const;
   void on_health_change(const health::TargetKey& key, const health::State& state);
+  [[nodiscard]] Result<void> check_names(const api::FlowFilter& filter) const;
   void on_neighbour_wanted(const core::NeighbourWanted& wanted);
 
   friend class StatusBuilder;
@@ -127,7 +128,7 @@ class Daemon final : public api::Daemon {
   std::vector<Error> failures_;    ///< of the last `reconcile`; none: all is as wanted
   std::uint64_t tables_made_ = 0;  ///< how often other sizes made new tables
   std::chrono::steady_clock::time_point resolving_since_{};
-  std::set<core::Be32> resolving_;                      ///< neighbours that were asked for since then
+  std::set<config::address> resolving_;                 ///< neighbours that were asked for since then
   std::map<std::uint32_t, Labels> labels_;              ///< by backend number, of those in the configuration
   std::map<std::uint32_t, std::string> service_names_;  ///< by service id
 };

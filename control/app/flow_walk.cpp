@@ -13,21 +13,23 @@ dataplane::Tables slice_of(const dataplane::Tables& tables, std::size_t first_li
   dataplane::Tables slice = tables;
   slice.memory[static_cast<std::size_t>(dataplane::TableId::flows)] += first_line * sizeof(core::FlowLine);
   slice.sizes.flow_lines = static_cast<std::uint32_t>(lines);
+  if (tables.sizes.client_lines != 0) {
+    slice.memory[static_cast<std::size_t>(dataplane::TableId::clients)] += first_line * sizeof(core::ClientLine);
+    slice.sizes.client_lines = slice.sizes.flow_lines;
+  }
   return slice;
 }
 
-api::FlowView view_of(const dataplane::Tables& tables, const dataplane::FlowRecord& flow) {
-  const core::Backend& backend = tables.backends()[flow.entry.backend];
-  const core::Service& service = tables.services_of(tables.active())[backend.service];
+api::FlowView view_of(const dataplane::FlowRecord& record) {
+  const core::FlowTuple& flow = record.flow;
   constexpr auto kFirst = static_cast<int>(core::FlowState::half_open);
   return {.service = "",
-          .client = {.address = boost::asio::ip::address_v4(core::host(flow.key.client)),
-                     .port = host(flow.key.client_port)},
-          .destination = {.address = from_core(service.address), .port = host(service.port)},
+          .client = {.address = from_core(flow.client), .port = host(flow.client_port)},
+          .destination = {.address = from_core(flow.address), .port = host(flow.port)},
           .backend = "",
-          .state = static_cast<api::FlowState>(static_cast<int>(flow.entry.state) - kFirst),
-          .idle_seconds = flow.idle_seconds,
-          .protocol = service.protocol == core::kProtocolUdp ? "udp" : "tcp"};
+          .state = static_cast<api::FlowState>(static_cast<int>(record.entry.state) - kFirst),
+          .idle_seconds = record.idle_seconds,
+          .protocol = flow.protocol == core::kProtocolUdp ? "udp" : "tcp"};
 }
 
 }  // namespace
@@ -56,11 +58,12 @@ bool FlowWalk::advance() {
   const dataplane::Tables& tables = source_.tables();
   const std::size_t left = tables.sizes.flow_lines - next_line_;
   const std::size_t lines = std::min(slice_lines_, left);
+  const auto client = filter_.client ? std::optional(to_core(*filter_.client)) : std::nullopt;
   const auto visit = [&](const dataplane::FlowRecord& flow) {
     const std::uint32_t backend = flow.entry.backend;
     if (backend >= wanted_.size() || !wanted_[backend]) return true;
-    if (filter_.client && *filter_.client != boost::asio::ip::address_v4(core::host(flow.key.client))) return true;
-    if (++view_.matched <= filter_.limit) list(backend, view_of(tables, flow));
+    if (client && !(*client == flow.flow.client)) return true;
+    if (++view_.matched <= filter_.limit) list(backend, view_of(flow));
     return true;
   };
   dataplane::visit_flows(slice_of(tables, next_line_, lines), source_.tick(), visit);

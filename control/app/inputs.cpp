@@ -1,6 +1,7 @@
 #include "control/app/inputs.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "dataplane/core/headers.hpp"
 #include "dataplane/pool.hpp"
@@ -28,11 +29,8 @@ core::Scheduler to_core(config::Scheduler scheduler) {
 }  // namespace
 
 core::Address to_core(const config::address& host) {
+  if (host.is_v4()) return core::mapped(core::be32(host.to_v4().to_uint()));
   core::Address address{};
-  if (host.is_v4()) {
-    address.words[0] = core::be32(host.to_v4().to_uint());
-    return address;
-  }
   const auto bytes = host.to_v6().to_bytes();
   for (std::size_t i = 0; i < 4; ++i) {
     const std::uint32_t word = (std::uint32_t{bytes[4 * i]} << 24U) | (std::uint32_t{bytes[4 * i + 1]} << 16U) |
@@ -42,7 +40,12 @@ core::Address to_core(const config::address& host) {
   return address;
 }
 
-config::address from_core(const core::Address& host) { return boost::asio::ip::address_v4(core::host(host.words[0])); }
+config::address from_core(const core::Address& host) {
+  if (core::is_ipv4(host)) return boost::asio::ip::address_v4(core::host(core::ipv4_of(host)));
+  boost::asio::ip::address_v6::bytes_type bytes;
+  std::memcpy(bytes.data(), host.words, bytes.size());
+  return boost::asio::ip::address_v6(bytes);
+}
 
 std::uint64_t mac_word(const net::MacAddress& mac) {
   std::uint64_t word = 0;
@@ -76,16 +79,42 @@ dataplane::FlowTimeouts to_core(const config::Timeouts& timeouts) {
 core::Sizes table_sizes(const config::TableSizes& tables) {
   // Each service and each use of a backend can have a key in the index.
   const std::uint32_t keys = tables.services + tables.backends;
+  const std::uint32_t flow_lines = std::max(1U, tables.flow_slots / core::kEntriesPerLine);
   return {.cpus = 0,
-          .flow_lines = std::max(1U, tables.flow_slots / core::kEntriesPerLine),
+          .flow_lines = flow_lines,
           .services = tables.services,
           .backends = tables.backends,
           .ring_lines = static_cast<std::uint32_t>(dataplane::lines_for(tables.ring_slots, core::kSlotsPerLine)),
           // Both generations, each service's list rounded up to a line.
           .member_lines = 2 * (tables.backends / core::kMembersPerLine + tables.services),
           .index_lines = dataplane::ServiceIndex::lines_for(keys),
-          .reserved = 0};
+          .client_lines = tables.ipv6 ? flow_lines : 0};
 }
+
+namespace {
+
+balance::Outer outer_of(const config::Service& service, const config::Backend& backend) {
+  const bool ipv4 = backend.host.is_v4();
+  const bool gue = service.tunnel.encapsulation == config::Encapsulation::gue;
+  balance::Outer outer;
+  if (gue) outer.wrap = ipv4 ? core::Wrap::gue4 : core::Wrap::gue6;
+  if (!gue) outer.wrap = ipv4 ? core::Wrap::ipip4 : core::Wrap::ipip6;
+  outer.gue_port = static_cast<std::uint16_t>(service.tunnel.gue_port);
+  if (const auto& net = service.tunnel.source) {
+    const unsigned host_bits = (ipv4 ? 32U : 128U) - net->length;
+    outer.source = app::to_core(net->network);
+    outer.source_mask = core::be32(host_bits >= 32 ? ~0U : (1U << host_bits) - 1U);
+  }
+  return outer;
+}
+
+/// A tunnel's outer header needs an address of ours that the backend can know.
+bool has_source(const config::Service& service, const net::NextHop& hop) {
+  return service.forwarding != config::Forwarding::tunnel || service.tunnel.source ||
+         !hop.source_address.is_unspecified();
+}
+
+}  // namespace
 
 std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, const Facts& facts) {
   std::vector<balance::ServiceInput> inputs;
@@ -100,8 +129,10 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
       balance::BackendInput wanted{.address = to_core(backend.host),
                                    .port = static_cast<std::uint16_t>(backend.port),
                                    .weight = static_cast<std::uint32_t>(backend.weight),
-                                   .availability = facts.availability(service, backend)};
-      if (const auto hop = facts.next_hop(backend.host)) {
+                                   .availability = facts.availability(service, backend),
+                                   .outer = outer_of(service, backend)};
+      const auto hop = facts.next_hop(backend.host);
+      if (hop && has_source(service, *hop)) {
         wanted.hop = {.destination_mac = mac_word(hop->neighbour_mac),
                       .source_mac = mac_word(hop->source_mac),
                       .interface = hop->ifindex,

@@ -246,20 +246,32 @@ void StatusBuilder::add_problems() {
         problems.push_back(
             {who + " is down: " + backend.health.last_error, "check the server at " + backend.address.to_string()});
       }
+      const auto hop = daemon_.network_->next_hop(backend.address);
+      if (service.forwarding == "tunnel" && hop.has_value() && hop->source_address.is_unspecified()) {
+        problems.push_back(
+            {who + " is not used: the balancer has no address to tunnel from to " + backend.address.to_string(),
+             "give the interface an address, or set tunnel.source"});
+      }
       if (!backend.next_hop.unresolved.empty()) {
         problems.push_back({who + " can not be reached: " + backend.next_hop.unresolved,
                             "ip route get " + backend.address.to_string()});
       }
     }
   }
-  const bool nat =
-      std::any_of(daemon_.model_.services.begin(), daemon_.model_.services.end(),
-                  [](const config::Service& service) { return service.forwarding == config::Forwarding::nat; });
-  for (const std::string& name : nat ? daemon_.model_.interfaces : std::vector<std::string>{}) {
-    const auto forwarding = net::sysctl_ipv4(name, "forwarding");
-    if (forwarding.has_value() && *forwarding == 0) {
-      problems.push_back({"replies under nat that come in by " + name + " can not be routed: forwarding is off",
-                          "sysctl -w net.ipv4.conf." + name + ".forwarding=1"});
+  const auto any_nat = [this](bool ipv4) {
+    const auto& services = daemon_.model_.services;
+    return std::any_of(services.begin(), services.end(), [&](const config::Service& service) {
+      return service.forwarding == config::Forwarding::nat && service.host.is_v4() == ipv4;
+    });
+  };
+  for (const bool ipv4 : {true, false}) {
+    if (!any_nat(ipv4)) continue;
+    for (const std::string& name : daemon_.model_.interfaces) {
+      const auto forwarding = ipv4 ? net::sysctl_ipv4(name, "forwarding") : net::sysctl_ipv6(name, "forwarding");
+      if (!forwarding.has_value() || *forwarding != 0) continue;
+      problems.push_back(
+          {"replies under nat that come in by " + name + " can not be routed: forwarding is off",
+           std::string("sysctl -w net.") + (ipv4 ? "ipv4" : "ipv6") + ".conf." + name + ".forwarding=1"});
     }
   }
 }

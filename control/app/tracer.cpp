@@ -29,15 +29,27 @@ const char* name_of(core::Forwarding forwarding) {
   return "direct";
 }
 
-std::string text_of(core::Be32 address) { return boost::asio::ip::address_v4(core::host(address)).to_string(); }
+std::string text_of(const core::Address& address) { return from_core(address).to_string(); }
 
-std::string endpoint(core::Be32 address, core::Be16 port) {
-  return text_of(address) + ":" + std::to_string(host(port));
+std::string endpoint(const core::Address& address, core::Be16 port) {
+  const std::string host_text = is_ipv4(address) ? text_of(address) : "[" + text_of(address) + "]";
+  return host_text + ":" + (port == core::kAnyPort ? "any" : std::to_string(host(port)));
 }
 
-const char* kind_of(const core::Packet& packet) {
+const char* kind_of(const auto& packet) {
   if (packet.protocol == core::kProtocolUdp) return "";
   return (packet.tcp_flags & core::kTcpSyn) != 0 ? ", a SYN" : ", in mid-connection";
+}
+
+/// What a tunnel puts in front, in words.
+std::string wrap_text(const core::Backend& backend) {
+  const bool gue = backend.wrap == core::Wrap::gue4 || backend.wrap == core::Wrap::gue6;
+  const std::string kind = gue ? "GUE headers" : "IP-in-IP header";
+  const std::string from = raw(backend.source_mask) == 0
+                               ? text_of(backend.source)
+                               : "an address of its own in the net of " + text_of(backend.source);
+  const std::string port = gue ? ", UDP port " + std::to_string(host(backend.gue_port)) : "";
+  return kind + " put in front, from " + from + " to " + text_of(backend.address) + port;
 }
 
 /// Writes down what the packet path says of itself.
@@ -49,17 +61,18 @@ class Storyteller {
     if (tables.active() != core::kNoGeneration) services_ = tables.services_of(tables.active());
   }
 
-  void saw_packet(const core::Packet& packet) {
+  void saw_packet(const auto& packet) {
+    const core::Address source = source_of(packet);
     tell("parse",
-         std::string("IPv4 ") + (packet.protocol == core::kProtocolUdp ? "UDP" : "TCP") + " from " +
-             endpoint(packet.source, packet.source_port) + " to " +
-             endpoint(packet.destination, packet.destination_port) + kind_of(packet),
+         std::string(is_ipv4(source) ? "IPv4 " : "IPv6 ") + (packet.protocol == core::kProtocolUdp ? "UDP" : "TCP") +
+             " from " + endpoint(source, packet.ports->source) + " to " +
+             endpoint(destination_of(packet), packet.ports->destination) + kind_of(packet),
          {{"length", std::to_string(packet.length)}});
   }
 
   void saw_service(const core::Service& service) {
     view_.service = names_.service(service.id);
-    tell("service", "service " + view_.service + " at " + endpoint(service.address.words[0], service.port),
+    tell("service", "service " + view_.service + " at " + endpoint(service.address, service.port),
          {{"service", view_.service},
           {"forwarding", name_of(service.forwarding)},
           {"scheduler", service.scheduler == core::Scheduler::maglev ? "maglev" : "round-robin"}});
@@ -102,20 +115,19 @@ class Storyteller {
 
   void saw_backend(const core::Backend& backend, std::uint32_t number) {
     view_.backend = names_.backend(number);
-    tell("steer", "backend " + view_.backend + " at " + endpoint(backend.address.words[0], backend.port),
+    tell("steer", "backend " + view_.backend + " at " + endpoint(backend.address, backend.port),
          {{"backend", view_.backend}, {"in_rotation", backend.rotation == core::Rotation::in ? "yes" : "no"}});
-    source_ = text_of(backend.source.words[0]);
-    address_ = endpoint(backend.address.words[0], backend.port);
-    host_ = text_of(backend.address.words[0]);
   }
 
-  void saw_rewrite(core::Forwarding forwarding, Direction direction) {
-    if (forwarding == core::Forwarding::tunnel) {
-      tell("rewrite", "IP-in-IP header put in front, from " + source_ + " to " + host_, {{"forwarding", "tunnel"}});
-    } else if (forwarding == core::Forwarding::direct) {
+  void saw_rewrite(const core::Backend& backend, Direction direction) {
+    if (backend.forwarding == core::Forwarding::tunnel) {
+      tell("rewrite", wrap_text(backend), {{"forwarding", "tunnel"}});
+    } else if (backend.forwarding == core::Forwarding::direct) {
       tell("rewrite", "addresses stay; only the MAC addresses change", {{"forwarding", "direct"}});
     } else if (direction == Direction::from_client) {
-      tell("rewrite", "destination becomes " + address_ + ", checksums corrected", {{"forwarding", "nat"}});
+      const bool any = backend.port == core::kAnyPort;
+      const std::string to = any ? text_of(backend.address) : endpoint(backend.address, backend.port);
+      tell("rewrite", "destination becomes " + to + ", checksums corrected", {{"forwarding", "nat"}});
     } else {
       tell("rewrite", "source becomes the service's address, checksums corrected", {{"forwarding", "nat"}});
     }
@@ -131,43 +143,62 @@ class Storyteller {
   std::uint32_t tick_;
   const core::FlowLine* flows_;
   std::span<const core::Service> services_;  ///< of the active generation, by id
-  std::string source_;
-  std::string address_;
-  std::string host_;
 };
+
+template <class Header>
+void append(std::vector<std::byte>& packet, const Header& header) {
+  const auto bytes = std::as_bytes(std::span(&header, 1));
+  packet.insert(packet.end(), bytes.begin(), bytes.end());
+}
+
+void append_network(std::vector<std::byte>& packet, const api::TraceQuery& query, std::uint8_t protocol,
+                    std::size_t payload) {
+  const core::Address from = to_core(query.from.address);
+  const core::Address to = to_core(query.to.address);
+  if (is_ipv4(from)) {
+    core::Ipv4Header ip{};
+    ip.version_length = 0x45;
+    ip.total_length = core::be16(static_cast<std::uint16_t>(sizeof(ip) + payload));
+    ip.time_to_live = 64;
+    ip.protocol = protocol;
+    ip.source = ipv4_of(from);
+    ip.destination = ipv4_of(to);
+    append(packet, ip);
+    return;
+  }
+  append(packet, core::Ipv6Header{.version_class_flow = core::be32(6U << 28U),
+                                  .payload_length = core::be16(static_cast<std::uint16_t>(payload)),
+                                  .next_header = protocol,
+                                  .hop_limit = 64,
+                                  .source = from,
+                                  .destination = to});
+}
 
 /// A segment or datagram without payload, as it would come in. `flags`: of TCP.
 std::vector<std::byte> make_packet(const api::TraceQuery& query, std::uint64_t mac, std::uint8_t flags) {
-  struct ASTIL_WIRE Headers {
-    core::EthernetHeader ethernet;
-    core::Ipv4Header ip;
-    union {
-      core::TcpHeader tcp;
-      core::UdpHeader udp;
-    };
-  };
-  Headers headers{};
   const bool udp = query.protocol == "udp";
-  const std::size_t transport = udp ? sizeof(core::UdpHeader) : sizeof(core::TcpHeader);
-  std::memcpy(&headers.ethernet.destination, &mac, 6);
-  headers.ethernet.type = core::kEtherTypeIpv4;
-  headers.ip.version_length = 0x45;
-  headers.ip.total_length = core::be16(static_cast<std::uint16_t>(sizeof(core::Ipv4Header) + transport));
-  headers.ip.time_to_live = 64;
-  headers.ip.protocol = udp ? core::kProtocolUdp : core::kProtocolTcp;
-  headers.ip.source = to_core(query.from.address).words[0];
-  headers.ip.destination = to_core(query.to.address).words[0];
-  const core::Ports ports{core::be16(query.from.port), core::be16(query.to.port)};
-  std::memcpy(&headers.tcp, &ports, sizeof(ports));
+  const core::Be16 from = core::be16(query.from.port);
+  const core::Be16 to = core::be16(query.to.port);
+  core::EthernetHeader ethernet{};
+  std::memcpy(&ethernet.destination, &mac, 6);
+  ethernet.type = query.from.address.is_v4() ? core::kEtherTypeIpv4 : core::kEtherTypeIpv6;
+  std::vector<std::byte> packet;
+  append(packet, ethernet);
   if (udp) {
-    headers.udp.length = core::be16(sizeof(core::UdpHeader));
-  } else {
-    headers.tcp.offset = 0x50;
-    headers.tcp.flags = flags;
+    append_network(packet, query, core::kProtocolUdp, sizeof(core::UdpHeader));
+    append(packet,
+           core::UdpHeader{
+               .source = from, .destination = to, .length = core::be16(sizeof(core::UdpHeader)), .checksum = 0});
+    return packet;
   }
-  std::vector<std::byte> bytes(sizeof(headers.ethernet) + sizeof(headers.ip) + transport);
-  std::memcpy(bytes.data(), &headers, bytes.size());
-  return bytes;
+  append_network(packet, query, core::kProtocolTcp, sizeof(core::TcpHeader));
+  core::TcpHeader tcp{};
+  tcp.source = from;
+  tcp.destination = to;
+  tcp.offset = 0x50;
+  tcp.flags = flags;
+  append(packet, tcp);
+  return packet;
 }
 
 /// What becomes of the packet, in the view's words.
@@ -209,13 +240,12 @@ void conclude(api::TraceView& view, const core::Verdict& verdict, const native::
 
 Result<api::TraceView> trace(const dataplane::Tables& tables, const TraceEntry& entry, const api::TraceQuery& query,
                              const Names& names) {
-  if (!query.from.address.is_v4() || !query.to.address.is_v4()) {
-    return Error{"IPv6 can not be traced", "this version forwards IPv4: give IPv4 addresses"};
-  }
+  if (query.from.address.is_v4() != query.to.address.is_v4())
+    return Error{"from and to are of different IP versions", "give both as IPv4 or both as IPv6"};
   native::Surroundings around;
   around.ingress = entry.ingress;
   around.tick = entry.tick;
-  around.route = [](core::Be32, core::Be32, std::uint32_t) {
+  around.route = [](const core::Address&, const core::Address&, std::uint32_t) {
     return core::NextHop{.status = core::NextHop::Status::found};
   };
   const auto run = [&](std::uint8_t flags, api::TraceView& view) {

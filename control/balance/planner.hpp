@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,12 +27,21 @@ struct Hop {
   core::Address source{};
 };
 
+/// What a tunnel puts in front of packets to a backend; fields as dataplane::BackendUse has them.
+struct Outer {
+  core::Wrap wrap = core::Wrap::ipip4;
+  std::uint16_t gue_port = core::kGuePort;
+  core::Be32 source_mask{};
+  std::optional<core::Address> source;  ///< none: the hop's
+};
+
 struct BackendInput {
   core::Address address{};
   std::uint16_t port = 0;
   std::uint32_t weight = 1;
   Availability availability = Availability::unknown;
-  Hop hop;
+  Outer outer{};
+  Hop hop{};
 };
 
 struct ServiceInput {

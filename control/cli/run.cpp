@@ -12,7 +12,7 @@
 #include <ostream>
 
 #include "control/api/json.hpp"
-#include "control/api/routes.hpp"
+#include "control/cli/arguments.hpp"
 #include "control/cli/client.hpp"
 #include "control/cli/render.hpp"
 #include "control/cli/usage.hpp"
@@ -54,6 +54,12 @@ int misuse(const Surroundings& with, const Error& error) {
   return kInvalid;
 }
 
+/// Of a command that makes no sense as it was given.
+int misuse(const Command& command, Error error) {
+  if (error.remedy.empty()) error.remedy = "see astil help " + std::string(command.invocation.verb);
+  return misuse(command.with, error);
+}
+
 Result<json::value> parse_json(const std::string& text) {
   boost::system::error_code failed;
   auto value = json::parse(text, failed);
@@ -73,8 +79,10 @@ Result<View> read_view(const std::string& body) {
 }
 
 int fail_with_reply(const Command& command, const Reply& reply) {
+  constexpr unsigned kBadRequest = 400;  // what was asked makes no sense to the daemon, such as a limit beyond its own
   auto failure = read_view<api::FailureView>(reply.body);
   if (!failure) return fail(command, Error{"the daemon answered with HTTP status " + std::to_string(reply.status), {}});
+  if (reply.status == kBadRequest) return misuse(command, Error{failure->error, failure->remedy});
   return fail(command, *failure);
 }
 
@@ -159,7 +167,23 @@ Question question_of_options(const Command& command, const std::string& path) {
   return question;
 }
 
+/// What is wrong with the values of the options of `flows`, if anything.
+Result<> check_filter(const std::map<std::string, std::string, std::less<>>& options) {
+  for (const char* name : {"--service", "--backend"}) {
+    const auto given = options.find(name);
+    if (given != options.end() && given->second.empty()) return Error{name + std::string(" needs a name"), {}};
+  }
+  if (const auto client = options.find("--client"); client != options.end()) {
+    if (const auto host = address_of("--client", client->second); !host) return host.error();
+  }
+  if (const auto limit = options.find("--limit"); limit != options.end()) {
+    if (const auto count = count_of("--limit", limit->second); !count) return count.error();
+  }
+  return {};
+}
+
 int flows(const Command& command) {
+  if (const auto checked = check_filter(command.invocation.options); !checked) return misuse(command, checked.error());
   return show<api::FlowsView>(command, question_of_options(command, "/v1/flows"),
                               [&](const api::FlowsView& view) { return flows_text(view, command.with.colour); });
 }
@@ -171,14 +195,18 @@ int drops(const Command& command) {
 
 int trace(const Command& command) {
   const auto& options = command.invocation.options;
-  const auto from = api::parse_endpoint(options.at("--from"));
-  if (!from) return misuse(command.with, from.error().within("--from"));
-  const auto to = api::parse_endpoint(options.at("--to"));
-  if (!to) return misuse(command.with, to.error().within("--to"));
+  const auto from = endpoint_of("--from", options.at("--from"));
+  if (!from) return misuse(command, from.error());
+  const auto to = endpoint_of("--to", options.at("--to"));
+  if (!to) return misuse(command, to.error());
+  if (from->address.is_v4() != to->address.is_v4()) {
+    return misuse(command,
+                  {"--from and --to are of different IP versions", "give both as IPv4 or both as IPv6 addresses"});
+  }
   const auto protocol = options.find("--protocol");
   const api::TraceQuery query{protocol == options.end() ? "tcp" : protocol->second, *from, *to};
   if (query.protocol != "tcp" && query.protocol != "udp") {
-    return misuse(command.with, {"--protocol '" + query.protocol + "' is not a protocol", "use tcp or udp"});
+    return misuse(command, {"--protocol '" + query.protocol + "' is not a protocol", "use tcp or udp"});
   }
   return show<api::TraceView>(command, question_of_options(command, "/v1/trace"),
                               [&](const api::TraceView& view) { return trace_text(view, query, command.with.colour); });

@@ -114,7 +114,7 @@ std::string duration_text(std::chrono::seconds duration) {
 
 std::string endpoint_text(const api::ip::address& address, std::uint16_t port) {
   const auto host = address.to_string();
-  return (address.is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return (address.is_v6() ? "[" + host + "]" : host) + ":" + (port == 0 ? "any" : std::to_string(port));
 }
 
 std::string plural(std::uint64_t count, const std::string& noun) {

@@ -54,7 +54,7 @@ class Table {
 [[nodiscard]] std::string percent_text(double ratio);
 /// "8 s", "5 min", "3 h 12 min", "4 d 3 h".
 [[nodiscard]] std::string duration_text(std::chrono::seconds duration);
-/// "192.0.2.1:80", "[2001:db8::1]:80".
+/// "192.0.2.1:80", "[2001:db8::1]:80"; a service's port 0 is any: "192.0.2.1:any".
 [[nodiscard]] std::string endpoint_text(const api::ip::address& address, std::uint16_t port);
 /// "1 flow", "2 flows".
 [[nodiscard]] std::string plural(std::uint64_t count, const std::string& noun);

@@ -194,7 +194,7 @@ const std::vector<Verb>& verbs() {
        {},
        {{"--service", "NAME", "only those of this service"},
         {"--backend", "NAME", "only those on this backend"},
-        {"--client", "IP", "only those of this client"},
+        {"--client", "IP", "only those of this client, IPv4 or IPv6"},
         {"--limit", "N", "at most so many; default 1000"}}},
       {"drops", "", "why packets were dropped, and how many", {}, {}},
       {"trace",
@@ -203,7 +203,7 @@ const std::vector<Verb>& verbs() {
        "Runs the packet path over the live tables and tells what each stage saw. Sends nothing\n"
        "and changes nothing.\n",
        {{"--from", "IP:PORT", "the client; an IPv6 address in brackets", true},
-        {"--to", "IP:PORT", "the service", true},
+        {"--to", "IP:PORT", "the service, likewise", true},
         {"--protocol", "tcp|udp", "default tcp"}}},
       {"detach",
        "",

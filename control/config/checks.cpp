@@ -30,6 +30,16 @@ void check_health(const ServiceView& service, Mistakes& mistakes) {
                "a probe must end before the next begins");
 }
 
+/// Of a service on any port there is no port that a probe could open unless one is named.
+void check_probed_port(const ServiceView& service, Mistakes& mistakes) {
+  const Entry* health = service.entry->value.find("health");
+  if (!service.model->health || !service.has_any_port() || health->value.find("port") != nullptr) return;
+  mistakes.add(health->place,
+               "services." + service.model->name + ".health lacks the key \"port\", which it needs where the service " +
+                   "has port any",
+               "name the port that a probe opens");
+}
+
 void check_weights(const ServiceView& service, Mistakes& mistakes) {
   const std::vector<Backend>& backends = service.model->backends;
   const auto has_no_weight = [](const Backend& backend) { return backend.weight == Weight{0}; };
@@ -41,20 +51,53 @@ void check_weights(const ServiceView& service, Mistakes& mistakes) {
 void check_port(const ServiceView& service, const BackendView& backend, Mistakes& mistakes) {
   const Service& model = *service.model;
   const bool keeps_port = model.forwarding != Forwarding::nat;
-  if (!keeps_port || !service.is_sound("forwarding") || model.port == Port{} || backend.model->port == model.port)
+  if (!service.has_value("port") || !backend.has_value("port")) return;
+  if (model.port == Port{0}) {
+    mistakes.add(backend.place_of("port"),
+                 "backend " + in_quotes(backend.model->name) + " has a port, and " + service.name() + " has port any" +
+                     line_of(service.place_of("port")),
+                 "leave it out: packets keep the port that clients connect to");
     return;
-  if (!backend.is_sound("port")) return;
+  }
+  if (!keeps_port || !service.is_sound("forwarding") || backend.model->port == model.port) return;
   mistakes.add(
       backend.place_of("port"),
       "port " + kPort.show(backend.model->port) + " is not the service's port " + kPort.show(model.port),
       "only forwarding nat can change the port; with " + kForwardings.show(model.forwarding) + " leave it out");
 }
 
+/// "backend 2001:db8::1 is IPv6, and the tunnel's source is IPv4: 10.0.0.0 (line 9)"
+std::string other_version(const address& backend, const std::string& what, const address& other, Place place) {
+  return "backend " + backend.to_string() + " is " + std::string(version_of(backend)) + ", and " + what + " is " +
+         std::string(version_of(other)) + ": " + other.to_string() + line_of(place);
+}
+
+void check_version(const ServiceView& service, const BackendView& backend, Mistakes& mistakes) {
+  const Service& model = *service.model;
+  const address& host = backend.model->host;
+  const bool is_known = service.is_sound("forwarding") && backend.has_value("address");
+  if (!is_known || model.forwarding == Forwarding::tunnel) return;
+  if (!service.has_value("address") || host.is_v4() == model.host.is_v4()) return;
+  mistakes.add(backend.place_of("address"),
+               other_version(host, "the address of " + service.name(), model.host, service.place_of("address")),
+               "with forwarding " + kForwardings.show(model.forwarding) + " write the server's " +
+                   std::string(version_of(model.host)) + " address; only tunnel carries one version in the other");
+}
+
+void check_source(const ServiceView& service, const BackendView& backend, Mistakes& mistakes) {
+  const std::optional<Prefix>& source = service.model->tunnel.source;
+  const address& host = backend.model->host;
+  if (!source || !backend.has_value("address") || host.is_v4() == source->network.is_v4()) return;
+  const Place place = service.entry->value.find("tunnel")->value.find("source")->value.place;
+  mistakes.add(backend.place_of("address"), other_version(host, "the tunnel's source", source->network, place),
+               "the outer header has one version: leave source out, or let all backends be of its version");
+}
+
 void check_once(const ServiceView& service, Mistakes& mistakes) {
   std::map<std::pair<address, Port>, const BackendView*> seen;
   for (const BackendView& backend : service.backends) {
     // Two that both leave the port to the service are the same, also where that port is wrong.
-    if (backend.model->host.is_unspecified() || !backend.is_sound("port")) continue;
+    if (!backend.has_value("address") || !backend.is_sound("port")) continue;
     const auto [first, is_new] = seen.try_emplace({backend.model->host, backend.model->port}, &backend);
     if (is_new) continue;
     mistakes.add(backend.place_of("address"),
@@ -78,10 +121,15 @@ void check_model(const Model& model, const Node& root, Mistakes& mistakes) {
   const std::vector<ServiceView> services = views_of(model, root, mistakes);
   for (const ServiceView& service : services) {
     check_health(service, mistakes);
+    check_probed_port(service, mistakes);
     check_weights(service, mistakes);
     check_once(service, mistakes);
     check_count(service, mistakes);
-    for (const BackendView& backend : service.backends) check_port(service, backend, mistakes);
+    for (const BackendView& backend : service.backends) {
+      check_port(service, backend, mistakes);
+      check_version(service, backend, mistakes);
+      check_source(service, backend, mistakes);
+    }
   }
   check_across(model, services, root, mistakes);
 }

@@ -1,7 +1,9 @@
 // Contradictions between services, with the API's endpoint, and with the sizes of the tables.
 #include "control/config/checks_across.hpp"
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -30,37 +32,65 @@ void check_services_differ(const Services& services, Mistakes& mistakes) {
   }
 }
 
-/// Under nat a reply is known by its source alone, (backend, port): two services there could not be told apart.
+/// A backend under nat. Its replies are known by their source alone, (backend, port, protocol).
+struct Use {
+  const ServiceView* service;
+  const BackendView* backend;
+};
+
+using Replies = std::map<std::tuple<address, Port, Protocol>, Use>;
+
+std::string serves_already(const Use& use, const Use& first) {
+  return "backend " + use.backend->endpoint() + " serves " + first.service->name() +
+         (use.backend->model->port == first.backend->model->port ? "" : " on any port") + " already" +
+         line_of(first.backend->entry->place) + "; under nat its replies could not be told apart";
+}
+
+/// Replies from one port of a backend that also serves another service on any port. Only where both have one address
+/// and the port stays are they told apart: then that port is this service's and never the other's.
+void check_any_port_replies(const Use& use, const Replies& replies, Mistakes& mistakes) {
+  const Service& service = *use.service->model;
+  const Backend& backend = *use.backend->model;
+  const auto any = replies.find({backend.host, Port{0}, service.protocol});
+  if (backend.port == Port{0} || any == replies.end()) return;
+  const Service& other = *any->second.service->model;
+  if (!any->second.service->has_endpoint()) return;
+  if (other.host == service.host && backend.port == service.port) return;
+  mistakes.add(use.backend->place_of("address"), serves_already(use, any->second),
+               "use forwarding tunnel or direct, or give both services one address and let the backend keep the port");
+}
+
 void check_replies_differ(const Services& services, Mistakes& mistakes) {
-  struct Use {
-    const ServiceView* service;
-    const BackendView* backend;
-  };
-  std::map<std::tuple<address, Port, Protocol>, Use> seen;
+  Replies replies;
+  std::vector<Use> uses;
   for (const ServiceView& service : services) {
-    if (service.model->forwarding != Forwarding::nat || !service.is_sound("forwarding")) continue;
+    const bool is_nat = service.model->forwarding == Forwarding::nat && service.is_sound("forwarding");
+    if (!is_nat || !service.is_sound("protocol")) continue;
     for (const BackendView& backend : service.backends) {
       if (!backend.has_endpoint()) continue;
+      const Use use{&service, &backend};
       const auto key = std::tuple(backend.model->host, backend.model->port, service.model->protocol);
-      const auto [first, is_new] = seen.try_emplace(key, Use{&service, &backend});
+      const auto [first, is_new] = replies.try_emplace(key, use);
+      if (service.has_endpoint()) uses.push_back(use);
       if (is_new || first->second.service == &service) continue;
       mistakes.add(
-          backend.place_of("address"),
-          "backend " + backend.endpoint() + " serves " + first->second.service->name() + " already" +
-              line_of(first->second.backend->entry->place) + "; under nat its replies could not be told apart",
+          backend.place_of("address"), serves_already(use, first->second),
           "let the server listen on another port for " + service.name() + ", or use forwarding tunnel or direct");
     }
   }
+  for (const Use& use : uses) check_any_port_replies(use, replies, mistakes);
 }
 
 /// The balancer has the service addresses, so a backend there would be itself.
 void check_addresses_differ(const Services& services, Mistakes& mistakes) {
   std::map<address, const ServiceView*> owners;
-  for (const ServiceView& service : services) owners.try_emplace(service.model->host, &service);
+  for (const ServiceView& service : services) {
+    if (service.has_value("address")) owners.try_emplace(service.model->host, &service);
+  }
   for (const ServiceView& service : services) {
     for (const BackendView& backend : service.backends) {
       const auto owner = owners.find(backend.model->host);
-      if (owner == owners.end() || backend.model->host.is_unspecified()) continue;
+      if (owner == owners.end() || !backend.has_value("address")) continue;
       mistakes.add(backend.place_of("address"),
                    backend.model->host.to_string() + " is the address of " + owner->second->name() +
                        line_of(owner->second->entry->place) + ", so it can not be a backend's",
@@ -69,14 +99,41 @@ void check_addresses_differ(const Services& services, Mistakes& mistakes) {
   }
 }
 
+/// A host drops packets that come from its own address, and some of those made up within the prefix would be such.
+void check_sources(const Services& services, Mistakes& mistakes) {
+  std::map<address, std::string> hosts;
+  for (const ServiceView& service : services) {
+    if (service.has_value("address"))
+      hosts.try_emplace(service.model->host, service.name() + line_of(service.entry->place));
+    for (const BackendView& backend : service.backends) {
+      if (backend.has_value("address"))
+        hosts.try_emplace(backend.model->host,
+                          "backend " + in_quotes(backend.model->name) + line_of(backend.entry->place));
+    }
+  }
+  for (const ServiceView& service : services) {
+    const std::optional<Prefix>& source = service.model->tunnel.source;
+    if (!source) continue;
+    const auto host = hosts.lower_bound(source->network);
+    if (host == hosts.end() || !holds(*source, host->first)) continue;
+    mistakes.add(
+        service.entry->value.find("tunnel")->value.find("source")->value.place,
+        SourcePrefix{}.show(*source) + " holds " + host->first.to_string() + ", the address of " + host->second,
+        "choose a prefix that holds no host's address");
+  }
+}
+
 void check_metrics(const Model& model, const Services& services, const Node& root, Mistakes& mistakes) {
   if (!model.metrics) return;
   for (const ServiceView& service : services) {
-    if (service.model->host != model.metrics->host || service.model->port != model.metrics->port) continue;
+    const bool takes_port = service.model->port == model.metrics->port || service.has_any_port();
+    if (!service.has_endpoint() || service.model->protocol != Protocol::tcp) continue;
+    if (service.model->host != model.metrics->host || !takes_port) continue;
     mistakes.add(root.find("api")->value.find("metrics")->value.place,
                  service.endpoint() + " belongs to " + service.name() + line_of(service.entry->place) +
                      ": packets to it never reach the daemon",
-                 "choose another port for the metrics");
+                 service.has_any_port() ? "choose another address for the metrics: the service takes every port"
+                                        : "choose another port for the metrics");
   }
 }
 
@@ -124,14 +181,31 @@ void check_tables(const Model& model, const Node& root, Mistakes& mistakes) {
   check_room({"ring_slots", slots, sizes.ring_slots, "rings of " + std::to_string(slots) + " slots"}, root, mistakes);
 }
 
+/// The flow table keeps the client's whole address only where there is room for it.
+void check_ipv6(const Model& model, const Services& services, const Node& root, Mistakes& mistakes) {
+  if (model.tables.ipv6) return;
+  const auto has_ipv6 = [](const ServiceView& service) {
+    return service.has_value("address") && service.model->host.is_v6();
+  };
+  const auto service = std::find_if(services.begin(), services.end(), has_ipv6);
+  if (service == services.end()) return;
+  const Node& tables = root.find("dataplane")->value.find("tables")->value;
+  mistakes.add(tables.find("ipv6")->value.place,
+               "dataplane.tables.ipv6 is false, and " + service->name() + " has an IPv6 address" +
+                   line_of(service->place_of("address")),
+               "set dataplane.tables.ipv6 to true, or leave it out");
+}
+
 }  // namespace
 
 void check_across(const Model& model, const Services& services, const Node& root, Mistakes& mistakes) {
   check_services_differ(services, mistakes);
   check_replies_differ(services, mistakes);
   check_addresses_differ(services, mistakes);
+  check_sources(services, mistakes);
   check_metrics(model, services, root, mistakes);
   check_tables(model, root, mistakes);
+  check_ipv6(model, services, root, mistakes);
 }
 
 }  // namespace astil::config

@@ -17,6 +17,7 @@
 // A doc is one or two plain sentences; Markdown is not rendered everywhere it is shown.
 #pragma once
 
+#include "control/config/address_kinds.hpp"
 #include "control/config/kinds.hpp"
 #include "control/config/model.hpp"
 
@@ -31,7 +32,6 @@ enum class AtLeast : std::size_t { none = 0, one = 1 };
 
 using namespace std::chrono_literals;
 
-inline constexpr Integer<Port> kPort{1, 65535};
 inline constexpr HostAddress kHostAddress;
 
 inline constexpr Text kInstanceName{"a name of a-z, 0-9 and minus, at most 32 characters", "a-z0-9-", "a-z0-9-", 32};
@@ -48,6 +48,8 @@ inline constexpr Choice<EngineKind, 1> kEngines{"engine", {{{"xdp", EngineKind::
 inline constexpr Choice<Protocol, 2> kProtocols{"protocol", {{{"tcp", Protocol::tcp}, {"udp", Protocol::udp}}}};
 inline constexpr Choice<Forwarding, 3> kForwardings{
     "forwarding", {{{"nat", Forwarding::nat}, {"tunnel", Forwarding::tunnel}, {"direct", Forwarding::direct}}}};
+inline constexpr Choice<Encapsulation, 2> kEncapsulations{
+    "encapsulation", {{{"ipip", Encapsulation::ipip}, {"gue", Encapsulation::gue}}}};
 inline constexpr Choice<Scheduler, 2> kSchedulers{
     "scheduler", {{{"maglev", Scheduler::maglev}, {"round-robin", Scheduler::round_robin}}}};
 inline constexpr Choice<AddressOwner, 2> kAddressOwners{
@@ -74,7 +76,8 @@ void describe(V& v, HealthCheck& health) {
   HttpCheck http;
   v.only_with("type", type, ProbeType::http, kProbeTypes, [&] { describe(v, http); });
   if (type == ProbeType::http) health.probe = http;
-  v.optional("port", health.port, kPort, "Port that is probed.", Otherwise{"the backend's port"});
+  v.optional("port", health.port, kPort, "Port that is probed.",
+             Otherwise{"the backend's port; required where the service has port any"});
   v.optional("interval", health.interval, Duration{50ms, 1h},
              "Time from the start of a probe to the start of the next.");
   v.optional("timeout", health.timeout, Duration{10ms, 1h},
@@ -86,11 +89,12 @@ void describe(V& v, HealthCheck& health) {
 
 template <class V>
 void describe(V& v, Backend& backend) {
-  v.required("address", backend.host, kHostAddress, "Address of the server.");
-  v.optional(
-      "port", backend.port, kPort,
-      "Port of the server. Only nat can change the port; under nat, an address and port can serve one service only.",
-      Otherwise{"the service's port"});
+  v.required("address", backend.host, kHostAddress,
+             "Address of the server. Of the service's IP version, but with tunnel, which takes both.");
+  v.optional("port", backend.port, kPort,
+             "Port of the server. Only nat can change the port, and not that of a service with port any; under nat, an "
+             "address and port can serve one service only.",
+             Otherwise{"the service's port"});
   v.optional(
       "weight", backend.weight, Integer<Weight>{0, 1000},
       "Share of the new flows, in proportion to the other weights. With 0 the backend gets no new flows and keeps "
@@ -98,15 +102,37 @@ void describe(V& v, Backend& backend) {
 }
 
 template <class V>
+void describe(V& v, Tunnel& tunnel) {
+  v.optional("encapsulation", tunnel.encapsulation, kEncapsulations,
+             "The header in front of a packet: ipip is an IP header alone; gue has UDP behind it (generic UDP "
+             "encapsulation, variant 1), which more networks spread over their paths.");
+  v.only_with("encapsulation", tunnel.encapsulation, Encapsulation::gue, kEncapsulations, [&] {
+    v.optional("gue_port", tunnel.gue_port, kPort, "UDP port that the backends take the packets at.");
+  });
+  v.optional("source", tunnel.source, SourcePrefix{},
+             "Outer source addresses are made up within this prefix, one for each flow, so that networks spread flows "
+             "over their paths and receivers over their queues. At most the last 32 bits vary. The backends are of the "
+             "prefix's IP version, and none of its addresses is a host's: replies to them are lost.",
+             Otherwise{"the balancer's own address towards the backend"});
+}
+
+template <class V>
 void describe(V& v, Service& service) {
   v.required("address", service.host, kHostAddress, "Address that clients connect to.");
-  v.required("port", service.port, kPort, "Port that clients connect to.");
+  v.required("port", service.port, ServicePort{},
+             "Port that clients connect to. any takes every port of the address that no other service has, and the "
+             "packets keep theirs.");
   v.optional("protocol", service.protocol, kProtocols, "Transport protocol.");
   v.optional(
       "forwarding", service.forwarding, kForwardings,
       "How packets reach a backend. nat rewrites addresses, and replies must come back through the balancer; tunnel "
-      "wraps packets in IP-in-IP, direct rewrites the MAC address, and with both the backend has the service address "
+      "wraps packets in another IP header, direct rewrites the MAC address, and with both the backend has the service "
+      "address "
       "on its loopback and replies straight to the client.");
+  v.only_with("forwarding", service.forwarding, Forwarding::tunnel, kForwardings, [&] {
+    v.section("tunnel", "The header that tunnel puts in front of a packet.",
+              [&](V& tunnel) { describe(tunnel, service.tunnel); });
+  });
   v.optional(
       "scheduler", service.scheduler, kSchedulers,
       "How a backend is picked for a new flow: maglev by a hash of the flow, round-robin in turn, both by weight.");
@@ -122,8 +148,10 @@ void describe(V& v, Service& service) {
 
 template <class V>
 void describe(V& v, TableSizes& tables) {
-  v.optional("flow_slots", tables.flow_slots, Integer<std::uint32_t>{1024, 1U << 28U, Steps::powers_of_two},
-             "Flows that can be remembered, 16 bytes each. Twice the flows you expect at once is a good size.");
+  v.optional(
+      "flow_slots", tables.flow_slots, Integer<std::uint32_t>{1024, 1U << 28U, Steps::powers_of_two},
+      "Flows that can be remembered, 16 bytes each, and 16 more with ipv6. Twice the flows you expect at once is a "
+      "good size.");
   v.optional("services", tables.services, Integer<std::uint32_t>{1, 65536}, "Room for services.");
   v.optional("backends", tables.backends, Integer<std::uint32_t>{1, (1U << 20U) - 1},
              "Room for backends: a server counts once for each service that uses it.");
@@ -131,6 +159,9 @@ void describe(V& v, TableSizes& tables) {
       "ring_slots", tables.ring_slots, Integer<std::uint32_t>{1024, 1U << 28U},
       "Room for the rings of all services, 2 bytes a slot. Each ring has room twice: one to read while the next is "
       "written.");
+  v.optional(
+      "ipv6", tables.ipv6, Boolean{},
+      "Whether IPv6 flows can be remembered: 16 more bytes for each slot. Services with an IPv6 address need it.");
 }
 
 template <class V>
@@ -164,7 +195,7 @@ void describe(V& v, Model& model) {
   v.section("addresses", "Who puts the service addresses on this host.", [&](V& addresses) {
     addresses.optional(
         "owner", model.addresses, kAddressOwners,
-        "daemon: astild adds each as a /32 and removes it when the service goes. none: you do, or routes bring "
+        "daemon: astild adds each as a /32 or /128 and removes it when the service goes. none: you do, or routes bring "
         "the packets.");
     addresses.only_with("owner", model.addresses, AddressOwner::daemon, kAddressOwners, [&] {
       addresses.optional("interface", model.address_interface, kInterfaceName, "Interface that gets the addresses.",

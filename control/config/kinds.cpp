@@ -1,9 +1,6 @@
 // The kinds of values that keys take: reading, showing, and what each accepts.
 #include "control/config/kinds.hpp"
 
-#include <boost/asio/ip/address.hpp>
-#include <initializer_list>
-
 namespace astil::config {
 namespace {
 
@@ -42,6 +39,8 @@ bool set_holds(std::string_view set, char c) {
   return false;
 }
 
+constexpr std::string_view kAnyPort = "any";
+
 /// The set as a bracket expression. Only what means something inside the brackets needs its backslash.
 std::string bracket(std::string_view set) {
   std::string out = "[";
@@ -51,18 +50,6 @@ std::string bracket(std::string_view set) {
   }
   return out + ']';
 }
-
-/// Why no host of a network can have the address; nothing where one can.
-std::string_view not_a_host(const boost::asio::ip::address_v4& host) {
-  const std::uint32_t bits = host.to_uint();
-  if (bits >> 24U == 0) return "is not an address of a host (0.0.0.0/8)";
-  if (host.is_loopback()) return "is a loopback address, which does not leave this host";
-  if (host.is_multicast()) return "is a multicast address";
-  if (bits >> 28U == 15) return "is a reserved address (240.0.0.0/4)";
-  return {};
-}
-
-Result<Port> read_port(std::string_view text) { return Integer<Port>{1, 65535}.read({text, false}); }
 
 }  // namespace
 
@@ -76,6 +63,50 @@ Result<std::uint64_t> read_integer(const Scalar& scalar) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{}) return Error{};
   return number;
+}
+
+Result<bool> Boolean::read(const Scalar& scalar) const {
+  std::string lower(scalar.text);
+  for (char& c : lower) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const auto is_one_of = [&](std::initializer_list<std::string_view> words) {
+    return std::find(words.begin(), words.end(), lower) != words.end();
+  };
+  const bool means_true = is_one_of({"true", "yes", "on", "y"});
+  const bool means_false = is_one_of({"false", "no", "off", "n"});
+  if (scalar.text != show(means_true)) {
+    return Error{{}, means_true || means_false ? "write " + show(means_true) : ""};
+  }
+  if (scalar.quoted) return Error{{}, "write it without quotes"};
+  return means_true;
+}
+
+Shape Boolean::shape() const {
+  Shape shape;
+  shape.type = Shape::Type::boolean;
+  shape.words = "true or false";
+  return shape;
+}
+
+Result<Port> ServicePort::read(const Scalar& scalar) const {
+  if (scalar.text == kAnyPort) return Port{0};
+  auto number = kPort.read(scalar);
+  if (number || !number.error().remedy.empty()) return number;
+  // As other load balancers have it.
+  if (scalar.text == "0" || scalar.text == "*" || scalar.text == "all") return Error{{}, "write any for all ports"};
+  const std::array known{kAnyPort};
+  return Error{{}, did_you_mean(scalar.text, known)};
+}
+
+std::string ServicePort::show(const Port& value) const {
+  return value == Port{0} ? std::string(kAnyPort) : kPort.show(value);
+}
+
+Shape ServicePort::shape() const {
+  Shape shape = kPort.shape();
+  shape.type = Shape::Type::integer_or_text;
+  shape.words += ", or any";
+  shape.choices = {std::string(kAnyPort)};
+  return shape;
 }
 
 Result<Milliseconds> Duration::read(const Scalar& scalar) const {
@@ -136,58 +167,6 @@ Shape Text::shape() const {
   shape.words = words;
   shape.pattern = '^' + bracket(first) + bracket(rest) + "*$";
   shape.longest = longest;
-  return shape;
-}
-
-Result<address> HostAddress::read(const Scalar& scalar) const {
-  const std::string text(scalar.text);
-  boost::system::error_code error;
-  const address host = boost::asio::ip::make_address(text, error);
-  if (error) {
-    if (text.find('/') != std::string::npos) return Error{{}, "write the address without a prefix length"};
-    const bool is_name = text.find_first_not_of("0123456789.:") != std::string::npos;
-    return Error{{}, is_name ? "names are not resolved: write the address" : ""};
-  }
-  if (!host.is_v4()) return Error{"IPv6 addresses are not supported by this version", "use an IPv4 address"};
-  const std::string_view reason = not_a_host(host.to_v4());
-  if (!reason.empty()) return Error{text + ' ' + std::string(reason), {}};
-  return host;
-}
-
-Shape HostAddress::shape() const {
-  Shape shape;
-  shape.words = "an IPv4 address";
-  shape.pattern = R"(^[0-9]{1,3}(\.[0-9]{1,3}){3}$)";
-  return shape;
-}
-
-Result<Endpoint> ListenEndpoint::read(const Scalar& scalar) const {
-  const std::size_t colon = scalar.text.rfind(':');
-  if (colon == std::string_view::npos) {
-    return Error{{},
-                 all_digits(scalar.text) ? "write the address too: \"127.0.0.1:" + std::string(scalar.text) + '"' : ""};
-  }
-  std::string_view host = scalar.text.substr(0, colon);
-  const bool is_bracketed = host.starts_with('[') && host.ends_with(']');
-  if (is_bracketed) host = host.substr(1, host.size() - 2);
-  boost::system::error_code error;
-  const address parsed = boost::asio::ip::make_address(std::string(host), error);
-  const auto port = read_port(scalar.text.substr(colon + 1));
-  if (error || !port) return Error{};
-  if (parsed.is_v6() != is_bracketed) return Error{{}, is_bracketed ? "" : "write an IPv6 address in brackets"};
-  if (parsed.is_multicast()) return Error{parsed.to_string() + " is a multicast address", {}};
-  return Endpoint{parsed, *port};
-}
-
-std::string ListenEndpoint::show(const Endpoint& value) const {
-  const std::string host = value.host.is_v6() ? '[' + value.host.to_string() + ']' : value.host.to_string();
-  return host + ':' + std::to_string(static_cast<std::uint16_t>(value.port));
-}
-
-Shape ListenEndpoint::shape() const {
-  Shape shape;
-  shape.words = "an address and a port such as \"127.0.0.1:9105\"";
-  shape.pattern = R"(^([0-9.]+|\[[^\]]+\]):[0-9]+$)";
   return shape;
 }
 

@@ -1,6 +1,6 @@
-// The kinds of values that keys take: number, duration, choice, text, address. A kind reads a scalar strictly, shows a
-// value as one would write it, and says in words and as JSON Schema terms what it accepts; keys.hpp gives each key its
-// kind.
+// The kinds of values that keys take: number, truth value, duration, choice, text; addresses are in address_kinds.hpp.
+// A kind reads a scalar strictly, shows a value as one would write it, and says in words and as JSON Schema terms what
+// it accepts; keys.hpp gives each key its kind.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ struct Scalar {
 
 /// What a kind accepts. `pattern` is a regular expression both of ECMA-262 and of RE2, anchored.
 struct Shape {
-  enum class Type { integer, text, integer_or_text };
+  enum class Type { integer, text, integer_or_text, boolean };
 
   Type type = Type::text;
   std::string words;                             ///< "a number from 1 to 65535"
@@ -80,6 +80,22 @@ struct Integer {
     }
     return shape;
   }
+};
+
+/// `true` or `false`, and no other way to say so: other readers of YAML differ about `yes`, `on` and `True`.
+struct Boolean {
+  [[nodiscard]] Result<bool> read(const Scalar& scalar) const;
+  [[nodiscard]] std::string show(const bool& value) const { return value ? "true" : "false"; }
+  [[nodiscard]] Shape shape() const;
+};
+
+inline constexpr Integer<Port> kPort{1, 65535};
+
+/// A service's port: a number, or `any` (Port{0}).
+struct ServicePort {
+  [[nodiscard]] Result<Port> read(const Scalar& scalar) const;
+  [[nodiscard]] std::string show(const Port& value) const;
+  [[nodiscard]] Shape shape() const;
 };
 
 /// `500ms`, `1s`, `2m`, `1h`.
@@ -134,20 +150,6 @@ struct Text {
   [[nodiscard]] bool accepts(std::string_view text) const;
   [[nodiscard]] Result<std::string> read(const Scalar& scalar) const;
   [[nodiscard]] std::string show(const std::string& value) const { return value; }
-  [[nodiscard]] Shape shape() const;
-};
-
-/// An address that one host of a network has: IPv4, in this version.
-struct HostAddress {
-  [[nodiscard]] Result<address> read(const Scalar& scalar) const;
-  [[nodiscard]] std::string show(const address& value) const { return value.to_string(); }
-  [[nodiscard]] Shape shape() const;
-};
-
-/// `127.0.0.1:9105` or `[::1]:9105`: an address of this host, or the unspecified one, to listen on.
-struct ListenEndpoint {
-  [[nodiscard]] Result<Endpoint> read(const Scalar& scalar) const;
-  [[nodiscard]] std::string show(const Endpoint& value) const;
   [[nodiscard]] Shape shape() const;
 };
 

@@ -17,7 +17,7 @@ namespace astil::config {
 using boost::asio::ip::address;
 using Milliseconds = std::chrono::milliseconds;
 
-/// A transport port, 1 to 65535, host byte order.
+/// A transport port, 1 to 65535, host byte order. 0 stands for any port where a member says so.
 enum class Port : std::uint16_t {};
 
 /// A backend's weight, 0 to 1000. 0: no new flows.
@@ -25,12 +25,13 @@ enum class Weight : std::uint16_t {};
 
 enum class Protocol { tcp, udp };
 enum class Forwarding { nat, tunnel, direct };
+enum class Encapsulation { ipip, gue };
 enum class Scheduler { maglev, round_robin };
 enum class EngineKind { xdp };
 
 /// Who puts the service addresses on an interface of the balancer.
 enum class AddressOwner {
-  daemon,  ///< astild, as /32, after the program forwards; removed again before it detaches
+  daemon,  ///< astild, as /32 or /128, after the program forwards; removed again before it detaches
   none,    ///< nobody: routes bring the packets, or the operator has done it
 };
 
@@ -50,7 +51,7 @@ struct HttpCheck {
 
 struct HealthCheck {
   std::variant<TcpCheck, HttpCheck> probe;
-  std::optional<Port> port;  ///< none: the backend's
+  std::optional<Port> port;  ///< none: the backend's; always given where that is any
   Milliseconds interval{1000};
   Milliseconds timeout{500};  ///< of one probe, from connect to answer; at most `interval`
   unsigned rise = 2;          ///< successes in a row that bring a backend up
@@ -60,18 +61,37 @@ struct HealthCheck {
 
 struct Backend {
   std::string name;  ///< unique within the service
-  address host;
-  Port port{};  ///< default: the service's; other than that only under nat
+  address host;      ///< under nat and direct, and where Tunnel::source is given, of that IP version; else of either
+  Port port{};       ///< default: the service's; other than that only under nat. 0, any: as the client's packet has it
   Weight weight{1};
   bool operator==(const Backend&) const = default;
+};
+
+/// The addresses that begin with the same bits.
+struct Prefix {
+  address network;  ///< the bits behind the length are 0
+  unsigned length = 0;
+  bool operator==(const Prefix&) const = default;
+};
+
+/// The header that forwarding tunnel puts in front of a packet: IP of the backend's version, under gue with UDP behind
+/// it.
+struct Tunnel {
+  Encapsulation encapsulation = Encapsulation::ipip;
+  Port gue_port{6080};  ///< the outer UDP destination port; only with gue
+  /// The outer source address is made up for each flow out of this network's bits, IPv4 /8 to /31 or IPv6 /64 to /127;
+  /// at most the last 32 bits of it vary. None: the balancer's own address towards the backend.
+  std::optional<Prefix> source;
+  bool operator==(const Tunnel&) const = default;
 };
 
 struct Service {
   std::string name;  ///< unique
   address host;
-  Port port{};
+  Port port{};  ///< 0: any that no other service with this address and protocol has
   Protocol protocol = Protocol::tcp;
   Forwarding forwarding = Forwarding::nat;
+  Tunnel tunnel;  ///< only with forwarding tunnel
   Scheduler scheduler = Scheduler::maglev;
   std::uint32_t ring_slots_per_weight = 100;  ///< slots for the smallest weight, at least; 10 to 10000
   std::optional<HealthCheck> health;          ///< none: backends count as up
@@ -88,6 +108,7 @@ struct TableSizes {
   std::uint32_t services = 1024;         ///< at most 65536
   std::uint32_t backends = 16384;        ///< uses of a backend by a service, 20 bits at most
   std::uint32_t ring_slots = 4U << 20U;  ///< 2 bytes each, for all rings, two generations
+  bool ipv6 = true;                      ///< IPv6 flows can be remembered, at 16 more bytes for each flow slot
   auto operator<=>(const TableSizes&) const = default;
 };
 

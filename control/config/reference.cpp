@@ -34,6 +34,8 @@ Strictly: what is not understood is an error, never a guess.
 - An unknown key, a key given twice, a value of another type or out of its range is an error.
 - Numbers are plain decimal digits: `010`, `0x10` and `"80"` are refused.
 - Durations are an integer and a unit, `ms`, `s`, `m` or `h`: `500ms`, `2s`. A bare number is refused.
+- Truth values are `true` and `false`, without quotes; `yes`, `on` and `True` are refused.
+- IPv6 addresses are written without brackets, `2001:db8::10`, and in brackets before a port, `"[2001:db8::10]:9105"`.
 - Text that YAML could take for a number or a truth value (`42`, `on`, `no`) needs quotes.
 - Anchors, aliases, merge keys (`<<`), tags and a second document are refused, and so is what is not UTF-8.
 
@@ -46,14 +48,19 @@ of your copy of `config/astil.schema.json`:
 
 ## What must fit together
 
-- Each service has an address, port and protocol of its own, and each backend stands in a service once.
-- Under `nat` an address and port of a backend serve one service only: replies could not be told apart otherwise.
+- Each service has an address, port and protocol of its own, and each backend stands in a service once. Beside a service
+  on a port there may be one with the same address and `port: any`: it gets the packets for all other ports.
+- Under `nat` an address and port of a backend serve one service only: replies could not be told apart otherwise. A
+  backend of a service on any port serves another one only if both have one address and the other keeps the port.
+- Under `nat` and `direct` backends are of the service's IP version. Under `tunnel` they may be of the other one, all of
+  them of that of `tunnel.source` where it is given, which holds no address of a service or a backend.
 - Under `tunnel` and `direct` a backend listens on the service's own port.
+- Backends of a service on any port have no `port`, and its health check names the port that is probed.
 - A backend's address is not the address of a service, and not all weights of a service are 0.
 - The timeout of a probe is not longer than the interval.
 - Services, backends and rings fit in the tables under `dataplane.tables`.
 - The endpoint of the metrics is not a service's.
-- This version forwards TCP and UDP over IPv4.
+- A service with an IPv6 address needs `dataplane.tables.ipv6`.
 )";
 
 std::string heading(const std::string& path) { return path.empty() ? "\n## Top level\n" : "\n## `" + path + "`\n"; }

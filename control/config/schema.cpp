@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <boost/json/value_from.hpp>
@@ -42,6 +43,8 @@ json::object scalar_schema(const Shape& shape) {
       return string_schema(shape);
     case Shape::Type::integer:
       return integer_schema(shape);
+    case Shape::Type::boolean:
+      return {{"type", "boolean"}};
     case Shape::Type::integer_or_text:
       break;
   }
@@ -74,13 +77,20 @@ json::object with_words(const CatalogueKey& key) {
   json::object out{{"description", key.doc}};
   for (const auto& member : schema_of(key)) out.insert(member);
   if (!key.is_default_value) return out;
-  const bool is_number = key.shape.type == Shape::Type::integer;
-  out["default"] = is_number ? json::value(std::stoll(key.shown_default)) : json::value(key.shown_default);
+  const bool is_text = key.shape.type == Shape::Type::text || key.shape.type == Shape::Type::integer_or_text;
+  out["default"] = is_text ? json::value(key.shown_default) : json::parse(key.shown_default);
   return out;
 }
 
-/// Keys that need a choice are forbidden where it was not made: an `if` that an absent choice meets, its default being
-/// it.
+/// Whether a choice that is absent is made this way.
+bool is_default(const CatalogueKey::Condition& choice, const std::vector<CatalogueKey>& keys) {
+  return std::any_of(keys.begin(), keys.end(), [&](const CatalogueKey& key) {
+    return key.name == choice.key && (key.is_required || key.shown_default == choice.word);
+  });
+}
+
+/// Keys that need a choice are forbidden where it was not made: by the `else` of an `if` that an absent choice meets
+/// only where its default is that choice. (A required one that is absent is a mistake of its own.)
 json::array conditions_of(const std::vector<CatalogueKey>& keys) {
   std::map<std::pair<std::string, std::string>, json::object> forbidden;
   for (const CatalogueKey& key : keys) {
@@ -88,7 +98,8 @@ json::array conditions_of(const std::vector<CatalogueKey>& keys) {
   }
   json::array out;
   for (auto& [choice, properties] : forbidden) {
-    const json::object chosen{{"properties", {{choice.first, {{"const", choice.second}}}}}};
+    json::object chosen{{"properties", {{choice.first, {{"const", choice.second}}}}}};
+    if (!is_default({choice.first, choice.second}, keys)) chosen["required"] = json::array{json::value(choice.first)};
     out.push_back({{"if", chosen}, {"else", {{"properties", properties}}}});
   }
   return out;

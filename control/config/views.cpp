@@ -5,11 +5,6 @@
 #include "control/config/utf8.hpp"
 
 namespace astil::config {
-namespace {
-
-std::string show(const address& host, Port port) { return ListenEndpoint{}.show({host, port}); }
-
-}  // namespace
 
 template <class T>
 bool View<T>::is_sound(std::string_view key) const {
@@ -22,20 +17,24 @@ Place View<T>::place_of(std::string_view key) const {
   return found != nullptr ? found->value.place : entry->place;
 }
 
+template <class T>
+bool View<T>::has_value(std::string_view key) const {
+  return entry->value.find(key) != nullptr && is_sound(key);
+}
+
 template struct View<Backend>;
 template struct View<Service>;
 
 bool BackendView::has_endpoint() const {
-  return !model->host.is_unspecified() && model->port != Port{} && is_sound("port");
+  const bool has_port = entry->value.find("port") != nullptr ? is_sound("port") : has_default_port;
+  return has_value("address") && has_port;
 }
 
-std::string BackendView::endpoint() const { return show(model->host, model->port); }
+std::string BackendView::endpoint() const { return show_endpoint(model->host, model->port); }
 
-bool ServiceView::has_endpoint() const {
-  return !model->host.is_unspecified() && model->port != Port{} && is_sound("protocol");
-}
+bool ServiceView::has_endpoint() const { return has_value("address") && has_value("port") && is_sound("protocol"); }
 
-std::string ServiceView::endpoint() const { return show(model->host, model->port); }
+std::string ServiceView::endpoint() const { return show_endpoint(model->host, model->port); }
 
 std::string ServiceView::name() const { return "service " + in_quotes(model->name); }
 
@@ -45,7 +44,8 @@ std::vector<ServiceView> views_of(const Model& model, const Node& root, const Mi
     const Entry* entry = root.find("services")->value.find(service.name);
     ServiceView view{{&service, entry, &mistakes}, {}};
     for (const Backend& backend : service.backends) {
-      view.backends.push_back({{&backend, entry->value.find("backends")->value.find(backend.name), &mistakes}});
+      const Entry* inner = entry->value.find("backends")->value.find(backend.name);
+      view.backends.push_back({{&backend, inner, &mistakes}, view.has_value("port")});
     }
     views.push_back(std::move(view));
   }

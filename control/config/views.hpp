@@ -21,12 +21,17 @@ struct View {
   /// Whether the key is absent, so that its default holds, or was read without a mistake.
   [[nodiscard]] bool is_sound(std::string_view key) const;
 
+  /// Whether the key is given and was read without a mistake.
+  [[nodiscard]] bool has_value(std::string_view key) const;
+
   /// Where the key's value stands; the entry itself where the key is absent.
   [[nodiscard]] Place place_of(std::string_view key) const;
 };
 
 struct BackendView : View<Backend> {
-  /// Whether its address and port were given and are sound.
+  bool has_default_port;  ///< its service's port was given and is sound
+
+  /// Whether its address was given, and that and the port, given or the service's, are sound.
   [[nodiscard]] bool has_endpoint() const;
   [[nodiscard]] std::string endpoint() const;
 };
@@ -34,8 +39,12 @@ struct BackendView : View<Backend> {
 struct ServiceView : View<Service> {
   std::vector<BackendView> backends;
 
+  /// Whether its address and port were given, and these and the protocol are sound.
   [[nodiscard]] bool has_endpoint() const;
   [[nodiscard]] std::string endpoint() const;
+
+  /// Whether its port is sound, and any.
+  [[nodiscard]] bool has_any_port() const { return has_value("port") && model->port == Port{0}; }
 
   /// `service "web"`
   [[nodiscard]] std::string name() const;

@@ -34,7 +34,7 @@ struct TargetKey {
 struct Target {
   TargetKey key;
   config::address host;
-  config::Port port{};  ///< the backend's; the check may name another
+  config::Port port{};  ///< the backend's; the check may name another, and does where this is 0, any
   config::HealthCheck check;
 };
 

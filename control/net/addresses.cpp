@@ -4,9 +4,18 @@
 #include <cerrno>
 
 #include "control/base/log.hpp"
+#include "control/net/sysctl.hpp"
 
 namespace astil::net {
 namespace {
+
+/// The kernel refuses IPv6 addresses where an interface's IPv6 is switched off.
+Error with_remedy(Error error, const std::string& interface, const address& host) {
+  if (!host.is_v6() || !error.remedy.empty()) return error;
+  const auto disabled = sysctl_ipv6(interface, "disable_ipv6");
+  if (disabled && *disabled != 0) error.remedy = "sysctl -w net.ipv6.conf." + interface + ".disable_ipv6=0";
+  return error;
+}
 
 std::string text_of(const address& host, unsigned prefix_length) {
   return host.to_string() + "/" + std::to_string(prefix_length);
@@ -20,7 +29,8 @@ Result<AddressOutcome> Addresses::add(const std::string& interface, const addres
   const InterfaceAddress wanted{link->ifindex, host, static_cast<std::uint8_t>(prefix_length)};
   const auto verdict = socket_.ask(add_address(wanted));
   if (verdict.error != 0 && verdict.error != EEXIST) {
-    return kernel_error("add " + text_of(host, prefix_length) + " to " + interface, verdict);
+    return with_remedy(kernel_error("add " + text_of(host, prefix_length) + " to " + interface, verdict), interface,
+                       host);
   }
   wanted_.insert(wanted);
   if (verdict.error == 0) return AddressOutcome::added;

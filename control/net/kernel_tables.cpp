@@ -34,6 +34,9 @@ const char* refusal(std::uint8_t route_type) {
   }
 }
 
+/// A source that no router passes on (RFC 4291, section 2.5.6): the kernel names it where it has no other.
+bool is_link_local(const address& host) { return host.is_v6() && host.to_v6().is_link_local(); }
+
 }  // namespace
 
 Result<Route> KernelTables::route(const address& destination) {
@@ -45,7 +48,8 @@ Result<Route> KernelTables::route(const address& destination) {
   if (verdict.error != 0) return kernel_error("no route to " + name, verdict);
   if (!answer) return Error{"no route to " + name, {}};
   if (const char* why = refusal(answer->type)) return Error{name + " " + why, {}};
-  return Route{answer->ifindex, answer->gateway, answer->source, answer->mtu};
+  const bool reaches = !answer->source || !is_link_local(*answer->source) || is_link_local(destination);
+  return Route{answer->ifindex, answer->gateway, reaches ? answer->source : std::nullopt, answer->mtu};
 }
 
 std::optional<Neighbour> KernelTables::neighbour(const NeighbourKey& key) {

@@ -23,19 +23,20 @@ constexpr std::array<int, 9> kGroups{RTNLGRP_LINK,        RTNLGRP_NEIGH,      RT
                                      RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
                                      RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,  RTNLGRP_NEXTHOP};
 
-constexpr std::chrono::seconds kKeepUpInterval{5};  // the kernel's own default, interval_probe_time_ms
-constexpr int kDatagramsAtOnce = 256;               // then the loop's other work has its turn
+constexpr int kDatagramsAtOnce = 256;  // then the loop's other work has its turn
 
 }  // namespace
 
 /// The network's parts and the wiring between them. Handlers hold it weakly, so that it may go while one waits.
 class Network::Core : public std::enable_shared_from_this<Core> {
  public:
-  Core(boost::asio::io_context& loop, NetlinkSocket requests, NetlinkSocket announcements, Events events)
+  Core(boost::asio::io_context& loop, NetlinkSocket requests, NetlinkSocket announcements, Events events,
+       Interval keep_up_interval)
       : requests_(std::move(requests)),
         announcements_(std::move(announcements)),
         readable_(loop, announcements_.descriptor()),
         keep_up_(loop),
+        keep_up_interval_(keep_up_interval),
         events_(std::move(events)) {}
 
   ~Core() {
@@ -74,11 +75,12 @@ class Network::Core : public std::enable_shared_from_this<Core> {
   }
 
   void wait_to_keep_up() {
-    keep_up_.expires_after(kKeepUpInterval);
+    keep_up_.expires_after(keep_up_interval_);
     keep_up_.async_wait([weak = weak_from_this()](error_code error) {
       const auto self = weak.lock();
       if (!self || error) return;
       self->next_hops_.keep_up();
+      self->tell();
       self->wait_to_keep_up();
     });
   }
@@ -154,16 +156,19 @@ class Network::Core : public std::enable_shared_from_this<Core> {
 
   boost::asio::posix::stream_descriptor readable_;
   boost::asio::steady_timer keep_up_;
+  Interval keep_up_interval_;
   Events events_;
   std::set<std::string> changed_links_;
 };
 
-Result<std::unique_ptr<Network>> Network::open(boost::asio::io_context& loop, Events events) {
+Result<std::unique_ptr<Network>> Network::open(boost::asio::io_context& loop, Events events,
+                                               Interval keep_up_interval) {
   auto requests = NetlinkSocket::open({});
   if (!requests) return requests.error();
   auto announcements = NetlinkSocket::open(kGroups);
   if (!announcements) return announcements.error();
-  auto core = std::make_shared<Core>(loop, std::move(*requests), std::move(*announcements), std::move(events));
+  auto core = std::make_shared<Core>(loop, std::move(*requests), std::move(*announcements), std::move(events),
+                                     keep_up_interval);
   if (const auto started = core->start(); !started) return started.error();
   return std::unique_ptr<Network>(new Network(std::move(core)));
 }

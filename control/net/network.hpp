@@ -6,6 +6,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,8 +34,14 @@ struct Events {
 
 class Network {
  public:
-  /// Reads the interfaces before it returns.
-  [[nodiscard]] static Result<std::unique_ptr<Network>> open(boost::asio::io_context& loop, Events events);
+  using Interval = std::chrono::steady_clock::duration;
+  /// As often as the kernel looks at the neighbours that it keeps fresh, by default (interval_probe_time_ms).
+  static constexpr std::chrono::seconds kKeepUpInterval{5};
+
+  /// Reads the interfaces before it returns. What the kernel does not tell of by itself (the MTU of a path) is asked
+  /// for again at each interval, 256 addresses at a time.
+  [[nodiscard]] static Result<std::unique_ptr<Network>> open(boost::asio::io_context& loop, Events events,
+                                                             Interval keep_up_interval = kKeepUpInterval);
   /// Gives back the neighbours it had the kernel keep fresh. Addresses stay.
   ~Network();
   Network(const Network&) = delete;

@@ -126,6 +126,12 @@ void NextHops::keep_up() {
   for (auto& [key, entry] : entries_) {
     if (!entry.now.managed) keep(key, entry);
   }
+  auto next = targets_.upper_bound(last_in_turn_);
+  for (std::size_t i = 0; i < std::min(kRoutesInTurn, targets_.size()); ++i, ++next) {
+    if (next == targets_.end()) next = targets_.begin();
+    last_in_turn_ = next->first;
+    to_route_.insert(last_in_turn_);
+  }
 }
 
 void NextHops::release_all() {

@@ -6,6 +6,7 @@
 // is no reason to drop the packets of live connections: whether the backend is well is the health checks' to say.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -22,8 +23,8 @@ namespace astil::net {
 struct Route {
   std::uint32_t ifindex = 0;
   std::optional<address> gateway;  ///< none: on the link
-  std::optional<address> source;
-  std::uint32_t mtu = 0;  ///< 0: the interface's
+  std::optional<address> source;   ///< none: no address of this machine gets there
+  std::uint32_t mtu = 0;           ///< 0: the interface's
   bool operator==(const Route&) const = default;
 };
 
@@ -65,9 +66,11 @@ class NextHops {
   /// Asks what must be asked and gives the addresses whose next hop came, went or changed.
   [[nodiscard]] std::set<address> refresh();
 
-  /// Neighbours that the kernel does not keep fresh (too old, or another program took the mark away) are asked for
-  /// again. To be called every few seconds; costs nothing while the kernel does it.
+  /// To be called every few seconds, with `refresh` after it. Neighbours that the kernel does not keep fresh (too old,
+  /// or another program took the mark away) are asked for again, which costs nothing while the kernel does it. And
+  /// routes, kRoutesInTurn each time: the kernel tells nobody when it learns the MTU of a path or forgets it.
   void keep_up();
+  static constexpr std::size_t kRoutesInTurn = 256;
 
   /// Gives back every neighbour that is kept.
   void release_all();
@@ -99,6 +102,7 @@ class NextHops {
   const Links& links_;
   std::map<address, Target> targets_;
   std::map<NeighbourKey, Entry> entries_;
+  address last_in_turn_;            // whose route was asked for last, of those in turn
   std::set<address> to_route_;      // their routes are to be asked for again
   std::set<NeighbourKey> to_keep_;  // vanished from the kernel's table while in use
   std::set<address> to_compare_;    // their next hops may be other

@@ -34,7 +34,6 @@ Request address_request(const InterfaceAddress& address, std::uint16_t type, std
   header.ifa_family = family_of(address.host);
   header.ifa_prefixlen = address.prefix_length;
   header.ifa_index = address.ifindex;
-  if (type == RTM_NEWADDR && address.host.is_v6()) header.ifa_flags = IFA_F_NODAD;
   request.add_attribute(IFA_LOCAL, address.host);
   request.add_attribute(IFA_ADDRESS, address.host);
   return request;
@@ -135,6 +134,9 @@ Request add_address(const InterfaceAddress& address) {
   Request request = address_request(address, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
   request.add_attribute(IFA_PROTO, kOriginator);
   if (address.host.is_v6()) {
+    // The local route is enough: that of a prefix would be a second one for the same address, which routing daemons
+    // would take for a network of this link and announce. IPv4 makes none for a /32.
+    request.add_attribute(IFA_FLAGS, std::uint32_t{IFA_F_NODAD | IFA_F_NOPREFIXROUTE});
     // A deprecated address answers, and starts nothing (RFC 4862 section 5.5.4).
     const ifa_cacheinfo lifetimes{.ifa_prefered = 0, .ifa_valid = UINT32_MAX, .cstamp = 0, .tstamp = 0};
     request.add_attribute(IFA_CACHEINFO, std::as_bytes(std::span(&lifetimes, 1)));

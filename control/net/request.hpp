@@ -36,7 +36,7 @@ class Request {
   [[nodiscard]] void* reserve(std::size_t size);
   [[nodiscard]] nlmsghdr* message();
 
-  alignas(8) std::array<std::byte, 256> buffer_{};  // the longest, an address to be added, takes 84
+  alignas(8) std::array<std::byte, 256> buffer_{};  // the longest, an address to be added, takes 100
 };
 
 [[nodiscard]] Request list_links();
@@ -55,8 +55,8 @@ enum class IfAbsent { create, leave };
 /// Asks for the neighbour now; an entry that was kept is kept no more.
 [[nodiscard]] Request use_neighbour(const NeighbourKey& key, IfAbsent if_absent);
 
-/// Puts an address on an interface, marked as ours. An IPv6 one is usable at once (no duplicate detection) and is never
-/// chosen as a source for the machine's own connections.
+/// Puts an address on an interface, marked as ours. An IPv6 one is usable at once (no duplicate detection), has no
+/// route but its own, and is a source for the machine's own connections only where it has no other that reaches as far.
 [[nodiscard]] Request add_address(const InterfaceAddress& address);
 [[nodiscard]] Request remove_address(const InterfaceAddress& address);
 

@@ -4,10 +4,11 @@
 #include <fstream>
 
 namespace astil::net {
+namespace {
 
-Result<int> sysctl_ipv4(const std::string& interface, const std::string& key) {
+Result<int> read_setting(const std::string& family, const std::string& interface, const std::string& key) {
   // A path and not a dotted name: an interface may be called "eth0.5".
-  const std::string path = "/proc/sys/net/ipv4/conf/" + interface + "/" + key;
+  const std::string path = "/proc/sys/net/" + family + "/conf/" + interface + "/" + key;
   if (interface.find('/') != std::string::npos) return Error{"no interface is called " + interface, {}};
   errno = 0;
   std::ifstream file(path);
@@ -15,6 +16,16 @@ Result<int> sysctl_ipv4(const std::string& interface, const std::string& key) {
   int value = 0;
   if (!(file >> value)) return Error{"read " + path + ": not a number", {}};
   return value;
+}
+
+}  // namespace
+
+Result<int> sysctl_ipv4(const std::string& interface, const std::string& key) {
+  return read_setting("ipv4", interface, key);
+}
+
+Result<int> sysctl_ipv6(const std::string& interface, const std::string& key) {
+  return read_setting("ipv6", interface, key);
 }
 
 }  // namespace astil::net

@@ -12,4 +12,7 @@ namespace astil::net {
 /// the interface or the key does not exist, or the value is no number.
 [[nodiscard]] Result<int> sysctl_ipv4(const std::string& interface, const std::string& key);
 
+/// net.ipv6.conf.<interface>.<key>, such as ("eth0", "forwarding"), likewise.
+[[nodiscard]] Result<int> sysctl_ipv6(const std::string& interface, const std::string& key);
+
 }  // namespace astil::net

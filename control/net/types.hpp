@@ -38,8 +38,8 @@ struct NextHop {
   std::uint32_t ifindex = 0;      ///< where it leaves
   MacAddress source_mac;          ///< of that interface
   MacAddress neighbour_mac;       ///< of the gateway, or of the address itself where it is on the link
-  address source_address;         ///< what the kernel would send from; unspecified where the route names none
-  std::uint32_t mtu = 0;          ///< bytes of an IP packet: the interface's, or less where the route says so
+  address source_address;         ///< what the kernel would send from; unspecified where it has none that gets there
+  std::uint32_t mtu = 0;          ///< bytes of an IP packet: the interface's, or less by the route or the path's MTU
   bool neighbour_answers = true;  ///< false: the MAC is the last one known, and the neighbour is silent now
   bool operator==(const NextHop&) const = default;
 };

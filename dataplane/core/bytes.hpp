@@ -12,6 +12,7 @@ using u8 = std::uint8_t;
 using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
+using i32 = std::int32_t;
 
 /// A value as it lies in a packet: network byte order.
 enum class Be16 : u16 {};
@@ -54,6 +55,13 @@ constexpr Be32 be32(u32 value) { return Be32{host(Be32{value})}; }
 #else
 #define ASTIL_SUBPROGRAM inline
 #endif
+
+/// Keeps a record where it lies. The compiler would rather hold each word of an IPv6 flow in a register, has not enough
+/// of them, and spills to places of 8 bytes each: more than the kernel's stack has.
+template <class T>
+ASTIL_INLINE void keep_in_memory(T& record) {
+  asm volatile("" : : "r"(&record) : "memory");
+}
 
 /// Reads, in one access, what others write at the same time. (The BPF target knows no atomic loads; there an aligned
 /// load is one.)

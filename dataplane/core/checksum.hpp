@@ -2,7 +2,7 @@
 // packet. Sums are kept in raw (memory) order; the one's complement sum does not care (RFC 1071, section 2).
 #pragma once
 
-#include "dataplane/core/bytes.hpp"
+#include "dataplane/core/address.hpp"
 
 namespace astil::core {
 
@@ -22,6 +22,14 @@ constexpr ChecksumDifference replaced(Be16 before, Be16 after) { return replaced
 constexpr ChecksumDifference replaced(Be32 before, Be32 after) {
   return replaced(static_cast<u16>(raw(before)), static_cast<u16>(raw(after))) +
          replaced(static_cast<u16>(raw(before) >> 16U), static_cast<u16>(raw(after) >> 16U));
+}
+
+/// Of one version both. A mapped IPv4 address differs from another one in the last word alone.
+constexpr ChecksumDifference replaced(const Address& before, const Address& after) {
+  const ChecksumDifference last = replaced(before.words[3], after.words[3]);
+  if (is_ipv4(before)) return last;
+  return last + replaced(before.words[0], after.words[0]) + replaced(before.words[1], after.words[1]) +
+         replaced(before.words[2], after.words[2]);
 }
 
 /// One's complement sums may be taken over larger words and folded later (RFC 1071, section 2).

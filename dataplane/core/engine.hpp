@@ -15,13 +15,15 @@ struct NextHop {
   enum class Status : u8 { found, no_route, no_neighbour };
 
   Status status = Status::no_route;
-  Be32 neighbour{};         ///< the gateway, or the address itself where it is on the link
+  Address neighbour{};      ///< the gateway, or the address itself where it is on the link
   u32 interface = 0;        ///< ifindex
   u64 destination_mac = 0;  ///< low 6 bytes
   u64 source_mac = 0;
 };
 
-struct Opening;  // steer.hpp
+struct Opening;        // steer.hpp
+struct Extensions;     // extensions.hpp
+enum class Part : u8;  // path.hpp
 
 /// What becomes of the packet, and why.
 struct Verdict {
@@ -31,12 +33,12 @@ struct Verdict {
 
 // clang-format off
 template <class E>
-concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, Be32 address, FlowKey& key, u32 bytes,
-                          const Opening& opening) {
+concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address& address, Address& client,
+                          FlowKey& key, u32 bytes, i32 gap, const Opening& opening) {
   { engine.begin() };                                   // u8*: first byte of the Ethernet header
   { engine.end() };                                     // u8*: behind the last byte that can be read
   { engine.ingress() };                                 // u32: ifindex the packet came in by
-  { engine.open_gap(n) };                               // bool: n bytes more behind the Ethernet header, whose content is lost
+  { engine.open_gap(gap) };                             // bool: so many bytes more, or less, at the frame's begin; what stands there is lost
   { engine.tick() };                                    // u32: the clock of flow ages
   { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes
   { engine.settings() };                                // const Settings*, never null
@@ -46,14 +48,18 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, Be32 address,
   { engine.ring_line(n) };                              // const RingLine*
   { engine.member_line(n) };                            // const MemberLine*
   { engine.flow_line(n) };                              // FlowLine*
+  { engine.client_line(n) };                            // ClientLine*
   { engine.counter(n) };                                // Counter*: of this CPU, by slot
   { engine.cpu_row() };                                 // CpuRow*: of this CPU
   { engine.next_turn(n) };                              // u64: of a round-robin service, by id; each call another one
   { engine.swap(entry, value, value) };                 // bool: compare and swap of 8 bytes
   { engine.store_key(key, key) };                       // writes the cold half of a flow
+  { engine.store_client(client, client) };              // and the address of an IPv6 client
   { engine.publish(entry, value) };                     // writes 8 bytes that nobody else writes, after all that was written before
   { engine.prefetch(*entry) };                          // begins to load a record that will be needed
   { engine.add(entry, value) };                         // adds to a counter that only this CPU writes
+  { engine.template part<Part{}>() };                   // Verdict: calls run_part, in a function of its own where that helps
+  { engine.skip_extensions(n, u8{}) };                  // Extensions: calls walk_extensions, likewise
   { engine.place(opening) };                            // Placement: calls place_flow, in a function of its own where that helps
   { engine.want_neighbour(address, n) };                // asks the control plane to resolve an address at an interface
 };
@@ -67,7 +73,7 @@ struct Silent {
   ASTIL_INLINE void saw_unknown_flow(const FlowHash& /*hash*/) {}
   ASTIL_INLINE void saw_slot(const Service& /*service*/, Scheduler /*by*/, u32 /*slot*/, u32 /*backend*/) {}
   ASTIL_INLINE void saw_backend(const Backend& /*backend*/, u32 /*number*/) {}
-  ASTIL_INLINE void saw_rewrite(Forwarding /*forwarding*/, Direction /*direction*/) {}
+  ASTIL_INLINE void saw_rewrite(const Backend& /*backend*/, Direction /*direction*/) {}
 };
 
 }  // namespace astil::core

@@ -23,6 +23,7 @@ struct FlowPlace {
   FlowLine* line = nullptr;  ///< nullptr: none
   u32 position = 0;          ///< in the line
   u64 value = 0;             ///< of the entry, as read
+  u32 number = 0;            ///< of the line
 };
 
 ASTIL_INLINE u64* entry_at(const FlowPlace& place) {
@@ -34,22 +35,35 @@ ASTIL_INLINE FlowKey* key_at(const FlowPlace& place) {
   return &place.line->keys[place.position & (kEntriesPerLine - 1)];
 }
 
+/// The address of an IPv6 client beside an entry; nullptr: this table has none.
+template <class Engine>
+ASTIL_INLINE Address* client_at(Engine& engine, const FlowPlace& place) {
+  ClientLine* line = engine.client_line(place.number);
+  return line == nullptr ? nullptr : &line->clients[place.position & (kEntriesPerLine - 1)];
+}
+
 constexpr FlowKey key_of(const FlowTuple& flow) {
-  return {.client = flow.client, .client_port = flow.client_port, .service_port = flow.port};
+  return {.client = flow.client.words[3], .client_port = flow.client_port, .service_port = flow.port};
 }
 
 /// Is it this connection's place, and not that of another one with the same tag?
-ASTIL_INLINE bool is_of(const FlowPlace& place, const FlowTuple& flow) { return *key_at(place) == key_of(flow); }
+template <class Engine>
+ASTIL_INLINE bool is_of(Engine& engine, const FlowPlace& place, const FlowTuple& flow) {
+  if (!(*key_at(place) == key_of(flow))) return false;
+  if (is_ipv4(flow.client)) return true;
+  const Address* client = client_at(engine, place);
+  return client != nullptr && *client == flow.client;
+}
 
 namespace detail {
 
 /// Searches one line; the first entry with the tag is the flow's.
-ASTIL_INLINE FlowPlace search_line(FlowLine* line, u32 tag) {
+ASTIL_INLINE FlowPlace search_line(FlowLine* line, u32 number, u32 tag) {
   const u64 wanted = u64{tag} << 33U;
   ASTIL_KEEP_LOOP
   for (u32 i = 0; i < kEntriesPerLine; ++i) {
     const u64 difference = shared_load(line->entries[i]) ^ wanted;
-    if (difference >> 33U == 0) return {.line = line, .position = i, .value = difference ^ wanted};
+    if (difference >> 33U == 0) return {.line = line, .position = i, .value = difference ^ wanted, .number = number};
   }
   return {};
 }
@@ -62,8 +76,8 @@ ASTIL_INLINE u32 free_places(const FlowLine& line) {
   return mask;
 }
 
-ASTIL_INLINE FlowPlace place_at(FlowLine* line, u32 position) {
-  FlowPlace place{.line = line, .position = position};
+ASTIL_INLINE FlowPlace place_at(FlowLine* line, u32 number, u32 position) {
+  FlowPlace place{.line = line, .position = position, .number = number};
   place.value = shared_load(*entry_at(place));
   return place;
 }
@@ -88,9 +102,10 @@ ASTIL_INLINE FlowLines flow_lines(Engine& engine, const FlowHash& hash, bool ope
 template <class Engine>
 ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash, FlowLines& lines) {
   if (lines.first == nullptr) return {};
-  if (const FlowPlace place = detail::search_line(lines.first, hash.tag); place.line != nullptr) return place;
+  const FlowPlace place = detail::search_line(lines.first, hash.line, hash.tag);
+  if (place.line != nullptr) return place;
   if (lines.second == nullptr) lines.second = engine.flow_line(hash.other_line);
-  return lines.second == nullptr ? FlowPlace{} : detail::search_line(lines.second, hash.tag);
+  return lines.second == nullptr ? FlowPlace{} : detail::search_line(lines.second, hash.other_line, hash.tag);
 }
 
 /// The entry of two lines to give up for a new flow: a free or expired one in the line that has more of them; where
@@ -122,29 +137,36 @@ ASTIL_INLINE bool has_room(const FlowLines& lines) {
 /// Chooses the place for a new flow: in the first line while it is not crowded, else in either (astil_choose_victim).
 /// After `find_flow`, which has looked in both.
 template <class Engine>
-ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowLines& lines, u32 tick) {
+ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowLines& lines, const FlowHash& hash, u32 tick) {
   if (lines.first == nullptr) return {};
   const u32 free = detail::free_places(*lines.first);
   // Three free ones or more: taking away the lowest two leaves some.
   const u32 one_less = free & (free - 1);
-  if ((one_less & (one_less - 1)) != 0) return detail::place_at(lines.first, bit_position(lowest_bit(free)));
+  if ((one_less & (one_less - 1)) != 0) return detail::place_at(lines.first, hash.line, bit_position(lowest_bit(free)));
   if (lines.second == nullptr) return {};
   const u32 victim = astil_choose_victim(lines.first, lines.second, engine.settings(), tick);
-  return detail::place_at((victim & kEntriesPerLine) != 0 ? lines.second : lines.first, victim & 7U);
+  if ((victim & kEntriesPerLine) != 0) return detail::place_at(lines.second, hash.other_line, victim & 7U);
+  return detail::place_at(lines.first, hash.line, victim & 7U);
 }
 
-/// Writes a flow to a place: claims it, writes the key, publishes. False where another changed the entry in between. A
-/// claimed entry is its claimer's alone, so that publishing it takes no compare-and-swap; it is of now, whatever the
-/// flow's age, or it might be given up as expired.
+/// Writes a flow to a place: claims it, writes who it is, publishes. False where another changed the entry in between,
+/// or the table has no room for IPv6 clients. A claimed entry is its claimer's alone, so that publishing it takes no
+/// compare-and-swap; it is of now, whatever the flow's age, or it might be given up as expired.
 template <class Engine>
-ASTIL_INLINE bool write_flow(Engine& engine, const FlowPlace& place, const FlowEntry& entry, const FlowKey& key) {
+ASTIL_INLINE bool write_flow(Engine& engine, const FlowPlace& place, const FlowEntry& entry, const FlowTuple& flow) {
   if (place.line == nullptr) return false;
+  Address* client = nullptr;
+  if (!is_ipv4(flow.client)) {
+    client = client_at(engine, place);
+    if (client == nullptr) return false;
+  }
   FlowEntry claim = entry;
   claim.state = FlowState::claimed;
   claim.age = engine.tick();
   u64* target = entry_at(place);
   if (!engine.swap(target, place.value, pack(claim))) return false;
-  engine.store_key(*key_at(place), key);
+  engine.store_key(*key_at(place), key_of(flow));
+  if (client != nullptr) engine.store_client(*client, flow.client);
   engine.publish(target, pack(entry));
   return true;
 }

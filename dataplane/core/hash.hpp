@@ -6,10 +6,10 @@
 
 namespace astil::core {
 
-/// A connection as the client sees it: the client's end and the service's.
+/// A connection as the client sees it: the client's end and the service's. Both addresses are of one version.
 struct FlowTuple {
-  Be32 client;
-  Be32 address;
+  Address client;
+  Address address;
   Be16 client_port;
   Be16 port;
   u8 protocol;
@@ -36,20 +36,34 @@ constexpr u64 mixed(u64 value) {  // the finaliser of MurmurHash3: every bit dep
   return value;
 }
 
-/// NH of UMAC (RFC 4418, section 5.2.2) over the tuple, then spread over all bits: without the key, two tuples collide
-/// with a chance of 2^-32.
-constexpr u64 flow_digest(const FlowTuple& flow, const u64 (&key)[4]) {
-  const u64 ports = (u64{raw(flow.client_port)} << 16U) | raw(flow.port);
-  const u64 hosts_product = u64{static_cast<u32>(raw(flow.client) + static_cast<u32>(key[0]))} *
-                            u64{static_cast<u32>(raw(flow.address) + static_cast<u32>(key[1]))};
-  const u64 ports_product = u64{static_cast<u32>(ports + static_cast<u32>(key[2]))} *
-                            u64{static_cast<u32>(u32{flow.protocol} + static_cast<u32>(key[3]))};
-  u64 value = hosts_product + ports_product + (key[0] >> 32U);
+namespace detail {
+
+constexpr u64 nh(u32 a, u32 b, u64 key_a, u64 key_b) {
+  return u64{a + static_cast<u32>(key_a)} * u64{b + static_cast<u32>(key_b)};
+}
+
+constexpr u64 spread(u64 value) {
   value = (value ^ (value >> 32U)) * 0xc4ceb9fe1a85ec53ULL;
   return value ^ (value >> 32U);
 }
 
-constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[4], u32 line_mask) {
+}  // namespace detail
+
+/// NH of UMAC (RFC 4418, section 5.2.2) over the tuple, then spread over all bits: without the key, two tuples collide
+/// with a chance of 2^-32. Every word has a part of the key of its own.
+constexpr u64 flow_digest(const FlowTuple& flow, const u64 (&key)[kHashKeys]) {
+  const u32 ports = (u32{raw(flow.client_port)} << 16U) | raw(flow.port);
+  const u64 sum = detail::nh(ports, flow.protocol, key[2], key[3]) + (key[0] >> 32U);
+  const auto& client = flow.client.words;
+  const auto& address = flow.address.words;
+  if (is_ipv4(flow.client)) return detail::spread(sum + detail::nh(raw(client[3]), raw(address[3]), key[0], key[1]));
+  return detail::spread(sum + detail::nh(raw(client[0]), raw(client[1]), key[4], key[5]) +
+                        detail::nh(raw(client[2]), raw(client[3]), key[6], key[7]) +
+                        detail::nh(raw(address[0]), raw(address[1]), key[4] >> 32U, key[5] >> 32U) +
+                        detail::nh(raw(address[2]), raw(address[3]), key[6] >> 32U, key[7] >> 32U));
+}
+
+constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[kHashKeys], u32 line_mask) {
   const u64 digest = flow_digest(flow, key);
   const u32 low = static_cast<u32>(digest) & 0x7fffffffU;
   const u32 high = static_cast<u32>(digest >> 32U);
@@ -64,9 +78,17 @@ constexpr u32 ring_slot(u32 hash, u32 length) { return static_cast<u32>((u64{has
 
 enum class IndexKind : u32 { service = 0, reply = 1 };
 
-/// (address, port, protocol) as one number.
-constexpr u64 index_key(Be32 address, Be16 port, u8 protocol, IndexKind kind) {
-  return (u64{raw(address)} << 32U) | (u64{raw(port)} << 16U) | (u64{protocol} << 8U) | static_cast<u32>(kind);
+inline constexpr Be16 kAnyPort{};
+
+/// (address, port, protocol) as one number. Of IPv6 addresses, many have the same: whoever finds a key compares the
+/// record.
+constexpr u64 index_key(const Address& address, Be16 port, u8 protocol, IndexKind kind) {
+  const u64 rest = (u64{raw(port)} << 16U) | (u64{protocol} << 8U) | static_cast<u32>(kind);
+  const auto& words = address.words;
+  if (is_ipv4(address)) return (u64{raw(words[3])} << 32U) | rest;
+  const u64 high = (u64{raw(words[0])} << 32U) | raw(words[1]);
+  const u64 low = (u64{raw(words[2])} << 32U) | raw(words[3]);
+  return detail::spread(high ^ (low * 0x9e3779b97f4a7c15ULL)) ^ rest;
 }
 
 /// A key's bit in the filter of Settings: the top of a product, which depends on every bit of the key.

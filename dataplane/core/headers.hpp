@@ -1,7 +1,7 @@
 // The headers of a packet, as they lie on the wire, and the few constants of theirs that the packet path needs.
 #pragma once
 
-#include "dataplane/core/bytes.hpp"
+#include "dataplane/core/address.hpp"
 
 namespace astil::core {
 
@@ -18,6 +18,9 @@ struct ASTIL_WIRE EthernetWords {
   Be16 type;
 };
 
+/// A VLAN tag, between the addresses and the EtherType (IEEE 802.1Q, section 9.3).
+inline constexpr u32 kVlanTagBytes = 4;
+
 /// And as the packet path reads it: what decides at once whether a frame is worth a look.
 struct ASTIL_WIRE EthernetStart {
   u64 destination;  ///< in the low 6 bytes; above them the first 2 of the source
@@ -25,12 +28,16 @@ struct ASTIL_WIRE EthernetStart {
   u32 kind;  ///< EtherType, first byte of the payload, one byte that does not matter
 };
 
-/// EtherType IPv4, and version 4: to compare with `EthernetStart::kind & kKindMask`.
+/// EtherType IPv4, and version 4: to compare with `EthernetStart::kind & kKindMask`; and likewise IPv6.
 inline constexpr u32 kKindMask = 0x00f0ffff;
 inline constexpr u32 kKindIpv4 = 0x00400008;
+inline constexpr u32 kKindIpv6 = 0x0060dd86;
 static_assert(std::endian::native == std::endian::little, "the packet path reads and writes headers as words");
 
 inline constexpr Be16 kEtherTypeIpv4 = be16(0x0800);
+inline constexpr Be16 kEtherTypeIpv6 = be16(0x86dd);
+inline constexpr Be16 kEtherTypeVlan = be16(0x8100);         // IEEE 802.1Q
+inline constexpr Be16 kEtherTypeServiceVlan = be16(0x88a8);  // IEEE 802.1ad
 
 /// RFC 791, section 3.1.
 struct ASTIL_WIRE Ipv4Header {
@@ -61,9 +68,47 @@ inline constexpr Be16 kDontFragment = be16(0x4000);
 inline constexpr Be16 kMoreFragments = be16(0x2000);
 inline constexpr Be16 kFragmentOffset = be16(0x1fff);
 
+/// RFC 8200, section 3.
+struct ASTIL_WIRE Ipv6Header {
+  Be32 version_class_flow;  ///< version 4 bits, traffic class 8 bits, flow label 20 bits
+  Be16 payload_length;      ///< bytes behind this header
+  u8 next_header;
+  u8 hop_limit;
+  Address source;
+  Address destination;
+};
+static_assert(sizeof(Ipv6Header) == 40);
+
+/// How the extension headers that can be skipped begin (RFC 8200, sections 4.3, 4.4 and 4.6; RFC 6564).
+struct ASTIL_WIRE ExtensionHeader {
+  u8 next_header;
+  u8 length;  ///< in units of 8 bytes, without the first 8; of the authentication header in units of 4, minus 2
+};
+
+/// RFC 8200, section 4.5.
+struct ASTIL_WIRE FragmentHeader {
+  u8 next_header;
+  u8 reserved;
+  Be16 offset;  ///< in units of 8 bytes 13 bits, reserved 2 bits, more fragments 1 bit
+  Be32 identification;
+};
+static_assert(sizeof(FragmentHeader) == 8);
+
+inline constexpr u8 kHeaderHopByHop = 0;
+inline constexpr u8 kHeaderRouting = 43;
+inline constexpr u8 kHeaderFragment = 44;
+inline constexpr u8 kHeaderAuthentication = 51;
+inline constexpr u8 kHeaderDestination = 60;
+
+inline constexpr u8 kProtocolIcmp = 1;
 inline constexpr u8 kProtocolIpip = 4;
 inline constexpr u8 kProtocolTcp = 6;
 inline constexpr u8 kProtocolUdp = 17;
+inline constexpr u8 kProtocolIpv6 = 41;  // IPv6 in IP (RFC 2473, section 3)
+inline constexpr u8 kProtocolIcmpv6 = 58;
+
+/// Generic UDP encapsulation: its usual port (Linux' and others'; IANA has 6080 for it).
+inline constexpr u16 kGuePort = 6080;
 
 /// RFC 9293, section 3.1.
 struct ASTIL_WIRE TcpHeader {

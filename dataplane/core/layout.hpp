@@ -6,32 +6,24 @@
 // says otherwise.
 #pragma once
 
-#include "dataplane/core/bytes.hpp"
+#include "dataplane/core/address.hpp"
 #include "dataplane/core/reasons.hpp"
 
 namespace astil::core {
 
 /// Changes whenever a record below changes its size, its fields or their meaning.
 #ifndef ASTIL_LAYOUT_VERSION
-#define ASTIL_LAYOUT_VERSION 2
+#define ASTIL_LAYOUT_VERSION 3
 #endif
 inline constexpr u32 kLayoutVersion = ASTIL_LAYOUT_VERSION;
 inline constexpr u64 kLayoutMagic = 0x6c69747361ULL;  // "astil"
 
 inline constexpr u32 kCacheLine = 64;
 
-/// An IPv4 address in words[0] with the rest zero, or an IPv6 address. The record around it says which.
-struct Address {
-  Be32 words[4];
-};
-
-// Comparisons stand outside of the records: the kernel's type information takes no operators.
-constexpr bool operator==(const Address& a, const Address& b) {
-  return a.words[0] == b.words[0] && a.words[1] == b.words[1] && a.words[2] == b.words[2] && a.words[3] == b.words[3];
-}
-
-enum class Family : u8 { ipv4 = 4, ipv6 = 6 };
 enum class Forwarding : u8 { nat, tunnel, direct };
+/// What a tunnel puts in front of a packet: an IP header of a version (RFC 2003, RFC 2473), or that and UDP (GUE,
+/// draft-ietf-intarea-gue-09, variant 1).
+enum class Wrap : u8 { ipip4, ipip6, gue4, gue6 };
 /// Whether a backend gets new flows, and what becomes of those that it has: a SYN chooses anew unless it is `in`, a
 /// datagram if it is `down`; everything else stays where it is.
 enum class Rotation : u8 { out, in, down };
@@ -46,13 +38,14 @@ struct Sizes {
   u32 ring_lines;    ///< of the pool of rings
   u32 member_lines;  ///< of the pool of backend lists
   u32 index_lines;   ///< of one generation's service index, a power of two
-  u32 reserved;
+  u32 client_lines;  ///< of IPv6 clients: flow_lines, or 0 where IPv6 flows are not remembered
 };
 static_assert(sizeof(Sizes) == 32);
 
 constexpr bool operator==(const Sizes& a, const Sizes& b) {
   return a.cpus == b.cpus && a.flow_lines == b.flow_lines && a.services == b.services && a.backends == b.backends &&
-         a.ring_lines == b.ring_lines && a.member_lines == b.member_lines && a.index_lines == b.index_lines;
+         a.ring_lines == b.ring_lines && a.member_lines == b.member_lines && a.index_lines == b.index_lines &&
+         a.client_lines == b.client_lines;
 }
 
 /// The first 64 bytes of the settings are the same in every layout version, so that any daemon can tell what it found.
@@ -75,12 +68,19 @@ struct Generation {
   u32 seed;        ///< chosen so that no line overflows
 };
 
-/// An interface that packets come in by, at its slot (see Settings::interface_multiplier).
+/// An interface that packets come in by, or a VLAN device on top of one, at its slot (see
+/// Settings::interface_multiplier).
 struct Interface {
-  u64 mac;      ///< own, as in the packet, in the low 6 bytes
+  u64 mac;      ///< own, as in the packet, in the low 6 bytes; of a VLAN device above them its tag (see tagged())
   u32 ifindex;  ///< 0: empty
-  u32 reserved;
+  u32 parent;   ///< of a VLAN device: ifindex of what carries its frames; else 0
 };
+
+/// The two bytes above a MAC address in a word of 8 may hold a VLAN tag (IEEE 802.1Q's TCI, as in the packet; 0: none):
+/// above the destination's the outer one of two (802.1ad), above the source's the inner, or only, one.
+constexpr u64 tagged(u64 mac, Be16 tag) { return (mac & 0xffffffffffffULL) | (u64{raw(tag)} << 48U); }
+constexpr u16 tag_above(u64 mac) { return static_cast<u16>(mac >> 48U); }
+
 /// Places for interfaces, each at the one that the multiplier gives it. Many more than interfaces, so that a multiplier
 /// without collisions is soon found, also beside the places of those that another configuration named.
 inline constexpr u32 kInterfaceBits = 10;
@@ -93,19 +93,29 @@ inline constexpr u32 kFlowStates = 8;
 /// Bits of the filter that says of most strangers' packets that they are for no service (see `may_be_ours`).
 inline constexpr u32 kFilterBits = 1U << 15U;
 
+/// What the tables may hold; the rest need not be looked for.
+enum Holds : u32 {
+  kHoldsReplies = 1,         ///< keys of replies under nat, in either generation's index
+  kHoldsAnyPort = 2,         ///< services on any port, likewise
+  kHoldsAnyPortReplies = 4,  ///< replies of such services under nat
+  kHoldsVlans = 8,           ///< VLAN devices among the interfaces
+};
+
+inline constexpr u32 kHashKeys = 8;
+
 struct Settings {
   LayoutHeader header;
-  u64 hash_key[4];           ///< secret; chosen once, carried along for ever: another key loses every flow
+  u64 hash_key[kHashKeys];   ///< secret; chosen once, carried along for ever: another key loses every flow
   u32 active;                ///< generation in use, 0 or 1; 2: none yet
   u32 tick_multiplier;       ///< age tick = jiffies * tick_multiplier / 2^32
   u32 interface_multiplier;  ///< see `interface_slot`; chosen without collisions
-  u32 replies;               ///< not 0: the filter holds keys of replies under nat
+  u32 holds;                 ///< Holds
   Generation generations[2];
   u16 timeouts[kFlowStates];  ///< by FlowState, in age ticks, below kMaxTimeout
   Interface interfaces[kInterfaces];
   u64 filter[kFilterBits / 64];  ///< holds the keys of both generations' index, while there are two
 };
-static_assert(sizeof(Settings) == 144 + 16 * kInterfaces + kFilterBits / 8);
+static_assert(sizeof(Settings) == 176 + 16 * kInterfaces + kFilterBits / 8);
 
 inline constexpr u32 kNoGeneration = 2;
 
@@ -130,11 +140,11 @@ struct RingSpan {
 /// One service in one generation: records of generation g lie at [g * Sizes::services + id].
 struct Service {
   Address address;
-  Be16 port;
+  Be16 port;    ///< 0: any that no other service has
   u8 protocol;  ///< IANA number
-  Family family;
   Forwarding forwarding;
   Scheduler scheduler;
+  u8 padding;
   u16 in_use;  ///< 0: no such service
   u32 id;
   u32 first_member;  ///< in the member pool: the backend numbers that ring slots index; a multiple of kMembersPerLine
@@ -163,28 +173,31 @@ inline constexpr u32 kNoService = ~0U;
 /// all that a packet of a known flow needs, the second only what a tunnel needs besides. The two MAC words are stored
 /// whole (8 bytes), so that a packet sees the old or the new one.
 struct Backend {
-  u64 destination_mac;  ///< of the next hop, as in the packet, in the low 6 bytes; 0: not resolved
+  u64 destination_mac;  ///< of the next hop, as in the packet, in the low 6 bytes; 0: not resolved. See tagged()
   u64 source_mac;       ///< of the outgoing interface, likewise
   Address service_address;
-  Be16 service_port;
+  Be16 service_port;    ///< 0: any
   u8 service_protocol;  ///< 0: the service has been removed, and no packet is for it
   Forwarding forwarding;
   u32 service;    ///< id, or kNoService
   u32 interface;  ///< ifindex
-  Be16 port;
-  Family family;
+  Be16 port;      ///< 0: as the client's packet has it
+  Wrap wrap;
   Rotation rotation;
   Address address;
 
-  Address source;  ///< of the outer header of a tunnel
-  u32 outer_sum;   ///< of the outer header: what is the same in all of them (see `constant_outer_sum`)
-  u32 reserved[11];
+  Address source;    ///< of the outer header of a tunnel; 0 in the bits of `source_mask`
+  Be32 source_mask;  ///< bits of the source's last word that are different for each flow
+  u32 outer_sum;     ///< of an outer IPv4 header: what is the same in all of them (see `constant_outer_sum`)
+  Be16 gue_port;
+  u16 padding;
+  u32 reserved[9];
 };
 static_assert(sizeof(Backend) == 2 * kCacheLine);
 
-/// The cold half of an IPv4 flow: who it is. The service's address follows from the backend.
+/// The cold half of a flow: who it is. The service's address, and with it the version of IP, follows from the backend.
 struct FlowKey {
-  Be32 client;
+  Be32 client;  ///< the last word of its address; the whole of an IPv6 one stands in ClientLine
   Be16 client_port;
   Be16 service_port;
 };
@@ -202,6 +215,12 @@ struct FlowLine {
 };
 static_assert(sizeof(FlowLine) == 2 * kCacheLine);
 
+/// The clients of IPv6 flows, at the same line and position as their entries. Of other entries it says nothing.
+struct ClientLine {
+  Address clients[kEntriesPerLine];
+};
+static_assert(sizeof(ClientLine) == 2 * kCacheLine);
+
 /// Counters of a backend number (slots below Sizes::backends) or of a service id (behind them: what its removed
 /// backends have counted). One row of all slots per CPU; the row behind the last CPU's belongs to the control plane.
 struct Counter {
@@ -218,6 +237,7 @@ inline constexpr u32 kMaxReasons = 32;  ///< a power of two
 struct CpuRow {
   u64 reasons[kMaxReasons];  ///< by Reason; those that transmit stay 0, since the backends' counters have them
   u64 events[32];            ///< by FlowEvent
+  u64 scratch[8];            ///< for the time of one packet: what the kernel's stack has no room for
 };
 static_assert(static_cast<u32>(Reason::count) <= kMaxReasons && static_cast<u32>(FlowEvent::count) <= 32);
 

@@ -2,102 +2,148 @@
 #pragma once
 
 #include "dataplane/core/engine.hpp"
-#include "dataplane/core/headers.hpp"
+#include "dataplane/core/extensions.hpp"
 
 namespace astil::core {
 
 inline constexpr u32 kNetworkOffset = sizeof(EthernetHeader);
 
-/// What the later stages need to know of a packet.
+/// What differs between the versions of IP.
+struct Ipv4 {
+  using Header = Ipv4Header;
+  static constexpr Be16 kEtherType = kEtherTypeIpv4;
+  static constexpr u8 kInIp = kProtocolIpip;
+  static constexpr bool kIsWide = false;  ///< its addresses do not fit into registers
+};
+struct Ipv6 {
+  using Header = Ipv6Header;
+  static constexpr Be16 kEtherType = kEtherTypeIpv6;
+  static constexpr u8 kInIp = kProtocolIpv6;
+  static constexpr bool kIsWide = true;
+};
+
+/// What the later stages need to know of a packet. Pointers are good until `engine.open_gap`.
+template <class Ip>
 struct Packet {
-  const EthernetStart* ethernet;  ///< these four: until `open_gap`
-  Ipv4Header* ip;
+  using Version = Ip;
+
+  const EthernetStart* ethernet;
+  typename Ip::Header* ip;
   Ports* ports;
   ChecksumField* checksum;  ///< of TCP or UDP
-  Be32 source;
-  Be32 destination;
-  Be16 source_port;
-  Be16 destination_port;
-  u16 length;           ///< of the datagram, bytes
-  u16 transport_bytes;  ///< of it, from the transport header on
+  u32 length;               ///< of the datagram, bytes
+  u32 transport_bytes;      ///< of it, from the transport header on
   u8 protocol;
   u8 tcp_flags;    ///< of UDP: none
   u8 is_fragment;  ///< the first of several
 };
 
-/// A header at an offset, or nullptr where the packet does not have so many bytes there.
-template <class Header, u32 kBytes = sizeof(Header), class Engine>
-ASTIL_INLINE Header* header_at(Engine& engine, u32 offset) {
-  auto* start = engine.begin() + offset;
-  if (start + kBytes > engine.end()) return nullptr;
-  return reinterpret_cast<Header*>(start);
-}
+/// Addresses are read where they lie, and not kept: there are not registers enough.
+ASTIL_INLINE Address source_of(const Packet<Ipv4>& packet) { return mapped(packet.ip->source); }
+ASTIL_INLINE Address source_of(const Packet<Ipv6>& packet) { return packet.ip->source; }
+ASTIL_INLINE Address destination_of(const Packet<Ipv4>& packet) { return mapped(packet.ip->destination); }
+ASTIL_INLINE Address destination_of(const Packet<Ipv6>& packet) { return packet.ip->destination; }
 
 namespace detail {
 
+/// Where the transport header stands, and of what it is.
+struct Transport {
+  u32 offset;  ///< in the frame, bytes
+  u32 bytes;   ///< from there to the end of the datagram
+  u8 protocol;
+};
+
 /// The transport header; false: it is cut short.
 template <class Header, class Engine>
-ASTIL_INLINE bool take_transport(Engine& engine, Packet& packet, u32 offset, u32 bytes) {
-  auto* header = header_at<u8, sizeof(Header)>(engine, offset);
-  if (header == nullptr || bytes < sizeof(Header)) return false;
+ASTIL_INLINE bool take_transport(Engine& engine, auto& packet, const Transport& at) {
+  auto* header = header_at<u8, sizeof(Header)>(engine, at.offset);
+  if (header == nullptr || at.bytes < sizeof(Header)) return false;
   packet.ports = reinterpret_cast<Ports*>(header);
   packet.checksum = reinterpret_cast<ChecksumField*>(header + offsetof(Header, checksum));
   return true;
 }
 
 template <class Engine>
-ASTIL_INLINE bool parse_transport(Engine& engine, Packet& packet, u32 offset, u32 bytes) {
+ASTIL_INLINE bool parse_transport(Engine& engine, auto& packet, const Transport& at) {
   packet.tcp_flags = 0;
-  if (packet.protocol == kProtocolUdp) return take_transport<UdpHeader>(engine, packet, offset, bytes);
-  if (!take_transport<TcpHeader>(engine, packet, offset, bytes)) return false;
-  packet.tcp_flags = reinterpret_cast<const TcpHeader*>(packet.ports)->flags;
+  packet.protocol = at.protocol;
+  packet.transport_bytes = at.bytes;
+  if (at.protocol == kProtocolUdp) {
+    if (!take_transport<UdpHeader>(engine, packet, at)) return false;
+  } else {
+    if (!take_transport<TcpHeader>(engine, packet, at)) return false;
+    packet.tcp_flags = reinterpret_cast<const TcpHeader*>(packet.ports)->flags;
+  }
   return true;
+}
+
+/// RFC 791, section 3.1. Reason::count: go on.
+template <class Engine>
+ASTIL_INLINE Reason parse_network(Engine& engine, Packet<Ipv4>& packet, Transport& transport) {
+  auto* ip = header_at<Ipv4Header>(engine, kNetworkOffset);
+  if (ip == nullptr) return Reason::not_ip;
+  const u32 header_length = (ip->version_length & 0x0fU) * 4U;
+  const u32 total = host(ip->total_length);
+  if (header_length < sizeof(Ipv4Header) || total < header_length) return Reason::not_ip;
+  transport = {.offset = kNetworkOffset + header_length, .bytes = total - header_length, .protocol = ip->protocol};
+  if (transport.protocol != kProtocolTcp && transport.protocol != kProtocolUdp) return Reason::other_protocol;
+  if ((raw(ip->fragment) & raw(kFragmentOffset)) != 0) return Reason::other_protocol;  // a later one has no ports
+  packet.ip = ip;
+  packet.length = total;
+  packet.is_fragment = (raw(ip->fragment) & raw(kMoreFragments)) != 0 ? 1 : 0;
+  return Reason::count;
+}
+
+/// RFC 8200, section 3. A payload length of 0 (a jumbogram, RFC 2675) has no transport header behind it.
+template <class Engine>
+ASTIL_INLINE Reason parse_network(Engine& engine, Packet<Ipv6>& packet, Transport& transport) {
+  auto* ip = header_at<Ipv6Header>(engine, kNetworkOffset);
+  if (ip == nullptr) return Reason::not_ip;
+  const u32 payload = host(ip->payload_length);
+  packet.ip = ip;
+  packet.length = payload + sizeof(Ipv6Header);
+  packet.is_fragment = 0;
+  transport = {
+      .offset = kNetworkOffset + static_cast<u32>(sizeof(Ipv6Header)), .bytes = payload, .protocol = ip->next_header};
+  if (transport.protocol == kProtocolTcp || transport.protocol == kProtocolUdp) return Reason::count;
+  if (!is_extension(transport.protocol)) return Reason::other_protocol;
+  const Extensions skipped = engine.skip_extensions(transport.offset, transport.protocol);
+  const u32 bytes = skipped.bytes();
+  if (skipped.fragment() == Fragment::later ||
+      (skipped.protocol() != kProtocolTcp && skipped.protocol() != kProtocolUdp) || bytes > payload)
+    return Reason::other_protocol;
+  packet.is_fragment = skipped.fragment() == Fragment::first ? 1 : 0;
+  transport = {.offset = transport.offset + bytes, .bytes = payload - bytes, .protocol = skipped.protocol()};
+  return Reason::count;
 }
 
 }  // namespace detail
 
-/// Fills `packet`; Reason::count means: go on. Whatever is malformed is the kernel's to judge.
-template <class Engine>
-ASTIL_INLINE Reason parse(Engine& engine, Packet& packet) {
-  auto* frame = engine.begin();
-  if (frame + kNetworkOffset + sizeof(Ipv4Header) > engine.end()) return Reason::not_ipv4;
-  const auto* ethernet = reinterpret_cast<const EthernetStart*>(frame);
-  auto* ip = reinterpret_cast<Ipv4Header*>(frame + kNetworkOffset);
-  const u32 kind = ethernet->kind;
-  if ((kind & kKindMask) != kKindIpv4) return Reason::not_ipv4;
-
-  const u32 header_length = (kind >> 14U) & 0x3cU;
-  const u16 total = host(ip->total_length);
-  if (header_length < sizeof(Ipv4Header) || total < header_length) return Reason::not_ipv4;
-  packet.protocol = ip->protocol;
-  if (packet.protocol != kProtocolTcp && packet.protocol != kProtocolUdp) return Reason::other_protocol;
-  if ((raw(ip->fragment) & raw(kFragmentOffset)) != 0) return Reason::other_protocol;  // a later one has no ports
-  if (!detail::parse_transport(engine, packet, kNetworkOffset + header_length, total - header_length))
-    return Reason::other_protocol;
-  packet.ethernet = ethernet;
-  packet.ip = ip;
-  packet.source = ip->source;
-  packet.destination = ip->destination;
-  packet.source_port = packet.ports->source;
-  packet.destination_port = packet.ports->destination;
-  packet.length = total;
-  packet.transport_bytes = static_cast<u16>(total - header_length);
-  packet.is_fragment = (raw(ip->fragment) & raw(kMoreFragments)) != 0 ? 1 : 0;
+/// Fills `packet`, whose `ethernet` is set; Reason::count means: go on. Whatever is malformed is
+/// the kernel's to judge.
+template <class Ip, class Engine>
+ASTIL_INLINE Reason parse(Engine& engine, Packet<Ip>& packet) {
+  detail::Transport transport{};
+  if (const Reason reason = detail::parse_network(engine, packet, transport); reason != Reason::count) return reason;
+  if (!detail::parse_transport(engine, packet, transport)) return Reason::other_protocol;
   engine.saw_packet(packet);
   return Reason::count;
 }
 
 /// Does a TCP segment carry more than its header?
-ASTIL_INLINE bool has_data(const Packet& packet) {
-  if (packet.protocol != kProtocolTcp) return false;
-  const u32 header_bytes = (reinterpret_cast<const TcpHeader*>(packet.ports)->offset >> 4U) * 4U;
+template <class Engine>
+ASTIL_INLINE bool has_data(Engine& engine, const auto& packet) {
+  const u8* header = reinterpret_cast<const u8*>(packet.ports);
+  // `parse` has seen to the bounds; the kernel's verifier has forgotten it.
+  if (packet.protocol != kProtocolTcp || header + sizeof(TcpHeader) > engine.end()) return false;
+  const u32 header_bytes = (reinterpret_cast<const TcpHeader*>(header)->offset >> 4U) * 4U;
   return packet.transport_bytes > header_bytes;
 }
 
 /// Is the frame for us? Frames for other stations reach us where a bridge floods; an interface that is not in the
 /// tables has not been set up yet. After `parse`.
 template <class Engine>
-ASTIL_INLINE bool is_for_this_station(Engine& engine, const Packet& packet) {
+ASTIL_INLINE bool is_for_this_station(Engine& engine, const auto& packet) {
   const u32 ifindex = engine.ingress();
   const Settings* settings = engine.settings();
   const Interface& interface = settings->interfaces[interface_slot(ifindex, settings->interface_multiplier)];

@@ -16,7 +16,7 @@ enum class Action : u8 {
 #define ASTIL_REASONS(X)                                                                                         \
   X(forwarded, transmit, "a client's packet, sent to a backend")                                                 \
   X(replied, transmit, "a backend's reply under nat, sent to the client")                                        \
-  X(not_ipv4, pass, "not IPv4, or shorter than its headers say")                                                 \
+  X(not_ip, pass, "neither IPv4 nor IPv6, or shorter than its headers say")                                      \
   X(other_mac, pass, "a frame for another station, flooded by a bridge or switch")                               \
   X(other_protocol, pass, "neither TCP nor UDP, cut short, or a later fragment")                                 \
   X(no_service, pass, "no service at this address, port and protocol")                                           \
@@ -29,7 +29,7 @@ enum class Action : u8 {
   X(fragment, drop, "a first fragment of a datagram for a service")                                              \
   X(ttl_expired, drop, "time to live used up: a forwarding loop, or a traceroute")                               \
   X(no_headroom, drop, "the driver left no room for the tunnel header in front of the packet")                   \
-  X(too_long, drop, "no total length left for the tunnel header: more than 65515 bytes")                         \
+  X(too_long, drop, "no total length left for the tunnel headers: more than 65515 bytes")                        \
   X(internal, drop, "tables contradict each other; please report it")
 
 enum class Reason : u8 {
@@ -40,7 +40,7 @@ enum class Reason : u8 {
 };
 
 /// In the list, what transmits stands first, then what passes, then what drops.
-inline constexpr Reason kFirstPass = Reason::not_ipv4;
+inline constexpr Reason kFirstPass = Reason::not_ip;
 inline constexpr Reason kFirstDrop = Reason::no_backend;
 
 constexpr Action action_of(Reason reason) {

@@ -5,58 +5,87 @@
 
 namespace astil::core {
 
+/// Which of the index' two generations; kNoGeneration: there is none yet.
+using GenerationNumber = u32;
+
+namespace detail {
+
 /// False: the key is in no generation's index. Most packets that are not ours are told by this bit. Where it is set,
 /// the index knows.
 template <class Engine>
-ASTIL_INLINE bool may_be_ours(Engine& engine, u64 key) {
+ASTIL_INLINE bool is_in_filter(Engine& engine, u64 key) {
   const u32 bit = filter_bit(key);
   return (engine.settings()->filter[bit / 64U] >> (bit % 64U) & 1U) != 0;
 }
 
-namespace detail {
-
 inline constexpr u32 kNoReference = ~0U;
+
+}  // namespace detail
+
+/// The reference beside a tag in a line of the index.
+ASTIL_SUBPROGRAM u32 astil_search_index(const IndexLine* line, u32 tag) {
+  if (line == nullptr) return detail::kNoReference;
+  ASTIL_KEEP_LOOP
+  for (const IndexEntry& entry : line->entries) {
+    if (entry.tag == tag) return entry.reference;
+    if (entry.tag == 0) break;
+  }
+  return detail::kNoReference;
+}
+
+namespace detail {
 
 /// The reference at a key, to be checked against the record: a key that is not in the index may have the tag of one
 /// that is. Tags differ within a line (the builder of the index sees to it).
 template <class Engine>
-ASTIL_INLINE u32 look_up(Engine& engine, u32 generation, u64 key) {
+ASTIL_INLINE u32 look_up(Engine& engine, GenerationNumber generation, u64 key) {
   const Settings* settings = engine.settings();
   const Generation& index = settings->generations[generation & 1U];
   const IndexHash hash = index_hash(key, index.seed);
   const u32 first_line = generation == 0 ? 0 : settings->header.sizes.index_lines;
-  const IndexLine* line = engine.index_line(first_line + (hash.line & index.index_mask));
-  if (line == nullptr) return kNoReference;
-#pragma GCC unroll 8
-  for (u32 i = 0; i < kEntriesPerLine; ++i) {
-    const u32 tag = line->entries[i].tag;
-    if (tag == hash.tag) return line->entries[i].reference;
-    if (tag == 0) return kNoReference;
-  }
-  return kNoReference;
+  return astil_search_index(engine.index_line(first_line + (hash.line & index.index_mask)), hash.tag);
 }
 
 }  // namespace detail
 
+/// May there be a service, or a backend under nat, at this place? No is certain.
+template <class Engine>
+ASTIL_INLINE bool may_be_ours(Engine& engine, const Address& address, Be16 port, u8 protocol, IndexKind kind) {
+  const u32 holds = engine.settings()->holds;
+  if (kind == IndexKind::reply && (holds & kHoldsReplies) == 0) return false;
+  if (detail::is_in_filter(engine, index_key(address, port, protocol, kind))) return true;
+  const u32 any = kind == IndexKind::service ? kHoldsAnyPort : kHoldsAnyPortReplies;
+  return (holds & any) != 0 && detail::is_in_filter(engine, index_key(address, kAnyPort, protocol, kind));
+}
+
 /// A service's record in a generation, 0 or 1; nullptr: the id is out of range.
 template <class Engine>
-ASTIL_INLINE const Service* service_record(Engine& engine, u32 generation, u32 id) {
+ASTIL_INLINE const Service* service_record(Engine& engine, GenerationNumber generation, u32 id) {
   const u32 services = engine.settings()->header.sizes.services;
   if (id >= services) return nullptr;
   return engine.service(generation == 0 ? id : services + id);
 }
 
-/// The service that the flow is for, in a generation, 0 or 1; nullptr: none.
+namespace detail {
+
 template <class Engine>
-ASTIL_INLINE const Service* find_service(Engine& engine, const FlowTuple& flow, u32 generation) {
-  const u64 key = index_key(flow.address, flow.port, flow.protocol, IndexKind::service);
-  const u32 id = detail::look_up(engine, generation, key);
+ASTIL_INLINE const Service* service_at(Engine& engine, GenerationNumber generation, const Address& address, Be16 port,
+                                       u8 protocol) {
+  const u32 id = look_up(engine, generation, index_key(address, port, protocol, IndexKind::service));
   const Service* service = service_record(engine, generation, id);
-  if (service == nullptr || service->address.words[0] != flow.address || service->port != flow.port ||
-      service->protocol != flow.protocol) {
+  if (service == nullptr || service->port != port || service->protocol != protocol || !(service->address == address))
     return nullptr;
-  }
   return service;
+}
+
+}  // namespace detail
+
+/// The service that the flow is for, in a generation, 0 or 1: that of its port, else that of any; nullptr: none.
+template <class Engine>
+ASTIL_INLINE const Service* find_service(Engine& engine, const FlowTuple& flow, GenerationNumber generation) {
+  const Service* exact = detail::service_at(engine, generation, flow.address, flow.port, flow.protocol);
+  if (exact != nullptr || (engine.settings()->holds & kHoldsAnyPort) == 0) return exact;
+  return detail::service_at(engine, generation, flow.address, kAnyPort, flow.protocol);
 }
 
 /// The backend under nat whose address and port the packet comes from.
@@ -65,33 +94,45 @@ struct Replier {
   u32 number = 0;
 };
 
+namespace detail {
+
 template <class Engine>
-ASTIL_INLINE Replier find_replier(Engine& engine, const Packet& packet, u32 generation) {
-  const u64 key = index_key(packet.source, packet.source_port, packet.protocol, IndexKind::reply);
-  const u32 number = detail::look_up(engine, generation, key);
+ASTIL_INLINE Replier replier_at(Engine& engine, GenerationNumber generation, const Address& address, Be16 port,
+                                u8 protocol) {
+  const u32 number = look_up(engine, generation, index_key(address, port, protocol, IndexKind::reply));
   const Backend* backend = engine.backend(number);
-  if (backend == nullptr || backend->address.words[0] != packet.source || backend->port != packet.source_port ||
-      backend->service_protocol != packet.protocol) {
+  if (backend == nullptr || backend->port != port || backend->service_protocol != protocol ||
+      !(backend->address == address)) {
     return {};
   }
   return {.backend = backend, .number = number};
 }
 
+}  // namespace detail
+
+template <class Engine>
+ASTIL_INLINE Replier find_replier(Engine& engine, const Address& address, Be16 port, u8 protocol,
+                                  GenerationNumber generation) {
+  const Replier exact = detail::replier_at(engine, generation, address, port, protocol);
+  if (exact.backend != nullptr || (engine.settings()->holds & kHoldsAnyPortReplies) == 0) return exact;
+  return detail::replier_at(engine, generation, address, kAnyPort, protocol);
+}
+
 /// The connection that a client's packet belongs to.
-ASTIL_INLINE FlowTuple flow_of_client(const Packet& packet) {
-  return {.client = packet.source,
-          .address = packet.destination,
-          .client_port = packet.source_port,
-          .port = packet.destination_port,
+ASTIL_INLINE FlowTuple flow_of_client(const auto& packet) {
+  return {.client = source_of(packet),
+          .address = destination_of(packet),
+          .client_port = packet.ports->source,
+          .port = packet.ports->destination,
           .protocol = packet.protocol};
 }
 
 /// The connection that a backend's packet belongs to, as the client sees it.
-ASTIL_INLINE FlowTuple flow_of_reply(const Packet& packet, const Backend& backend) {
-  return {.client = packet.destination,
-          .address = backend.service_address.words[0],
-          .client_port = packet.destination_port,
-          .port = backend.service_port,
+ASTIL_INLINE FlowTuple flow_of_reply(const auto& packet, const Backend& backend) {
+  return {.client = destination_of(packet),
+          .address = backend.service_address,
+          .client_port = packet.ports->destination,
+          .port = backend.service_port == kAnyPort ? packet.ports->source : backend.service_port,
           .protocol = packet.protocol};
 }
 

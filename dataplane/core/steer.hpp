@@ -10,6 +10,7 @@ namespace astil::core {
 struct Steering {
   const Backend* backend = nullptr;
   u32 number = 0;
+  u32 tag = 0;                    ///< of the flow's hash, for what spreads flows over paths
   Reason reason = Reason::count;  ///< where backend is nullptr
 };
 
@@ -44,10 +45,11 @@ ASTIL_INLINE Steering schedule(Engine& engine, const Service& service, const Flo
   return at_slot(engine, service, Scheduler::maglev, service.ring, ring_slot(hash.ring, service.ring.length));
 }
 
-ASTIL_INLINE Sign sign_of(const Packet& packet, Direction direction) {
+template <class Engine>
+ASTIL_INLINE Sign sign_of(Engine& engine, const auto& packet, Direction direction) {
   return {.protocol = packet.protocol,
           .tcp_flags = packet.tcp_flags,
-          .has_data = has_data(packet) ? u8{1} : u8{0},
+          .has_data = has_data(engine, packet) ? u8{1} : u8{0},
           .direction = direction};
 }
 
@@ -86,7 +88,7 @@ ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowLines& lin
                            const FlowTuple& flow, u32 backend) {
   const u32 tick = engine.tick();
   if (place.line == nullptr) {
-    place = choose_place(engine, lines, tick);
+    place = choose_place(engine, lines, hash, tick);
     if (place.line == nullptr) return;
     if (place.value != 0) {
       const EvictionClass given_up = eviction_class(place.value, tick, engine.settings()->timeouts);
@@ -96,7 +98,7 @@ ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowLines& lin
     }
   }
   const FlowEntry entry{.tag = hash.tag, .age = tick & kAgeMask, .state = FlowState::half_open, .backend = backend};
-  if (!write_flow(engine, place, entry, key_of(flow))) count_event(engine, FlowEvent::contended);
+  if (!write_flow(engine, place, entry, flow)) count_event(engine, FlowEvent::contended);
 }
 
 /// Does the packet, which opens a connection or is of UDP, leave the flow that the table knows?
@@ -109,7 +111,7 @@ ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const Flow
       flow.protocol == kProtocolUdp ? backend.rotation != Rotation::down : backend.rotation == Rotation::in;
   if (!ended && stays) return false;
   // Another connection with the same tag: the two share the backend, or the one that is open would lose its own.
-  return is_of(place, flow);
+  return is_of(engine, place, flow);
 }
 
 }  // namespace detail
@@ -117,7 +119,7 @@ ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const Flow
 /// A client's packet whose flow the table does not know, or that may open it anew.
 struct Opening {
   FlowTuple flow;
-  FlowHash hash;
+  FlowHash hash{};
   u8 tcp_flags;
   u8 is_fragment;
 };
@@ -134,8 +136,8 @@ constexpr bool opens_connection(u8 protocol, u8 tcp_flags) {
 
 /// Is the flow one of the service that the backend works for?
 ASTIL_INLINE bool serves(const Backend& backend, const FlowTuple& flow) {
-  return backend.service_address.words[0] == flow.address && backend.service_port == flow.port &&
-         backend.service_protocol == flow.protocol;
+  const bool port = backend.service_port == flow.port || backend.service_port == kAnyPort;
+  return port && backend.service_protocol == flow.protocol && backend.service_address == flow.address;
 }
 
 /// Places a flow: where it is, if it is known after all, else where the scheduler says.
@@ -155,7 +157,7 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
     if (backend == nullptr || !serves(*backend, flow)) {
       // Another service's flow, or one of a service that was removed. If it is not this one, the tags are the same by
       // coincidence, and a second entry would never be found behind the first: the ring decides for every packet.
-      has_place = is_of(place, flow);
+      has_place = is_of(engine, place, flow);
     } else if (!opens || !detail::starts_over(engine, place, flow, *backend)) {
       engine.saw_known_flow(place, *backend);
       detail::touch(engine, place, {flow.protocol, opening.tcp_flags, 0, Direction::from_client});
@@ -187,11 +189,14 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
 
 /// Steers a client's packet. The flow table is asked first: a backend's record names its service, so that a packet of a
 /// known flow needs no look-up of the service.
-template <class Engine>
-ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet) {
+template <class Ip, class Engine>
+ASTIL_INLINE Steering steer(Engine& engine, const Packet<Ip>& packet) {
   const Settings* settings = engine.settings();
-  const FlowTuple flow = flow_of_client(packet);
-  const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
+  Opening opening{.flow = flow_of_client(packet), .tcp_flags = packet.tcp_flags, .is_fragment = packet.is_fragment};
+  if constexpr (Ip::kIsWide) keep_in_memory(opening);
+  const FlowTuple& flow = opening.flow;
+  opening.hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
+  const FlowHash& hash = opening.hash;
   // A SYN may open a known flow anew; a datagram leaves a backend that is down.
   const bool udp = packet.protocol == kProtocolUdp;
   if ((udp || !opens_connection(packet.protocol, packet.tcp_flags)) && packet.is_fragment == 0) {
@@ -203,15 +208,14 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet& packet) {
       if (backend != nullptr && serves(*backend, flow) && !(udp && backend->rotation == Rotation::down)) {
         engine.saw_known_flow(place, *backend);
         if (!detail::is_quiet(engine, place, packet.tcp_flags, Direction::from_client))
-          detail::touch(engine, place, detail::sign_of(packet, Direction::from_client));
-        return {.backend = backend, .number = number};
+          detail::touch(engine, place, detail::sign_of(engine, packet, Direction::from_client));
+        return {.backend = backend, .number = number, .tag = hash.tag};
       }
     }
   }
-  const Placement placement = engine.place(
-      Opening{.flow = flow, .hash = hash, .tcp_flags = packet.tcp_flags, .is_fragment = packet.is_fragment});
+  const Placement placement = engine.place(opening);
   if ((placement & kRefused) != 0) return {.reason = static_cast<Reason>(placement & (kMaxReasons - 1))};
-  return {.backend = engine.backend(placement), .number = placement, .reason = Reason::internal};
+  return {.backend = engine.backend(placement), .number = placement, .tag = hash.tag, .reason = Reason::internal};
 }
 
 /// Whose reply is it?
@@ -220,10 +224,12 @@ enum class ReplyOf : u8 { known_flow, likely_flow, nobody };
 /// Is a backend's packet a reply of a flow that we sent there? Notes what it says of the flow's state. A flow that is
 /// not in the table may still be ours while flows are carried from other tables, or where full lines gave it up: then
 /// it is where the ring says.
-template <class Engine>
-ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet& packet, const Replier& replier, u32 generation) {
+template <class Ip, class Engine>
+ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet<Ip>& packet, const Replier& replier,
+                              GenerationNumber generation) {
   const Settings* settings = engine.settings();
-  const FlowTuple flow = flow_of_reply(packet, *replier.backend);
+  FlowTuple flow = flow_of_reply(packet, *replier.backend);
+  if constexpr (Ip::kIsWide) keep_in_memory(flow);
   const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
   FlowLines lines = flow_lines(engine, hash, false);
   const FlowPlace place = find_flow(engine, hash, lines);
@@ -231,7 +237,7 @@ ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet& packet, const Replie
     if (backend_of(place.value) != replier.number) return ReplyOf::nobody;
     engine.saw_known_flow(place, *replier.backend);
     if (!detail::is_quiet(engine, place, packet.tcp_flags, Direction::from_backend))
-      detail::touch(engine, place, detail::sign_of(packet, Direction::from_backend));
+      detail::touch(engine, place, detail::sign_of(engine, packet, Direction::from_backend));
     return ReplyOf::known_flow;
   }
   if (settings->header.ring_only == 0 && has_room(lines)) return ReplyOf::nobody;

@@ -21,8 +21,9 @@ NativeDataplane::NativeDataplane(const core::Sizes& sizes) {
     memory_.emplace_back(memory);
     tables_.memory[i] = memory;
   }
-  constexpr std::array<std::uint64_t, 4> kKey{0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0x0f1e2d3c4b5a6978ULL,
-                                              0x8796a5b4c3d2e1f0ULL};
+  constexpr std::array<std::uint64_t, core::kHashKeys> kKey{
+      0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0x0f1e2d3c4b5a6978ULL, 0x8796a5b4c3d2e1f0ULL,
+      0x13579bdf02468aceULL, 0xeca86420fdb97531ULL, 0x1032547698badcfeULL, 0xefcdab8967452301ULL};
   dataplane::initialise(tables_, kKey, dataplane::tick_multiplier_for(1000));
 }
 

@@ -28,7 +28,7 @@ class NativeDataplane final : public dataplane::Dataplane {
   core::Verdict run(Frame& frame, std::uint32_t ingress);
 
   /// How `run` finds the next hop of replies.
-  std::function<core::NextHop(core::Be32 to, core::Be32 from, std::uint32_t length)> route;
+  std::function<core::NextHop(const core::Address& to, const core::Address& from, std::uint32_t length)> route;
 
  private:
   struct Free {

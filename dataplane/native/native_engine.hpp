@@ -25,9 +25,11 @@ class Frame {
   [[nodiscard]] std::span<const std::byte> bytes() const { return std::span(storage_).subspan(begin_); }
   [[nodiscard]] std::byte* begin() { return storage_.data() + begin_; }
   [[nodiscard]] std::byte* end() { return storage_.data() + storage_.size(); }
-  [[nodiscard]] bool grow(std::size_t bytes_more) {
-    if (bytes_more > begin_) return false;
-    begin_ -= bytes_more;
+  /// Moves the begin by so many bytes to the front, or to the back.
+  [[nodiscard]] bool grow(std::int32_t bytes) {
+    const std::ptrdiff_t begin = static_cast<std::ptrdiff_t>(begin_) - bytes;
+    if (begin < 0 || begin > static_cast<std::ptrdiff_t>(storage_.size())) return false;
+    begin_ = static_cast<std::size_t>(begin);
     return true;
   }
 
@@ -41,10 +43,10 @@ struct Surroundings {
   std::uint32_t ingress = 0;  ///< ifindex
   std::uint32_t tick = 0;
   std::uint32_t row = 0;  ///< of the per-CPU tables
-  std::function<NextHop(Be32 to, Be32 from, std::uint32_t length)> route = [](Be32, Be32, std::uint32_t) {
-    return NextHop{};
-  };
-  std::function<void(Be32 address, std::uint32_t interface)> want_neighbour = [](Be32, std::uint32_t) {};
+  std::function<NextHop(const Address& to, const Address& from, std::uint32_t length)> route =
+      [](const Address&, const Address&, std::uint32_t) { return NextHop{}; };
+  std::function<void(const Address& address, std::uint32_t interface)> want_neighbour = [](const Address&,
+                                                                                           std::uint32_t) {};
 };
 
 enum class Access { read_write, read_only };
@@ -61,10 +63,10 @@ class NativeEngine : public Observer {
   u8* begin() { return reinterpret_cast<u8*>(frame_.begin()); }
   u8* end() { return reinterpret_cast<u8*>(frame_.end()); }
   u32 ingress() { return around_.ingress; }
-  bool open_gap(u32 bytes) { return frame_.grow(bytes); }
+  bool open_gap(i32 bytes) { return frame_.grow(bytes); }
   u32 tick() { return around_.tick; }
-  NextHop route(Be32 to, Be32 from, u32 length) { return around_.route(to, from, length); }
-  void want_neighbour(Be32 address, u32 interface) {
+  NextHop route(const Address& to, const Address& from, u32 length) { return around_.route(to, from, length); }
+  void want_neighbour(const Address& address, u32 interface) {
     if constexpr (kAccess == Access::read_write) around_.want_neighbour(address, interface);
   }
 
@@ -75,6 +77,7 @@ class NativeEngine : public Observer {
   const RingLine* ring_line(u32 i) { return at(tables_.rings(), i); }
   const MemberLine* member_line(u32 i) { return at(tables_.members(), i); }
   FlowLine* flow_line(u32 i) { return at(tables_.flows(), i); }
+  ClientLine* client_line(u32 i) { return at(tables_.clients(), i); }
   CpuRow* cpu_row() { return at(tables_.cpu_rows(), around_.row); }
   Counter* counter(u32 slot) { return at(tables_.counters(), around_.row * tables_.counter_stride() + slot); }
 
@@ -89,9 +92,17 @@ class NativeEngine : public Observer {
     return __atomic_compare_exchange_n(place, &before, after, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
   }
   Placement place(const Opening& opening) { return place_flow(*this, opening); }
+  Extensions skip_extensions(u32 offset, u8 protocol) { return walk_extensions(*this, offset, protocol); }
+  template <Part kPart>
+  Verdict part() {
+    return run_part<kPart>(*this);
+  }
   void prefetch(const auto& record) { __builtin_prefetch(&record); }
   void store_key(FlowKey& place, const FlowKey& key) {
     if constexpr (kAccess == Access::read_write) place = key;
+  }
+  void store_client(Address& place, const Address& client) {
+    if constexpr (kAccess == Access::read_write) place = client;
   }
   void publish(u64* place, u64 value) {
     if constexpr (kAccess == Access::read_write) shared_store(*place, value);

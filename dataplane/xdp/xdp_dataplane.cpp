@@ -38,8 +38,8 @@ std::uint64_t jiffies_now() {
   return since_boot + static_cast<std::uint32_t>(0U - static_cast<std::uint32_t>(300 * hz));
 }
 
-Result<std::array<std::uint64_t, 4>> random_key() {
-  std::array<std::uint64_t, 4> key{};
+Result<std::array<std::uint64_t, core::kHashKeys>> random_key() {
+  std::array<std::uint64_t, core::kHashKeys> key{};
   if (::getrandom(key.data(), sizeof(key), 0) != static_cast<ssize_t>(sizeof(key)))
     return system_error("get random bytes", errno);
   return key;

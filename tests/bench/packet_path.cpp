@@ -84,8 +84,9 @@ class Bench {
   explicit Bench(std::span<const std::byte> object)
       : object_(value_of(xdp::KernelObject::with_new_tables(object, sizes()))),
         mapped_(value_of(object_.map(sizes()))) {
-    constexpr std::array<std::uint64_t, 4> kKey{0x9d39247e33776d41, 0x2af7398005aaa5c7, 0x44db015024623547,
-                                                0x9c15f73e62a76ae2};
+    constexpr std::array<std::uint64_t, core::kHashKeys> kKey{
+        0x9d39247e33776d41, 0x2af7398005aaa5c7, 0x44db015024623547, 0x9c15f73e62a76ae2,
+        0x75834465489c0c89, 0x3290ac3a203001bf, 0x0fbbad1f61042279, 0xe83a908ff2fb60ca};
     dataplane::initialise(tables(), kKey, dataplane::tick_multiplier_for(250));
   }
 
@@ -94,14 +95,15 @@ class Bench {
   void publish(core::Forwarding forwarding) {
     BenchDataplane engine(tables());
     dataplane::Publisher publisher(engine);
-    dataplane::ServiceState service{.key = {.address = {{kService}}, .port = 80, .protocol = core::kProtocolTcp},
-                                    .forwarding = forwarding};
+    dataplane::ServiceState service{
+        .key = {.address = core::mapped(kService), .port = 80, .protocol = core::kProtocolTcp},
+        .forwarding = forwarding};
     std::vector<balance::RingMember> members;
     for (std::uint32_t i = 0; i < kBackends; ++i) {
       members.push_back({.identity = core::mixed(i + 1), .weight = 1});
-      service.backends.push_back({.address = {{be32(0x0a640001U + i)}},
+      service.backends.push_back({.address = core::mapped(be32(0x0a640001U + i)),
                                   .port = 80,
-                                  .source = {{be32(0x0a640100U)}},
+                                  .source = core::mapped(be32(0x0a640100U)),
                                   .destination_mac = std::uint64_t{0x020000000002} + i,
                                   .source_mac = kOwnMac,
                                   .interface = kLoopback});
@@ -156,7 +158,7 @@ class Bench {
             .ring_lines = 131072,
             .member_lines = 4096,
             .index_lines = 8192,
-            .reserved = 0};
+            .client_lines = kSlots / core::kEntriesPerLine};
   }
 
   xdp::KernelObject object_;

@@ -35,13 +35,12 @@ class Connections : public PacketCase {
   [[nodiscard]] std::uint32_t number_of(std::string_view backend) {
     const auto backends = world().tables().backends();
     for (std::uint32_t number = 0; number < backends.size(); ++number) {
-      if (backends[number].service != core::kNoService && backends[number].address.words[0] == ip(backend))
-        return number;
+      if (backends[number].service != core::kNoService && backends[number].address == address(backend)) return number;
     }
     return core::kNoService;
   }
   /// The address of the backend that has the flow.
-  [[nodiscard]] core::Be32 home(std::uint16_t port) { return world().backend_address(flow(port).backend); }
+  [[nodiscard]] core::Address home(std::uint16_t port) { return world().backend_address(flow(port).backend); }
 };
 ASTIL_ON_EVERY_ENGINE(Connections);
 
@@ -52,7 +51,7 @@ TEST_P(Connections, stay_where_they_are_when_the_ring_changes) {
   for (std::uint16_t port = 1000; port < 1100; ++port) {
     world().send(from_client(port, kAck));
     world().send(from_client(port, kSyn));  // sent again
-    EXPECT_EQ(home(port), ip("10.0.0.1"));
+    EXPECT_EQ(home(port), address("10.0.0.1"));
   }
 }
 
@@ -61,7 +60,7 @@ TEST_P(Connections, of_a_backend_out_of_rotation_go_on) {
   world().send(from_client(1000, kSyn));
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1", {.rotation = Rotation::out}).backend("10.0.0.2")});
   world().send(from_client(1000, kAck));
-  EXPECT_EQ(home(1000), ip("10.0.0.1"));
+  EXPECT_EQ(home(1000), address("10.0.0.1"));
 }
 
 TEST_P(Connections, of_a_removed_backend_go_on) {
@@ -71,7 +70,7 @@ TEST_P(Connections, of_a_removed_backend_go_on) {
   EXPECT_EQ(
       world().send(from_client(1000, kAck)).bytes,
       Packet().ethernet(mac(0xb1), kBalancerMac).ipv4(kClient, kVip).time_to_live(63).tcp(1000, 80, kAck).bytes());
-  EXPECT_EQ(home(1000), ip("10.0.0.1"));
+  EXPECT_EQ(home(1000), address("10.0.0.1"));
 }
 
 TEST_P(Connections, of_a_removed_service_are_the_kernels) {
@@ -110,7 +109,7 @@ TEST_P(Connections, whose_old_backend_serves_nobody_take_the_place_of_their_old_
   world().tables().backends()[number_of("10.0.0.1")].service_protocol = 0;
   for (int times = 0; times < 5; ++times) EXPECT_EQ(world().send(from_client(1000, kAck)).reason, kSent);
   EXPECT_EQ(entries(), 1U);
-  EXPECT_EQ(home(1000), ip("10.0.0.2"));
+  EXPECT_EQ(home(1000), address("10.0.0.2"));
 }
 
 TEST_P(Connections, of_a_service_that_comes_back_before_they_end_go_on) {
@@ -151,7 +150,7 @@ TEST_P(Connections, opened_again_avoid_a_backend_out_of_rotation) {
   world().send(from_client(1000, kSyn));
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1", {.rotation = Rotation::out}).backend("10.0.0.2")});
   world().send(from_client(1000, kSyn));
-  EXPECT_EQ(home(1000), ip("10.0.0.2"));
+  EXPECT_EQ(home(1000), address("10.0.0.2"));
   EXPECT_EQ(state_of(1000), FlowState::half_open);
 }
 
@@ -163,9 +162,9 @@ TEST_P(Connections, opened_again_after_their_end_are_placed_anew) {
     world().send(from_client(port, ending | kAck));
     world().publish({Service(kVip, 80).nat().backend("10.0.0.2")});
     world().send(from_client(port, kAck));
-    EXPECT_EQ(home(port), ip("10.0.0.1")) << "the last packets of the old connection";
+    EXPECT_EQ(home(port), address("10.0.0.1")) << "the last packets of the old connection";
     world().send(from_client(port, kSyn));
-    EXPECT_EQ(home(port), ip("10.0.0.2"));
+    EXPECT_EQ(home(port), address("10.0.0.2"));
   }
 }
 
@@ -176,10 +175,10 @@ TEST_P(Connections, that_expired_are_placed_anew_by_a_syn) {
       {Service(kVip, 80).nat().backend("10.0.0.1").backend("10.0.0.2", {.weight = 1000}).ring_length(4096)});
   world().let_pass(3);
   world().send(from_client(1001, kSyn));
-  EXPECT_EQ(home(1001), ip("10.0.0.1")) << "64 s are not over";
+  EXPECT_EQ(home(1001), address("10.0.0.1")) << "64 s are not over";
   world().let_pass(5);
   world().send(from_client(1001, kSyn));
-  EXPECT_EQ(home(1001), ip("10.0.0.2"));
+  EXPECT_EQ(home(1001), address("10.0.0.2"));
 }
 
 TEST_P(Connections, with_the_tag_of_another_share_its_backend) {
@@ -193,7 +192,7 @@ TEST_P(Connections, with_the_tag_of_another_share_its_backend) {
   }
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1", {.rotation = Rotation::out}).backend("10.0.0.2")});
   world().send(from_client(1000, kSyn));
-  EXPECT_EQ(home(1000), ip("10.0.0.1")) << "the connection that is open there keeps its backend";
+  EXPECT_EQ(home(1000), address("10.0.0.1")) << "the connection that is open there keeps its backend";
 }
 
 TEST_P(Connections, are_established_by_syn_syn_ack_and_ack) {
@@ -241,8 +240,8 @@ TEST_P(Connections, of_one_service_are_not_those_of_another) {
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1"), Service(kVip, 81).nat().backend("10.0.0.2")});
   world().send(from_client(1000, kSyn));
   world().send(Packet().ethernet(kBalancerMac, kClientMac).ipv4(kClient, kVip).tcp(1000, 81, kSyn));
-  EXPECT_EQ(home(1000), ip("10.0.0.1"));
-  EXPECT_EQ(world().backend_address(world().flow(kClient, 1000, kVip, 81)->backend), ip("10.0.0.2"));
+  EXPECT_EQ(home(1000), address("10.0.0.1"));
+  EXPECT_EQ(world().backend_address(world().flow(kClient, 1000, kVip, 81)->backend), address("10.0.0.2"));
 }
 
 TEST_P(Connections, are_not_made_by_a_reset) {
@@ -254,7 +253,7 @@ TEST_P(Connections, are_not_made_by_a_reset) {
 TEST_P(Connections, unknown_in_mid_stream_are_forwarded_and_remembered_but_not_counted_as_new) {
   const auto published = world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
   EXPECT_EQ(world().send(from_client(1000, kAck)).reason, kSent);
-  EXPECT_EQ(home(1000), ip("10.0.0.1"));
+  EXPECT_EQ(home(1000), address("10.0.0.1"));
   EXPECT_EQ(world().tables().sum_counter(published.services[0].backends[0]).connections, 0U);
 }
 

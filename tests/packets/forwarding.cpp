@@ -1,4 +1,5 @@
 // What each forwarding makes of a packet, byte by byte. The packet that should come out is built from scratch.
+#include "tests/packets/complaint.hpp"
 #include "tests/packets/world.hpp"
 
 namespace astil::test {

@@ -18,8 +18,9 @@ namespace astil::test {
 namespace {
 
 /// The secret of the native engine's tables, so that both have the same hashes.
-constexpr std::array<std::uint64_t, 4> kSameKey{0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0x0f1e2d3c4b5a6978ULL,
-                                                0x8796a5b4c3d2e1f0ULL};
+constexpr std::array<std::uint64_t, core::kHashKeys> kSameKey{
+    0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0x0f1e2d3c4b5a6978ULL, 0x8796a5b4c3d2e1f0ULL,
+    0x13579bdf02468aceULL, 0xeca86420fdb97531ULL, 0x1032547698badcfeULL, 0xefcdab8967452301ULL};
 
 /// A clock that stands still: no tick can fall into a test (World::let_pass lets time go by).
 constexpr std::uint32_t kNoTicks = 0;
@@ -35,9 +36,12 @@ Result<void> build_network() {
   const std::string commands =
       "ip link set lo up && ip link add out index 100 address 02:00:00:00:00:02 type veth peer name far && "
       "ip link set far up && ip link set out up && ip addr add 192.0.2.1/24 dev out && "
-      "ip neigh add 192.0.2.10 lladdr 02:00:00:00:00:c1 nud permanent dev out";
+      "ip neigh add 192.0.2.10 lladdr 02:00:00:00:00:c1 nud permanent dev out && "
+      "ip addr add 2001:db8:1::1/64 dev out nodad && "
+      "ip neigh add 2001:db8:1::10 lladdr 02:00:00:00:00:c1 nud permanent dev out";
   if (std::system(commands.c_str()) != 0) return Error{"set up a link in a new network namespace", {}};
-  if (!write_file("/proc/sys/net/ipv4/ip_forward", "1")) return Error{"let a new network namespace forward", {}};
+  if (!write_file("/proc/sys/net/ipv4/ip_forward", "1") || !write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1"))
+    return Error{"let a new network namespace forward", {}};
   return {};
 }
 

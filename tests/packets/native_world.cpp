@@ -1,19 +1,27 @@
 // The native engine as tests need it. Its routing table says what the kernel's says in the namespace of
 // kernel_world.cpp.
+#include <algorithm>
+
 #include "dataplane/native/native_dataplane.hpp"
 #include "tests/packets/world.hpp"
 
 namespace astil::test {
 namespace {
 
-core::NextHop route(core::Be32 to, std::uint32_t length) {
+bool is_on_link(const core::Address& to) {
+  if (!is_ipv4(to)) return std::equal(std::begin(to.words), std::begin(to.words) + 2, address("2001:db8:1::").words);
   constexpr std::uint32_t kHostPart = 0xff;
-  const std::uint32_t host_part = host(to) & kHostPart;
-  const bool on_link = (host(to) & ~kHostPart) == host(ip("192.0.2.0"));
-  const bool unicast =
-      host_part != 0 && host_part != 1 && host_part != kHostPart;  // not the net's, our own, everyone's
-  if (!on_link || !unicast || length > kOutsideMtu) return {.status = core::NextHop::Status::no_route};
-  if (to != ip(kClient)) return {.status = core::NextHop::Status::no_neighbour, .neighbour = to, .interface = kOutside};
+  const std::uint32_t number = host(ipv4_of(to));
+  const std::uint32_t host_part = number & kHostPart;
+  // Not the net's, everyone's.
+  return (number & ~kHostPart) == host(ip("192.0.2.0")) && host_part != 0 && host_part != kHostPart;
+}
+
+core::NextHop route(const core::Address& to, std::uint32_t length) {
+  const bool own = to == address("192.0.2.1") || to == address("2001:db8:1::1") || to == address("2001:db8:1::");
+  if (!is_on_link(to) || own || length > kOutsideMtu) return {.status = core::NextHop::Status::no_route};
+  if (!(to == address(kClient)) && !(to == address(kClient6)))
+    return {.status = core::NextHop::Status::no_neighbour, .neighbour = to, .interface = kOutside};
   return {.status = core::NextHop::Status::found,
           .neighbour = to,
           .interface = kOutside,
@@ -24,7 +32,9 @@ core::NextHop route(core::Be32 to, std::uint32_t length) {
 class Native final : public TestEngine {
  public:
   explicit Native(const core::Sizes& sizes) : native_(sizes) {
-    native_.route = [](core::Be32 to, core::Be32 /*from*/, std::uint32_t length) { return route(to, length); };
+    native_.route = [](const core::Address& to, const core::Address& /*from*/, std::uint32_t length) {
+      return route(to, length);
+    };
   }
 
   [[nodiscard]] const dataplane::Tables& tables() const override { return native_.tables(); }

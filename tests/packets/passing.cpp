@@ -44,11 +44,11 @@ TEST_P(Verdicts, a_frame_for_another_station_passes) {
   expect_pass(from_client().ethernet(~0ULL >> 16U, kClientMac).tcp(40000, 80, kSyn), Reason::other_mac);
 }
 
-TEST_P(Verdicts, what_is_not_ipv4_passes) {
-  expect_pass(from_client().ether_type(0x86dd).tcp(40000, 80, kSyn), Reason::not_ipv4);
-  expect_pass(from_client().ether_type(0x0806).tcp(40000, 80, kSyn), Reason::not_ipv4);
-  expect_pass(from_client().version(6).tcp(40000, 80, kSyn), Reason::not_ipv4);
-  expect_pass(from_client().claims_header_words(4).tcp(40000, 80, kSyn), Reason::not_ipv4);
+TEST_P(Verdicts, what_is_not_ip_passes) {
+  expect_pass(from_client().ether_type(0x86dd).tcp(40000, 80, kSyn), Reason::not_ip);
+  expect_pass(from_client().ether_type(0x0806).tcp(40000, 80, kSyn), Reason::not_ip);
+  expect_pass(from_client().version(6).tcp(40000, 80, kSyn), Reason::not_ip);
+  expect_pass(from_client().claims_header_words(4).tcp(40000, 80, kSyn), Reason::not_ip);
 }
 
 TEST_P(Verdicts, what_is_neither_tcp_nor_udp_passes) {
@@ -60,14 +60,14 @@ TEST_P(Verdicts, every_truncation_of_headers_passes) {
   const Bytes whole = from_client().options(2).tcp(40000, 80, kSyn).bytes();
   for (std::size_t length = 14; length < whole.size(); ++length) {
     expect_pass(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)),
-                length < 34 ? Reason::not_ipv4 : Reason::other_protocol);
+                length < 34 ? Reason::not_ip : Reason::other_protocol);
   }
 }
 
 TEST_P(Verdicts, a_total_length_without_room_for_tcp_passes) {
   expect_pass(from_client().claims_length(39).tcp(40000, 80, kSyn), Reason::other_protocol);
-  expect_pass(from_client().claims_length(19).tcp(40000, 80, kSyn), Reason::not_ipv4);
-  expect_pass(from_client().claims_length(0).tcp(40000, 80, kSyn), Reason::not_ipv4);
+  expect_pass(from_client().claims_length(19).tcp(40000, 80, kSyn), Reason::not_ip);
+  expect_pass(from_client().claims_length(0).tcp(40000, 80, kSyn), Reason::not_ip);
 }
 
 TEST_P(Verdicts, another_address_or_port_is_no_service) {
@@ -153,7 +153,7 @@ class Unconfigured : public PacketCase {};
 ASTIL_ON_EVERY_ENGINE(Unconfigured);
 
 TEST_P(Unconfigured, tables_without_a_generation_pass_all) {
-  world().tables().interfaces()[kIngress] = {.mac = kBalancerMac, .ifindex = kIngress, .reserved = 0};
+  world().tables().interfaces()[kIngress] = {.mac = kBalancerMac, .ifindex = kIngress, .parent = 0};
   const Packet packet = from_client().tcp(40000, 80, kSyn);
   const Outcome outcome = world().send(packet);
   EXPECT_TRUE(passed_untouched(outcome, packet));

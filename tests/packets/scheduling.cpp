@@ -18,7 +18,7 @@ class Scheduling : public PacketCase {
   /// Where the ring sends a client's port.
   [[nodiscard]] std::uint32_t ring_says(std::uint16_t port) {
     const dataplane::Tables& tables = world().tables();
-    const core::FlowTuple flow{ip(kClient), ip(kVip), core::be16(port), core::be16(80), core::kProtocolTcp};
+    const core::FlowTuple flow{address(kClient), address(kVip), core::be16(port), core::be16(80), core::kProtocolTcp};
     const core::FlowHash hash = core::flow_hash(flow, tables.settings().hash_key, 0);
     const core::Service& service = tables.services_of(tables.active())[0];
     return tables.member(service, tables.ring_entry(service.ring, core::ring_slot(hash.ring, service.ring.length)));

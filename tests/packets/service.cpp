@@ -4,25 +4,37 @@
 
 namespace astil::test {
 
-Service::Service(std::string_view dotted, std::uint16_t port) {
-  state_.key = {.address = address(dotted), .port = port, .protocol = core::kProtocolTcp};
+Service::Service(std::string_view host, std::uint16_t port) {
+  state_.key = {.address = address(host), .port = port, .protocol = core::kProtocolTcp};
 }
 
 Service& Service::udp() { return state_.key.protocol = core::kProtocolUdp, *this; }
 Service& Service::nat() { return state_.forwarding = core::Forwarding::nat, *this; }
 Service& Service::tunnel() { return state_.forwarding = core::Forwarding::tunnel, *this; }
+Service& Service::gue() { return state_.forwarding = core::Forwarding::tunnel, gue_ = true, *this; }
+Service& Service::varied_source(std::string_view net, std::uint32_t host_bits) {
+  source_ = address(net);
+  source_mask_ = core::be32(host_bits);
+  return *this;
+}
 Service& Service::direct() { return state_.forwarding = core::Forwarding::direct, *this; }
 Service& Service::round_robin() { return state_.scheduler = core::Scheduler::round_robin, *this; }
 Service& Service::ring_length(std::uint32_t slots) { return ring_length_ = slots, *this; }
 
 Service& Service::backend(std::string_view dotted, const BackendOptions& options) {
-  state_.backends.push_back({.address = address(dotted),
-                             .port = options.port == 0 ? state_.key.port : options.port,
-                             .source = address("10.0.0.254"),
-                             .destination_mac = options.mac,
-                             .source_mac = kBalancerMac,
-                             .interface = options.interface,
-                             .rotation = options.rotation});
+  const core::Address host = address(dotted);
+  const bool ipv4 = is_ipv4(host);
+  const core::Address own = address(ipv4 ? kBalancerAddress : kBalancerAddress6);
+  state_.backends.push_back(
+      {.address = host,
+       .port = options.port == 0 ? state_.key.port : options.port,
+       .source = source_.value_or(own),
+       .source_mask = source_mask_,
+       .wrap = ipv4 ? (gue_ ? core::Wrap::gue4 : core::Wrap::ipip4) : (gue_ ? core::Wrap::gue6 : core::Wrap::ipip6),
+       .destination_mac = core::tagged(options.mac, core::be16(options.outer_vlan)),
+       .source_mac = core::tagged(kBalancerMac, core::be16(options.vlan)),
+       .interface = options.interface,
+       .rotation = options.rotation});
   weights_.push_back(options.rotation == dataplane::Rotation::in ? options.weight : 0);
   return *this;
 }

@@ -5,6 +5,7 @@
 // Rings and wheels are those that the control plane makes for these weights.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -24,21 +25,32 @@ inline constexpr std::uint64_t kBalancerMac = mac(0x01);
 inline constexpr std::uint64_t kOutsideMac = mac(0x02);
 inline constexpr std::uint64_t kClientMac = mac(0xc1);
 
+/// What outer headers come from.
+inline constexpr std::string_view kBalancerAddress = "10.0.0.254";
+inline constexpr std::string_view kBalancerAddress6 = "2001:db8:b::fe";
+
 /// What a test may want to be otherwise in a backend.
 struct BackendOptions {
   std::uint16_t port = 0;  ///< 0: the service's
   std::uint32_t weight = 1;
   std::uint64_t mac = test::mac(0xb1);  ///< 0: not resolved
   std::uint32_t interface = kIngress;
+  std::uint16_t vlan = 0;        ///< of the tag that leaves with packets; 0: none
+  std::uint16_t outer_vlan = 0;  ///< of the one in front of it
   dataplane::Rotation rotation = dataplane::Rotation::in;
 };
 
 class Service {
  public:
-  Service(std::string_view dotted, std::uint16_t port);
+  /// A port of 0: any.
+  Service(std::string_view host, std::uint16_t port);
   Service& udp();
   Service& nat();
   Service& tunnel();
+  /// tunnel, with UDP in between.
+  Service& gue();
+  /// The outer source is made up in a net, by these bits of its last word. Before `backend`.
+  Service& varied_source(std::string_view net, std::uint32_t host_bits);
   Service& direct();
   Service& round_robin();
   Service& ring_length(std::uint32_t slots);
@@ -50,6 +62,9 @@ class Service {
   dataplane::ServiceState state_;
   std::vector<std::uint32_t> weights_;
   std::uint32_t ring_length_ = 256;
+  bool gue_ = false;
+  std::optional<core::Address> source_;
+  core::Be32 source_mask_{};
 };
 
 /// Some services behind the one interface that packets come in by.

@@ -1,4 +1,5 @@
 // Datagrams: what each forwarding makes of them, and how long a flow lasts that nobody opens or ends.
+#include "tests/packets/complaint.hpp"
 #include "tests/packets/world.hpp"
 
 namespace astil::test {
@@ -29,7 +30,7 @@ class Udp : public PacketCase {
   core::FlowEntry flow(std::uint16_t port = 40000) {
     return world().flow(kClient, port, kVip, 53, core::kProtocolUdp).value_or(core::FlowEntry{});
   }
-  core::Be32 home(std::uint16_t port = 40000) { return world().backend_address(flow(port).backend); }
+  core::Address home(std::uint16_t port = 40000) { return world().backend_address(flow(port).backend); }
 };
 ASTIL_ON_EVERY_ENGINE(Udp);
 
@@ -106,7 +107,7 @@ TEST_P(Udp, flow_stays_where_it_is_when_the_ring_changes) {
   world().publish({Service(kVip, 53).udp().nat().backend("10.0.0.1").backend("10.0.0.2", {.weight = 99})});
   for (std::uint16_t port = 1000; port < 1050; ++port) {
     world().send(from_client(port));
-    EXPECT_EQ(home(port), ip("10.0.0.1"));
+    EXPECT_EQ(home(port), address("10.0.0.1"));
   }
 }
 
@@ -122,10 +123,10 @@ TEST_P(Udp, flow_leaves_a_backend_that_is_down_at_once_and_one_that_is_out_not) 
   world().send(from_client());
   publish(Rotation::out);
   world().send(from_client());
-  EXPECT_EQ(home(), ip("10.0.0.1"));
+  EXPECT_EQ(home(), address("10.0.0.1"));
   publish(Rotation::down);
   world().send(from_client());
-  EXPECT_EQ(home(), ip("10.0.0.2"));
+  EXPECT_EQ(home(), address("10.0.0.2"));
 }
 
 TEST_P(Udp, every_new_flow_counts_as_a_connection_and_takes_a_turn) {

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "dataplane/core/flow_table.hpp"
+#include "tests/packets/judge.hpp"
 
 namespace astil::test {
 namespace {
@@ -37,12 +38,15 @@ core::Sizes small_sizes() {
           .backends = 64,
           .ring_lines = 256,
           .member_lines = 64,
-          .index_lines = 64};
+          .index_lines = 64,
+          .client_lines = 128};
 }
 
 Outcome World::send(Bytes frame) {
   const Counts before = counts_of(tables());
+  const Made made = how_made(frame);
   const Exit exit = engine_->run(frame);
+  if (exit != Exit::drop) judge().saw(name_of_test(), frame, made);
   const core::Reason reason = counted_between(before, counts_of(tables()));
   return {.reason = reason, .exit = exit, .bytes = std::move(frame)};
 }
@@ -62,8 +66,8 @@ void World::let_pass(std::uint32_t ticks) {
 
 std::optional<core::FlowEntry> World::flow(std::string_view client, std::uint16_t client_port, std::string_view service,
                                            std::uint16_t port, std::uint8_t protocol) const {
-  const core::FlowTuple tuple{.client = ip(client),
-                              .address = ip(service),
+  const core::FlowTuple tuple{.client = address(client),
+                              .address = address(service),
                               .client_port = core::be16(client_port),
                               .port = core::be16(port),
                               .protocol = protocol};
@@ -76,14 +80,15 @@ std::optional<core::FlowEntry> World::flow(std::string_view client, std::uint16_
   return std::nullopt;
 }
 
-void PacketCase::SetUp() {
-  if (GetParam() == EngineKind::native) {
-    world_ = std::make_unique<World>(native_engine(small_sizes()));
-    return;
-  }
+std::unique_ptr<World> make_world(EngineKind kind) {
+  if (kind == EngineKind::native) return std::make_unique<World>(native_engine(small_sizes()));
   auto engine = kernel_engine(small_sizes());
-  if (engine.has_error()) GTEST_SKIP() << "no kernel engine here: " << engine.error().text();
-  world_ = std::make_unique<World>(std::move(*engine));
+  return engine.has_error() ? nullptr : std::make_unique<World>(std::move(*engine));
+}
+
+void PacketCase::SetUp() {
+  world_ = make_world(GetParam());
+  if (!world_) GTEST_SKIP() << "no kernel engine here: loading a program needs root";
 }
 
 std::string engine_name(const testing::TestParamInfo<EngineKind>& kind) {

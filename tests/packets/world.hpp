@@ -23,6 +23,10 @@ inline constexpr std::string_view kClient = "192.0.2.10";              ///< on t
 inline constexpr std::string_view kSilentClient = "192.0.2.11";        ///< on the link outside, its MAC not known
 inline constexpr std::string_view kUnreachableClient = "203.0.113.9";  ///< no route leads there
 inline constexpr std::uint32_t kOutsideMtu = 1500;
+/// And of IPv6, likewise.
+inline constexpr std::string_view kClient6 = "2001:db8:1::10";
+inline constexpr std::string_view kSilentClient6 = "2001:db8:1::11";
+inline constexpr std::string_view kUnreachableClient6 = "2001:db8:ffff::9";
 
 /// One engine as tests need it: tables, and a way for single frames.
 class TestEngine : public dataplane::Dataplane {
@@ -86,8 +90,8 @@ class World {
                                                     std::string_view service, std::uint16_t port,
                                                     std::uint8_t protocol = core::kProtocolTcp) const;
   /// The address of the backend with a number, and the number where there is only one service: see Published.
-  [[nodiscard]] core::Be32 backend_address(std::uint32_t number) const {
-    return tables().backends()[number].address.words[0];
+  [[nodiscard]] core::Address backend_address(std::uint32_t number) const {
+    return tables().backends()[number].address;
   }
 
  private:
@@ -96,6 +100,9 @@ class World {
 };
 
 enum class EngineKind { native, kernel };
+
+/// nullptr: there is no kernel engine here.
+[[nodiscard]] std::unique_ptr<World> make_world(EngineKind kind);
 
 /// A case that is true of every engine.
 class PacketCase : public testing::TestWithParam<EngineKind> {

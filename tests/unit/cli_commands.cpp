@@ -100,6 +100,17 @@ TEST_F(Commands, a_backend_that_gets_no_new_flows_is_shown_so) {
   EXPECT_THAT(ask({"status"}).out, HasSubstr("up, draining"));
 }
 
+TEST_F(Commands, status_shows_services_of_ipv6_and_on_any_port) {
+  auto& service = daemon.status_view.services[0];
+  service.address = ip_of("2001:db8::1");
+  service.port = 0;
+  service.backends[0].address = ip_of("2001:db8:1::2");
+  service.backends[0].port = 0;
+  const auto text = ask({"status"}).out;
+  EXPECT_THAT(text, HasSubstr("\nweb  [2001:db8::1]:any tcp, nat, maglev"));
+  EXPECT_THAT(text, HasSubstr("\n  b1       [2001:db8:1::2]:any  up "));
+}
+
 TEST_F(Commands, json_is_the_daemons_own) {
   const auto outcome = ask({"status", "-o", "json"});
   EXPECT_EQ(outcome.code, kDone);
@@ -121,6 +132,47 @@ TEST_F(Commands, flows_lists_and_tells_that_there_are_more) {
             "\n2 of 12 flows; see more with --limit\n");
   EXPECT_EQ(daemon.flow_filter.service, "web");
   EXPECT_EQ(daemon.flow_filter.client, ip_of("198.51.100.7"));
+}
+
+TEST_F(Commands, flows_of_ipv6_have_their_addresses_in_brackets) {
+  daemon.flows_view = api::FlowsView{
+      1, {{"web", {ip_of("2001:db8::9"), 40000}, {ip_of("2001:db8::1"), 80}, "b1", api::FlowState::established, 32}}};
+  const auto outcome = ask({"flows", "--client", "2001:db8:0::9"});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_EQ(outcome.out,
+            "SERVICE  CLIENT               DESTINATION       BACKEND  STATE        IDLE\n"
+            "web      [2001:db8::9]:40000  [2001:db8::1]:80  b1       established  32 s\n");
+  EXPECT_EQ(daemon.flow_filter.client, ip_of("2001:db8::9"));
+}
+
+TEST_F(Commands, flows_with_a_value_that_can_not_be_meant_is_wrong_usage) {
+  const auto refusal = [this](const std::vector<std::string>& words) {
+    const auto outcome = ask_nobody(words);
+    EXPECT_EQ(outcome.code, kInvalid) << words.back();
+    EXPECT_EQ(outcome.out, "") << words.back();
+    return outcome.err;
+  };
+  for (const char* limit : {"0", "-1", "many", "1k", "", "99999999999999999999"}) {
+    EXPECT_EQ(refusal({"flows", std::string("--limit=") + limit}),
+              std::string("astil: --limit: '") + limit + "' is not a number from 1 on; see astil help flows\n");
+  }
+  for (const char* client : {"web1", "192.0.2.0/24", "192.0.2.1:80", "[2001:db8::1]", "fe80::1%lo", ""}) {
+    EXPECT_EQ(refusal({"flows", std::string("--client=") + client}),
+              std::string("astil: --client: '") + client + "' is not an IP address; write 192.0.2.1 or 2001:db8::1\n");
+  }
+  EXPECT_EQ(refusal({"flows", "--client", "::ffff:192.0.2.1"}),
+            "astil: --client: '::ffff:192.0.2.1' is an IPv4-mapped address, which no packet has; write 192.0.2.1\n");
+  EXPECT_EQ(refusal({"flows", "--service="}), "astil: --service needs a name; see astil help flows\n");
+  EXPECT_EQ(refusal({"flows", "--limit", "x", "-o", "json"}),
+            "astil: --limit: 'x' is not a number from 1 on; see astil help flows\n");
+}
+
+TEST_F(Commands, a_limit_beyond_the_daemons_own_is_wrong_usage) {
+  const auto outcome = ask({"flows", "--limit", "100001"});
+  EXPECT_EQ(outcome.code, kInvalid);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "astil: limit: '100001' is not a number from 1 to 100000; see astil help flows\n");
+  EXPECT_EQ(ask({"flows", "--limit", "100000"}).code, kDone);
 }
 
 TEST_F(Commands, flows_says_when_there_are_none) { EXPECT_EQ(ask({"flows"}).out, "No flows.\n"); }
@@ -192,6 +244,36 @@ TEST_F(Commands, trace_of_what_is_no_packet_is_wrong_usage) {
   EXPECT_EQ(outcome.code, kInvalid);
   EXPECT_THAT(outcome.err, StartsWith("astil: --from: '198.51.100.7' is not an address with a port"));
   EXPECT_EQ(ask_nobody({"trace", "--from", "1.2.3.4:5", "--to", "1.2.3.4:5", "--protocol", "x"}).code, kInvalid);
+}
+
+TEST_F(Commands, trace_says_how_an_address_with_a_port_is_written) {
+  const auto refusal = [this](const std::string& from, const std::string& to = "[2001:db8::1]:443") {
+    const auto outcome = ask_nobody({"trace", "--from", from, "--to", to});
+    EXPECT_EQ(outcome.code, kInvalid) << from;
+    return outcome.err;
+  };
+  const std::string general = "' is not an address with a port; write 192.0.2.1:80 or [2001:db8::1]:80\n";
+  for (const char* from : {"[2001:db8::9]", "2001:db8::g:80", "[2001:db8::9]:0", "[2001:db8::9]:any", "[fe80::9%lo]:80",
+                           "[192.0.2.1]:80", "web:80"}) {
+    EXPECT_EQ(refusal(from), std::string("astil: --from: '") + from + general);
+  }
+  EXPECT_EQ(refusal("2001:db8::9:4000"),
+            "astil: --from: '2001:db8::9:4000' is not an address with a port; write an IPv6 address in brackets: "
+            "[2001:db8::9]:4000\n");
+  EXPECT_EQ(refusal("[::ffff:192.0.2.1]:80"),
+            "astil: --from: '[::ffff:192.0.2.1]:80' is an IPv4-mapped address, which no packet has; write "
+            "192.0.2.1:80\n");
+  EXPECT_EQ(refusal("192.0.2.1:4000"),
+            "astil: --from and --to are of different IP versions; give both as IPv4 or both as IPv6 addresses\n");
+}
+
+TEST_F(Commands, trace_of_ipv6_is_asked_and_told_with_brackets) {
+  daemon.trace_view = api::TraceView{};
+  const auto outcome = ask({"trace", "--from", "[2001:db8:0::9]:4000", "--to", "[2001:db8::1]:443"});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_THAT(outcome.out, StartsWith("tcp from [2001:db8::9]:4000 to [2001:db8::1]:443\n"));
+  EXPECT_EQ(daemon.trace_query.to.address, ip_of("2001:db8::1"));
+  EXPECT_EQ(daemon.trace_query.to.port, 443);
 }
 
 TEST_F(Commands, apply_tells_what_changed) {

@@ -60,6 +60,12 @@ TEST(CliText, durations_have_two_units_at_most) {
   EXPECT_EQ(duration_text(seconds(97'300)), "1 d 3 h");
 }
 
+TEST(CliText, an_ipv6_address_with_a_port_is_in_brackets) {
+  EXPECT_EQ(endpoint_text(boost::asio::ip::make_address("192.0.2.1"), 80), "192.0.2.1:80");
+  EXPECT_EQ(endpoint_text(boost::asio::ip::make_address("2001:db8::1"), 80), "[2001:db8::1]:80");
+  EXPECT_EQ(endpoint_text(boost::asio::ip::make_address("2001:db8::1"), 0), "[2001:db8::1]:any");
+}
+
 TEST(CliText, nothing_reaches_a_terminal_as_a_control_character) {
   EXPECT_EQ(printable("a\033[2Jb\nc\x7F"), "a [2Jb c ");
 }

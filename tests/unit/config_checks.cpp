@@ -75,6 +75,136 @@ TEST(config_checks, under_nat_a_backend_and_port_serve_one_service) {
   EXPECT_THAT(with_line(service + "direct}"), IsEmpty());
 }
 
+/// The smallest service on any port, and what else it needs.
+std::string on_any_port(std::string_view more = "") {
+  return replaced(kSmallest, "port: 80", "port: any") + std::string(more);
+}
+
+TEST(config_checks, a_port_with_a_mistake_is_not_taken_for_any) {
+  EXPECT_EQ(mistakes_in(on_any_port("  b: {address: 192.0.2.11, port: ayn, backends: {b: {address: 198.51.100.1}}}\n"))
+                .size(),
+            1U);
+  EXPECT_EQ(mistakes_in(on_any_port("  b: {address: 192.0.2.10, backends: {b: {address: 198.51.100.1}}}\n")).size(),
+            1U);
+  EXPECT_EQ(mistakes_in(replaced(kSmallest, "port: 80", "port: ayn") + "    health: {type: tcp}\n").size(), 1U);
+}
+
+TEST(config_checks, backends_of_a_service_on_any_port_have_no_port) {
+  EXPECT_THAT(mistakes_in(on_any_port()), IsEmpty());
+  EXPECT_THAT(mistakes_in(replaced(on_any_port(), "198.51.100.1}", "198.51.100.1, port: 80}")),
+              ElementsAre("7:40: backend \"a\" has a port, and service \"web\" has port any (line 5) [leave it out: "
+                          "packets keep the port that clients connect to]"));
+  EXPECT_THAT(
+      mistakes_in(replaced(on_any_port("    forwarding: direct\n"), "198.51.100.1}", "198.51.100.1, port: 80}")),
+      testing::SizeIs(1));
+}
+
+TEST(config_checks, the_health_check_of_a_service_on_any_port_names_the_port) {
+  EXPECT_THAT(mistakes_in(on_any_port("    health: {type: tcp, port: 22}\n")), IsEmpty());
+  EXPECT_THAT(mistakes_in(on_any_port("    health: {type: tcp}\n")),
+              ElementsAre("8:5: services.web.health lacks the key \"port\", which it needs where the service has port "
+                          "any [name the port that a probe opens]"));
+  EXPECT_THAT(with_line("    health: {type: tcp}"), IsEmpty());
+}
+
+TEST(config_checks, a_service_on_any_port_stands_beside_those_on_one) {
+  const auto with = [](std::string_view port, std::string_view protocol = "tcp") {
+    return mistakes_in(on_any_port("    forwarding: direct\n  b: {address: 192.0.2.10, port: " + std::string(port) +
+                                   ", protocol: " + std::string(protocol) +
+                                   ", forwarding: direct, backends: {b: {address: 198.51.100.1}}}\n"));
+  };
+  EXPECT_THAT(with("80"), IsEmpty());
+  EXPECT_THAT(with("any", "udp"), IsEmpty());
+  EXPECT_THAT(with("any"), ElementsAre("9:16: 192.0.2.10:any (tcp) belongs to service \"web\" already [each service "
+                                       "needs an address and port of its own; the other stands in line 3]"));
+}
+
+TEST(config_checks, under_nat_replies_of_a_service_on_any_port_are_told_apart) {
+  const auto with = [](std::string_view service, std::string_view backend_port) {
+    return mistakes_in(on_any_port("  b: {" + std::string(service) + ", backends: {b: {address: 198.51.100.1" +
+                                   std::string(backend_port) + "}}}\n"));
+  };
+  EXPECT_THAT(with("address: 192.0.2.10, port: 80", ""), IsEmpty()) << "the port is this service's and no other's";
+  EXPECT_THAT(with("address: 192.0.2.10, port: 80, protocol: udp", ", port: 81"), IsEmpty());
+  const std::string remedy =
+      "use forwarding tunnel or direct, or give both services one address and let the backend keep the port";
+  EXPECT_THAT(
+      with("address: 192.0.2.10, port: 80", ", port: 81"),
+      ElementsAre("8:62: backend 198.51.100.1:81 serves service \"web\" on any port already (line 7); under nat "
+                  "its replies could not be told apart [" +
+                  remedy + ']'));
+  EXPECT_THAT(
+      with("address: 192.0.2.11, port: 80", ""),
+      ElementsAre("8:62: backend 198.51.100.1:80 serves service \"web\" on any port already (line 7); under nat "
+                  "its replies could not be told apart [" +
+                  remedy + ']'));
+  EXPECT_THAT(
+      with("address: 192.0.2.11, port: any", ""),
+      ElementsAre("8:63: backend 198.51.100.1:any serves service \"web\" already (line 7); under nat its replies "
+                  "could not be told apart [let the server listen on another port for service \"b\", or use "
+                  "forwarding tunnel or direct]"));
+}
+
+TEST(config_checks, backends_are_of_the_services_ip_version_but_in_a_tunnel) {
+  const std::string mixed = replaced(kSmallest, "198.51.100.1", "2001:db8::1");
+  EXPECT_THAT(mistakes_in(mixed),
+              ElementsAre("7:20: backend 2001:db8::1 is IPv6, and the address of service \"web\" is IPv4: 192.0.2.10 "
+                          "(line 4) [with forwarding nat write the server's IPv4 address; only tunnel carries one "
+                          "version in the other]"));
+  EXPECT_THAT(mistakes_in(mixed + "    forwarding: direct\n"), testing::SizeIs(1));
+  EXPECT_THAT(mistakes_in(mixed + "    forwarding: tunnel\n"), IsEmpty());
+  EXPECT_THAT(mistakes_in(mixed + "    forwarding: tunnle\n"), testing::SizeIs(1))
+      << "what it may be is not known then";
+  EXPECT_THAT(mistakes_in(replaced(mixed, "192.0.2.10", "2001:db8::10")), IsEmpty());
+}
+
+TEST(config_checks, backends_are_of_the_tunnel_sources_ip_version) {
+  const std::string tunnel = kSmallest + "      b: {address: 2001:db8::2}\n    forwarding: tunnel\n    tunnel: ";
+  EXPECT_THAT(mistakes_in(tunnel + "{}\n"), IsEmpty());
+  EXPECT_THAT(
+      mistakes_in(tunnel + "{source: 10.200.0.0/16}\n"),
+      ElementsAre("8:20: backend 2001:db8::2 is IPv6, and the tunnel's source is IPv4: 10.200.0.0 (line 10) [the "
+                  "outer header has one version: leave source out, or let all backends be of its version]"));
+  EXPECT_THAT(
+      mistakes_in(tunnel + "{source: \"2001:db8:1::/96\"}\n"),
+      ElementsAre("7:20: backend 198.51.100.1 is IPv4, and the tunnel's source is IPv6: 2001:db8:1:: (line 10) "
+                  "[the outer header has one version: leave source out, or let all backends be of its version]"));
+}
+
+TEST(config_checks, no_host_has_an_address_that_a_tunnel_makes_up) {
+  const std::string tunnel = kSmallest + "    forwarding: tunnel\n    tunnel: ";
+  EXPECT_THAT(mistakes_in(tunnel + "{source: 198.51.100.0/25}\n"),
+              ElementsAre("9:22: 198.51.100.0/25 holds 198.51.100.1, the address of backend \"a\" (line 7) [choose a "
+                          "prefix that holds no host's address]"));
+  EXPECT_THAT(mistakes_in(tunnel + "{source: 198.51.100.2/31}\n"), IsEmpty());
+  EXPECT_THAT(
+      mistakes_in(tunnel + "{source: 192.0.2.0/24}\n"),
+      ElementsAre("9:22: 192.0.2.0/24 holds 192.0.2.10, the address of service \"web\" (line 3) [choose a prefix "
+                  "that holds no host's address]"));
+}
+
+TEST(config_checks, an_ipv6_service_needs_room_for_its_flows) {
+  const std::string off = "dataplane: {tables: {ipv6: false}}\n";
+  EXPECT_THAT(mistakes_in(kSmallest + off), IsEmpty());
+  const std::string ipv6 = replaced(replaced(kSmallest, "192.0.2.10", "2001:db8::10"), "198.51.100.1", "2001:db8::1");
+  EXPECT_THAT(mistakes_in(ipv6 + off),
+              ElementsAre("8:28: dataplane.tables.ipv6 is false, and service \"web\" has an IPv6 address (line 4) [set "
+                          "dataplane.tables.ipv6 to true, or leave it out]"));
+  EXPECT_THAT(mistakes_in(replaced(kSmallest, "198.51.100.1", "2001:db8::1") + "    forwarding: tunnel\n" + off),
+              IsEmpty())
+      << "the flows are IPv4, whatever carries them";
+}
+
+TEST(config_checks, one_ipv6_address_is_one_however_it_is_written) {
+  const std::string ipv6 = replaced(replaced(kSmallest, "192.0.2.10", "2001:db8::10"), "198.51.100.1", "2001:db8::1");
+  EXPECT_THAT(
+      mistakes_in(ipv6 + "      b: {address: 2001:DB8:0:0::1}\n"),
+      ElementsAre("8:20: backend [2001:db8::1]:80 stands twice in service \"web\" [it is \"a\" (line 7) already]"));
+  EXPECT_THAT(mistakes_in(ipv6 + "  b: {address: 2001:db8:0::10, port: 80, backends: {b: {address: 2001:db8::2}}}\n"),
+              ElementsAre("8:16: [2001:db8::10]:80 (tcp) belongs to service \"web\" already [each service needs an "
+                          "address and port of its own; the other stands in line 3]"));
+}
+
 TEST(config_checks, a_backend_is_not_the_balancer) {
   EXPECT_THAT(
       mistakes_in(replaced(kSmallest, "198.51.100.1", "192.0.2.10")),
@@ -88,6 +218,11 @@ TEST(config_checks, metrics_are_not_asked_for_at_a_service) {
       ElementsAre("8:16: 192.0.2.10:80 belongs to service \"web\" (line 3): packets to it never reach the daemon "
                   "[choose another port for the metrics]"));
   EXPECT_THAT(with_line("api: {metrics: \"0.0.0.0:80\"}"), IsEmpty());
+  EXPECT_THAT(
+      mistakes_in(on_any_port("api: {metrics: \"192.0.2.10:9105\"}\n")),
+      ElementsAre("8:16: 192.0.2.10:any belongs to service \"web\" (line 3): packets to it never reach the daemon "
+                  "[choose another address for the metrics: the service takes every port]"));
+  EXPECT_THAT(with_line("    protocol: udp\napi: {metrics: \"192.0.2.10:80\"}"), IsEmpty());
 }
 
 TEST(config_checks, services_and_backends_fit_in_their_tables) {

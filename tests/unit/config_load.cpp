@@ -27,6 +27,7 @@ TEST(config_load, the_smallest_configuration_has_all_defaults) {
   EXPECT_EQ(web.forwarding, Forwarding::nat);
   EXPECT_EQ(web.scheduler, Scheduler::maglev);
   EXPECT_FALSE(web.health.has_value());
+  EXPECT_EQ(web.tunnel, (Tunnel{Encapsulation::ipip, Port{6080}, std::nullopt}));
   ASSERT_EQ(web.backends.size(), 1U);
   EXPECT_EQ(web.backends[0].name, "a");
   EXPECT_EQ(web.backends[0].port, Port{80});
@@ -37,7 +38,7 @@ TEST(config_load, every_key_arrives_in_the_model) {
   const Model model = load(R"(
 instance: edge-1
 interfaces: [eth0, eth1]
-dataplane: {engine: xdp, tables: {flow_slots: 4096, services: 2, backends: 8, ring_slots: 65536}}
+dataplane: {engine: xdp, tables: {flow_slots: 4096, services: 4, backends: 8, ring_slots: 65536, ipv6: true}}
 addresses: {owner: daemon, interface: lo}
 api: {socket: /run/a.sock, metrics: "[::1]:9105"}
 services:
@@ -52,12 +53,19 @@ services:
     backends:
       b: {address: 198.51.100.2, port: 80, weight: 7}
       a: {address: 198.51.100.1, weight: 0}
+    tunnel: {encapsulation: gue, gue_port: 6081, source: 10.200.0.0/16}
+  all:
+    address: 2001:db8::10
+    port: any
+    forwarding: direct
+    backends:
+      a: {address: 2001:db8:0::1}
 )",
                            "astil.yaml")
                           .value();
   EXPECT_EQ(model.instance, "edge-1");
   EXPECT_THAT(model.interfaces, ElementsAre("eth0", "eth1"));
-  EXPECT_TRUE((model.tables == TableSizes{4096, 2, 8, 65536}));
+  EXPECT_TRUE((model.tables == TableSizes{4096, 4, 8, 65536, true}));
   EXPECT_EQ(model.address_interface, "lo");
   EXPECT_EQ(model.socket, "/run/a.sock");
   EXPECT_EQ(model.metrics->host.to_string(), "::1");
@@ -66,6 +74,8 @@ services:
   EXPECT_EQ(web.host.to_string(), "192.0.2.10");
   EXPECT_EQ(web.port, Port{80});
   EXPECT_EQ(web.forwarding, Forwarding::tunnel);
+  EXPECT_EQ(web.tunnel,
+            (Tunnel{Encapsulation::gue, Port{6081}, Prefix{boost::asio::ip::make_address("10.200.0.0"), 16}}));
   EXPECT_EQ(web.scheduler, Scheduler::round_robin);
   EXPECT_EQ(web.ring_slots_per_weight, 50U);
   EXPECT_EQ(web.health->port, Port{81});
@@ -78,6 +88,12 @@ services:
   EXPECT_EQ(web.backends.at(0).weight, Weight{7});
   EXPECT_EQ(web.backends.at(1).host.to_string(), "198.51.100.1");
   EXPECT_EQ(web.backends.at(1).weight, Weight{0});
+  const Service& all = model.services.at(1);
+  EXPECT_EQ(all.host.to_string(), "2001:db8::10");
+  EXPECT_EQ(all.port, Port{0});
+  EXPECT_EQ(all.tunnel, Tunnel{});
+  EXPECT_EQ(all.backends.at(0).host.to_string(), "2001:db8::1");
+  EXPECT_EQ(all.backends.at(0).port, Port{0});
 }
 
 TEST(config_load, six_mistakes_of_six_kinds_are_reported_at_once_and_in_order) {
@@ -114,8 +130,10 @@ services:
 TEST(config_load, mistakes_inside_of_a_repeated_service_are_found_too) {
   const std::string text =
       kSmallest + "  web: {address: 192.0.2.11, port: 0, backends: {b: {address: 198.51.100.2}}}\n";
-  EXPECT_THAT(mistakes_in(text), ElementsAre("8:3: duplicate key \"web\" [first given in line 3]",
-                                             "8:36: port must be a number from 1 to 65535, not 0"));
+  EXPECT_THAT(mistakes_in(text),
+              ElementsAre("8:3: duplicate key \"web\" [first given in line 3]",
+                          "8:36: port must be a number from 1 to 65535, or any, not 0 [write any for all "
+                          "ports]"));
 }
 
 TEST(config_load, a_misspelt_required_key_is_not_reported_as_missing_too) {
@@ -168,7 +186,7 @@ TEST(config_load, every_example_is_sound) {
     EXPECT_TRUE(result.has_value()) << render(result.error());
     ++examples;
   }
-  EXPECT_GE(examples, 4U);
+  EXPECT_GE(examples, 8U);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ std::vector<std::string> with_health(std::string_view keys) {
 }
 
 TEST(config_values, numbers_are_plain_decimal_digits) {
-  const std::string must = "5:11: port must be a number from 1 to 65535, not ";
+  const std::string must = "5:11: port must be a number from 1 to 65535, or any, not ";
   EXPECT_THAT(with_port("65535"), IsEmpty());
   EXPECT_THAT(with_port("65536"), ElementsAre(must + "65536"));
   EXPECT_THAT(with_port("99999999999999999999999"), ElementsAre(must + "99999999999999999999999"));
@@ -37,7 +37,7 @@ TEST(config_values, numbers_are_plain_decimal_digits) {
   EXPECT_THAT(with_port("[80]"), ElementsAre(must + "a list"));
   EXPECT_THAT(with_port("080"), ElementsAre(must + "080 [write 80, without a leading zero]"));
   EXPECT_THAT(with_port("\"80\""), ElementsAre(must + "\"80\" [write it without quotes]"));
-  EXPECT_THAT(with_port(""), ElementsAre("5:5: port must be a number from 1 to 65535, not nothing"));
+  EXPECT_THAT(with_port(""), ElementsAre("5:5: port must be a number from 1 to 65535, or any, not nothing"));
 }
 
 TEST(config_values, flow_slots_are_a_power_of_two) {
@@ -74,25 +74,145 @@ TEST(config_values, a_misspelt_choice_gets_a_suggestion) {
               ElementsAre("8:17: forwarding must be nat, tunnel or direct, not \"proxy\""));
 }
 
-TEST(config_values, what_this_version_can_not_do_is_said_so) {
-  EXPECT_THAT(with_address("\"2001:db8::1\""),
-              ElementsAre("4:14: IPv6 addresses are not supported by this version [use an IPv4 address]"));
+TEST(config_values, a_service_on_all_ports_says_any) {
+  const std::string must = "5:11: port must be a number from 1 to 65535, or any, not ";
+  EXPECT_THAT(with_port("any"), IsEmpty());
+  EXPECT_THAT(with_port("0"), ElementsAre(must + "0 [write any for all ports]"));
+  EXPECT_THAT(with_port("\"*\""), ElementsAre(must + "\"*\" [write any for all ports]"));
+  EXPECT_THAT(with_port("all"), ElementsAre(must + "\"all\" [write any for all ports]"));
+  EXPECT_THAT(with_port("ayn"), ElementsAre(must + "\"ayn\" [did you mean \"any\"?]"));
+  EXPECT_THAT(with_port("Any"), ElementsAre(must + "\"Any\" [did you mean \"any\"?]"));
+  EXPECT_THAT(mistakes_in(replaced(kSmallest, "198.51.100.1}", "198.51.100.1, port: any}")),
+              ElementsAre("7:40: port must be a number from 1 to 65535, not \"any\""))
+      << "only a service has it";
+}
+
+TEST(config_values, truth_values_are_true_and_false_alone) {
+  const auto with = [](std::string_view value) {
+    return with_line("dataplane: {tables: {ipv6: " + std::string(value) + "}}");
+  };
+  const std::string must = "8:28: ipv6 must be true or false, not ";
+  EXPECT_THAT(with("true"), IsEmpty());
+  EXPECT_THAT(with("false"), IsEmpty());
+  EXPECT_THAT(with("yes"), ElementsAre(must + "\"yes\" [write true]"));
+  EXPECT_THAT(with("OFF"), ElementsAre(must + "\"OFF\" [write false]"));
+  EXPECT_THAT(with("True"), ElementsAre(must + "\"True\" [write true]"));
+  EXPECT_THAT(with("\"true\""), ElementsAre(must + "\"true\" [write it without quotes]"));
+  EXPECT_THAT(with("1"), ElementsAre(must + "1"));
+  EXPECT_THAT(with("maybe"), ElementsAre(must + "\"maybe\""));
+  EXPECT_THAT(with("[true]"), ElementsAre(must + "a list"));
 }
 
 TEST(config_values, addresses_are_those_of_hosts) {
-  const std::string must = "4:14: address must be an IPv4 address, not ";
+  const std::string must = "4:14: address must be an IPv4 or IPv6 address, not ";
+  const std::string reachable = " [write an address that other hosts can reach]";
   EXPECT_THAT(with_address("192.0.2.10/32"),
               ElementsAre(must + "\"192.0.2.10/32\" [write the address without a prefix length]"));
   EXPECT_THAT(with_address("www.example.com"),
               ElementsAre(must + "\"www.example.com\" [names are not resolved: write the address]"));
   EXPECT_THAT(with_address("192.0.2"), ElementsAre(must + "\"192.0.2\""));
+  EXPECT_THAT(with_address("\"192.0.2.1\\0\""), testing::SizeIs(1)) << "with a NUL behind it";
   EXPECT_THAT(with_address("192.0.2.010"), ElementsAre(must + "\"192.0.2.010\""));
-  EXPECT_THAT(with_address("0.0.0.0"), ElementsAre("4:14: 0.0.0.0 is not an address of a host (0.0.0.0/8)"));
+  EXPECT_THAT(with_address("192.0.2.10:80"),
+              ElementsAre(must + "\"192.0.2.10:80\" [write the port with the key port]"));
+  EXPECT_THAT(with_address("0.0.0.0"),
+              ElementsAre("4:14: 0.0.0.0 is not an address of a host (0.0.0.0/8)" + reachable));
   EXPECT_THAT(with_address("127.1.2.3"),
-              ElementsAre("4:14: 127.1.2.3 is a loopback address, which does not leave this host"));
-  EXPECT_THAT(with_address("224.0.0.18"), ElementsAre("4:14: 224.0.0.18 is a multicast address"));
+              ElementsAre("4:14: 127.1.2.3 is a loopback address, which does not leave this host" + reachable));
+  EXPECT_THAT(with_address("169.254.1.1"),
+              ElementsAre("4:14: 169.254.1.1 is a link-local address (169.254.0.0/16)" + reachable));
+  EXPECT_THAT(with_address("224.0.0.18"),
+              ElementsAre("4:14: 224.0.0.18 is a multicast address [write a unicast address]"));
   EXPECT_THAT(with_address("255.255.255.255"),
-              ElementsAre("4:14: 255.255.255.255 is a reserved address (240.0.0.0/4)"));
+              ElementsAre("4:14: 255.255.255.255 is a reserved address (240.0.0.0/4) [write a unicast address]"));
+}
+
+/// A service with the IPv6 address that is given, and a backend of its version.
+std::vector<std::string> with_ipv6_address(std::string_view value) {
+  return mistakes_in(replaced(replaced(kSmallest, "192.0.2.10", value), "198.51.100.1", "2001:db8::99"));
+}
+
+TEST(config_values, ipv6_addresses_are_those_of_hosts) {
+  const std::string must = "4:14: address must be an IPv4 or IPv6 address, not ";
+  const std::string reachable = " [write an address that other hosts can reach]";
+  EXPECT_THAT(with_ipv6_address("2001:db8::1"), IsEmpty());
+  EXPECT_THAT(with_ipv6_address("FD00::A"), IsEmpty());
+  EXPECT_THAT(with_ipv6_address("64:ff9b::192.0.2.1"), IsEmpty());
+  EXPECT_THAT(with_ipv6_address("2001:db8::g"), ElementsAre(must + "\"2001:db8::g\""));
+  EXPECT_THAT(with_ipv6_address("2001:db8::1/128"),
+              ElementsAre(must + "\"2001:db8::1/128\" [write the address without a prefix length]"));
+  EXPECT_THAT(with_ipv6_address("\"[2001:db8::1]\""),
+              ElementsAre(must + "\"[2001:db8::1]\" [write the address without brackets]"));
+  EXPECT_THAT(with_ipv6_address("\"::\""), ElementsAre("4:14: :: is the unspecified address" + reachable));
+  EXPECT_THAT(with_ipv6_address("\"::1\""),
+              ElementsAre("4:14: ::1 is a loopback address, which does not leave this host" + reachable));
+  EXPECT_THAT(with_ipv6_address("ff02::1"),
+              ElementsAre("4:14: ff02::1 is a multicast address [write a unicast address]"));
+  EXPECT_THAT(
+      with_ipv6_address("fe80::1"),
+      ElementsAre("4:14: fe80::1 is a link-local address (fe80::/10) [write a global or a unique local address]"));
+  EXPECT_THAT(with_ipv6_address("fe80::1%eth0"),
+              ElementsAre("4:14: fe80::1%eth0 has a zone [write an address that is known beyond one link, without "
+                          "%eth0]"));
+  EXPECT_THAT(with_ipv6_address("2001:db8::1%2").size(), 1U);
+  EXPECT_THAT(with_ipv6_address("\"::ffff:192.0.2.1\""),
+              ElementsAre("4:14: ::ffff:192.0.2.1 is an IPv4-mapped address, which no packet has [write 192.0.2.1]"));
+}
+
+TEST(config_values, a_source_is_a_prefix_without_bits_behind_its_length) {
+  const auto with = [](std::string_view value) {
+    return with_line("    forwarding: tunnel\n    tunnel: {source: " + std::string(value) + '}');
+  };
+  const std::string must =
+      "9:22: source must be a prefix such as 10.200.0.0/16 or 2001:db8:1::/96, of IPv4 from /8 to /31, of IPv6 from "
+      "/64 to /127, not ";
+  const std::string yours = " [write a network of unicast addresses that are yours]";
+  EXPECT_THAT(with("10.0.0.0/8"), IsEmpty());
+  EXPECT_THAT(with("10.0.0.2/31"), IsEmpty());
+  EXPECT_THAT(with("10.0.0.0"), ElementsAre(must + "\"10.0.0.0\" [write its length too, such as 10.0.0.0/16]"));
+  EXPECT_THAT(with("2001:db8::1"),
+              ElementsAre(must + "\"2001:db8::1\" [write its length too, such as 2001:db8::1/96]"));
+  for (const char* wrong : {"10.0.0.0/7", "10.0.0.0/32", "10.0.0.0/016", "10.0.0.0/", "10.0.0/8", "2001:db8::/63",
+                            "2001:db8::/128", "backbone/16", "/16", "10.0.0.0/8/8", "fe80::%1/64"}) {
+    EXPECT_THAT(with(wrong), ElementsAre(must + '"' + wrong + '"'));
+  }
+  EXPECT_THAT(with("10.200.0.1/16"),
+              ElementsAre("9:22: 10.200.0.1/16 has bits behind its length [write 10.200.0.0/16]"));
+  EXPECT_THAT(with("2001:db8::1:0:0/64"),
+              ElementsAre("9:22: 2001:db8::1:0:0/64 has bits behind its length [write 2001:db8::/64]"));
+  EXPECT_THAT(with("224.0.0.0/24"), ElementsAre("9:22: 224.0.0.0/24 holds what is a multicast address" + yours));
+  EXPECT_THAT(with("169.254.7.0/24"),
+              ElementsAre("9:22: 169.254.7.0/24 holds what is a link-local address (169.254.0.0/16)" + yours));
+  EXPECT_THAT(with("169.0.0.0/8"),
+              ElementsAre("9:22: 169.0.0.0/8 holds what is a link-local address (169.254.0.0/16)" + yours));
+  EXPECT_THAT(with("\"::ffff:10.0.0.0/104\"").size(), 1U);
+  EXPECT_THAT(with("fe80::/64").size(), 1U);
+}
+
+TEST(config_values, a_prefix_holds_the_addresses_that_begin_as_it_does) {
+  const auto address_of = [](const char* text) { return boost::asio::ip::make_address(text); };
+  EXPECT_TRUE(holds({address_of("10.200.0.0"), 16}, address_of("10.200.255.255")));
+  EXPECT_FALSE(holds({address_of("10.200.0.0"), 16}, address_of("10.201.0.0")));
+  EXPECT_TRUE(holds({address_of("2001:db8::"), 96}, address_of("2001:db8::ffff:ffff")));
+  EXPECT_FALSE(holds({address_of("2001:db8::"), 96}, address_of("2001:db8::1:0:0")));
+  EXPECT_FALSE(holds({address_of("10.200.0.0"), 16}, address_of("::ffff:10.200.0.1")));
+}
+
+TEST(config_values, keys_of_the_tunnel_belong_to_the_tunnel_alone) {
+  EXPECT_THAT(with_line("    tunnel: {encapsulation: ipip}"),
+              ElementsAre("8:5: \"tunnel\" applies only with forwarding: tunnel"));
+  EXPECT_THAT(with_line("    forwarding: direct\n    tunnel: {}"),
+              ElementsAre("9:5: \"tunnel\" applies only with forwarding: tunnel"));
+  const std::string tunnel = "    forwarding: tunnel\n    tunnel: ";
+  EXPECT_THAT(with_line(tunnel + "{encapsulation: gue, gue_port: 6081}"), IsEmpty());
+  EXPECT_THAT(with_line(tunnel + "{gue_port: 6081}"),
+              ElementsAre("9:14: \"gue_port\" applies only with encapsulation: gue"));
+  EXPECT_THAT(with_line(tunnel + "{encapsulation: geu}"),
+              ElementsAre("9:29: encapsulation must be ipip or gue, not \"geu\" [did you mean \"gue\"?]"));
+  EXPECT_THAT(with_line(tunnel + "{sorce: 10.0.0.0/8}"),
+              ElementsAre("9:14: unknown key \"sorce\" in services.web.tunnel [did you mean \"source\"?]"));
+  EXPECT_THAT(with_line("    gue_port: 6080"),
+              ElementsAre("8:5: unknown key \"gue_port\" in services.web [it belongs in services.NAME.tunnel]"));
 }
 
 TEST(config_values, interfaces_are_a_list_of_names_each_once) {
@@ -139,15 +259,25 @@ TEST(config_values, a_socket_path_fits_in_the_kernels_structure) {
 
 TEST(config_values, an_endpoint_is_an_address_and_a_port) {
   const auto with = [](std::string_view value) { return with_line("api: {metrics: \"" + std::string(value) + "\"}"); };
-  const std::string must = "8:16: metrics must be an address and a port such as \"127.0.0.1:9105\", not ";
+  const std::string must =
+      "8:16: metrics must be an address and a port such as \"127.0.0.1:9105\" or \"[2001:db8::1]:9105\", not ";
   EXPECT_THAT(with("0.0.0.0:9105"), IsEmpty());
   EXPECT_THAT(with("[2001:db8::1]:9105"), IsEmpty());
+  EXPECT_THAT(with("[::]:9105"), IsEmpty());
+  EXPECT_THAT(with("[::1]:9105"), IsEmpty());
   EXPECT_THAT(with("9105"), ElementsAre(must + "\"9105\" [write the address too: \"127.0.0.1:9105\"]"));
   EXPECT_THAT(with("localhost:9105"), ElementsAre(must + "\"localhost:9105\""));
   EXPECT_THAT(with("127.0.0.1:0"), ElementsAre(must + "\"127.0.0.1:0\""));
+  EXPECT_THAT(with("127.0.0.1:any"), ElementsAre(must + "\"127.0.0.1:any\""));
   EXPECT_THAT(with("2001:db8::1:9105"), ElementsAre(must + "\"2001:db8::1:9105\" [write an IPv6 address in brackets]"));
   EXPECT_THAT(with("[127.0.0.1]:9105"), ElementsAre(must + "\"[127.0.0.1]:9105\""));
-  EXPECT_THAT(with("224.0.0.1:9105"), ElementsAre("8:16: 224.0.0.1 is a multicast address"));
+  EXPECT_THAT(with("[2001:db8::1]"), ElementsAre(must + "\"[2001:db8::1]\""));
+  EXPECT_THAT(with("224.0.0.1:9105"), ElementsAre("8:16: 224.0.0.1 is a multicast address [write a unicast address]"));
+  EXPECT_THAT(with("[ff02::1]:9105"), ElementsAre("8:16: ff02::1 is a multicast address [write a unicast address]"));
+  EXPECT_THAT(with("[fe80::1%lo]:9105"),
+              ElementsAre("8:16: fe80::1%lo has a zone [write an address that is known beyond one link, without %lo]"));
+  EXPECT_THAT(with("[::ffff:127.0.0.1]:9105"),
+              ElementsAre("8:16: ::ffff:127.0.0.1 is an IPv4-mapped address, which no packet has [write 127.0.0.1]"));
 }
 
 TEST(config_values, status_codes_are_one_or_a_range) {

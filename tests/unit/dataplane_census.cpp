@@ -63,8 +63,8 @@ TEST_F(CensusCase, shows_flows_with_their_keys) {
   int seen = 0;
   visit_flows(world_.tables(), 0, [&](const FlowRecord& flow) {
     ++seen;
-    EXPECT_EQ(flow.key.client, test::ip(kClient));
-    EXPECT_EQ(host(flow.key.client_port), 4711);
+    EXPECT_EQ(flow.flow.client, test::address(kClient));
+    EXPECT_EQ(host(flow.flow.client_port), 4711);
     EXPECT_EQ(flow.idle_seconds, 32U);
     return true;
   });

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <random>
 
-#include "tests/packets/packet.hpp"
+#include "tests/packets/wire.hpp"
 
 namespace astil::core {
 namespace {

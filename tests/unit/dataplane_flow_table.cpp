@@ -27,17 +27,17 @@ class Table {
   explicit Table(u32 lines) : native_(sizes_for(lines)), engine_(native_.tables(), frame_, around_) {}
 
   [[nodiscard]] FlowHash hash_of(u32 flow) const {
-    const FlowTuple tuple{be32(0x0a000000U + flow), be32(0xc6336401U), be16(40000), be16(80), 6};
+    const FlowTuple tuple{mapped(be32(0x0a000000U + flow)), mapped(be32(0xc6336401U)), be16(40000), be16(80), 6};
     return flow_hash(tuple, tables().settings().hash_key, tables().sizes.flow_lines - 1);
   }
 
   /// Writes a flow where the packet path would. Returns the class of what it displaced.
   EvictionClass insert(const FlowHash& hash, FlowState state) {
-    const FlowPlace place = choose_place(engine_, both_lines(hash), around_.tick);
+    const FlowPlace place = choose_place(engine_, both_lines(hash), hash, around_.tick);
     const EvictionClass displaced = eviction_class(place.value, around_.tick, tables().settings().timeouts);
     const FlowEntry entry{
         .tag = hash.tag, .age = around_.tick & kAgeMask, .state = state, .backend = hash.tag % kBackends};
-    EXPECT_TRUE(write_flow(engine_, place, entry, {.client = be32(hash.tag), .client_port = {}, .service_port = {}}));
+    EXPECT_TRUE(write_flow(engine_, place, entry, {.client = mapped(be32(hash.tag))}));
     return displaced;
   }
   [[nodiscard]] FlowPlace find(const FlowHash& hash) {
@@ -130,7 +130,7 @@ TEST(FlowTable, takes_an_expired_place_before_any_live_one) {
 TEST(FlowTable, written_by_another_in_between_is_left_to_that_one) {
   Table table(2);
   const FlowHash hash = hash_with(1, 0, 1);
-  const FlowPlace place = choose_place(table.engine(), table.both_lines(hash), 100);
+  const FlowPlace place = choose_place(table.engine(), table.both_lines(hash), hash, 100);
   table.insert(hash_with(2, 0, 1), FlowState::established);
   EXPECT_FALSE(
       write_flow(table.engine(), place, {.tag = 1, .age = 0, .state = FlowState::half_open, .backend = 0}, {}));

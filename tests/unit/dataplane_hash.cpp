@@ -11,7 +11,9 @@
 namespace astil::core {
 namespace {
 
-constexpr u64 kKey[4] = {0x243f6a8885a308d3ULL, 0x13198a2e03707344ULL, 0xa4093822299f31d0ULL, 0x082efa98ec4e6c89ULL};
+constexpr u64 kKey[kHashKeys] = {0x243f6a8885a308d3ULL, 0x13198a2e03707344ULL, 0xa4093822299f31d0ULL,
+                                 0x082efa98ec4e6c89ULL, 0x452821e638d01377ULL, 0xbe5466cf34e90c6cULL,
+                                 0xc0ac29b7c97c50ddULL, 0x3f84d5b5b5470917ULL};
 constexpr u32 kBins = 1024;
 constexpr u32 kFlows = 1U << 18U;
 
@@ -26,15 +28,37 @@ double unevenness(const std::vector<u32>& counts) {
 
 /// Ways in which many clients differ from each other.
 FlowTuple one_client_many_ports(u32 i) {
-  return {be32(0xc0000200U + (i >> 16U)), be32(0xc6336401U), be16(static_cast<u16>(i)), be16(80), 6};
+  return {mapped(be32(0xc0000200U + (i >> 16U))), mapped(be32(0xc6336401U)), be16(static_cast<u16>(i)), be16(80), 6};
 }
-FlowTuple many_clients_one_port(u32 i) { return {be32(0x0a000000U + i), be32(0xc6336401U), be16(40000), be16(80), 6}; }
+FlowTuple many_clients_one_port(u32 i) {
+  return {mapped(be32(0x0a000000U + i)), mapped(be32(0xc6336401U)), be16(40000), be16(80), 6};
+}
 FlowTuple many_services(u32 i) {
-  return {be32(0x0a000001U), be32(0xc6330000U + (i >> 8U)), be16(40000), be16(static_cast<u16>(i & 0xffU)), 6};
+  return {mapped(be32(0x0a000001U)), mapped(be32(0xc6330000U + (i >> 8U))), be16(40000),
+          be16(static_cast<u16>(i & 0xffU)), 6};
+}
+/// Word `kWord` of the client's address counts.
+template <u32 kWord>
+FlowTuple many_clients_of_ipv6(u32 i) {
+  FlowTuple flow{{{be32(0x20010db8U), be32(1), be32(2), be32(3)}},
+                 {{be32(0x20010db8U), be32(0xffffU), be32(0), be32(0x50)}},
+                 be16(40000),
+                 be16(80),
+                 6};
+  flow.client.words[kWord] = be32(i);
+  return flow;
+}
+FlowTuple many_services_of_ipv6(u32 i) {
+  FlowTuple flow = many_clients_of_ipv6<3>(7);
+  flow.address.words[i % 4] = be32(0x10000U + i / 4);
+  return flow;
 }
 
 class Spread : public testing::TestWithParam<FlowTuple (*)(u32)> {};
-INSTANTIATE_TEST_SUITE_P(of, Spread, testing::Values(one_client_many_ports, many_clients_one_port, many_services));
+INSTANTIATE_TEST_SUITE_P(of, Spread,
+                         testing::Values(one_client_many_ports, many_clients_one_port, many_services,
+                                         many_clients_of_ipv6<0>, many_clients_of_ipv6<1>, many_clients_of_ipv6<2>,
+                                         many_clients_of_ipv6<3>, many_services_of_ipv6));
 
 TEST_P(Spread, is_even_over_first_and_second_lines) {
   std::vector<u32> first(kBins, 0);
@@ -84,7 +108,7 @@ TEST_P(Spread, gives_different_flows_different_tags) {
 }
 
 TEST(FlowHash, depends_on_the_secret) {
-  constexpr u64 kOther[4] = {1, 2, 3, 4};
+  constexpr u64 kOther[kHashKeys] = {1, 2, 3, 4, 5, 6, 7, 8};
   u32 same_lines = 0;
   for (u32 i = 0; i < 10000; ++i) {
     const FlowTuple flow = many_clients_one_port(i);

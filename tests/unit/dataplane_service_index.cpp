@@ -19,8 +19,9 @@ std::vector<IndexKey> random_keys(std::size_t count) {
   std::mt19937 random(3);
   std::vector<IndexKey> keys;
   for (std::uint32_t i = 0; i < count; ++i) {
-    keys.push_back({core::be32(0x0a000000U + static_cast<std::uint32_t>(random() % (1U << 24U))),
-                    core::be16(static_cast<std::uint16_t>(i)), 6,
+    const auto number = core::be32(0x0a000000U + static_cast<std::uint32_t>(random() % (1U << 24U)));
+    const core::Address wide{{core::be32(0x20010db8U), number, core::Be32{}, core::be32(i % 7)}};
+    keys.push_back({i % 2 == 0 ? core::mapped(number) : wide, core::be16(static_cast<std::uint16_t>(i)), 6,
                     i % 3 == 0 ? core::IndexKind::reply : core::IndexKind::service, i});
   }
   return keys;
@@ -57,7 +58,7 @@ TEST_F(Index, finds_nothing_at_other_keys_but_by_the_chance_of_a_tag) {
   for (IndexKey key : keys) {
     key.protocol = 17;
     found += find(key, 0) == core::detail::kNoReference ? 0 : 1;
-    key.address = core::be32(0xc0000201U);
+    key.address = core::mapped(core::be32(0xc0000201U));
     found += find(key, 0) == core::detail::kNoReference ? 0 : 1;
   }
   EXPECT_EQ(found, 0U);

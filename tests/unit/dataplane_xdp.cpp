@@ -151,7 +151,7 @@ TEST_F(Xdp, events_are_taken_by_portions_however_many_there_are) {
   while (readable()) {
     std::size_t taken = 0;
     engine->take_events([&](const core::NeighbourWanted& wanted) {
-      EXPECT_EQ(wanted.address, test::ip(test::kSilentClient));
+      EXPECT_EQ(wanted.address, test::address(test::kSilentClient));
       ++taken;
     });
     ASSERT_NE(taken, 0U);

@@ -193,6 +193,15 @@ TEST_F(health_checks, the_same_probe_is_made_once_for_all_who_ask_for_it) {
   EXPECT_THAT(changes_, ElementsAre("web/a up", "api/a up"));
 }
 
+TEST_F(health_checks, a_backend_on_any_port_is_probed_at_the_port_of_the_check) {
+  Target any = target("a", "2001:db8::1");
+  any.port = config::Port{0};
+  any.check.port = config::Port{22};
+  checks_.configure({any});
+  pass();
+  EXPECT_THAT(prober_.hosts, ElementsAre("2001:db8::1:22"));
+}
+
 TEST_F(health_checks, a_port_of_the_check_and_the_same_port_of_the_backend_are_one_probe) {
   Target other = target("b");
   other.port = config::Port{8080};

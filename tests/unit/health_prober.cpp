@@ -94,9 +94,9 @@ class health_prober : public testing::Test {
   std::optional<Outcome> outcome_;
 };
 
-/// Of this machine, towards that port, in whatever state.
-std::size_t sockets_towards(config::Port port) {
-  std::ifstream table("/proc/net/tcp");
+/// Of this machine, towards that port, in whatever state. `table`: "tcp" or "tcp6".
+std::size_t sockets_towards(config::Port port, const std::string& name) {
+  std::ifstream table("/proc/net/" + name);
   std::ostringstream suffix;
   suffix << ':' << std::hex << std::uppercase << std::setw(4) << std::setfill('0') << static_cast<unsigned>(port);
   std::size_t count = 0;
@@ -111,20 +111,24 @@ std::size_t sockets_towards(config::Port port) {
 }
 
 TEST_F(health_prober, an_open_port_passes_the_tcp_check_and_leaves_no_socket) {
-  Server server(loop_);
-  for (int i = 0; i < 20; ++i) {
-    outcome_.reset();
-    EXPECT_EQ(probe({make_address("127.0.0.1"), server.port(), config::TcpCheck{}}).kind, Outcome::Kind::passed);
+  for (const auto& [host, table] : {std::pair("127.0.0.1", "tcp"), std::pair("::1", "tcp6")}) {
+    Server server(loop_, host);
+    for (int i = 0; i < 20; ++i) {
+      outcome_.reset();
+      EXPECT_EQ(probe({make_address(host), server.port(), config::TcpCheck{}}).kind, Outcome::Kind::passed) << host;
+    }
+    EXPECT_EQ(sockets_towards(server.port(), table), 0U) << host;
   }
-  EXPECT_EQ(sockets_towards(server.port()), 0U);
 }
 
 TEST_F(health_prober, a_closed_port_fails_with_its_reason) {
-  tcp::socket bound(loop_, tcp::endpoint(make_address("127.0.0.1"), 0));  // holds the port, and does not listen
-  const auto outcome =
-      probe({make_address("127.0.0.1"), config::Port{bound.local_endpoint().port()}, config::TcpCheck{}});
-  EXPECT_EQ(outcome.kind, Outcome::Kind::failed);
-  EXPECT_EQ(outcome.error, "connect: Connection refused");
+  for (const char* host : {"127.0.0.1", "::1"}) {
+    outcome_.reset();
+    tcp::socket bound(loop_, tcp::endpoint(make_address(host), 0));  // holds the port, and does not listen
+    const auto outcome = probe({make_address(host), config::Port{bound.local_endpoint().port()}, config::TcpCheck{}});
+    EXPECT_EQ(outcome.kind, Outcome::Kind::failed) << host;
+    EXPECT_EQ(outcome.error, "connect: Connection refused") << host;
+  }
 }
 
 TEST_F(health_prober, a_good_status_passes) {
@@ -133,11 +137,12 @@ TEST_F(health_prober, a_good_status_passes) {
   EXPECT_EQ(probe(http(server)).kind, Outcome::Kind::passed);
 }
 
-TEST_F(health_prober, ipv6_is_probed_as_well) {
+TEST_F(health_prober, ipv6_is_asked_with_its_address_in_brackets) {
   Server server(loop_, "::1");
   server.answer("HTTP/1.1 200 OK\r\n\r\n");
   EXPECT_EQ(probe({make_address("::1"), server.port(), config::HttpCheck{}}).kind, Outcome::Kind::passed);
-  EXPECT_THAT(server.request(), HasSubstr("Host: [::1]:"));
+  const std::string port = std::to_string(static_cast<unsigned>(server.port()));
+  EXPECT_THAT(server.request(), HasSubstr("\r\nHost: [::1]:" + port + "\r\n"));
 }
 
 TEST_F(health_prober, a_status_that_is_not_expected_is_named) {

@@ -90,6 +90,11 @@ Datagram ethernet(std::uint8_t family = AF_UNSPEC) {
   return datagram;
 }
 
+std::vector<std::uint8_t> ipv6_bytes(const char* text) {
+  const auto bytes = make_address(text).to_v6().to_bytes();
+  return {bytes.begin(), bytes.end()};
+}
+
 ndmsg neighbour_header(std::uint16_t state) {
   ndmsg header{};
   header.ndm_family = AF_INET;
@@ -160,6 +165,17 @@ TEST(net_message, an_address_is_its_own_and_not_its_peers) {
   EXPECT_EQ(address->originator, kOriginator);
 }
 
+TEST(net_message, an_ipv6_address_is_read_where_no_local_one_is_told) {
+  ifaddrmsg header{};
+  header.ifa_family = AF_INET6;
+  header.ifa_prefixlen = 128;
+  header.ifa_index = 3;
+  const auto address =
+      parse_address(Datagram(RTM_DELADDR, header).attribute(IFA_ADDRESS, ipv6_bytes("fd00::1")).message());
+  ASSERT_TRUE(address);
+  EXPECT_EQ(address->address, (InterfaceAddress{3, make_address("fd00::1"), 128}));
+}
+
 TEST(net_message, a_neighbours_mac_counts_only_in_a_usable_state) {
   Datagram stale(RTM_NEWNEIGH, neighbour_header(NUD_STALE));
   stale.attribute(NDA_DST, {10, 0, 0, 2})
@@ -174,6 +190,17 @@ TEST(net_message, a_neighbours_mac_counts_only_in_a_usable_state) {
   Datagram failed(RTM_NEWNEIGH, neighbour_header(NUD_FAILED));
   failed.attribute(NDA_DST, {10, 0, 0, 2}).attribute(NDA_LLADDR, {2, 0, 0, 0, 0, 2});
   EXPECT_FALSE(parse_neighbour(failed.message())->neighbour.valid());
+}
+
+TEST(net_message, an_ipv6_neighbour_is_read) {
+  auto header = neighbour_header(NUD_REACHABLE);
+  header.ndm_family = AF_INET6;
+  Datagram datagram(RTM_NEWNEIGH, header);
+  datagram.attribute(NDA_DST, ipv6_bytes("fe80::2")).attribute(NDA_LLADDR, {2, 0, 0, 0, 0, 2});
+  const auto known = parse_neighbour(datagram.message());
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->key, (NeighbourKey{3, make_address("fe80::2")}));
+  EXPECT_TRUE(known->neighbour.valid());
 }
 
 TEST(net_message, a_proxy_entry_is_no_neighbour) {
@@ -208,6 +235,24 @@ TEST(net_message, a_route_is_read_with_its_gateway_and_path_mtu) {
   EXPECT_EQ(route->gateway, make_address("10.1.0.2"));
   EXPECT_EQ(route->source, make_address("10.1.0.1"));
   EXPECT_EQ(route->mtu, 1400U);
+}
+
+TEST(net_message, an_ipv6_route_is_read_with_its_gateway_and_path_mtu) {
+  auto header = route_header(64);
+  header.rtm_family = AF_INET6;
+  Datagram datagram(RTM_NEWROUTE, header);
+  datagram.attribute(RTA_DST, ipv6_bytes("fd00:9::"))
+      .number(RTA_OIF, 3)
+      .attribute(RTA_GATEWAY, ipv6_bytes("fe80::2"))
+      .attribute(RTA_METRICS, {8, 0, RTAX_MTU, 0, 0x14, 0x05, 0, 0});
+  const auto route = parse_route(datagram.message());
+  ASSERT_TRUE(route);
+  EXPECT_EQ(route->destination, make_address("fd00:9::"));
+  EXPECT_EQ(route->prefix_length, 64);
+  EXPECT_EQ(route->gateway, make_address("fe80::2"));
+  EXPECT_EQ(route->mtu, 1300U);
+  header.rtm_dst_len = 0;
+  EXPECT_EQ(parse_route(Datagram(RTM_DELROUTE, header).message())->destination, make_address("::"));
 }
 
 TEST(net_message, a_default_route_has_no_destination_and_covers_all) {
@@ -279,6 +324,10 @@ TEST(net_message, a_request_reads_back_as_it_was_meant) {
   ASSERT_TRUE(message);
   EXPECT_EQ(parse_address(*message)->address, vip);
   EXPECT_EQ(parse_address(*message)->originator, kOriginator);
+
+  const InterfaceAddress ipv6{3, make_address("fd00::1"), 128};
+  const Request request6 = add_address(ipv6);
+  EXPECT_EQ(parse_address(MessageReader(request6.bytes()).next().value())->address, ipv6);
 
   const NeighbourKey key{3, make_address("fd00::2")};
   const Request keep = keep_neighbour(key);

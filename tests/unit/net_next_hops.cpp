@@ -217,6 +217,52 @@ TEST_F(net_next_hops, a_mark_that_is_taken_away_is_set_again) {
   EXPECT_THAT(kernel_.kept, ElementsAre(key_));
 }
 
+TEST_F(net_next_hops, routes_are_asked_for_again_in_turn) {
+  std::set<address> many;
+  for (std::uint32_t i = 0; i < NextHops::kRoutesInTurn + 10; ++i) {
+    many.insert(boost::asio::ip::address_v4(0x0a090000U + i));
+  }
+  hops_.track(many);
+  kernel_.asked.clear();
+  hops_.keep_up();
+  static_cast<void>(hops_.refresh());
+  EXPECT_EQ(kernel_.asked.size(), NextHops::kRoutesInTurn);
+  hops_.keep_up();
+  static_cast<void>(hops_.refresh());
+  EXPECT_EQ(kernel_.asked.size(), 2 * NextHops::kRoutesInTurn);
+  EXPECT_EQ(std::set(kernel_.asked.begin(), kernel_.asked.end()), many);
+}
+
+TEST_F(net_next_hops, a_path_mtu_that_is_learnt_and_forgotten_is_news) {
+  kernel_.neighbours[key_] = reachable(kGateway);
+  hops_.track({a_, b_});
+  for (const std::uint32_t mtu : {1300U, 0U}) {
+    kernel_.routes[a_].mtu = mtu;
+    EXPECT_THAT(hops_.refresh(), IsEmpty());
+    hops_.keep_up();
+    EXPECT_THAT(hops_.refresh(), ElementsAre(a_));
+    EXPECT_EQ(hops_.next_hop(a_)->mtu, mtu == 0 ? 1500U : mtu);
+  }
+}
+
+TEST_F(net_next_hops, an_ipv6_route_covers_ipv6_addresses_alone) {
+  const address near = make_address("fd00:9::1");
+  const address far = make_address("fd00:9:0:1::1");
+  hops_.track({a_, near, far});
+  kernel_.asked.clear();
+  hops_.on_route(make_address("fd00:9::"), 64);
+  static_cast<void>(hops_.refresh());
+  EXPECT_THAT(kernel_.asked, ElementsAre(near));
+  kernel_.asked.clear();
+  hops_.on_route(make_address("fd00:9::"), 63);
+  static_cast<void>(hops_.refresh());
+  EXPECT_THAT(kernel_.asked, ElementsAre(near, far));
+  kernel_.asked.clear();
+  hops_.on_route(make_address("::"), 0);
+  static_cast<void>(hops_.refresh());
+  EXPECT_THAT(kernel_.asked, ElementsAre(near, far));
+}
+
 TEST_F(net_next_hops, a_neighbour_kept_by_an_earlier_run_goes_on_or_is_given_back) {
   const NeighbourKey unused{3, make_address("10.1.0.3")};
   hops_.adopt(key_, reachable(kGateway));
