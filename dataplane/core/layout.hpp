@@ -11,11 +11,14 @@
 
 namespace astil::core {
 
-/// Changes whenever a record below changes its size, its fields or their meaning.
-#ifndef ASTIL_LAYOUT_VERSION
-#define ASTIL_LAYOUT_VERSION 3
+/// Of this release. Changes whenever a record below changes its size, its fields or their meaning.
+inline constexpr u32 kReleasedLayout = 3;
+/// And of this program, which for tests may pretend to be of the next release.
+#ifdef ASTIL_PRETEND_NEXT_LAYOUT
+inline constexpr u32 kLayoutVersion = kReleasedLayout + 1;
+#else
+inline constexpr u32 kLayoutVersion = kReleasedLayout;
 #endif
-inline constexpr u32 kLayoutVersion = ASTIL_LAYOUT_VERSION;
 inline constexpr u64 kLayoutMagic = 0x6c69747361ULL;  // "astil"
 
 inline constexpr u32 kCacheLine = 64;
