@@ -40,6 +40,7 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.ingress() };                                 // u32: ifindex the packet came in by
   { engine.open_gap(gap) };                             // bool: so many bytes more, or less, at the frame's begin; what stands there is lost
   { engine.tick() };                                    // u32: the clock of flow ages
+  { engine.fine_tick() };                               // u32: a clock of kUnitsPerSecond
   { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes
   { engine.settings() };                                // const Settings*, never null
   { engine.index_line(n) };                             // const IndexLine*; these are null where n is out of range

@@ -236,10 +236,21 @@ static_assert(sizeof(Counter) == 32);
 
 inline constexpr u32 kMaxReasons = 32;  ///< a power of two
 
+/// What a CPU may do so often only (limit.hpp). Its clock goes on 64 times a second, about.
+enum class LimitKind : u8 { new_flows, icmp, neighbours, drop_events, held_fragments };
+inline constexpr u32 kLimits = 8;
+inline constexpr u32 kUnitsPerSecond = 64;
+
+struct Limit {
+  u32 unit;   ///< of the clock, when the last was counted
+  u32 count;  ///< in that unit
+};
+
 /// Counters of one CPU that belong to no backend.
 struct CpuRow {
   u64 reasons[kMaxReasons];  ///< by Reason; those that transmit stay 0, since the backends' counters have them
   u64 events[32];            ///< by FlowEvent
+  Limit limits[kLimits];     ///< by LimitKind
   u64 scratch[8];            ///< for the time of one packet: what the kernel's stack has no room for
 };
 static_assert(static_cast<u32>(Reason::count) <= kMaxReasons && static_cast<u32>(FlowEvent::count) <= 32);

@@ -42,6 +42,7 @@ class Frame {
 struct Surroundings {
   std::uint32_t ingress = 0;  ///< ifindex
   std::uint32_t tick = 0;
+  std::uint32_t fine_tick = 0;
   std::uint32_t row = 0;  ///< of the per-CPU tables
   std::function<NextHop(const Address& to, const Address& from, std::uint32_t length)> route =
       [](const Address&, const Address&, std::uint32_t) { return NextHop{}; };
@@ -65,6 +66,7 @@ class NativeEngine : public Observer {
   u32 ingress() { return around_.ingress; }
   bool open_gap(i32 bytes) { return frame_.grow(bytes); }
   u32 tick() { return around_.tick; }
+  u32 fine_tick() { return around_.fine_tick; }
   NextHop route(const Address& to, const Address& from, u32 length) { return around_.route(to, from, length); }
   void want_neighbour(const Address& address, u32 interface) {
     if constexpr (kAccess == Access::read_write) around_.want_neighbour(address, interface);
