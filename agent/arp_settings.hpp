@@ -1,5 +1,9 @@
 // A backend holds the service address without telling the net: the balancer answers for it. The settings that Linux
 // needs for that (as LVS has them), put back when the last agent that needs them ends.
+//
+// They are IPv4's. IPv6 needs none of its own: Linux answers neighbour solicitations for addresses of the interface
+// they come in by and no other (ndisc_recv_ns), takes none of another interface as their source (ndisc_solicit), asks
+// on lo nobody whether an address is free (so accept_dad does not matter), and has no rp_filter.
 #pragma once
 
 #include <filesystem>

@@ -3,13 +3,15 @@
 #include <bpf/bpf.h>
 #include <linux/if_link.h>
 
+#include <boost/asio/ip/address_v6.hpp>
 #include <cerrno>
 #include <vector>
 
 namespace astil::agent {
 namespace {
 
-using boost::asio::ip::address_v4;
+using boost::asio::ip::address;
+using boost::asio::ip::address_v6;
 
 int silent(libbpf_print_level /*level*/, const char* /*format*/, va_list /*arguments*/) { return 0; }
 
@@ -28,23 +30,28 @@ Error attach_error(int errno_value) {
   return error;
 }
 
+/// As the program's sets have it (core::Address): an IPv4 address as the IPv6 one that stands for it.
+address_v6::bytes_type key_of(const address& host) {
+  return (host.is_v6() ? host.to_v6() : make_address_v6(boost::asio::ip::v4_mapped, host.to_v4())).to_bytes();
+}
+
 /// Makes a set of addresses in the kernel the wanted one; `known` is what it holds.
 Result<void> follow(int map, Decapsulator::Addresses& known, const Decapsulator::Addresses& wanted) {
   constexpr std::uint8_t kMember = 1;
-  for (auto address = known.begin(); address != known.end();) {
-    if (wanted.contains(*address)) {
-      ++address;
+  for (auto host = known.begin(); host != known.end();) {
+    if (wanted.contains(*host)) {
+      ++host;
       continue;
     }
-    if (::bpf_map_delete_elem(map, address->to_bytes().data()) != 0)
-      return system_error("forget " + address->to_string(), errno);
-    address = known.erase(address);
+    if (::bpf_map_delete_elem(map, key_of(*host).data()) != 0)
+      return system_error("forget " + host->to_string(), errno);
+    host = known.erase(host);
   }
-  for (const address_v4& address : wanted) {
-    if (known.contains(address)) continue;
-    if (::bpf_map_update_elem(map, address.to_bytes().data(), &kMember, BPF_ANY) != 0)
-      return system_error("note " + address.to_string(), errno);
-    known.insert(address);
+  for (const address& host : wanted) {
+    if (known.contains(host)) continue;
+    if (::bpf_map_update_elem(map, key_of(host).data(), &kMember, BPF_ANY) != 0)
+      return system_error("note " + host.to_string(), errno);
+    known.insert(host);
   }
   return {};
 }
@@ -56,13 +63,24 @@ base::Descriptor link_program(int program, std::uint32_t ifindex, std::uint32_t 
 
 }  // namespace
 
-Result<std::unique_ptr<Decapsulator>> Decapsulator::load(std::span<const std::byte> object) {
+Result<std::unique_ptr<Decapsulator>> Decapsulator::load(std::span<const std::byte> object,
+                                                         std::optional<std::uint16_t> gue_port) {
   libbpf_set_print(silent);
   LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "astil_agent");
   std::unique_ptr<Decapsulator> made(new Decapsulator(bpf_object__open_mem(object.data(), object.size(), &options)));
   if (!made->object_) return load_error(errno);
+  if (gue_port) {
+    if (auto set = made->set_gue_port(*gue_port); set.has_error()) return set.error();
+  }
   if (const int failed = bpf_object__load(made->object_.get()); failed != 0) return load_error(-failed);
   return made;
+}
+
+Result<void> Decapsulator::set_gue_port(std::uint16_t port) {
+  bpf_map* settings = bpf_object__find_map_by_name(object_.get(), ".rodata.settings");
+  const int failed = settings == nullptr ? -ENOENT : bpf_map__set_initial_value(settings, &port, sizeof port);
+  if (failed != 0) return load_error(-failed);
+  return {};
 }
 
 Result<void> Decapsulator::set_service_addresses(const Addresses& wanted) {

@@ -5,10 +5,11 @@
 #include <bpf/libbpf.h>
 
 #include <array>
-#include <boost/asio/ip/address_v4.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -24,10 +25,13 @@ using Counts = std::array<std::uint64_t, kOutcomes>;
 
 class Decapsulator {
  public:
-  using Addresses = std::set<boost::asio::ip::address_v4>;
+  /// Of both versions of IP. No IPv6 address stands for an IPv4 one (RFC 4291, section 2.5.5.2).
+  using Addresses = std::set<boost::asio::ip::address>;
 
-  /// Loads `object`. It unwraps nothing until it is told for whom.
-  [[nodiscard]] static Result<std::unique_ptr<Decapsulator>> load(std::span<const std::byte> object);
+  /// Loads `object`. It unwraps nothing until it is told for whom. `gue_port`: the UDP port, in host byte order, where
+  /// generic UDP encapsulation comes in; none: the usual one, 6080.
+  [[nodiscard]] static Result<std::unique_ptr<Decapsulator>> load(std::span<const std::byte> object,
+                                                                  std::optional<std::uint16_t> gue_port = {});
 
   /// Unwraps packets for these addresses, which come by a tunnel that ends at one of the others; instead of those
   /// before.
@@ -49,6 +53,7 @@ class Decapsulator {
   };
   explicit Decapsulator(bpf_object* object) : object_(object) {}
   [[nodiscard]] int map(const char* name) const { return bpf_object__find_map_fd_by_name(object_.get(), name); }
+  [[nodiscard]] Result<void> set_gue_port(std::uint16_t port);
 
   std::unique_ptr<bpf_object, Close> object_;
   base::Descriptor link_;

@@ -1,7 +1,8 @@
-// The service addresses on lo while an agent runs that needs them; those that were there before stay.
+// The service addresses on lo while an agent runs that needs them; those that were there before stay. Of an IPv6 one
+// nobody asks on lo whether another host has it (the balancer has), and it starts no connections.
 #pragma once
 
-#include <boost/asio/ip/address_v4.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <vector>
 
 #include "agent/shared_state.hpp"
@@ -19,14 +20,15 @@ class HeldAddresses {
   /// Takes away those that no other agent holds.
   ~HeldAddresses();
 
-  Result<void> hold(const boost::asio::ip::address_v4& address);
+  /// When it returns, the kernel takes packets for the address.
+  Result<void> hold(const boost::asio::ip::address& host);
 
  private:
-  Result<void> let_go(const boost::asio::ip::address_v4& address);
+  Result<void> let_go(const boost::asio::ip::address& host);
 
   SharedState& shared_;
   net::Network& network_;
-  std::vector<boost::asio::ip::address_v4> held_;
+  std::vector<boost::asio::ip::address> held_;
 };
 
 }  // namespace astil::agent

@@ -12,8 +12,12 @@ namespace {
 
 using boost::system::error_code;
 
-constexpr std::array<int, 1> kGroups{RTNLGRP_IPV4_IFADDR};
+constexpr std::array<int, 2> kGroups{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR};
 constexpr std::chrono::seconds kTryAgain{1};
+
+bool may_end_a_tunnel(const boost::asio::ip::address& host) {
+  return !host.is_loopback() && !(host.is_v6() && host.to_v6().is_link_local());
+}
 
 }  // namespace
 
@@ -46,9 +50,7 @@ Result<void> LocalAddresses::read() {
   Addresses all;
   const auto verdict = requests_.ask(net::list_addresses(), [&](const net::RawMessage& message) {
     const auto address = net::parse_address(message);
-    if (!address || !address->address.host.is_v4()) return;
-    const auto host = address->address.host.to_v4();
-    if (!host.is_loopback()) all.insert(host);
+    if (address && may_end_a_tunnel(address->address.host)) all.insert(address->address.host);
   });
   if (verdict.error != 0) return net::kernel_error("list the addresses", verdict);
   on_change_(all);

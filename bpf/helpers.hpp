@@ -27,6 +27,15 @@ template <class Function>
 [[gnu::always_inline]] inline long adjust_head(xdp_md* context, int delta) {
   return helper<long(xdp_md*, int)>(BPF_FUNC_xdp_adjust_head)(context, delta);
 }
+[[gnu::always_inline]] inline long adjust_tail(xdp_md* context, int delta) {
+  return helper<long(xdp_md*, int)>(BPF_FUNC_xdp_adjust_tail)(context, delta);
+}
+[[gnu::always_inline]] inline unsigned long long buffer_length(xdp_md* context) {
+  return helper<unsigned long long(xdp_md*)>(BPF_FUNC_xdp_get_buff_len)(context);
+}
+[[gnu::always_inline]] inline long load_bytes(xdp_md* context, unsigned offset, void* to, unsigned length) {
+  return helper<long(xdp_md*, unsigned, void*, unsigned)>(BPF_FUNC_xdp_load_bytes)(context, offset, to, length);
+}
 [[gnu::always_inline]] inline long redirect(unsigned interface, unsigned long long flags) {
   return helper<long(unsigned, unsigned long long)>(BPF_FUNC_redirect)(interface, flags);
 }
@@ -37,6 +46,16 @@ template <class Function>
                                                   unsigned long long flags) {
   return helper<long(void*, void*, unsigned long long, unsigned long long)>(BPF_FUNC_ringbuf_output)(ring, data, size,
                                                                                                      flags);
+}
+
+[[gnu::always_inline]] inline void* ringbuf_reserve(void* ring, unsigned long long size, unsigned long long flags) {
+  return helper<void*(void*, unsigned long long, unsigned long long)>(BPF_FUNC_ringbuf_reserve)(ring, size, flags);
+}
+[[gnu::always_inline]] inline void ringbuf_submit(void* record, unsigned long long flags) {
+  helper<void(void*, unsigned long long)>(BPF_FUNC_ringbuf_submit)(record, flags);
+}
+[[gnu::always_inline]] inline void ringbuf_discard(void* record, unsigned long long flags) {
+  helper<void(void*, unsigned long long)>(BPF_FUNC_ringbuf_discard)(record, flags);
 }
 
 }  // namespace astil::bpf

@@ -18,9 +18,18 @@ inline constexpr unsigned char kAddressFamilyInet6 = 10;
 /// looks at each once.
 ASTIL_SUBPROGRAM u32 astil_place_flow(xdp_md* context, const astil::core::Opening* opening);
 
-/// The path of each version of IP. They give a verdict as one number: see `as_number`.
+/// The parts of the path of each version of IP. They give a verdict as one number: see `as_number`.
 ASTIL_SUBPROGRAM u64 astil_ipv4(xdp_md* context);
 ASTIL_SUBPROGRAM u64 astil_ipv6(xdp_md* context);
+ASTIL_SUBPROGRAM u64 astil_unusual4(xdp_md* context);
+ASTIL_SUBPROGRAM u64 astil_unusual6(xdp_md* context);
+ASTIL_SUBPROGRAM u64 astil_too_big4(xdp_md* context);
+ASTIL_SUBPROGRAM u64 astil_too_big6(xdp_md* context);
+/// Of a first fragment, by version.
+ASTIL_SUBPROGRAM u32 astil_note_fragment4(xdp_md* context, u32 backend);
+ASTIL_SUBPROGRAM u32 astil_note_fragment6(xdp_md* context, u32 backend);
+/// A frame for the daemon to hold; 0: there is no room for it.
+ASTIL_SUBPROGRAM u32 astil_hold(xdp_md* context);
 
 /// Of IPv6, from an offset on and a protocol number: see `walk_extensions`.
 ASTIL_SUBPROGRAM u64 astil_skip_extensions(xdp_md* context, u32 offset, u32 protocol);
@@ -34,10 +43,10 @@ ASTIL_INLINE Verdict as_verdict(u64 number) {
 
 class KernelEngine : public Silent {
  public:
-  ASTIL_INLINE explicit KernelEngine(xdp_md* context) : context_(context), cpu_(current_cpu()) {}
+  ASTIL_INLINE explicit KernelEngine(xdp_md* context) : context_(context) {}
 
-  ASTIL_INLINE u8* begin() { return reinterpret_cast<u8*>(static_cast<u64>(context_->data)); }
-  ASTIL_INLINE u8* end() { return reinterpret_cast<u8*>(static_cast<u64>(context_->data_end)); }
+  ASTIL_INLINE u8* begin() { return pointer_of(context_->data); }
+  ASTIL_INLINE u8* end() { return pointer_of(context_->data_end); }
   ASTIL_INLINE u32 ingress() { return context_->ingress_ifindex; }
   ASTIL_INLINE bool open_gap(i32 bytes) { return adjust_head(context_, -bytes) == 0; }
   ASTIL_INLINE u32 tick() { return static_cast<u32>((jiffies() * ::settings.tick_multiplier) >> 32U); }
@@ -56,10 +65,11 @@ class KernelEngine : public Silent {
   ASTIL_INLINE const MemberLine* member_line(u32 i) { return at<const MemberLine>(&::members, i); }
   ASTIL_INLINE FlowLine* flow_line(u32 i) { return at<FlowLine>(&::flows, i); }
   ASTIL_INLINE ClientLine* client_line(u32 i) { return at<ClientLine>(&::clients, i); }
-  ASTIL_INLINE CpuRow* cpu_row() { return at<CpuRow>(&::cpu_rows, cpu_); }
+  ASTIL_INLINE FragmentLine* fragment_line(u32 i) { return at<FragmentLine>(&::fragments, i); }
+  ASTIL_INLINE CpuRow* cpu_row() { return at<CpuRow>(&::cpu_rows, current_cpu()); }
   ASTIL_INLINE Counter* counter(u32 slot) {
     return at<Counter>(&::counters,
-                       cpu_ * (::settings.header.sizes.backends + ::settings.header.sizes.services) + slot);
+                       current_cpu() * (::settings.header.sizes.backends + ::settings.header.sizes.services) + slot);
   }
 
   ASTIL_INLINE u64 next_turn(u32 service) {
@@ -70,9 +80,26 @@ class KernelEngine : public Silent {
   ASTIL_INLINE Extensions skip_extensions(u32 offset, u8 protocol) {
     return {astil_skip_extensions(context_, offset, protocol)};
   }
-  template <Part kPart>
+  template <Part kPart, class Ip>
   ASTIL_INLINE Verdict part() {
-    return as_verdict(kPart == Part::ipv6 ? astil_ipv6(context_) : astil_ipv4(context_));
+    if constexpr (kPart == Part::unusual)
+      return as_verdict(Ip::kIsWide ? astil_unusual6(context_) : astil_unusual4(context_));
+    if constexpr (kPart == Part::too_big)
+      return as_verdict(Ip::kIsWide ? astil_too_big6(context_) : astil_too_big4(context_));
+    return as_verdict(Ip::kIsWide ? astil_ipv6(context_) : astil_ipv4(context_));
+  }
+  template <class Ip>
+  ASTIL_INLINE void note_fragment(u32 backend) {
+    if constexpr (Ip::kIsWide) {
+      astil_note_fragment6(context_, backend);
+    } else {
+      astil_note_fragment4(context_, backend);
+    }
+  }
+  ASTIL_INLINE bool hold(u32 /*length*/) { return astil_hold(context_) != 0; }
+  ASTIL_INLINE bool trim(u32 bytes) {
+    const u32 now = buffer_length(context_);
+    return adjust_tail(context_, static_cast<int>(bytes) - static_cast<int>(now)) == 0;
   }
   ASTIL_INLINE bool swap(u64* place, u64 before, u64 after) {
     return __sync_val_compare_and_swap(place, before, after) == before;
@@ -103,22 +130,22 @@ class KernelEngine : public Silent {
     }
     const long answer = fib_lookup(context_, &query, sizeof(query), 0);
     // The kernel has put the gateway and the outgoing interface into the query.
-    if (answer == BPF_FIB_LKUP_RET_NO_NEIGH)
-      return {.status = NextHop::Status::no_neighbour, .neighbour = neighbour_of(query), .interface = query.ifindex};
+    if (answer == BPF_FIB_LKUP_RET_NO_NEIGH) {
+      want_neighbour(query);
+      return {.status = NextHop::Status::no_neighbour};
+    }
+    if (answer == BPF_FIB_LKUP_RET_FRAG_NEEDED) return {.status = NextHop::Status::too_big, .mtu = query.mtu_result};
     if (answer != BPF_FIB_LKUP_RET_SUCCESS) return {.status = NextHop::Status::no_route};
     return {.status = NextHop::Status::found,
-            .neighbour = {},
             .interface = query.ifindex,
             .destination_mac = mac_of(query.dmac),
             .source_mac = mac_of(query.smac)};
   }
 
-  ASTIL_INLINE void want_neighbour(const Address& address, u32 interface) {
-    NeighbourWanted wanted{.address = address, .interface = interface};
-    ringbuf_output(&::events, &wanted, sizeof(wanted), 0);
-  }
-
  private:
+  /// The context's fields are numbers of 32 bits, in place of which the kernel loads pointers: the compiler must not
+  /// make use of the 32 bits.
+  ASTIL_INLINE static u8* pointer_of(u64 field) { return as_one_pointer(reinterpret_cast<u8*>(field)); }
   ASTIL_INLINE static void copy_words(u32 (&to)[4], const Be32 (&from)[4]) {
     for (u32 i = 0; i < 4; ++i) to[i] = raw(from[i]);
   }
@@ -126,6 +153,14 @@ class KernelEngine : public Silent {
   ASTIL_INLINE static Address neighbour_of(const ::bpf_fib_lookup& query) {
     if (query.family == kAddressFamilyInet) return mapped(Be32{query.ipv4_dst});
     return {{Be32{query.ipv6_dst[0]}, Be32{query.ipv6_dst[1]}, Be32{query.ipv6_dst[2]}, Be32{query.ipv6_dst[3]}}};
+  }
+
+  ASTIL_INLINE void want_neighbour(const ::bpf_fib_lookup& query) {
+    if (!is_within_limit(*this, LimitKind::neighbours, per_unit(kNeighboursWantedPerSecond))) return;
+    auto* wanted = static_cast<NeighbourWanted*>(ringbuf_reserve(&::events, sizeof(NeighbourWanted), 0));
+    if (wanted == nullptr) return;
+    *wanted = {.address = neighbour_of(query), .interface = query.ifindex};
+    ringbuf_submit(wanted, 0);
   }
 
   template <class Record>
@@ -140,7 +175,6 @@ class KernelEngine : public Silent {
   }
 
   xdp_md* context_;
-  u32 cpu_;
 };
 
 ASTIL_SUBPROGRAM u32 astil_place_flow(xdp_md* context, const Opening* opening) {
@@ -150,20 +184,50 @@ ASTIL_SUBPROGRAM u32 astil_place_flow(xdp_md* context, const Opening* opening) {
 }
 
 ASTIL_SUBPROGRAM u64 astil_skip_extensions(xdp_md* context, u32 offset, u32 protocol) {
-  constexpr u32 kMaxOffset = 255;
+  constexpr u32 kMaxOffset = 2047;
   if (offset > kMaxOffset) return 0;
   KernelEngine engine(context);
   return walk_extensions(engine, offset, static_cast<u8>(protocol)).number;
 }
 
-ASTIL_SUBPROGRAM u64 astil_ipv6(xdp_md* context) {
+#define ASTIL_PART(name, part, Version)                \
+  ASTIL_SUBPROGRAM u64 name(xdp_md* context) {         \
+    KernelEngine engine(context);                      \
+    return as_number(run_part<part, Version>(engine)); \
+  }
+ASTIL_PART(astil_ipv4, Part::usual, Ipv4)
+ASTIL_PART(astil_ipv6, Part::usual, Ipv6)
+ASTIL_PART(astil_unusual4, Part::unusual, Ipv4)
+ASTIL_PART(astil_unusual6, Part::unusual, Ipv6)
+ASTIL_PART(astil_too_big4, Part::too_big, Ipv4)
+ASTIL_PART(astil_too_big6, Part::too_big, Ipv6)
+#undef ASTIL_PART
+
+ASTIL_SUBPROGRAM u32 astil_note_fragment4(xdp_md* context, u32 backend) {
   KernelEngine engine(context);
-  return as_number(run_part<Part::ipv6>(engine));
+  note_first_fragment<Ipv4>(engine, backend);
+  return 0;
 }
 
-ASTIL_SUBPROGRAM u64 astil_ipv4(xdp_md* context) {
+ASTIL_SUBPROGRAM u32 astil_note_fragment6(xdp_md* context, u32 backend) {
   KernelEngine engine(context);
-  return as_number(run_part<Part::ipv4>(engine));
+  note_first_fragment<Ipv6>(engine, backend);
+  return 0;
+}
+
+ASTIL_SUBPROGRAM u32 astil_hold(xdp_md* context) {
+  const u32 length = buffer_length(context);
+  if (length == 0 || length > kMaxHeldBytes) return 0;
+  auto* held = static_cast<HeldFragment*>(ringbuf_reserve(&::held_fragments, sizeof(HeldFragment), 0));
+  if (held == nullptr) return 0;
+  held->interface = context->ingress_ifindex;
+  held->length = length;
+  if (load_bytes(context, 0, held->frame, length) != 0) {
+    ringbuf_discard(held, 0);
+    return 0;
+  }
+  ringbuf_submit(held, 0);
+  return 1;
 }
 
 /// Takes the packet through the path; the verdict in XDP's terms.
@@ -173,7 +237,7 @@ ASTIL_INLINE int take(KernelEngine& engine, xdp_md* context) {
     if (verdict.interface == context->ingress_ifindex) return XDP_TX;
     return static_cast<int>(redirect(verdict.interface, 0));
   }
-  return verdict.reason >= kFirstDrop ? XDP_DROP : XDP_PASS;
+  return verdict.reason >= kFirstHold ? XDP_DROP : XDP_PASS;
 }
 
 }  // namespace astil::bpf

@@ -25,6 +25,7 @@ ASTIL_ARRAY(rings, astil::core::RingLine);
 ASTIL_ARRAY(members, astil::core::MemberLine);
 ASTIL_ARRAY(flows, astil::core::FlowLine);
 ASTIL_ARRAY(clients, astil::core::ClientLine);
+ASTIL_ARRAY(fragments, astil::core::FragmentLine);
 ASTIL_ARRAY(counters, astil::core::Counter);
 ASTIL_ARRAY(cpu_rows, astil::core::CpuRow);
 ASTIL_ARRAY(cursors, astil::core::Cursor);
@@ -34,3 +35,9 @@ struct events_map {
   MAP_UINT(max_entries, 65536);
 };
 SEC(".maps") events_map events;
+
+struct held_fragments_map {
+  MAP_UINT(type, BPF_MAP_TYPE_RINGBUF);
+  MAP_UINT(max_entries, 524288);
+};
+SEC(".maps") held_fragments_map held_fragments;

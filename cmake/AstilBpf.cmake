@@ -5,7 +5,7 @@ find_program(ASTIL_LLVM_STRIP NAMES llvm-strip-14 llvm-strip REQUIRED)
 
 file(GLOB ASTIL_BPF_STDLIB /usr/include/c++/12)
 set(ASTIL_BPF_FLAGS
-  -target bpf -std=c++20 -fno-exceptions -fno-rtti -O2 -g -mcpu=v3 -Wall -Wextra -Werror -D__x86_64__
+  -target bpf -std=c++20 -fno-exceptions -fno-rtti -O2 -g -mcpu=v3 -fno-strict-aliasing -Wall -Wextra -Werror -D__x86_64__
   -isystem ${ASTIL_BPF_STDLIB} -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}/c++/12
   -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -I${CMAKE_SOURCE_DIR})
 

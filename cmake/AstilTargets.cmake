@@ -17,7 +17,7 @@ endif()
 add_library(astil_flags INTERFACE)
 target_include_directories(astil_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(astil_flags INTERFACE
-  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-missing-field-initializers;-Wpedantic;-Wshadow;-Wconversion;-Wold-style-cast;-Wnon-virtual-dtor;-Woverloaded-virtual;-Werror;-fno-omit-frame-pointer>")
+  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-missing-field-initializers;-Wpedantic;-Wshadow;-Wconversion;-Wold-style-cast;-Wnon-virtual-dtor;-Woverloaded-virtual;-Werror;-fno-omit-frame-pointer;-fno-strict-aliasing>")
 # The kernel's and C libraries' headers are not ours to warn about.
 target_compile_definitions(astil_flags INTERFACE ASTIL_VERSION="${PROJECT_VERSION}" BOOST_ASIO_NO_DEPRECATED)
 if(ASTIL_SANITIZE)

@@ -22,6 +22,7 @@ struct BackendUse {
   core::Address source{};                   ///< of the outer header of a tunnel
   core::Be32 source_mask{};                 ///< as in core::Backend
   core::Wrap wrap = core::Wrap::ipip4;      ///< likewise
+  std::uint32_t mtu = 0;                    ///< of the path there, bytes of an IP packet; 0: not known
   std::uint16_t gue_port = core::kGuePort;  ///< likewise
   std::uint64_t destination_mac = 0;
   std::uint64_t source_mac = 0;
@@ -83,6 +84,7 @@ struct FlowTimeouts {
 inline constexpr std::uint32_t kLongestTimeout = (core::kMaxTimeout - 2) * core::kTickSeconds;
 
 struct DesiredState {
+  bool answers_echo = false;  ///< to service addresses, in the packet path
   FlowTimeouts timeouts;
   std::vector<InterfaceState> interfaces;
   std::vector<ServiceState> services;

@@ -104,18 +104,51 @@ void store(Word& place, const Word& value) {
   if (shared.load(std::memory_order_relaxed) != value) shared.store(value, std::memory_order_relaxed);
 }
 
+/// The longest datagram of a client that the way to the backend carries. An IPv6 path that carries less than 1280 bytes
+/// has to see to that itself (RFC 8200, section 5), and one of IPv4 less than 68 (RFC 791, section 3.2).
+std::uint16_t max_length(const core::Backend& record, const BackendUse& use) {
+  constexpr std::uint32_t kMost = core::kMaxLength;
+  if (use.mtu == 0 || use.mtu > kMost) return kMost;
+  std::uint32_t headers = 0;
+  if (record.forwarding == core::Forwarding::tunnel) {
+    const bool ipv4 = use.wrap == core::Wrap::ipip4 || use.wrap == core::Wrap::gue4;
+    headers = ipv4 ? sizeof(core::Ipv4Header) : sizeof(core::Ipv6Header);
+    if (use.wrap == core::Wrap::gue4 || use.wrap == core::Wrap::gue6) headers += sizeof(core::UdpHeader);
+  }
+  const std::uint32_t least = core::is_ipv4(record.service_address) ? 68 : 1280;
+  return static_cast<std::uint16_t>(std::max(least, use.mtu > headers ? use.mtu - headers : 0U));
+}
+
 /// What a tunnel puts in front. Where the source changes, a packet may for a moment carry a mixture of the old and the
 /// new one; what the receivers look at is the destination.
 void write_outer(core::Backend& record, const BackendUse& use) {
   for (std::size_t i = 0; i < std::size(record.source.words); ++i) store(record.source.words[i], use.source.words[i]);
   store(record.source_mask, use.source_mask);
   store(record.gue_port, be16(use.gue_port));
+  store(record.max_length, max_length(record, use));
   store(record.wrap, use.wrap);
   const bool gue = use.wrap == core::Wrap::gue4;
   const std::uint8_t inner = core::is_ipv4(record.service_address) ? core::kProtocolIpip : core::kProtocolIpv6;
   store(record.outer_sum,
         core::constant_outer_sum(use.source.words[3], record.address.words[3], gue ? core::kProtocolUdp : inner));
 }
+
+/// The keys of addresses whatever the port: one for each, of the lowest reference, so that they do not depend on order.
+class AddressKeys {
+ public:
+  explicit AddressKeys(std::vector<IndexKey>& keys) : keys_(keys) {}
+
+  void add(const core::Address& address, core::IndexKind kind, std::uint32_t reference) {
+    const ServiceKey place{.address = address, .port = static_cast<std::uint16_t>(kind), .protocol = 0};
+    const auto [found, is_new] = places_.try_emplace(place, keys_.size());
+    if (is_new) keys_.push_back({address, core::kAnyPort, 0, kind, reference});
+    keys_[found->second].reference = std::min(keys_[found->second].reference, reference);
+  }
+
+ private:
+  std::vector<IndexKey>& keys_;
+  std::unordered_map<ServiceKey, std::size_t, ServiceKeyHash> places_;
+};
 
 }  // namespace
 
@@ -143,6 +176,8 @@ Result<Published> Publisher::publish(const DesiredState& desired) {
   if (auto written = write_interfaces(desired.interfaces); written.has_error()) return written.error();
   const Plan& plan = *planned;
   write_timeouts(tables_, desired.timeouts);
+  core::Settings& settings = tables_.settings();
+  store(settings.holds, (settings.holds & ~core::kHoldsEcho) | (desired.answers_echo ? core::kHoldsEcho : 0U));
   for (auto& [key, use] : uses_) use.wanted = false;
   for (const auto& [key, number] : plan.new_uses) {
     uses_[key] = {.number = number, .wanted = true};
@@ -281,14 +316,17 @@ Result<void> Publisher::place_rings(const DesiredState& desired, Plan& plan) con
 /// The keys of services, and under nat those of replies from every backend that may have flows, retired ones included.
 Result<void> Publisher::build_index(const DesiredState& desired, Plan& plan) const {
   std::vector<IndexKey> keys;
+  AddressKeys addresses(keys);
   for (std::size_t i = 0; i < desired.services.size(); ++i) {
     const ServiceKey& key = desired.services[i].key;
     keys.push_back({key.address, be16(key.port), key.protocol, core::IndexKind::service, plan.placed[i].id});
+    addresses.add(key.address, core::IndexKind::service_address, plan.placed[i].id);
   }
   const auto add_reply = [&](const UseKey& use, std::uint32_t number) {
     const Service& service = plan.records[use.service];
     if (service.in_use == 0 || service.forwarding != core::Forwarding::nat) return;
     keys.push_back({use.address, be16(use.port), service.protocol, core::IndexKind::reply, number});
+    addresses.add(use.address, core::IndexKind::reply_address, number);
   };
   for (const auto& [key, use] : uses_) add_reply(key, use.number);
   for (const auto& [key, number] : plan.new_uses) add_reply(key, number);
@@ -365,7 +403,7 @@ void Publisher::switch_to(const Plan& plan) {
   core::Settings& settings = tables_.settings();
   const ServiceIndex::Filter& wanted = plan.index.filter();
   for (std::size_t i = 0; i < wanted.size(); ++i) store(settings.filter[i], settings.filter[i] | wanted[i]);
-  const std::uint32_t others = settings.holds & core::kHoldsVlans;
+  const std::uint32_t others = settings.holds & (core::kHoldsVlans | core::kHoldsEcho);
   store(settings.holds, settings.holds | plan.index.holds());
   __atomic_store_n(&settings.active, next, __ATOMIC_RELEASE);
   engine_.wait_for_readers();

@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "dataplane/core/wrap.hpp"
 #include "dataplane/pool.hpp"
 #include "dataplane/publisher.hpp"
 #include "dataplane/service_index.hpp"
@@ -32,11 +33,21 @@ void named_first(const Tables& tables, const core::Service& service, std::vector
   std::stable_partition(numbers.begin(), numbers.end(), [&](std::uint32_t number) { return named.contains(number); });
 }
 
+/// As the publisher has it: max_length of a datagram, and the headers in front.
+std::uint32_t mtu_of(const core::Backend& backend) {
+  if (backend.max_length == core::kMaxLength) return 0;
+  if (backend.forwarding != core::Forwarding::tunnel) return backend.max_length;
+  const bool ipv4 = backend.wrap == core::Wrap::ipip4 || backend.wrap == core::Wrap::gue4;
+  const bool gue = backend.wrap == core::Wrap::gue4 || backend.wrap == core::Wrap::gue6;
+  return backend.max_length + (ipv4 ? 20U : 40U) + (gue ? 8U : 0U);
+}
+
 }  // namespace
 
 DesiredState read_state(const Tables& tables) {
   DesiredState state;
   state.timeouts = read_timeouts(tables);
+  state.answers_echo = (tables.settings().holds & core::kHoldsEcho) != 0;
   for (const core::Interface& interface : tables.interfaces()) {
     if (interface.ifindex != 0)
       state.interfaces.push_back({.ifindex = interface.ifindex, .mac = interface.mac, .parent = interface.parent});
@@ -66,6 +77,7 @@ DesiredState read_state(const Tables& tables) {
                                .source = backend.source,
                                .source_mask = backend.source_mask,
                                .wrap = backend.wrap,
+                               .mtu = mtu_of(backend),
                                .gue_port = host(backend.gue_port),
                                .destination_mac = backend.destination_mac,
                                .source_mac = backend.source_mac,

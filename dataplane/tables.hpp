@@ -30,11 +30,12 @@ enum class TableId {
   members,
   flows,
   clients,
+  fragments,
   counters,
   cpu_rows,
   cursors
 };
-inline constexpr std::size_t kTableCount = 11;
+inline constexpr std::size_t kTableCount = 12;
 
 namespace detail {
 using S = const core::Sizes&;
@@ -52,6 +53,7 @@ inline constexpr std::array<TableSpec, kTableCount> kTableSpecs{{
     {"members", sizeof(core::MemberLine), [](detail::S s) { return std::size_t{s.member_lines}; }},
     {"flows", sizeof(core::FlowLine), [](detail::S s) { return std::size_t{s.flow_lines}; }},
     {"clients", sizeof(core::ClientLine), [](detail::S s) { return std::max<std::size_t>(s.client_lines, 1); }},
+    {"fragments", sizeof(core::FragmentLine), [](detail::S) { return std::size_t{core::kFragmentLines}; }},
     {"counters", sizeof(core::Counter),
      [](detail::S s) { return detail::per_cpu_rows(s) * (std::size_t{s.backends} + s.services); }},
     {"cpu_rows", sizeof(core::CpuRow), [](detail::S s) { return detail::per_cpu_rows(s); }},
@@ -78,6 +80,7 @@ struct Tables {
   [[nodiscard]] auto members() const { return span_of<core::MemberLine>(TableId::members); }
   [[nodiscard]] auto flows() const { return span_of<core::FlowLine>(TableId::flows); }
   [[nodiscard]] auto clients() const { return span_of<core::ClientLine>(TableId::clients); }
+  [[nodiscard]] auto fragments() const { return span_of<core::FragmentLine>(TableId::fragments); }
   [[nodiscard]] auto counters() const { return span_of<core::Counter>(TableId::counters); }
   [[nodiscard]] auto cpu_rows() const { return span_of<core::CpuRow>(TableId::cpu_rows); }
   [[nodiscard]] auto cursors() const { return span_of<core::Cursor>(TableId::cursors); }

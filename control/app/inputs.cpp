@@ -77,7 +77,7 @@ dataplane::FlowTimeouts to_core(const config::Timeouts& timeouts) {
 }
 
 core::Sizes table_sizes(const config::TableSizes& tables) {
-  // Each service and each use of a backend can have a key in the index.
+  // Each service and each use of a backend can have a key in the index, and one for its address alone.
   const std::uint32_t keys = tables.services + tables.backends;
   const std::uint32_t flow_lines = std::max(1U, tables.flow_slots / core::kEntriesPerLine);
   return {.cpus = 0,
@@ -87,7 +87,7 @@ core::Sizes table_sizes(const config::TableSizes& tables) {
           .ring_lines = static_cast<std::uint32_t>(dataplane::lines_for(tables.ring_slots, core::kSlotsPerLine)),
           // Both generations, each service's list rounded up to a line.
           .member_lines = 2 * (tables.backends / core::kMembersPerLine + tables.services),
-          .index_lines = dataplane::ServiceIndex::lines_for(keys),
+          .index_lines = dataplane::ServiceIndex::lines_for(2 * std::size_t{keys}),
           .client_lines = tables.ipv6 ? flow_lines : 0};
 }
 
@@ -136,7 +136,8 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
         wanted.hop = {.destination_mac = mac_word(hop->neighbour_mac),
                       .source_mac = mac_word(hop->source_mac),
                       .interface = hop->ifindex,
-                      .source = to_core(hop->source_address)};
+                      .source = to_core(hop->source_address),
+                      .mtu = hop->mtu};
       }
       input.backends.push_back(wanted);
     }

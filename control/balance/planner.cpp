@@ -42,12 +42,14 @@ BackendUse use_of(const BackendInput& input, const BackendUse* before) {
                  .source = input.outer.source.value_or(input.hop.source),
                  .source_mask = input.outer.source_mask,
                  .wrap = input.outer.wrap,
+                 .mtu = input.hop.mtu,
                  .gue_port = input.outer.gue_port,
                  .destination_mac = input.hop.destination_mac,
                  .source_mac = input.hop.source_mac,
                  .interface = input.hop.interface};
   if (input.hop.destination_mac == 0 && before != nullptr) {
     if (!input.outer.source) use.source = before->source;
+    use.mtu = before->mtu;
     use.destination_mac = before->destination_mac;
     use.source_mac = before->source_mac;
     use.interface = before->interface;

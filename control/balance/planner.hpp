@@ -25,6 +25,7 @@ struct Hop {
   std::uint64_t source_mac = 0;
   std::uint32_t interface = 0;
   core::Address source{};
+  std::uint32_t mtu = 0;  ///< bytes of an IP packet; 0: not known
 };
 
 /// What a tunnel puts in front of packets to a backend; fields as dataplane::BackendUse has them.

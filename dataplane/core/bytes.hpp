@@ -63,6 +63,16 @@ ASTIL_INLINE void keep_in_memory(T& record) {
   asm volatile("" : : "r"(&record) : "memory");
 }
 
+/// A pointer into the packet as one value. The compiler would work out the place of each field anew, and the kernel's
+/// verifier then does not see that it was found to be within the packet.
+template <class T>
+ASTIL_INLINE T* as_one_pointer(T* pointer) {
+#ifdef __bpf__
+  asm volatile("" : "+r"(pointer));
+#endif
+  return pointer;
+}
+
 /// Reads, in one access, what others write at the same time. (The BPF target knows no atomic loads; there an aligned
 /// load is one.)
 template <class T>

@@ -12,18 +12,19 @@ namespace astil::core {
 
 /// Where a packet to an address leaves the machine, as the routing table has it.
 struct NextHop {
-  enum class Status : u8 { found, no_route, no_neighbour };
+  enum class Status : u8 { found, no_route, no_neighbour, too_big };
 
   Status status = Status::no_route;
-  Address neighbour{};      ///< the gateway, or the address itself where it is on the link
   u32 interface = 0;        ///< ifindex
   u64 destination_mac = 0;  ///< low 6 bytes
   u64 source_mac = 0;
+  u32 mtu = 0;  ///< of the route, where the datagram is too big for it
 };
 
 struct Opening;        // steer.hpp
 struct Extensions;     // extensions.hpp
 enum class Part : u8;  // path.hpp
+struct Ipv4;           // parse.hpp; it stands for both versions here
 
 /// What becomes of the packet, and why.
 struct Verdict {
@@ -41,7 +42,7 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.open_gap(gap) };                             // bool: so many bytes more, or less, at the frame's begin; what stands there is lost
   { engine.tick() };                                    // u32: the clock of flow ages
   { engine.fine_tick() };                               // u32: a clock of kUnitsPerSecond
-  { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes
+  { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes; one without a known MAC address is asked for
   { engine.settings() };                                // const Settings*, never null
   { engine.index_line(n) };                             // const IndexLine*; these are null where n is out of range
   { engine.service(n) };                                // const Service*
@@ -50,6 +51,7 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.member_line(n) };                            // const MemberLine*
   { engine.flow_line(n) };                              // FlowLine*
   { engine.client_line(n) };                            // ClientLine*
+  { engine.fragment_line(n) };                          // FragmentLine*
   { engine.counter(n) };                                // Counter*: of this CPU, by slot
   { engine.cpu_row() };                                 // CpuRow*: of this CPU
   { engine.next_turn(n) };                              // u64: of a round-robin service, by id; each call another one
@@ -59,10 +61,12 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.publish(entry, value) };                     // writes 8 bytes that nobody else writes, after all that was written before
   { engine.prefetch(*entry) };                          // begins to load a record that will be needed
   { engine.add(entry, value) };                         // adds to a counter that only this CPU writes
-  { engine.template part<Part{}>() };                   // Verdict: calls run_part, in a function of its own where that helps
+  { engine.template part<Part{}, Ipv4>() };       // Verdict: calls run_part, in a function of its own where that helps
+  { engine.template note_fragment<Ipv4>(n) };     // calls note_first_fragment, likewise
+  { engine.hold(n) };                                   // bool: gives the packet, n bytes, to the control plane to hold
+  { engine.trim(n) };                                   // bool: the frame ends behind n bytes
   { engine.skip_extensions(n, u8{}) };                  // Extensions: calls walk_extensions, likewise
   { engine.place(opening) };                            // Placement: calls place_flow, in a function of its own where that helps
-  { engine.want_neighbour(address, n) };                // asks the control plane to resolve an address at an interface
 };
 // clang-format on
 

@@ -11,5 +11,15 @@ struct NeighbourWanted {
   u32 interface;    ///< ifindex the routing table names
 };
 static_assert(sizeof(NeighbourWanted) == 20);
+/// Each CPU's.
+inline constexpr u32 kNeighboursWantedPerSecond = 1024;
+
+/// A fragment that came before the first one of its datagram: please hold it, and send it through the path again.
+inline constexpr u32 kMaxHeldBytes = 9216;  ///< of a frame: a jumbo frame's
+struct HeldFragment {
+  u32 interface;  ///< ifindex it came in by
+  u32 length;     ///< of the frame, bytes
+  u8 frame[kMaxHeldBytes];
+};
 
 }  // namespace astil::core

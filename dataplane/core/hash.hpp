@@ -51,7 +51,7 @@ constexpr u64 spread(u64 value) {
 
 /// NH of UMAC (RFC 4418, section 5.2.2) over the tuple, then spread over all bits: without the key, two tuples collide
 /// with a chance of 2^-32. Every word has a part of the key of its own.
-constexpr u64 flow_digest(const FlowTuple& flow, const u64 (&key)[kHashKeys]) {
+[[gnu::always_inline]] constexpr u64 flow_digest(const FlowTuple& flow, const u64 (&key)[kHashKeys]) {
   const u32 ports = (u32{raw(flow.client_port)} << 16U) | raw(flow.port);
   const u64 sum = detail::nh(ports, flow.protocol, key[2], key[3]) + (key[0] >> 32U);
   const auto& client = flow.client.words;
@@ -63,7 +63,7 @@ constexpr u64 flow_digest(const FlowTuple& flow, const u64 (&key)[kHashKeys]) {
                         detail::nh(raw(address[2]), raw(address[3]), key[6] >> 32U, key[7] >> 32U));
 }
 
-constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[kHashKeys], u32 line_mask) {
+[[gnu::always_inline]] constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[kHashKeys], u32 line_mask) {
   const u64 digest = flow_digest(flow, key);
   const u32 low = static_cast<u32>(digest) & 0x7fffffffU;
   const u32 high = static_cast<u32>(digest >> 32U);
@@ -76,13 +76,18 @@ constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[kHashKeys],
 /// interval").
 constexpr u32 ring_slot(u32 hash, u32 length) { return static_cast<u32>((u64{hash} * length) >> 32U); }
 
-enum class IndexKind : u32 { service = 0, reply = 1 };
+enum class IndexKind : u32 {
+  service = 0,
+  reply = 1,            ///< of a backend under nat
+  service_address = 2,  ///< whatever the port and protocol, which are 0 in the key
+  reply_address = 3,    ///< likewise
+};
 
 inline constexpr Be16 kAnyPort{};
 
 /// (address, port, protocol) as one number. Of IPv6 addresses, many have the same: whoever finds a key compares the
 /// record.
-constexpr u64 index_key(const Address& address, Be16 port, u8 protocol, IndexKind kind) {
+[[gnu::always_inline]] constexpr u64 index_key(const Address& address, Be16 port, u8 protocol, IndexKind kind) {
   const u64 rest = (u64{raw(port)} << 16U) | (u64{protocol} << 8U) | static_cast<u32>(kind);
   const auto& words = address.words;
   if (is_ipv4(address)) return (u64{raw(words[3])} << 32U) | rest;

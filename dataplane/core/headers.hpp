@@ -133,6 +133,22 @@ struct ASTIL_WIRE UdpHeader {
 };
 static_assert(sizeof(UdpHeader) == 8);
 
+/// RFC 792 and RFC 4443, section 2.1.
+struct ASTIL_WIRE IcmpHeader {
+  u8 type;
+  u8 code;
+  u16 checksum;
+  Be32 rest;  ///< by type: of errors about a packet too big the MTU
+};
+static_assert(sizeof(IcmpHeader) == 8);
+
+inline constexpr u8 kIcmpUnreachable = 3;
+inline constexpr u8 kIcmpFragmentationNeeded = 4;  // its code
+inline constexpr u8 kIcmpTimeExceeded = 11;
+inline constexpr u8 kIcmpParameterProblem = 12;
+inline constexpr u8 kIcmpv6PacketTooBig = 2;
+inline constexpr u8 kIcmpv6FirstInformational = 128;
+
 /// A checksum somewhere in a packet.
 struct ASTIL_WIRE ChecksumField {
   u16 value;

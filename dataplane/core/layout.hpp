@@ -37,7 +37,7 @@ struct Sizes {
   u32 cpus;          ///< rows of the per-CPU tables; the control plane has one row more, behind the others
   u32 flow_lines;    ///< a power of two
   u32 services;      ///< highest service id + 1
-  u32 backends;      ///< highest backend number + 1, at most 2^20
+  u32 backends;      ///< highest backend number + 1, at most 2^20 - 1
   u32 ring_lines;    ///< of the pool of rings
   u32 member_lines;  ///< of the pool of backend lists
   u32 index_lines;   ///< of one generation's service index, a power of two
@@ -96,12 +96,13 @@ inline constexpr u32 kFlowStates = 8;
 /// Bits of the filter that says of most strangers' packets that they are for no service (see `may_be_ours`).
 inline constexpr u32 kFilterBits = 1U << 15U;
 
-/// What the tables may hold; the rest need not be looked for.
+/// What the tables may hold; the rest need not be looked for, or done.
 enum Holds : u32 {
   kHoldsReplies = 1,         ///< keys of replies under nat, in either generation's index
   kHoldsAnyPort = 2,         ///< services on any port, likewise
   kHoldsAnyPortReplies = 4,  ///< replies of such services under nat
   kHoldsVlans = 8,           ///< VLAN devices among the interfaces
+  kHoldsEcho = 16,           ///< a setting: echo to a service address is answered
 };
 
 inline constexpr u32 kHashKeys = 8;
@@ -193,7 +194,7 @@ struct Backend {
   Be32 source_mask;  ///< bits of the source's last word that are different for each flow
   u32 outer_sum;     ///< of an outer IPv4 header: what is the same in all of them (see `constant_outer_sum`)
   Be16 gue_port;
-  u16 padding;
+  u16 max_length;  ///< of a client's datagram that the way to the backend carries, bytes
   u32 reserved[9];
 };
 static_assert(sizeof(Backend) == 2 * kCacheLine);
@@ -224,6 +225,16 @@ struct ClientLine {
 };
 static_assert(sizeof(ClientLine) == 2 * kCacheLine);
 
+/// Datagrams that come in fragments: an entry names the backend of one, in the form of a flow's (tag, age of its first
+/// fragment, backend). Found by a hash of the datagram's ends and identification.
+inline constexpr u32 kFragmentLines = 4096;               ///< a power of two
+inline constexpr u32 kNobody = (1U << kBackendBits) - 1;  ///< the backend of a datagram that is not for a service
+
+struct FragmentLine {
+  u64 entries[kEntriesPerLine];
+};
+static_assert(sizeof(FragmentLine) == kCacheLine);
+
 /// Counters of a backend number (slots below Sizes::backends) or of a service id (behind them: what its removed
 /// backends have counted). One row of all slots per CPU; the row behind the last CPU's belongs to the control plane.
 struct Counter {
@@ -248,10 +259,11 @@ struct Limit {
 
 /// Counters of one CPU that belong to no backend.
 struct CpuRow {
-  u64 reasons[kMaxReasons];  ///< by Reason; those that transmit stay 0, since the backends' counters have them
+  u64 reasons[kMaxReasons];  ///< by Reason; those below kFirstCounted stay 0, since the backends' counters have them
   u64 events[32];            ///< by FlowEvent
   Limit limits[kLimits];     ///< by LimitKind
-  u64 scratch[8];            ///< for the time of one packet: what the kernel's stack has no room for
+  u64 scratch[8];            ///< for the time of one stage: what the kernel's stack has no room for
+  u64 tags[4];               ///< likewise of one packet: how its frame began (vlan.hpp)
 };
 static_assert(static_cast<u32>(Reason::count) <= kMaxReasons && static_cast<u32>(FlowEvent::count) <= 32);
 

@@ -13,12 +13,18 @@ struct Ipv4 {
   using Header = Ipv4Header;
   static constexpr Be16 kEtherType = kEtherTypeIpv4;
   static constexpr u8 kInIp = kProtocolIpip;
+  static constexpr u8 kIcmp = kProtocolIcmp;
+  static constexpr u8 kEchoRequest = 8;
+  static constexpr u8 kEchoReply = 0;
   static constexpr bool kIsWide = false;  ///< its addresses do not fit into registers
 };
 struct Ipv6 {
   using Header = Ipv6Header;
   static constexpr Be16 kEtherType = kEtherTypeIpv6;
   static constexpr u8 kInIp = kProtocolIpv6;
+  static constexpr u8 kIcmp = kProtocolIcmpv6;
+  static constexpr u8 kEchoRequest = 128;
+  static constexpr u8 kEchoReply = 129;
   static constexpr bool kIsWide = true;
 };
 
@@ -29,13 +35,13 @@ struct Packet {
 
   const EthernetStart* ethernet;
   typename Ip::Header* ip;
-  Ports* ports;
+  Ports* ports;             ///< nullptr: these two are of no use, since it is a later fragment, or ICMP
   ChecksumField* checksum;  ///< of TCP or UDP
   u32 length;               ///< of the datagram, bytes
   u32 transport_bytes;      ///< of it, from the transport header on
-  u8 protocol;
-  u8 tcp_flags;    ///< of UDP: none
-  u8 is_fragment;  ///< the first of several
+  u8 protocol;              ///< of the transport
+  u8 tcp_flags;             ///< of UDP: none
+  Fragment extension;       ///< of IPv6, by its extension header
 };
 
 /// Addresses are read where they lie, and not kept: there are not registers enough.
@@ -44,6 +50,25 @@ ASTIL_INLINE Address source_of(const Packet<Ipv6>& packet) { return packet.ip->s
 ASTIL_INLINE Address destination_of(const Packet<Ipv4>& packet) { return mapped(packet.ip->destination); }
 ASTIL_INLINE Address destination_of(const Packet<Ipv6>& packet) { return packet.ip->destination; }
 
+/// Likewise.
+ASTIL_INLINE bool is_later_fragment(const Packet<Ipv4>& packet) {
+  return (raw(packet.ip->fragment) & raw(kFragmentOffset)) != 0;
+}
+ASTIL_INLINE bool is_later_fragment(const Packet<Ipv6>& packet) { return packet.extension == Fragment::later; }
+/// Of one that is not a later one.
+ASTIL_INLINE bool is_first_fragment(const Packet<Ipv4>& packet) {
+  return (raw(packet.ip->fragment) & raw(kMoreFragments)) != 0;
+}
+ASTIL_INLINE bool is_first_fragment(const Packet<Ipv6>& packet) { return packet.extension == Fragment::first; }
+
+/// The CPU's scratch, for a record that the kernel's stack has no room for; nullptr: there is none.
+template <class Record, class Engine>
+ASTIL_INLINE Record* scratch_for(Engine& engine) {
+  CpuRow* row = engine.cpu_row();
+  static_assert(sizeof(Record) <= sizeof(row->scratch));
+  return row == nullptr ? nullptr : reinterpret_cast<Record*>(row->scratch);
+}
+
 namespace detail {
 
 /// Where the transport header stands, and of what it is.
@@ -51,6 +76,7 @@ struct Transport {
   u32 offset;  ///< in the frame, bytes
   u32 bytes;   ///< from there to the end of the datagram
   u8 protocol;
+  u32 identification;  ///< of a fragment's datagram, raw
 };
 
 /// The transport header; false: it is cut short.
@@ -77,57 +103,67 @@ ASTIL_INLINE bool parse_transport(Engine& engine, auto& packet, const Transport&
   return true;
 }
 
-/// RFC 791, section 3.1. Reason::count: go on.
+/// RFC 791, section 3.1. False: it is none.
 template <class Engine>
-ASTIL_INLINE Reason parse_network(Engine& engine, Packet<Ipv4>& packet, Transport& transport) {
+ASTIL_INLINE bool parse_network(Engine& engine, Packet<Ipv4>& packet, Transport& transport) {
   auto* ip = header_at<Ipv4Header>(engine, kNetworkOffset);
-  if (ip == nullptr) return Reason::not_ip;
+  if (ip == nullptr) return false;
   const u32 header_length = (ip->version_length & 0x0fU) * 4U;
   const u32 total = host(ip->total_length);
-  if (header_length < sizeof(Ipv4Header) || total < header_length) return Reason::not_ip;
-  transport = {.offset = kNetworkOffset + header_length, .bytes = total - header_length, .protocol = ip->protocol};
-  if (transport.protocol != kProtocolTcp && transport.protocol != kProtocolUdp) return Reason::other_protocol;
-  if ((raw(ip->fragment) & raw(kFragmentOffset)) != 0) return Reason::other_protocol;  // a later one has no ports
+  if (header_length < sizeof(Ipv4Header) || total < header_length) return false;
+  transport = {.offset = kNetworkOffset + header_length,
+               .bytes = total - header_length,
+               .protocol = ip->protocol,
+               .identification = raw(ip->identification)};
   packet.ip = ip;
   packet.length = total;
-  packet.is_fragment = (raw(ip->fragment) & raw(kMoreFragments)) != 0 ? 1 : 0;
-  return Reason::count;
+  return true;
 }
 
 /// RFC 8200, section 3. A payload length of 0 (a jumbogram, RFC 2675) has no transport header behind it.
 template <class Engine>
-ASTIL_INLINE Reason parse_network(Engine& engine, Packet<Ipv6>& packet, Transport& transport) {
+ASTIL_INLINE bool parse_network(Engine& engine, Packet<Ipv6>& packet, Transport& transport) {
   auto* ip = header_at<Ipv6Header>(engine, kNetworkOffset);
-  if (ip == nullptr) return Reason::not_ip;
+  if (ip == nullptr) return false;
   const u32 payload = host(ip->payload_length);
   packet.ip = ip;
   packet.length = payload + sizeof(Ipv6Header);
-  packet.is_fragment = 0;
-  transport = {
-      .offset = kNetworkOffset + static_cast<u32>(sizeof(Ipv6Header)), .bytes = payload, .protocol = ip->next_header};
-  if (transport.protocol == kProtocolTcp || transport.protocol == kProtocolUdp) return Reason::count;
-  if (!is_extension(transport.protocol)) return Reason::other_protocol;
+  packet.extension = Fragment::none;
+  transport = {.offset = kNetworkOffset + static_cast<u32>(sizeof(Ipv6Header)),
+               .bytes = payload,
+               .protocol = ip->next_header,
+               .identification = 0};
+  if (!is_extension(transport.protocol)) return true;
   const Extensions skipped = engine.skip_extensions(transport.offset, transport.protocol);
   const u32 bytes = skipped.bytes();
-  if (skipped.fragment() == Fragment::later ||
-      (skipped.protocol() != kProtocolTcp && skipped.protocol() != kProtocolUdp) || bytes > payload)
-    return Reason::other_protocol;
-  packet.is_fragment = skipped.fragment() == Fragment::first ? 1 : 0;
-  transport = {.offset = transport.offset + bytes, .bytes = payload - bytes, .protocol = skipped.protocol()};
-  return Reason::count;
+  if (bytes > payload) return false;
+  packet.extension = skipped.fragment();
+  transport = {.offset = transport.offset + bytes,
+               .bytes = payload - bytes,
+               .protocol = skipped.protocol(),
+               .identification = skipped.identification()};
+  return true;
 }
 
 }  // namespace detail
 
-/// Fills `packet`, whose `ethernet` is set; Reason::count means: go on. Whatever is malformed is
-/// the kernel's to judge.
+/// What `parse` says of a packet.
+enum class Parsed : u8 {
+  not_ip,
+  plain,    ///< TCP or UDP with its ports, first fragments included: for the stages that follow
+  unusual,  ///< IP, and anything else: see unusual.hpp
+};
+
+/// Fills `packet`, whose `ethernet` is set.
 template <class Ip, class Engine>
-ASTIL_INLINE Reason parse(Engine& engine, Packet<Ip>& packet) {
+ASTIL_INLINE Parsed parse(Engine& engine, Packet<Ip>& packet) {
   detail::Transport transport{};
-  if (const Reason reason = detail::parse_network(engine, packet, transport); reason != Reason::count) return reason;
-  if (!detail::parse_transport(engine, packet, transport)) return Reason::other_protocol;
+  if (!detail::parse_network(engine, packet, transport)) return Parsed::not_ip;
+  const bool known = transport.protocol == kProtocolTcp || transport.protocol == kProtocolUdp;
+  if (!known || is_later_fragment(packet)) return Parsed::unusual;
+  if (!detail::parse_transport(engine, packet, transport)) return Parsed::unusual;
   engine.saw_packet(packet);
-  return Reason::count;
+  return Parsed::plain;
 }
 
 /// Does a TCP segment carry more than its header?

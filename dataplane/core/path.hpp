@@ -1,42 +1,12 @@
 // The packet path, straight through: parse, service, steer, rewrite, verdict. `run` is all that an engine calls.
 #pragma once
 
-#include "dataplane/core/rewrite.hpp"
-#include "dataplane/core/vlan.hpp"
+#include "dataplane/core/too_big.hpp"
+#include "dataplane/core/unusual.hpp"
 
 namespace astil::core {
 
 namespace detail {
-
-template <class Engine>
-ASTIL_INLINE Verdict emit(Engine& engine, const Rewritten& packet, const Exit& exit, Reason reason) {
-  write_addresses(*packet.ethernet, exit);
-  packet.ethernet->type = packet.type;
-  if (((exit.destination | exit.source) >> 48U) != 0 && !push_tags(engine, exit, packet.type))
-    return {.reason = Reason::no_headroom};
-  return {.reason = reason, .interface = exit.interface};
-}
-
-template <class Engine>
-ASTIL_INLINE void count_packet(Engine& engine, u32 backend, u32 length) {
-  Counter* counter = engine.counter(backend);
-  if (counter == nullptr) return;
-  engine.add(&counter->packets, 1);
-  engine.add(&counter->bytes, length);
-}
-
-template <class Ip, class Engine>
-ASTIL_INLINE Rewritten rewrite(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
-  switch (backend.forwarding) {
-    case Forwarding::nat:
-      return rewrite_nat(engine, packet, Direction::from_client, backend.address, backend.port);
-    case Forwarding::tunnel:
-      return rewrite_tunnel(engine, packet, backend, tag);
-    case Forwarding::direct:
-      return rewrite_direct(engine, packet);
-  }
-  return {};
-}
 
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet<Ip>& packet) {
@@ -44,6 +14,7 @@ ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet<Ip>& packet) {
   if (steering.backend == nullptr) return {.reason = steering.reason};
   const Backend& backend = *steering.backend;
   engine.saw_backend(backend, steering.number);
+  if (is_first_fragment(packet)) engine.template note_fragment<Ip>(steering.number);
   const u64 destination = shared_load(backend.destination_mac);
   if (destination == 0) return {.reason = Reason::no_next_hop};
   const Rewritten rewritten = rewrite(engine, packet, backend, steering.tag);
@@ -53,17 +24,6 @@ ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet<Ip>& packet) {
   return emit(engine, rewritten, {backend.interface, destination, backend.source_mac}, Reason::forwarded);
 }
 
-/// What leaves by a VLAN device leaves by what is under it, with a tag.
-template <class Engine>
-ASTIL_INLINE Exit exit_of(Engine& engine, const NextHop& hop) {
-  const Exit untagged{hop.interface, hop.destination_mac, hop.source_mac};
-  const Settings* settings = engine.settings();
-  if ((settings->holds & kHoldsVlans) == 0) return untagged;
-  const Interface& device = settings->interfaces[interface_slot(hop.interface, settings->interface_multiplier)];
-  if (device.ifindex != hop.interface || device.parent == 0) return untagged;
-  return {device.parent, hop.destination_mac, tagged(hop.source_mac, Be16{tag_above(device.mac)})};
-}
-
 /// A reply under nat. One that is of no flow stays as it is: probes and direct access to backends are not ours.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict to_client(Engine& engine, const Packet<Ip>& packet) {
@@ -71,15 +31,13 @@ ASTIL_INLINE Verdict to_client(Engine& engine, const Packet<Ip>& packet) {
   if (generation >= kNoGeneration) return {.reason = Reason::unready};
   const Replier replier = find_replier(engine, source_of(packet), packet.ports->source, packet.protocol, generation);
   if (replier.backend == nullptr) return {.reason = Reason::no_service};
-  if (packet.is_fragment != 0) return {.reason = Reason::fragment};
   const ReplyOf reply = reply_of(engine, packet, replier, generation);
   if (reply == ReplyOf::nobody) return {.reason = Reason::unknown_reply};
+  if (is_first_fragment(packet)) engine.template note_fragment<Ip>(replier.number);
   const Address address = replier.backend->service_address;
   const NextHop hop = engine.route(destination_of(packet), address, packet.length);
-  if (hop.status == NextHop::Status::no_neighbour) {
-    engine.want_neighbour(hop.neighbour, hop.interface);
-    return {.reason = Reason::no_neighbour};
-  }
+  if (hop.status == NextHop::Status::no_neighbour) return {.reason = Reason::no_neighbour};
+  if (hop.status == NextHop::Status::too_big) return {.reason = is_too_big(engine, hop.mtu).reason};
   // To an address of the balancer itself no route leads: a probe's answer.
   if (hop.status != NextHop::Status::found)
     return {.reason = reply == ReplyOf::known_flow ? Reason::no_route : Reason::unknown_reply};
@@ -91,56 +49,100 @@ ASTIL_INLINE Verdict to_client(Engine& engine, const Packet<Ip>& packet) {
   return emit(engine, rewritten, exit_of(engine, hop), Reason::replied);
 }
 
+/// Not decided yet: for decide_unusual.
+inline constexpr Reason kUnusual = Reason::count;
+
 /// A frame without tags.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide(Engine& engine) {
   Packet<Ip> packet{};
   packet.ethernet = header_at<EthernetStart>(engine, 0);
   if (packet.ethernet == nullptr) return {.reason = Reason::not_ip};
-  if (const Reason reason = parse(engine, packet); reason != Reason::count) return {.reason = reason};
+  const Parsed parsed = parse(engine, packet);
+  if (parsed == Parsed::not_ip) return {.reason = Reason::not_ip};
+  if (parsed == Parsed::unusual) return {.reason = kUnusual};
   const bool to_service =
       may_be_ours(engine, destination_of(packet), packet.ports->destination, packet.protocol, IndexKind::service);
   const bool reply = may_be_ours(engine, source_of(packet), packet.ports->source, packet.protocol, IndexKind::reply);
-  if (!to_service && !reply) return {.reason = Reason::no_service};
+  if (!to_service && !reply) {
+    if (is_first_fragment(packet)) engine.template note_fragment<Ip>(kNobody);
+    return {.reason = Reason::no_service};
+  }
   if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
   if (to_service) {
     const Verdict verdict = to_backend(engine, packet);
     if (verdict.reason != Reason::no_service) return verdict;
   }
-  return reply ? to_client(engine, packet) : Verdict{.reason = Reason::no_service};
+  const Verdict verdict = reply ? to_client(engine, packet) : Verdict{.reason = Reason::no_service};
+  // Its later fragments are the kernel's too.
+  if (is_first_fragment(packet) && action_of(verdict.reason) == Action::pass)
+    engine.template note_fragment<Ip>(kNobody);
+  return verdict;
 }
 
 }  // namespace detail
 
-/// The path of each version of IP, which an engine may keep in functions of their own.
-enum class Part : u8 { ipv4, ipv6 };
+/// What an engine may keep in functions of their own, each for one version of IP.
+enum class Part : u8 {
+  usual,
+  unusual,  ///< what `usual` has left undecided
+  too_big,  ///< the answer to what it has refused as such
+};
 
-template <Part kPart, class Engine>
+template <Part kPart, class Ip, class Engine>
 ASTIL_INLINE Verdict run_part(Engine& engine) {
-  if constexpr (kPart == Part::ipv6) return detail::decide<Ipv6>(engine);
-  return detail::decide<Ipv4>(engine);
+  if constexpr (kPart == Part::unusual) return detail::decide_unusual<Ip>(engine);
+  if constexpr (kPart == Part::too_big) {
+    const CpuRow* row = engine.cpu_row();
+    return row == nullptr ? Verdict{.reason = Reason::internal}
+                          : tell_too_big<Ip>(engine, static_cast<u16>(row->scratch[0]));
+  }
+  return detail::decide<Ip>(engine);
 }
 
 namespace detail {
 
+template <class Ip, class Engine>
+ASTIL_INLINE Verdict run_version(Engine& engine) {
+  Verdict verdict = engine.template part<Part::usual, Ip>();
+  if (verdict.reason == kUnusual) verdict = engine.template part<Part::unusual, Ip>();
+  if (verdict.reason == Reason::too_big) verdict = engine.template part<Part::too_big, Ip>();
+  return verdict;
+}
+
 template <class Engine>
 ASTIL_INLINE Verdict run_untagged(Engine& engine, u32 kind) {
-  if ((kind & kKindMask) == kKindIpv4) return engine.template part<Part::ipv4>();
-  if ((kind & kKindMask) == kKindIpv6) return engine.template part<Part::ipv6>();
+  if ((kind & kKindMask) == kKindIpv4) return run_version<Ipv4>(engine);
+  if ((kind & kKindMask) == kKindIpv6) return run_version<Ipv6>(engine);
   return {.reason = Reason::not_ip};
 }
 
-/// A frame with tags: the path sees it without them. What the kernel gets has them again.
+/// Does the frame go on as it came, or back to where it came from? Then its tags belong to it.
+constexpr bool keeps_tags(Reason reason) {
+  return action_of(reason) == Action::pass || reason == Reason::echo_answered || reason == Reason::told_too_big;
+}
+
+/// Takes the tags off a frame that has some; the path sees it without them. False: it is not for the path.
 template <class Engine>
-ASTIL_INLINE Verdict run_tagged(Engine& engine) {
-  const TaggedStart start = read_tags(engine);
-  if (start.tags == 0) return {.reason = Reason::not_ip};
-  const auto* version = header_at<u8>(engine, kNetworkOffset + start.tags * kVlanTagBytes);
-  if (version == nullptr) return {.reason = Reason::not_ip};
-  const u32 kind = raw(start.type) | (u32{*version} << 16U);
-  if (!remove_tags(engine, start)) return {.reason = Reason::no_headroom};
+ASTIL_INLINE bool take_off_tags(Engine& engine, TaggedStart*& start, u32& kind) {
+  start = read_tags(engine);
+  if (start == nullptr) return false;
+  const auto* version = header_at<u8>(engine, kNetworkOffset + start->tags * kVlanTagBytes);
+  if (version == nullptr) return false;
+  kind = raw(start->type) | (u32{*version} << 16U);
+  return remove_tags(engine, *start);
+}
+
+template <class Engine>
+ASTIL_INLINE Verdict run_frame(Engine& engine) {
+  const auto* ethernet = header_at<EthernetStart>(engine, 0);
+  if (ethernet == nullptr) return {.reason = Reason::not_ip};
+  u32 kind = ethernet->kind;
+  TaggedStart* start = nullptr;
+  if (is_vlan(Be16{static_cast<u16>(kind)}) && !take_off_tags(engine, start, kind)) return {.reason = Reason::not_ip};
   const Verdict verdict = run_untagged(engine, kind);
-  if (action_of(verdict.reason) == Action::pass && !restore_tags(engine, start)) return {.reason = Reason::no_headroom};
+  if (start != nullptr && keeps_tags(verdict.reason) && !restore_tags(engine, *start))
+    return {.reason = Reason::no_headroom};
   return verdict;
 }
 
@@ -149,15 +151,8 @@ ASTIL_INLINE Verdict run_tagged(Engine& engine) {
 /// Takes one packet through the path. The caller does what the verdict says (kReasons has its action) and nothing more.
 template <Engine E>
 ASTIL_INLINE Verdict run(E& engine) {
-  const auto* ethernet = header_at<EthernetStart>(engine, 0);
-  Verdict verdict{.reason = Reason::not_ip};
-  if (ethernet != nullptr) {
-    const u32 kind = ethernet->kind;
-    const bool tagged = detail::is_vlan(Be16{static_cast<u16>(kind)});
-    verdict = tagged ? detail::run_tagged(engine) : detail::run_untagged(engine, kind);
-  }
-  // What is sent is counted with its backend.
-  if (verdict.reason < kFirstPass) return verdict;
+  const Verdict verdict = detail::run_frame(engine);
+  if (verdict.reason < kFirstCounted) return verdict;
   if (CpuRow* row = engine.cpu_row()) engine.add(&row->reasons[static_cast<u32>(verdict.reason)], 1);
   return verdict;
 }

@@ -8,28 +8,36 @@ namespace astil::core {
 
 enum class Action : u8 {
   pass,      ///< to the kernel, untouched
+  hold,      ///< the control plane has a copy, and will send it or drop it
   drop,      ///< counted by reason
   transmit,  ///< out of an interface
 };
 
 // name, action, what an operator should know
-#define ASTIL_REASONS(X)                                                                                         \
-  X(forwarded, transmit, "a client's packet, sent to a backend")                                                 \
-  X(replied, transmit, "a backend's reply under nat, sent to the client")                                        \
-  X(not_ip, pass, "neither IPv4 nor IPv6, or shorter than its headers say")                                      \
-  X(other_mac, pass, "a frame for another station, flooded by a bridge or switch")                               \
-  X(other_protocol, pass, "neither TCP nor UDP, cut short, or a later fragment")                                 \
-  X(no_service, pass, "no service at this address, port and protocol")                                           \
-  X(unknown_reply, pass, "from a backend's address and port under nat, but of no flow through this balancer")    \
-  X(unready, pass, "the tables hold no configuration yet")                                                       \
-  X(no_backend, drop, "the service has no backend in rotation")                                                  \
-  X(no_next_hop, drop, "the backend's next hop has no known MAC address")                                        \
-  X(no_route, drop, "no route to the client of a reply under nat")                                               \
-  X(no_neighbour, drop, "the client's next hop has no known MAC address yet; the daemon is asked to resolve it") \
-  X(fragment, drop, "a first fragment of a datagram for a service")                                              \
-  X(ttl_expired, drop, "time to live used up: a forwarding loop, or a traceroute")                               \
-  X(no_headroom, drop, "the driver left no room for the tunnel header in front of the packet")                   \
-  X(too_long, drop, "no total length left for the tunnel headers: more than 65515 bytes")                        \
+#define ASTIL_REASONS(X)                                                                                          \
+  X(forwarded, transmit, "a client's packet, sent to a backend")                                                  \
+  X(replied, transmit, "a backend's reply under nat, sent to the client")                                         \
+  X(relayed, transmit, "an ICMP error about a connection, sent on to whoever it concerns")                        \
+  X(echo_answered, transmit, "an echo request to a service address, answered")                                    \
+  X(told_too_big, transmit, "longer than the way to the backend carries: its sender was told how long it may be") \
+  X(not_ip, pass, "neither IPv4 nor IPv6, or shorter than its headers say")                                       \
+  X(other_mac, pass, "a frame for another station, flooded by a bridge or switch")                                \
+  X(other_protocol, pass, "neither TCP nor UDP, nor ICMP about a service")                                        \
+  X(no_service, pass, "no service at this address, port and protocol")                                            \
+  X(unknown_reply, pass, "from a backend's address and port under nat, but of no flow through this balancer")     \
+  X(unready, pass, "the tables hold no configuration yet")                                                        \
+  X(fragment_held, hold, "a fragment ahead of its datagram's first one: the daemon holds it until that comes")    \
+  X(no_backend, drop, "the service has no backend in rotation")                                                   \
+  X(no_next_hop, drop, "the backend's next hop has no known MAC address")                                         \
+  X(no_route, drop, "no route to the client of a reply under nat")                                                \
+  X(no_neighbour, drop, "the client's next hop has no known MAC address yet; the daemon is asked to resolve it")  \
+  X(malformed, drop, "TCP or UDP to a service address, but cut short")                                            \
+  X(fragment_refused, drop, "a fragment ahead of its datagram's first one, while too many are held")              \
+  X(ttl_expired, drop, "time to live used up: a forwarding loop, or a traceroute")                                \
+  X(too_big, drop, "longer than the way to the backend carries, and too many senders were told in this moment")   \
+  X(icmp_limit, drop, "an echo request to a service address, of too many in this moment")                         \
+  X(no_headroom, drop, "the driver left no room for the tunnel header in front of the packet")                    \
+  X(too_long, drop, "no total length left for the tunnel headers: more than 65515 bytes")                         \
   X(internal, drop, "tables contradict each other; please report it")
 
 enum class Reason : u8 {
@@ -39,12 +47,16 @@ enum class Reason : u8 {
       count
 };
 
-/// In the list, what transmits stands first, then what passes, then what drops.
+/// In the list, what transmits stands first, then what passes, what is held, what drops. What is sent to a backend or a
+/// client is counted with the backend, and not by its reason.
+inline constexpr Reason kFirstCounted = Reason::relayed;
 inline constexpr Reason kFirstPass = Reason::not_ip;
+inline constexpr Reason kFirstHold = Reason::fragment_held;
 inline constexpr Reason kFirstDrop = Reason::no_backend;
 
 constexpr Action action_of(Reason reason) {
   if (reason >= kFirstDrop) return Action::drop;
+  if (reason >= kFirstHold) return Action::hold;
   return reason >= kFirstPass ? Action::pass : Action::transmit;
 }
 

@@ -18,16 +18,24 @@ ASTIL_INLINE void correct_transport(const auto& packet, ChecksumDifference diffe
   packet.checksum->value = udp && after == 0 ? u16{0xffff} : after;
 }
 
-/// Puts an address into the header; its checksum, where it has one, follows.
+/// The destination of what a client has sent, the source of what a backend has.
+ASTIL_INLINE void set_end(Ipv4Header& ip, Direction direction, const Address& address) {
+  (direction == Direction::from_client ? ip.destination : ip.source) = ipv4_of(address);
+}
+ASTIL_INLINE void set_end(Ipv6Header& ip, Direction direction, const Address& address) {
+  (direction == Direction::from_client ? ip.destination : ip.source) = address;
+}
+
+/// That too; the header's checksum, where it has one, follows.
 ASTIL_INLINE void set_address(Ipv4Header& ip, Direction direction, const Address& address,
                               ChecksumDifference difference) {
-  (direction == Direction::from_client ? ip.destination : ip.source) = ipv4_of(address);
+  set_end(ip, direction, address);
   ip.checksum = corrected(ip.checksum, difference);
 }
 
 ASTIL_INLINE void set_address(Ipv6Header& ip, Direction direction, const Address& address,
                               ChecksumDifference /*difference*/) {
-  (direction == Direction::from_client ? ip.destination : ip.source) = address;
+  set_end(ip, direction, address);
 }
 
 }  // namespace detail
@@ -39,6 +47,12 @@ ASTIL_INLINE Rewritten rewrite_nat(Engine& engine, const Packet<Ip>& packet, Dir
                                    const Address& address, Be16 port) {
   if (!has_hops_left(*packet.ip)) return {.reason = Reason::ttl_expired};
   const bool to_backend = direction == Direction::from_client;
+  if (packet.ports == nullptr) {
+    detail::set_address(*packet.ip, direction, address,
+                        replaced(to_backend ? destination_of(packet) : source_of(packet), address));
+    count_hop(*packet.ip);
+    return detail::front<Ip::kEtherType>(engine);
+  }
   const Be16 port_before = to_backend ? packet.ports->destination : packet.ports->source;
   const Be16 port_after = port == kAnyPort ? port_before : port;
   const ChecksumDifference address_changed = replaced(to_backend ? destination_of(packet) : source_of(packet), address);
@@ -71,6 +85,28 @@ ASTIL_INLINE Rewritten rewrite_tunnel(Engine& engine, const Packet<Ip>& packet, 
       return wrap_in_ipv6<Behind::ip>(engine, packet, backend, tag);
     case Wrap::gue6:
       return wrap_in_ipv6<Behind::udp>(engine, packet, backend, tag);
+  }
+  return {};
+}
+
+/// A packet that a path can not carry. What `tell_too_big` shall say stands in the scratch of the CPU's row until then.
+template <class Engine>
+ASTIL_INLINE Rewritten is_too_big(Engine& engine, u32 mtu) {
+  if (CpuRow* row = engine.cpu_row()) row->scratch[0] = mtu;
+  return {.reason = Reason::too_big};
+}
+
+/// As the backend's forwarding says.
+template <class Ip, class Engine>
+ASTIL_INLINE Rewritten rewrite(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
+  if (packet.length > backend.max_length) return is_too_big(engine, backend.max_length);
+  switch (backend.forwarding) {
+    case Forwarding::nat:
+      return rewrite_nat(engine, packet, Direction::from_client, backend.address, backend.port);
+    case Forwarding::tunnel:
+      return rewrite_tunnel(engine, packet, backend, tag);
+    case Forwarding::direct:
+      return rewrite_direct(engine, packet);
   }
   return {};
 }

@@ -118,6 +118,24 @@ ASTIL_INLINE Replier find_replier(Engine& engine, const Address& address, Be16 p
   return detail::replier_at(engine, generation, address, kAnyPort, protocol);
 }
 
+/// A service at the address, whichever its port and protocol; nullptr: none.
+template <class Engine>
+ASTIL_INLINE const Service* find_service_address(Engine& engine, const Address& address, GenerationNumber generation) {
+  const u64 key = index_key(address, kAnyPort, 0, IndexKind::service_address);
+  if (!detail::is_in_filter(engine, key)) return nullptr;
+  const Service* service = service_record(engine, generation, detail::look_up(engine, generation, key));
+  return service != nullptr && service->in_use != 0 && service->address == address ? service : nullptr;
+}
+
+/// Has a backend under nat this address?
+template <class Engine>
+ASTIL_INLINE bool is_replier_address(Engine& engine, const Address& address, GenerationNumber generation) {
+  const u64 key = index_key(address, kAnyPort, 0, IndexKind::reply_address);
+  if ((engine.settings()->holds & kHoldsReplies) == 0 || !detail::is_in_filter(engine, key)) return false;
+  const Backend* backend = engine.backend(detail::look_up(engine, generation, key));
+  return backend != nullptr && backend->service_protocol != 0 && backend->address == address;
+}
+
 /// The connection that a client's packet belongs to.
 ASTIL_INLINE FlowTuple flow_of_client(const auto& packet) {
   return {.client = source_of(packet),

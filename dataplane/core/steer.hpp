@@ -119,9 +119,8 @@ ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const Flow
 /// A client's packet whose flow the table does not know, or that may open it anew.
 struct Opening {
   FlowTuple flow;
-  FlowHash hash{};
+  FlowHash hash;
   u8 tcp_flags;
-  u8 is_fragment;
 };
 
 /// Where a new flow goes: a backend's number, or kRefused and the reason.
@@ -172,7 +171,6 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   const Service* service = find_service(engine, flow, generation);
   if (service == nullptr) return refused(Reason::no_service);
   engine.saw_service(*service);
-  if (opening.is_fragment != 0) return refused(Reason::fragment);
   engine.saw_unknown_flow(hash);
   if (chosen.backend == nullptr) chosen = detail::schedule(engine, *service, hash, opens);
   if (chosen.backend == nullptr) return refused(chosen.reason);
@@ -192,14 +190,19 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
 template <class Ip, class Engine>
 ASTIL_INLINE Steering steer(Engine& engine, const Packet<Ip>& packet) {
   const Settings* settings = engine.settings();
-  Opening opening{.flow = flow_of_client(packet), .tcp_flags = packet.tcp_flags, .is_fragment = packet.is_fragment};
+  Opening local;
+  Opening* place_for = &local;
+  if constexpr (Ip::kIsWide) place_for = scratch_for<Opening>(engine);
+  if (place_for == nullptr) return {.reason = Reason::internal};
+  Opening& opening = *place_for;
+  opening = {.flow = flow_of_client(packet), .hash = {}, .tcp_flags = packet.tcp_flags};
   if constexpr (Ip::kIsWide) keep_in_memory(opening);
   const FlowTuple& flow = opening.flow;
   opening.hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
   const FlowHash& hash = opening.hash;
   // A SYN may open a known flow anew; a datagram leaves a backend that is down.
   const bool udp = packet.protocol == kProtocolUdp;
-  if ((udp || !opens_connection(packet.protocol, packet.tcp_flags)) && packet.is_fragment == 0) {
+  if (udp || !opens_connection(packet.protocol, packet.tcp_flags)) {
     FlowLines lines = flow_lines(engine, hash, false);
     const FlowPlace place = find_flow(engine, hash, lines);
     if (place.line != nullptr) {
@@ -228,7 +231,12 @@ template <class Ip, class Engine>
 ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet<Ip>& packet, const Replier& replier,
                               GenerationNumber generation) {
   const Settings* settings = engine.settings();
-  FlowTuple flow = flow_of_reply(packet, *replier.backend);
+  FlowTuple local;
+  FlowTuple* place_for = &local;
+  if constexpr (Ip::kIsWide) place_for = scratch_for<FlowTuple>(engine);
+  if (place_for == nullptr) return ReplyOf::nobody;
+  FlowTuple& flow = *place_for;
+  flow = flow_of_reply(packet, *replier.backend);
   if constexpr (Ip::kIsWide) keep_in_memory(flow);
   const FlowHash hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
   FlowLines lines = flow_lines(engine, hash, false);

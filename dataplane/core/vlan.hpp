@@ -58,19 +58,23 @@ struct TaggedStart {
   u32 tags;        ///< 1 or 2; 0: the frame is cut short, or has more
 };
 
+/// Into the CPU's row; nullptr: the frame is cut short, or has more than two.
 template <class Engine>
-ASTIL_INLINE TaggedStart read_tags(Engine& engine) {
+ASTIL_INLINE TaggedStart* read_tags(Engine& engine) {
   const auto* frame = header_at<TaggedFrame>(engine, 0);
-  if (frame == nullptr) return {};
-  TaggedStart start{.ethernet = frame->ethernet,
-                    .first = frame->first,
-                    .second = frame->second,
-                    .type = frame->first.next,
-                    .tags = 1};
-  if (!is_vlan(start.type)) return start;
-  start.type = frame->second.next;
-  start.tags = is_vlan(start.type) ? 0 : 2;
-  return start;
+  CpuRow* row = engine.cpu_row();
+  if (frame == nullptr || row == nullptr) return nullptr;
+  static_assert(sizeof(TaggedStart) <= sizeof(row->tags));
+  auto* start = reinterpret_cast<TaggedStart*>(row->tags);
+  *start = {.ethernet = frame->ethernet,
+            .first = frame->first,
+            .second = frame->second,
+            .type = frame->first.next,
+            .tags = 1};
+  if (!is_vlan(start->type)) return start;
+  start->type = frame->second.next;
+  start->tags = 2;
+  return is_vlan(start->type) ? nullptr : start;
 }
 
 template <class Engine>
@@ -83,8 +87,14 @@ ASTIL_INLINE bool remove_tags(Engine& engine, const TaggedStart& start) {
   return true;
 }
 
+/// Puts them back, between the addresses that the frame has now and its payload.
 template <class Engine>
-ASTIL_INLINE bool restore_tags(Engine& engine, const TaggedStart& start) {
+ASTIL_INLINE bool restore_tags(Engine& engine, TaggedStart& start) {
+  const auto* untagged = header_at<EthernetHeader>(engine, 0);
+  if (untagged == nullptr) return false;
+  const Be16 type = start.ethernet.type;
+  start.ethernet = *untagged;
+  start.ethernet.type = type;
   if (!engine.open_gap(static_cast<i32>(start.tags * kVlanTagBytes))) return false;
   auto* ethernet = header_at<EthernetHeader>(engine, 0);
   auto* first = header_at<TagTail>(engine, sizeof(EthernetHeader));

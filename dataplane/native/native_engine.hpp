@@ -32,6 +32,12 @@ class Frame {
     begin_ = static_cast<std::size_t>(begin);
     return true;
   }
+  /// Leaves so many bytes.
+  [[nodiscard]] bool trim(std::size_t bytes) {
+    if (begin_ + bytes > storage_.size()) return false;
+    storage_.resize(begin_ + bytes);
+    return true;
+  }
 
  private:
   std::vector<std::byte> storage_;
@@ -46,8 +52,7 @@ struct Surroundings {
   std::uint32_t row = 0;  ///< of the per-CPU tables
   std::function<NextHop(const Address& to, const Address& from, std::uint32_t length)> route =
       [](const Address&, const Address&, std::uint32_t) { return NextHop{}; };
-  std::function<void(const Address& address, std::uint32_t interface)> want_neighbour = [](const Address&,
-                                                                                           std::uint32_t) {};
+  std::function<bool(std::span<const std::byte> frame)> hold = [](std::span<const std::byte>) { return true; };
 };
 
 enum class Access { read_write, read_only };
@@ -68,9 +73,6 @@ class NativeEngine : public Observer {
   u32 tick() { return around_.tick; }
   u32 fine_tick() { return around_.fine_tick; }
   NextHop route(const Address& to, const Address& from, u32 length) { return around_.route(to, from, length); }
-  void want_neighbour(const Address& address, u32 interface) {
-    if constexpr (kAccess == Access::read_write) around_.want_neighbour(address, interface);
-  }
 
   const Settings* settings() { return &tables_.settings(); }
   const IndexLine* index_line(u32 i) { return at(tables_.service_index(), i); }
@@ -80,7 +82,9 @@ class NativeEngine : public Observer {
   const MemberLine* member_line(u32 i) { return at(tables_.members(), i); }
   FlowLine* flow_line(u32 i) { return at(tables_.flows(), i); }
   ClientLine* client_line(u32 i) { return at(tables_.clients(), i); }
-  CpuRow* cpu_row() { return at(tables_.cpu_rows(), around_.row); }
+  FragmentLine* fragment_line(u32 i) { return at(tables_.fragments(), i); }
+  /// Who only asks has a row of its own, for what stages leave there for others.
+  CpuRow* cpu_row() { return kAccess == Access::read_only ? &own_row_ : at(tables_.cpu_rows(), around_.row); }
   Counter* counter(u32 slot) { return at(tables_.counters(), around_.row * tables_.counter_stride() + slot); }
 
   u64 next_turn(u32 service) {
@@ -95,10 +99,16 @@ class NativeEngine : public Observer {
   }
   Placement place(const Opening& opening) { return place_flow(*this, opening); }
   Extensions skip_extensions(u32 offset, u8 protocol) { return walk_extensions(*this, offset, protocol); }
-  template <Part kPart>
+  template <Part kPart, class Ip>
   Verdict part() {
-    return run_part<kPart>(*this);
+    return run_part<kPart, Ip>(*this);
   }
+  template <class Ip>
+  void note_fragment(u32 backend) {
+    note_first_fragment<Ip>(*this, backend);
+  }
+  bool hold(u32 /*length*/) { return kAccess == Access::read_only || around_.hold(frame_.bytes()); }
+  bool trim(u32 bytes) { return frame_.trim(bytes); }
   void prefetch(const auto& record) { __builtin_prefetch(&record); }
   void store_key(FlowKey& place, const FlowKey& key) {
     if constexpr (kAccess == Access::read_write) place = key;
@@ -119,6 +129,7 @@ class NativeEngine : public Observer {
     return index < records.size() ? &records[index] : nullptr;
   }
 
+  CpuRow own_row_{};
   dataplane::Tables tables_;
   Frame& frame_;
   const Surroundings& around_;

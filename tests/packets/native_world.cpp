@@ -19,11 +19,10 @@ bool is_on_link(const core::Address& to) {
 
 core::NextHop route(const core::Address& to, std::uint32_t length) {
   const bool own = to == address("192.0.2.1") || to == address("2001:db8:1::1") || to == address("2001:db8:1::");
-  if (!is_on_link(to) || own || length > kOutsideMtu) return {.status = core::NextHop::Status::no_route};
-  if (!(to == address(kClient)) && !(to == address(kClient6)))
-    return {.status = core::NextHop::Status::no_neighbour, .neighbour = to, .interface = kOutside};
+  if (!is_on_link(to) || own) return {.status = core::NextHop::Status::no_route};
+  if (length > kOutsideMtu) return {.status = core::NextHop::Status::too_big, .mtu = kOutsideMtu};
+  if (!(to == address(kClient)) && !(to == address(kClient6))) return {.status = core::NextHop::Status::no_neighbour};
   return {.status = core::NextHop::Status::found,
-          .neighbour = to,
           .interface = kOutside,
           .destination_mac = kClientMac,
           .source_mac = kOutsideMac};
@@ -44,7 +43,7 @@ class Native final : public TestEngine {
     const core::Verdict verdict = native_.run(frame, kIngress);
     bytes.assign(frame.bytes().begin(), frame.bytes().end());
     if (verdict.interface != 0) return verdict.interface == kIngress ? Exit::back_out : Exit::other_interface;
-    return core::action_of(verdict.reason) == core::Action::drop ? Exit::drop : Exit::pass;
+    return core::action_of(verdict.reason) == core::Action::pass ? Exit::pass : Exit::drop;
   }
 
  private:

@@ -1,5 +1,7 @@
 // A million random, truncated and bit-flipped frames through the native engine and through the kernel's program, from
 // equal tables: the same verdict and the same bytes for each, and equal tables at the end.
+#include <sched.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -84,6 +86,8 @@ class Pair {
     }
     for (std::size_t i = 0; i < static_cast<std::size_t>(core::Reason::count); ++i) {
       const auto reason = static_cast<core::Reason>(i);
+      // The kernel's ring of held fragments is full at some time; the native engine's is not.
+      if (reason == core::Reason::fragment_held || reason == core::Reason::fragment_refused) continue;
       const std::uint64_t extra = reason == core::Reason::not_ip ? for_native_alone : 0;
       EXPECT_EQ(native_.counted(reason), kernel_.counted(reason) + extra) << core::kReasons[i].name;
     }
@@ -99,7 +103,9 @@ class Pair {
     for (std::size_t i = 0; i < static_cast<std::size_t>(Reason::count); ++i) {
       const auto reason = static_cast<Reason>(i);
       const bool uncounted = core::action_of(reason) == core::Action::transmit || reason == Reason::unready ||
-                             reason == Reason::no_headroom || reason == Reason::internal;
+                             reason == Reason::no_headroom || reason == Reason::fragment_refused ||
+                             reason == Reason::icmp_limit || reason == Reason::internal;
+      if (reason == Reason::told_too_big) continue;
       EXPECT_EQ(native_.counted(reason) == 0, uncounted) << core::kReasons[i].name;
     }
   }
@@ -110,9 +116,18 @@ class Pair {
   std::size_t seen_ = 0;
 };
 
+/// Limits are each CPU's: the kernel's program must be on one, as the native engine is.
+void stay_on_this_cpu() {
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(static_cast<unsigned>(::sched_getcpu()), &here);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof(here), &here), 0);
+}
+
 TEST(RandomRun, of_a_million_frames_ends_alike_in_both_engines) {
   auto kernel = kernel_engine(small_sizes());
   if (kernel.has_error()) GTEST_SKIP() << "no kernel engine here: " << kernel.error().text();
+  stay_on_this_cpu();
   std::cout << "seed " << kSeed << ", " << kFrames << " frames\n";
   Pair engines(native_engine(small_sizes()), std::move(*kernel));
   Mutator mutator(kSeed);

@@ -31,6 +31,7 @@ Service& Service::backend(std::string_view dotted, const BackendOptions& options
        .source = source_.value_or(own),
        .source_mask = source_mask_,
        .wrap = ipv4 ? (gue_ ? core::Wrap::gue4 : core::Wrap::ipip4) : (gue_ ? core::Wrap::gue6 : core::Wrap::ipip6),
+       .mtu = options.mtu,
        .destination_mac = core::tagged(options.mac, core::be16(options.outer_vlan)),
        .source_mac = core::tagged(kBalancerMac, core::be16(options.vlan)),
        .interface = options.interface,

@@ -35,6 +35,7 @@ struct BackendOptions {
   std::uint32_t weight = 1;
   std::uint64_t mac = test::mac(0xb1);  ///< 0: not resolved
   std::uint32_t interface = kIngress;
+  std::uint32_t mtu = 0;         ///< of the path there; 0: not known
   std::uint16_t vlan = 0;        ///< of the tag that leaves with packets; 0: none
   std::uint16_t outer_vlan = 0;  ///< of the one in front of it
   dataplane::Rotation rotation = dataplane::Rotation::in;

@@ -1,0 +1,98 @@
+// Fragments: the first one of a datagram has the ports and goes the way of any packet; where it went is noted, and the
+// later ones follow. One that comes before the first is for the control plane to hold, since the hooks can not.
+#pragma once
+
+#include "dataplane/core/flow_entry.hpp"
+#include "dataplane/core/hash.hpp"
+#include "dataplane/core/service.hpp"
+
+namespace astil::core {
+
+/// Where a datagram's fragments go.
+struct FragmentPlace {
+  u64 entry = 0;  ///< 0: not known
+};
+
+namespace detail {
+
+/// A datagram by what all its fragments have (RFC 791, section 3.2; RFC 8200, section 4.5), in the place of a flow: the
+/// identification stands where ports would.
+template <class Ip>
+ASTIL_INLINE FlowTuple datagram_of(const Packet<Ip>& packet, const Transport& transport) {
+  return {.client = source_of(packet),
+          .address = destination_of(packet),
+          .client_port = Be16{static_cast<u16>(transport.identification >> 16U)},
+          .port = Be16{static_cast<u16>(transport.identification)},
+          .protocol = transport.protocol};
+}
+
+/// Reassembly takes up to 60 s by RFC 8200, section 4.5, and 30 s with Linux; an identification comes again sooner than
+/// that where much is fragmented. So the last datagram with it counts, for two ticks at most.
+inline constexpr u32 kFragmentTicks = 2;
+
+ASTIL_INLINE bool is_fresh(u64 entry, u32 tick) { return entry != 0 && idle_ticks(entry, tick) <= kFragmentTicks; }
+
+}  // namespace detail
+
+/// Where the datagram with this hash goes. The hash is flow_hash over `datagram_of` with kFragmentLines - 1.
+template <class Engine>
+ASTIL_INLINE FragmentPlace find_fragment(Engine& engine, const FlowHash& hash) {
+  const FragmentLine* line = engine.fragment_line(hash.line);
+  if (line == nullptr) return {};
+  const u32 tick = engine.tick();
+  FragmentPlace found{};
+  ASTIL_KEEP_LOOP
+  for (u32 i = 0; i < kEntriesPerLine; ++i) {
+    const u64 entry = shared_load(line->entries[i]);
+    if (tag_of(entry) == hash.tag && detail::is_fresh(entry, tick)) found.entry = entry;
+  }
+  return found;
+}
+
+/// Notes where a datagram goes: in the place of what had the same hash, else of something old, else of anything.
+template <class Engine>
+ASTIL_INLINE void note_fragment(Engine& engine, const FlowHash& hash, u32 backend) {
+  FragmentLine* line = engine.fragment_line(hash.line);
+  if (line == nullptr) return;
+  const u32 tick = engine.tick();
+  u32 same = kEntriesPerLine;
+  u32 old = kEntriesPerLine;
+  ASTIL_KEEP_LOOP
+  for (u32 i = 0; i < kEntriesPerLine; ++i) {
+    const u64 entry = shared_load(line->entries[i]);
+    if (tag_of(entry) == hash.tag) same = i;
+    if (!detail::is_fresh(entry, tick)) old = i;
+  }
+  u32 position = hash.ring;
+  if (old < kEntriesPerLine) position = old;
+  if (same < kEntriesPerLine) position = same;
+  const FlowEntry entry{.tag = hash.tag, .age = tick & kAgeMask, .state = FlowState::half_open, .backend = backend};
+  engine.publish(&line->entries[position & (kEntriesPerLine - 1)], pack(entry));
+}
+
+namespace detail {
+
+/// Is the datagram to a service, or from a backend under nat?
+template <class Ip, class Engine>
+ASTIL_INLINE bool is_of_service(Engine& engine, const Packet<Ip>& packet) {
+  const GenerationNumber generation = shared_load(engine.settings()->active);
+  if (generation >= kNoGeneration) return false;
+  return find_service_address(engine, destination_of(packet), generation) != nullptr ||
+         is_replier_address(engine, source_of(packet), generation);
+}
+
+}  // namespace detail
+
+/// Notes where the datagram goes whose first fragment this is. `backend`: its number, or kNobody.
+template <class Ip, class Engine>
+ASTIL_INLINE void note_first_fragment(Engine& engine, u32 backend) {
+  Packet<Ip> packet{};
+  detail::Transport transport{};
+  if (!detail::parse_network(engine, packet, transport)) return;
+  if (backend == kNobody && !detail::is_of_service(engine, packet)) return;  // strangers' are not looked for
+  FlowTuple datagram = detail::datagram_of(packet, transport);
+  if constexpr (Ip::kIsWide) keep_in_memory(datagram);
+  note_fragment(engine, flow_hash(datagram, engine.settings()->hash_key, kFragmentLines - 1), backend);
+}
+
+}  // namespace astil::core

@@ -1,0 +1,50 @@
+// Stage 5: how a packet leaves, and what is counted of it.
+#pragma once
+
+#include "dataplane/core/rewrite.hpp"
+#include "dataplane/core/vlan.hpp"
+
+namespace astil::core::detail {
+
+template <class Engine>
+ASTIL_INLINE Verdict emit(Engine& engine, const Rewritten& packet, const Exit& exit, Reason reason) {
+  write_addresses(*packet.ethernet, exit);
+  packet.ethernet->type = packet.type;
+  if (((exit.destination | exit.source) >> 48U) != 0 && !push_tags(engine, exit, packet.type))
+    return {.reason = Reason::no_headroom};
+  return {.reason = reason, .interface = exit.interface};
+}
+
+template <class Engine>
+ASTIL_INLINE void count_packet(Engine& engine, u32 backend, u32 length) {
+  Counter* counter = engine.counter(backend);
+  if (counter == nullptr) return;
+  engine.add(&counter->packets, 1);
+  engine.add(&counter->bytes, length);
+}
+
+/// What leaves by a VLAN device leaves by what is under it, with a tag.
+template <class Engine>
+ASTIL_INLINE Exit exit_of(Engine& engine, const NextHop& hop) {
+  const Exit untagged{hop.interface, hop.destination_mac, hop.source_mac};
+  const Settings* settings = engine.settings();
+  if ((settings->holds & kHoldsVlans) == 0) return untagged;
+  const Interface& device = settings->interfaces[interface_slot(hop.interface, settings->interface_multiplier)];
+  if (device.ifindex != hop.interface || device.parent == 0) return untagged;
+  return {device.parent, hop.destination_mac, tagged(hop.source_mac, Be16{tag_above(device.mac)})};
+}
+
+/// Back to the station that the frame came from, by the way it came.
+template <class Engine>
+ASTIL_INLINE Verdict back_out(Engine& engine, Reason reason) {
+  auto* ethernet = header_at<EthernetHeader>(engine, 0);
+  if (ethernet == nullptr) return {.reason = Reason::internal};
+  for (u32 i = 0; i < 3; ++i) {
+    const u16 own = ethernet->destination[i];
+    ethernet->destination[i] = ethernet->source[i];
+    ethernet->source[i] = own;
+  }
+  return {.reason = reason, .interface = engine.ingress()};
+}
+
+}  // namespace astil::core::detail
