@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 
 #include "dataplane/publisher.hpp"
 #include "dataplane/xdp/pins.hpp"
@@ -125,7 +126,7 @@ TEST_F(Xdp, tables_of_a_layout_that_a_build_does_not_list_are_left_alone) {
   EXPECT_EQ(pinned_services(options_.instance).size(), 1U);
 }
 
-TEST_F(Xdp, events_are_taken_by_portions_however_many_there_are) {
+TEST_F(Xdp, events_are_limited_and_taken_by_portions_however_many_there_are) {
   const auto engine = running();
   const auto replies = [&](const Packet& packet, int times) {
     test::Bytes frame = packet.bytes();
@@ -136,13 +137,18 @@ TEST_F(Xdp, events_are_taken_by_portions_however_many_there_are) {
   replies(
       Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(test::kSilentClient, kVip).tcp(1000, 80, test::kSyn),
       1);
-  for (const std::string_view backend : {"10.0.0.1", "10.0.0.2"}) {
-    replies(Packet()
-                .ethernet(test::kBalancerMac, test::mac(0xb1))
-                .ipv4(backend, test::kSilentClient)
-                .tcp(80, 1000, test::kSyn | test::kAck),
-            1000);
+  const auto begin = std::chrono::steady_clock::now();
+  constexpr std::chrono::seconds kFlood{1};
+  while (std::chrono::steady_clock::now() - begin < kFlood) {
+    for (const std::string_view backend : {"10.0.0.1", "10.0.0.2"}) {
+      replies(Packet()
+                  .ethernet(test::kBalancerMac, test::mac(0xb1))
+                  .ipv4(backend, test::kSilentClient)
+                  .tcp(80, 1000, test::kSyn | test::kAck),
+              100);
+    }
   }
+  const std::chrono::duration<double> flooded = std::chrono::steady_clock::now() - begin;
   const auto readable = [&] {
     pollfd descriptor{.fd = engine->event_descriptor(), .events = POLLIN, .revents = 0};
     return ::poll(&descriptor, 1, 0) == 1;
@@ -158,7 +164,10 @@ TEST_F(Xdp, events_are_taken_by_portions_however_many_there_are) {
     ASSERT_LE(taken, XdpDataplane::kEventsAtOnce);
     all += taken;
   }
-  EXPECT_EQ(all, 1000U);
+  EXPECT_GT(all, XdpDataplane::kEventsAtOnce);
+  // Each CPU's limit is of units of its clock, which begins at any moment.
+  const double limit = (flooded.count() * 1.1 + 0.1) * core::kNeighboursWantedPerSecond;
+  EXPECT_LT(static_cast<double>(all), limit * static_cast<double>(::libbpf_num_possible_cpus()));
 }
 
 }  // namespace
