@@ -51,11 +51,7 @@ class KernelEngine : public Silent {
   ASTIL_INLINE bool open_gap(i32 bytes) { return adjust_head(context_, -bytes) == 0; }
   ASTIL_INLINE u32 tick() { return static_cast<u32>((jiffies() * ::settings.tick_multiplier) >> 32U); }
 
-  ASTIL_INLINE u32 fine_tick() {
-    constexpr u32 kUnitsPerTick = kTickSeconds * kUnitsPerSecond;
-    static_assert(kUnitsPerTick == 1U << 10U);
-    return static_cast<u32>((jiffies() * ::settings.tick_multiplier) >> (32U - 10U));
-  }
+  ASTIL_INLINE u32 fine_tick() { return static_cast<u32>((jiffies() * ::settings.tick_multiplier) >> kFineShift); }
 
   ASTIL_INLINE const Settings* settings() { return &::settings; }
   ASTIL_INLINE const IndexLine* index_line(u32 i) { return at<const IndexLine>(&::service_index, i); }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,13 @@ struct Attachment {
   std::uint32_t ifindex = 0;
   std::string hook;  ///< "xdp native", "xdp generic"
   std::string why;   ///< the reason for this hook
+};
+
+/// Who hears of what the packet path tells.
+struct EventTaker {
+  std::function<void(const core::NeighbourWanted& wanted)> neighbour;
+  /// A frame that came in by an interface; the packet path has given it up.
+  std::function<void(std::uint32_t ifindex, std::span<const std::byte> frame)> fragment;
 };
 
 class Dataplane {
@@ -34,6 +42,8 @@ class Dataplane {
 
   /// Now, on the clock of flow ages; may be one tick off from the packet path's.
   [[nodiscard]] virtual std::uint32_t tick() const = 0;
+  /// Now, on the clock of core::kUnitsPerSecond.
+  [[nodiscard]] virtual std::uint32_t fine_tick() const = 0;
 
   /// Attaches the packet path, or renews it where it is attached. An interface that cannot take it stays as it was.
   virtual Result<Attachment> attach(std::uint32_t ifindex) = 0;
@@ -43,7 +53,10 @@ class Dataplane {
   /// A descriptor that becomes readable when `take_events` has something to take; -1: this engine has no events.
   [[nodiscard]] virtual int event_descriptor() const = 0;
   /// Takes a limited number; the descriptor stays readable while there are more.
-  virtual void take_events(const std::function<void(const core::NeighbourWanted&)>& take) = 0;
+  virtual void take_events(const EventTaker& take) = 0;
+
+  /// Lets a frame come in by an interface again, as if it had come by the wire.
+  virtual Result<void> inject(std::uint32_t ifindex, std::span<const std::byte> frame) = 0;
 };
 
 }  // namespace astil::dataplane

@@ -7,6 +7,7 @@
 #include "control/app/changes.hpp"
 #include "control/app/offline.hpp"
 #include "control/base/log.hpp"
+#include "dataplane/native/native_engine.hpp"
 
 namespace astil::app {
 namespace {
@@ -187,7 +188,8 @@ void Daemon::watch_events() {
   }
   events_->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
     if (error) return;
-    path_->engine().take_events([this](const core::NeighbourWanted& wanted) { on_neighbour_wanted(wanted); });
+    path_->engine().take_events({.neighbour = [this](const auto& wanted) { on_neighbour_wanted(wanted); },
+                                 .fragment = [this](auto ifindex, auto frame) { on_fragment(ifindex, frame); }});
     watch_events();
   });
 }
@@ -195,6 +197,46 @@ void Daemon::watch_events() {
 void Daemon::stop_watching_events() {
   if (events_) events_->release();  // not ours to close
   events_.reset();
+}
+
+void Daemon::on_fragment(std::uint32_t ifindex, std::span<const std::byte> frame) {
+  const bool idle = held_fragments_.held() == 0;
+  held_fragments_.hold(ifindex, frame, FragmentHolder::Clock::now());
+  if (idle) retry_fragments();
+}
+
+void Daemon::retry_fragments() {
+  held_fragments_.retry(FragmentHolder::Clock::now());
+  if (held_fragments_.held() == 0) return;
+  fragment_timer_.expires_after(FragmentHolder::kBetweenTries);
+  fragment_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) retry_fragments();
+  });
+}
+
+/// The packet path as it runs knows best what becomes of a frame: here it is asked, without a word to its tables, and
+/// then it gets the frame itself.
+FragmentHolder::Path Daemon::fragment_path() {
+  const auto knows_where = [this](std::uint32_t ifindex, FragmentHolder::Frame bytes) {
+    native::Frame frame(bytes);
+    native::Surroundings around;
+    around.ingress = ifindex;
+    around.tick = path_->engine().tick();
+    around.fine_tick = path_->engine().fine_tick();
+    native::NativeEngine<native::Access::read_only> engine(path_->tables(), frame, around);
+    return core::run(engine).reason != core::Reason::fragment_held;
+  };
+  const auto send = [this](std::uint32_t ifindex, FragmentHolder::Frame frame) {
+    if (path_->engine().inject(ifindex, frame).has_error()) lose_fragment();
+  };
+  return {.knows_where = knows_where, .send = send, .lose = [this] { lose_fragment(); }};
+}
+
+void Daemon::lose_fragment() {
+  const dataplane::Tables& tables = path_->tables();
+  std::uint64_t& count =
+      tables.cpu_rows()[tables.sizes.cpus].reasons[static_cast<std::size_t>(core::Reason::fragment_lost)];
+  __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED);
 }
 
 void Daemon::on_neighbour_wanted(const core::NeighbourWanted& wanted) {

@@ -12,6 +12,7 @@
 
 #include "control/api/server.hpp"
 #include "control/app/flow_walk.hpp"
+#include "control/app/fragment_holder.hpp"
 #include "control/app/inputs.hpp"
 #include "control/app/instance_lock.hpp"
 #include "control/app/packet_path.hpp"
@@ -94,6 +95,10 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] std::string service_name(std::uint32_t id) const;
   void on_health_change(const health::TargetKey& key, const health::State& state);
   [[nodiscard]] Result<void> check_names(const api::FlowFilter& filter) const;
+  void on_fragment(std::uint32_t ifindex, std::span<const std::byte> frame);
+  void retry_fragments();
+  FragmentHolder::Path fragment_path();
+  void lose_fragment();
   void on_neighbour_wanted(const core::NeighbourWanted& wanted);
 
   friend class StatusBuilder;
@@ -117,6 +122,8 @@ class Daemon final : public api::Daemon {
   std::unique_ptr<PacketPath> path_;
   std::unique_ptr<api::Server> server_;
   std::optional<boost::asio::posix::stream_descriptor> events_;
+  FragmentHolder held_fragments_{fragment_path()};
+  boost::asio::steady_timer fragment_timer_{loop_};
   boost::asio::steady_timer settle_timer_;
   health::AsioAlarm retry_alarm_;
   Retry retry_;

@@ -21,6 +21,9 @@ enum class FlowState : u8 {
 inline constexpr u32 kAgeBits = 10;
 inline constexpr u32 kAgeMask = (1U << kAgeBits) - 1;
 inline constexpr u32 kTickSeconds = 16;
+/// Jiffies times Settings::tick_multiplier, shifted down by 32, are ticks; by this, they are units of kUnitsPerSecond.
+inline constexpr u32 kFineShift = 22;
+static_assert(1U << (32U - kFineShift) == kTickSeconds * kUnitsPerSecond);
 /// Half of what an age can tell apart: a longer timeout could not be told from a fresh flow.
 inline constexpr u32 kMaxTimeout = 1U << (kAgeBits - 1);
 

@@ -26,11 +26,17 @@ ASTIL_INLINE FlowTuple datagram_of(const Packet<Ip>& packet, const Transport& tr
           .protocol = transport.protocol};
 }
 
-/// Reassembly takes up to 60 s by RFC 8200, section 4.5, and 30 s with Linux; an identification comes again sooner than
-/// that where much is fragmented. So the last datagram with it counts, for two ticks at most.
-inline constexpr u32 kFragmentTicks = 2;
+/// Entries age in half seconds. The fragments of a datagram come together; its identification, of 16 bits with IPv4,
+/// comes again within seconds where much is fragmented (RFC 4963), and then is of another datagram.
+inline constexpr u32 kUnitsPerAge = kUnitsPerSecond / 2;
+inline constexpr u32 kFragmentAge = 4;
 
-ASTIL_INLINE bool is_fresh(u64 entry, u32 tick) { return entry != 0 && idle_ticks(entry, tick) <= kFragmentTicks; }
+template <class Engine>
+ASTIL_INLINE u32 fragment_clock(Engine& engine) {
+  return engine.fine_tick() / kUnitsPerAge;
+}
+
+ASTIL_INLINE bool is_fresh(u64 entry, u32 now) { return entry != 0 && idle_ticks(entry, now) <= kFragmentAge; }
 
 }  // namespace detail
 
@@ -39,12 +45,12 @@ template <class Engine>
 ASTIL_INLINE FragmentPlace find_fragment(Engine& engine, const FlowHash& hash) {
   const FragmentLine* line = engine.fragment_line(hash.line);
   if (line == nullptr) return {};
-  const u32 tick = engine.tick();
+  const u32 now = detail::fragment_clock(engine);
   FragmentPlace found{};
   ASTIL_KEEP_LOOP
   for (u32 i = 0; i < kEntriesPerLine; ++i) {
     const u64 entry = shared_load(line->entries[i]);
-    if (tag_of(entry) == hash.tag && detail::is_fresh(entry, tick)) found.entry = entry;
+    if (tag_of(entry) == hash.tag && detail::is_fresh(entry, now)) found.entry = entry;
   }
   return found;
 }
@@ -54,19 +60,19 @@ template <class Engine>
 ASTIL_INLINE void note_fragment(Engine& engine, const FlowHash& hash, u32 backend) {
   FragmentLine* line = engine.fragment_line(hash.line);
   if (line == nullptr) return;
-  const u32 tick = engine.tick();
+  const u32 now = detail::fragment_clock(engine);
   u32 same = kEntriesPerLine;
   u32 old = kEntriesPerLine;
   ASTIL_KEEP_LOOP
   for (u32 i = 0; i < kEntriesPerLine; ++i) {
     const u64 entry = shared_load(line->entries[i]);
     if (tag_of(entry) == hash.tag) same = i;
-    if (!detail::is_fresh(entry, tick)) old = i;
+    if (!detail::is_fresh(entry, now)) old = i;
   }
   u32 position = hash.ring;
   if (old < kEntriesPerLine) position = old;
   if (same < kEntriesPerLine) position = same;
-  const FlowEntry entry{.tag = hash.tag, .age = tick & kAgeMask, .state = FlowState::half_open, .backend = backend};
+  const FlowEntry entry{.tag = hash.tag, .age = now & kAgeMask, .state = FlowState::half_open, .backend = backend};
   engine.publish(&line->entries[position & (kEntriesPerLine - 1)], pack(entry));
 }
 

@@ -226,7 +226,7 @@ struct ClientLine {
 static_assert(sizeof(ClientLine) == 2 * kCacheLine);
 
 /// Datagrams that come in fragments: an entry names the backend of one, in the form of a flow's (tag, age of its first
-/// fragment, backend). Found by a hash of the datagram's ends and identification.
+/// fragment in half seconds, backend). Found by a hash of the datagram's ends and identification.
 inline constexpr u32 kFragmentLines = 4096;               ///< a power of two
 inline constexpr u32 kNobody = (1U << kBackendBits) - 1;  ///< the backend of a datagram that is not for a service
 

@@ -33,6 +33,7 @@ enum class Action : u8 {
   X(no_neighbour, drop, "the client's next hop has no known MAC address yet; the daemon is asked to resolve it")  \
   X(malformed, drop, "TCP or UDP to a service address, but cut short")                                            \
   X(fragment_refused, drop, "a fragment ahead of its datagram's first one, while too many are held")              \
+  X(fragment_lost, drop, "a fragment ahead of its datagram's first one, which did not come within a second")      \
   X(ttl_expired, drop, "time to live used up: a forwarding loop, or a traceroute")                                \
   X(too_big, drop, "longer than the way to the backend carries, and too many senders were told in this moment")   \
   X(icmp_limit, drop, "an echo request to a service address, of too many in this moment")                         \

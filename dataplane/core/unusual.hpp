@@ -53,6 +53,8 @@ template <class Ip, class Engine>
 ASTIL_INLINE Verdict send_to_client(Engine& engine, const Packet<Ip>& packet, About<Ip>& about, const Steering& at) {
   const Backend& backend = *at.backend;
   const NextHop hop = engine.route(core::destination_of(packet), backend.service_address, packet.length);
+  if (hop.status == NextHop::Status::no_neighbour) return {.reason = Reason::no_neighbour};
+  if (hop.status == NextHop::Status::too_big) return {.reason = is_too_big(engine, hop.mtu).reason};
   if (hop.status != NextHop::Status::found) return {.reason = Reason::no_route};
   const u32 length = packet.length;
   const Rewritten rewritten =

@@ -16,11 +16,15 @@ class NativeDataplane final : public dataplane::Dataplane {
   [[nodiscard]] const dataplane::Tables& tables() const override { return tables_; }
   void wait_for_readers() override {}
   [[nodiscard]] std::uint32_t tick() const override { return tick_; }
+  [[nodiscard]] std::uint32_t fine_tick() const override { return 0; }
   Result<dataplane::Attachment> attach(std::uint32_t ifindex) override;
   Result<void> detach(std::uint32_t ifindex) override;
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override { return attachments_; }
   [[nodiscard]] int event_descriptor() const override { return -1; }
-  void take_events(const std::function<void(const core::NeighbourWanted&)>& /*take*/) override {}
+  void take_events(const dataplane::EventTaker& /*take*/) override {}
+  Result<void> inject(std::uint32_t /*ifindex*/, std::span<const std::byte> /*frame*/) override {
+    return Error{"this engine takes frames by calls only", {}};
+  }
 
   void set_tick(std::uint32_t tick) { tick_ = tick; }
 

@@ -274,15 +274,23 @@ void XdpDataplane::hold(PinnedLink link) {
 }
 
 Result<void> XdpDataplane::listen() {
-  const auto taken = [](void* self, void* record, std::size_t size) {
+  constexpr int kEnoughForNow = -1;
+  const auto neighbour = [](void* self, void* record, std::size_t size) {
     auto& engine = *static_cast<XdpDataplane*>(self);
-    if (size >= sizeof(core::NeighbourWanted) && engine.take_) {
-      engine.take_(*static_cast<const core::NeighbourWanted*>(record));
-    }
-    return ++engine.taken_ == kEventsAtOnce ? -1 : 0;  // -1: enough for now
+    if (size >= sizeof(core::NeighbourWanted) && engine.take_ != nullptr)
+      engine.take_->neighbour(*static_cast<const core::NeighbourWanted*>(record));
+    return ++engine.taken_ == kEventsAtOnce ? kEnoughForNow : 0;
   };
-  ring_.reset(ring_buffer__new(object_.map_descriptor("events"), taken, this, nullptr));
-  if (!ring_) return system_error("listen to the packet path", errno);
+  const auto fragment = [](void* self, void* record, std::size_t size) {
+    auto& engine = *static_cast<XdpDataplane*>(self);
+    const auto& held = *static_cast<const core::HeldFragment*>(record);
+    if (size >= sizeof(held) && held.length <= sizeof(held.frame) && engine.take_ != nullptr)
+      engine.take_->fragment(held.interface, std::as_bytes(std::span(held.frame).first(held.length)));
+    return ++engine.taken_ == kEventsAtOnce ? kEnoughForNow : 0;
+  };
+  ring_.reset(ring_buffer__new(object_.map_descriptor("events"), neighbour, this, nullptr));
+  if (!ring_ || ring_buffer__add(ring_.get(), object_.map_descriptor("held_fragments"), fragment, this) != 0)
+    return system_error("listen to the packet path", errno);
   return {};
 }
 
@@ -292,6 +300,10 @@ void XdpDataplane::wait_for_readers() {
 
 std::uint32_t XdpDataplane::tick() const {
   return static_cast<std::uint32_t>((jiffies_now() * tables().settings().tick_multiplier) >> 32U);
+}
+
+std::uint32_t XdpDataplane::fine_tick() const {
+  return static_cast<std::uint32_t>((jiffies_now() * tables().settings().tick_multiplier) >> core::kFineShift);
 }
 
 Result<dataplane::Attachment> XdpDataplane::attach(std::uint32_t ifindex) {
@@ -327,11 +339,23 @@ std::vector<dataplane::Attachment> XdpDataplane::attachments() const {
 
 int XdpDataplane::event_descriptor() const { return ring_buffer__epoll_fd(ring_.get()); }
 
-void XdpDataplane::take_events(const std::function<void(const core::NeighbourWanted&)>& take) {
-  take_ = take;
+void XdpDataplane::take_events(const dataplane::EventTaker& take) {
+  take_ = &take;
   taken_ = 0;
   ring_buffer__consume(ring_.get());
   take_ = nullptr;
+}
+
+Result<void> XdpDataplane::inject(std::uint32_t ifindex, std::span<const std::byte> frame) {
+  xdp_md context{};
+  context.data_end = static_cast<std::uint32_t>(frame.size());
+  context.ingress_ifindex = ifindex;
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_size_in = static_cast<std::uint32_t>(frame.size()),
+              .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+              .batch_size = 1);
+  if (::bpf_prog_test_run_opts(program_descriptor(), &run) != 0)
+    return system_error("give a frame to the packet path", errno);
+  return {};
 }
 
 std::vector<core::Address> pinned_services(const std::string& instance, const std::filesystem::path& bpffs) {

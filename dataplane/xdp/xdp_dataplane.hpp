@@ -51,11 +51,13 @@ class XdpDataplane final : public dataplane::Dataplane {
   /// would be to write under packets.
   void wait_for_readers() override;
   [[nodiscard]] std::uint32_t tick() const override;
+  [[nodiscard]] std::uint32_t fine_tick() const override;
   Result<dataplane::Attachment> attach(std::uint32_t ifindex) override;
   Result<void> detach(std::uint32_t ifindex) override;
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override;
   [[nodiscard]] int event_descriptor() const override;
-  void take_events(const std::function<void(const core::NeighbourWanted&)>& take) override;
+  void take_events(const dataplane::EventTaker& take) override;
+  Result<void> inject(std::uint32_t ifindex, std::span<const std::byte> frame) override;
 
   /// Who sends packets can make events as fast as they are taken; the caller has other things to do.
   static constexpr std::size_t kEventsAtOnce = 256;
@@ -92,7 +94,7 @@ class XdpDataplane final : public dataplane::Dataplane {
   NewPins pins_;                         ///< until packets meet the tables
   std::map<std::uint32_t, Link> links_;  ///< by ifindex
   std::unique_ptr<ring_buffer, FreeRing> ring_;
-  std::function<void(const core::NeighbourWanted&)> take_;
+  const dataplane::EventTaker* take_ = nullptr;
   std::size_t taken_ = 0;  ///< in this call of `take_events`
   Origin origin_;
 };

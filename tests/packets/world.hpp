@@ -36,13 +36,17 @@ class TestEngine : public dataplane::Dataplane {
 
   void wait_for_readers() override {}  // frames are handed in by the one thread that publishes too
   [[nodiscard]] std::uint32_t tick() const override { return 0; }
+  [[nodiscard]] std::uint32_t fine_tick() const override { return 0; }
   Result<dataplane::Attachment> attach(std::uint32_t ifindex) override {
     return dataplane::Attachment{ifindex, "", ""};
   }
   Result<void> detach(std::uint32_t /*ifindex*/) override { return {}; }
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override { return {}; }
   [[nodiscard]] int event_descriptor() const override { return -1; }
-  void take_events(const std::function<void(const core::NeighbourWanted&)>& /*take*/) override {}
+  void take_events(const dataplane::EventTaker& /*take*/) override {}
+  Result<void> inject(std::uint32_t /*ifindex*/, std::span<const std::byte> /*frame*/) override {
+    return Error{"this engine takes frames by calls only", {}};
+  }
 };
 
 /// Sizes that suit tests; `cpus` is this machine's.

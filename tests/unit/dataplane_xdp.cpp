@@ -156,10 +156,12 @@ TEST_F(Xdp, events_are_limited_and_taken_by_portions_however_many_there_are) {
   std::size_t all = 0;
   while (readable()) {
     std::size_t taken = 0;
-    engine->take_events([&](const core::NeighbourWanted& wanted) {
-      EXPECT_EQ(wanted.address, test::address(test::kSilentClient));
-      ++taken;
-    });
+    engine->take_events({.neighbour =
+                             [&](const core::NeighbourWanted& wanted) {
+                               EXPECT_EQ(wanted.address, test::address(test::kSilentClient));
+                               ++taken;
+                             },
+                         .fragment = [](std::uint32_t, std::span<const std::byte>) { FAIL(); }});
     ASSERT_NE(taken, 0U);
     ASSERT_LE(taken, XdpDataplane::kEventsAtOnce);
     all += taken;
@@ -168,6 +170,30 @@ TEST_F(Xdp, events_are_limited_and_taken_by_portions_however_many_there_are) {
   // Each CPU's limit is of units of its clock, which begins at any moment.
   const double limit = (flooded.count() * 1.1 + 0.1) * core::kNeighboursWantedPerSecond;
   EXPECT_LT(static_cast<double>(all), limit * static_cast<double>(::libbpf_num_possible_cpus()));
+}
+
+TEST_F(Xdp, a_fragment_ahead_of_its_first_is_given_to_who_takes_events) {
+  const auto engine = running();
+  test::Bytes frame = Packet()
+                          .ethernet(test::kBalancerMac, test::kClientMac)
+                          .ipv4(test::kClient, kVip)
+                          .later_fragment(core::kProtocolUdp, 64, 100)
+                          .bytes();
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(),
+              .data_size_in = static_cast<std::uint32_t>(frame.size()));
+  for (int times = 0; times < 3; ++times) {
+    ASSERT_EQ(::bpf_prog_test_run_opts(engine->program_descriptor(), &run), 0);
+    pollfd descriptor{.fd = engine->event_descriptor(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&descriptor, 1, 5000), 1);
+    std::vector<test::Bytes> taken;
+    engine->take_events({.neighbour = [](const core::NeighbourWanted&) { FAIL(); },
+                         .fragment =
+                             [&](std::uint32_t ifindex, std::span<const std::byte> bytes) {
+                               EXPECT_EQ(ifindex, test::kIngress);
+                               taken.emplace_back(bytes.begin(), bytes.end());
+                             }});
+    EXPECT_EQ(taken, std::vector<test::Bytes>(1, frame));
+  }
 }
 
 }  // namespace

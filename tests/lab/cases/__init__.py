@@ -3,6 +3,7 @@
 from cases import (  # noqa: F401
     connections,
     udp,
+    fragments,
     packets,
     tracing,
     failure,
