@@ -1,3 +1,5 @@
+// Fragments that wait for the first one of their datagram: when they leave, and what becomes of those for which none
+// comes.
 #include "control/app/fragment_holder.hpp"
 
 #include <gtest/gtest.h>
