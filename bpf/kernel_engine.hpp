@@ -31,6 +31,12 @@ ASTIL_SUBPROGRAM u32 astil_note_fragment6(xdp_md* context, u32 backend);
 /// A frame for the daemon to hold; 0: there is no room for it.
 ASTIL_SUBPROGRAM u32 astil_hold(xdp_md* context);
 
+/// What a new flow may take besides, and what few packets of a known one do; apart for the same reasons.
+ASTIL_SUBPROGRAM u32 astil_change_entry(u64* entry, u64 before, u64 after);
+ASTIL_SUBPROGRAM u32 astil_least_loaded(xdp_md* context, const astil::core::Service* service, u32 seed);
+ASTIL_SUBPROGRAM u32 astil_place_by_affinity(xdp_md* context, const astil::core::Opening* opening, u32 service);
+ASTIL_SUBPROGRAM u32 astil_note_flow(xdp_md* context, const astil::core::Opening* opening, u32 placement);
+
 /// Of IPv6, from an offset on and a protocol number: see `walk_extensions`.
 ASTIL_SUBPROGRAM u64 astil_skip_extensions(xdp_md* context, u32 offset, u32 protocol);
 
@@ -68,6 +74,26 @@ class KernelEngine : public Silent {
                        current_cpu() * (::settings.header.sizes.backends + ::settings.header.sizes.services) + slot);
   }
 
+  ASTIL_INLINE const Load* load(u32 i) { return at<const Load>(&::loads, i); }
+  ASTIL_INLINE void count_opened(u32 backend) {
+    if (auto* load = at<Load>(&::loads, backend)) __sync_fetch_and_add(&load->opened, 1);
+  }
+  ASTIL_INLINE void count_closed(u32 backend) {
+    if (auto* load = at<Load>(&::loads, backend)) __sync_fetch_and_add(&load->closed, 1);
+  }
+  ASTIL_INLINE void note_limited(u32 mark) {
+    if (shared_load(::settings.shared.limited) != mark) shared_store(::settings.shared.limited, mark);
+  }
+  ASTIL_INLINE bool change(u64* entry, u64 before, u64 after) { return astil_change_entry(entry, before, after) != 0; }
+  ASTIL_INLINE u32 least_loaded(const Service& service, u32 seed) {
+    return astil_least_loaded(context_, &service, seed);
+  }
+  ASTIL_INLINE u32 place_by_affinity(const Opening& opening, u32 service) {
+    return astil_place_by_affinity(context_, &opening, service);
+  }
+  ASTIL_INLINE void note_flow(const Opening& opening, Placement placement) {
+    (void)astil_note_flow(context_, &opening, placement);
+  }
   ASTIL_INLINE u64 next_turn(u32 service) {
     auto* cursor = at<Cursor>(&::cursors, service);
     return cursor == nullptr ? 0 : __sync_fetch_and_add(&cursor->turn, 1);
@@ -113,7 +139,7 @@ class KernelEngine : public Silent {
     static_assert(sizeof(::bpf_fib_lookup) <= sizeof(row->scratch));
     auto& query = reinterpret_cast<::bpf_fib_lookup&>(row->scratch);
     query = {};
-    query.tot_len = static_cast<u16>(length);
+    query.tot_len = static_cast<u16>(length < kMaxLength ? length : kMaxLength);
     query.ifindex = context_->ingress_ifindex;
     if (is_ipv4(to)) {
       query.family = kAddressFamilyInet;
@@ -177,6 +203,32 @@ ASTIL_SUBPROGRAM u32 astil_place_flow(xdp_md* context, const Opening* opening) {
   if (opening == nullptr) return refused(Reason::internal);
   KernelEngine engine(context);
   return place_flow(engine, *opening);
+}
+
+ASTIL_SUBPROGRAM u32 astil_change_entry(u64* entry, u64 before, u64 after) {
+  if (entry == nullptr) return 0;
+  KernelEngine engine(nullptr);
+  return change_entry(engine, entry, before, after) ? 1 : 0;
+}
+
+ASTIL_SUBPROGRAM u32 astil_least_loaded(xdp_md* context, const Service* service, u32 seed) {
+  if (service == nullptr) return kNoBackend;
+  KernelEngine engine(context);
+  return least_loaded(engine, *service, seed);
+}
+
+ASTIL_SUBPROGRAM u32 astil_place_by_affinity(xdp_md* context, const Opening* opening, u32 service) {
+  if (opening == nullptr) return kNoBackend;
+  KernelEngine engine(context);
+  return place_by_affinity(engine, *opening, service);
+}
+
+/// The verifier wants a value.
+ASTIL_SUBPROGRAM u32 astil_note_flow(xdp_md* context, const Opening* opening, u32 placement) {
+  if (opening == nullptr) return 0;
+  KernelEngine engine(context);
+  note_flow(engine, *opening, placement);
+  return 0;
 }
 
 ASTIL_SUBPROGRAM u64 astil_skip_extensions(xdp_md* context, u32 offset, u32 protocol) {

@@ -29,6 +29,7 @@ ASTIL_ARRAY(fragments, astil::core::FragmentLine);
 ASTIL_ARRAY(counters, astil::core::Counter);
 ASTIL_ARRAY(cpu_rows, astil::core::CpuRow);
 ASTIL_ARRAY(cursors, astil::core::Cursor);
+ASTIL_ARRAY(loads, astil::core::Load);
 
 struct events_map {
   MAP_UINT(type, BPF_MAP_TYPE_RINGBUF);

@@ -86,7 +86,7 @@ void FlowCarrier::carry(native::NativeEngine<>& engine, const FlowRecord& record
   core::FlowEntry entry = record.entry;
   entry.backend = number;
   const std::uint64_t value = core::pack(entry);
-  const core::FlowHash hash = core::flow_hash(record.flow, to_.settings().hash_key, to_.sizes.flow_lines - 1);
+  const core::FlowHash hash = hash_of(record, to_.settings(), to_.sizes.flow_lines);
   std::uint64_t& written = written_[record.slot];
   // A place that a packet takes at the same moment is looked for again.
   for (int tries = 0; tries < 8; ++tries) {

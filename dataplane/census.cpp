@@ -1,14 +1,13 @@
 #include "dataplane/census.hpp"
 
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+
 #include "dataplane/core/flow_table.hpp"
 
 namespace astil::dataplane {
 namespace {
-
-/// The key is written apart from its entry; it is the entry's own if the connection it names has the entry's tag.
-bool belongs_to(const Tables& tables, const core::FlowTuple& flow, std::uint32_t tag) {
-  return core::flow_hash(flow, tables.settings().hash_key, 0).tag == tag;
-}
 
 /// The connection whose entry stands at a place; none: its service is no more.
 std::optional<core::FlowTuple> flow_at(const Tables& tables, std::size_t line, std::size_t position,
@@ -29,29 +28,120 @@ std::optional<core::FlowTuple> flow_at(const Tables& tables, std::size_t line, s
                          .protocol = service.protocol};
 }
 
-}  // namespace
-
-Census take_census(const Tables& tables, std::uint32_t tick) {
-  Census census;
-  census.active.resize(tables.sizes.backends);
-  const auto& timeouts = tables.settings().timeouts;
-  for (core::FlowLine& line : tables.flows()) {
-    for (std::uint64_t& place : line.entries) {
-      std::uint64_t entry = core::shared_load(place);
-      if (entry == 0) continue;
-      if (core::is_expired(entry, tick, timeouts) != 0 &&
-          __atomic_compare_exchange_n(&place, &entry, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-        ++census.expired;
-        continue;
-      }
-      if (entry == 0) continue;  // another was quicker
-      ++census.used;
-      ++census.by_state[static_cast<std::size_t>(core::state_of(entry))];
-      if (const std::uint32_t backend = core::backend_of(entry); backend < census.active.size())
-        ++census.active[backend];
+/// How long affinity entries last, in age ticks, by backend number. Those of backends that were removed, or whose
+/// service keeps no affinity, go soon; not at once, since a service may have come while the walk was under way.
+std::vector<std::uint16_t> affinity_ticks(const Tables& tables) {
+  constexpr std::uint16_t kUseless = 2;
+  std::vector<std::uint16_t> ticks(tables.sizes.backends, kUseless);
+  const std::uint32_t active = tables.active();
+  if (active == core::kNoGeneration) return ticks;
+  for (const core::Service& service : tables.services_of(active)) {
+    if (service.in_use == 0 || service.affinity_ticks == 0) continue;
+    for (std::uint32_t i = 0; i < service.members; ++i) {
+      if (const std::uint32_t number = tables.member(service, i); number < ticks.size())
+        ticks[number] = service.affinity_ticks;
     }
   }
-  return census;
+  return ticks;
+}
+
+/// Read in this order, a flow that closes between the two loads widens what `certain_error` allows for.
+core::Load read_load(const core::Load& place) {
+  const std::uint32_t closed = __atomic_load_n(&place.closed, __ATOMIC_ACQUIRE);
+  return {.opened = core::shared_load(place.opened), .closed = closed};
+}
+
+class Walk {
+ public:
+  Walk(const Tables& tables, std::uint32_t tick)
+      : tables_(tables), tick_(tick), affinity_ticks_(affinity_ticks(tables)) {
+    for (auto* counts : {&census_.flows, &census_.named, &census_.active}) counts->resize(tables.sizes.backends);
+    for (const core::Load& load : tables.loads()) census_.loads_before.push_back(read_load(load));
+  }
+
+  Census take() {
+    std::atomic_thread_fence(std::memory_order_acquire);
+    for (core::FlowLine& line : tables_.flows()) {
+      for (std::uint64_t& place : line.entries) visit(place);
+    }
+    return std::move(census_);
+  }
+
+ private:
+  void visit(std::uint64_t& place) {
+    std::uint64_t entry = core::shared_load(place);
+    if (entry == 0) return;
+    if (has_expired(entry) &&
+        __atomic_compare_exchange_n(&place, &entry, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+      ++census_.expired;
+      const std::uint32_t backend = core::backend_of(entry);
+      if (core::is_active(entry) != 0 && backend < tables_.loads().size())
+        __atomic_fetch_add(&tables_.loads()[backend].closed, 1, __ATOMIC_RELAXED);
+      return;
+    }
+    if (entry != 0) count(entry);  // 0: another was quicker
+  }
+
+  [[nodiscard]] bool has_expired(std::uint64_t entry) const {
+    if (core::state_of(entry) != core::FlowState::affinity)
+      return core::is_expired(entry, tick_, tables_.settings().timeouts) != 0;
+    const std::uint32_t backend = core::backend_of(entry);
+    return backend >= affinity_ticks_.size() || core::idle_ticks(entry, tick_) >= affinity_ticks_[backend];
+  }
+
+  void count(std::uint64_t entry) {
+    const core::FlowState state = core::state_of(entry);
+    ++census_.used;
+    ++census_.by_state[static_cast<std::size_t>(state)];
+    const std::uint32_t backend = core::backend_of(entry);
+    if (backend >= census_.named.size()) return;
+    ++census_.named[backend];
+    if (!core::is_of_affinity(state)) ++census_.flows[backend];
+    census_.active[backend] += core::is_active(entry);
+  }
+
+  const Tables& tables_;
+  std::uint32_t tick_;
+  std::vector<std::uint16_t> affinity_ticks_;
+  Census census_;
+};
+
+}  // namespace
+
+Census take_census(const Tables& tables, std::uint32_t tick) { return Walk(tables, tick).take(); }
+
+std::int64_t certain_error(const core::Load& before, const core::Load& now, std::uint32_t found) {
+  const std::int64_t counted = static_cast<std::int32_t>(before.opened - before.closed);
+  const std::int64_t least = counted - found - std::int64_t{now.closed - before.closed};
+  const std::int64_t most = counted - found + std::int64_t{now.opened - before.opened};
+  if (least > 0) return least;
+  return std::min<std::int64_t>(most, 0);
+}
+
+void correct_loads(const Tables& tables, Census& census, const std::function<void()>& wait_for_readers) {
+  const auto loads = tables.loads();
+  const auto error_of = [&](std::size_t number) {
+    return certain_error(census.loads_before[number], read_load(loads[number]), census.active[number]);
+  };
+  std::vector<std::size_t> suspects;
+  for (std::size_t number = 0; number < loads.size(); ++number) {
+    if (error_of(number) != 0) suspects.push_back(number);
+  }
+  if (suspects.empty()) return;
+  wait_for_readers();
+  for (const std::size_t number : suspects) {
+    const std::int64_t error = error_of(number);
+    std::uint32_t& place = error > 0 ? loads[number].closed : loads[number].opened;
+    const auto wrong = static_cast<std::uint32_t>(std::abs(error));
+    if (wrong != 0) __atomic_fetch_add(&place, wrong, __ATOMIC_RELAXED);
+    census.corrected += wrong;
+  }
+}
+
+/// The key is written apart from its entry; it is the entry's own if what it names has the entry's tag.
+core::FlowHash hash_of(const FlowRecord& record, const core::Settings& settings, std::uint32_t lines) {
+  if (core::is_of_affinity(record.entry.state)) return core::affinity_hash(record.flow, settings.hash_key, lines - 1);
+  return core::flow_hash(record.flow, settings.hash_key, lines - 1);
 }
 
 void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<bool(const FlowRecord&)>& take) {
@@ -59,15 +149,15 @@ void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<b
   for (std::size_t line = 0; line < lines.size(); ++line) {
     for (std::size_t position = 0; position < core::kEntriesPerLine; ++position) {
       const std::uint64_t entry = core::shared_load(lines[line].entries[position]);
-      if (entry == 0 || core::state_of(entry) == core::FlowState::claimed) continue;
+      if (entry == 0 || core::is_claimed(core::state_of(entry))) continue;
       const auto flow = flow_at(tables, line, position, core::backend_of(entry));
-      if (!flow || !belongs_to(tables, *flow, core::tag_of(entry))) continue;
-      if (!take({.slot = line * core::kEntriesPerLine + position,
-                 .entry = core::unpack(entry),
-                 .flow = *flow,
-                 .idle_seconds = core::idle_ticks(entry, tick) * core::kTickSeconds})) {
-        return;
-      }
+      if (!flow) continue;
+      const FlowRecord record{.slot = line * core::kEntriesPerLine + position,
+                              .entry = core::unpack(entry),
+                              .flow = *flow,
+                              .idle_seconds = core::idle_ticks(entry, tick) * core::kTickSeconds};
+      if (hash_of(record, tables.settings(), 1).tag != record.entry.tag) continue;
+      if (!take(record)) return;
     }
   }
 }

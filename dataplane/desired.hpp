@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "dataplane/core/flow_entry.hpp"
@@ -28,6 +29,18 @@ struct BackendUse {
   std::uint64_t source_mac = 0;
   std::uint32_t interface = 0;
   Rotation rotation = Rotation::in;
+  /// Among the service's backends, for least-connections and two-choices: 0 to core::kMaxWeight. The ring and the wheel
+  /// have their weights in them.
+  std::uint32_t weight = 1;
+};
+
+/// Affinity: for how long a client's new flows keep to a backend, in seconds (1 to kLongestTimeout; counted in ticks as
+/// FlowTimeouts are), and which clients are one: those with the same first bits of their address, as in core::Service.
+struct Affinity {
+  std::uint32_t seconds = 300;
+  std::uint8_t bits = 128;
+
+  bool operator==(const Affinity&) const = default;
 };
 
 struct ServiceKey {
@@ -55,6 +68,8 @@ struct ServiceState {
   ServiceKey key;
   core::Forwarding forwarding = core::Forwarding::nat;
   core::Scheduler scheduler = core::Scheduler::maglev;
+  std::uint8_t source_bits = 128;  ///< as in core::Service
+  std::optional<Affinity> affinity;
   std::vector<BackendUse> backends;
   std::vector<std::uint16_t> ring;   ///< indices into `backends`; empty: none in rotation
   std::vector<std::uint16_t> wheel;  ///< likewise, the order of round-robin's turns
@@ -86,6 +101,7 @@ inline constexpr std::uint32_t kLongestTimeout = (core::kMaxTimeout - 2) * core:
 struct DesiredState {
   bool answers_echo = false;  ///< to service addresses, in the packet path
   FlowTimeouts timeouts;
+  std::uint32_t new_flows_per_second = 0;  ///< of each CPU; 0: no limit
   std::vector<InterfaceState> interfaces;
   std::vector<ServiceState> services;
 };

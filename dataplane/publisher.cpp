@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "dataplane/core/limit.hpp"
 #include "dataplane/core/rewrite.hpp"
 #include "dataplane/pool.hpp"
 #include "dataplane/service_index.hpp"
@@ -22,7 +23,7 @@ struct Publisher::Plan {
   };
   struct MemberWrite {
     std::uint32_t first;
-    const std::vector<std::uint32_t>* numbers;
+    std::vector<std::uint32_t> members;  ///< core::member_of
   };
 
   std::vector<PlacedService> placed;
@@ -43,12 +44,16 @@ Service record_of(const ServiceState& state, std::uint32_t id) {
           .protocol = state.key.protocol,
           .forwarding = state.forwarding,
           .scheduler = state.scheduler,
-          .padding = 0,
+          .source_bits = state.source_bits,
           .in_use = 1,
           .id = id,
           .first_member = 0,
           .ring = {},
           .wheel = {},
+          .members = static_cast<std::uint32_t>(state.backends.size()),
+          .affinity_ticks = state.affinity ? ticks_for(state.affinity->seconds) : std::uint16_t{0},
+          .affinity_bits = state.affinity ? state.affinity->bits : std::uint8_t{0},
+          .padding = 0,
           .reserved = {}};
 }
 
@@ -68,6 +73,27 @@ bool same_ring(const Tables& tables, const Service& service, const core::RingSpa
   if (span.length != wanted.size()) return false;
   for (std::uint32_t slot = 0; slot < span.length; ++slot) {
     if (tables.member(service, tables.ring_entry(span, slot)) != numbers[wanted[slot]]) return false;
+  }
+  return true;
+}
+
+/// What the service's list in the pool of members shall hold. Who is not in rotation gets no new flow.
+std::vector<std::uint32_t> members_of(const ServiceState& state, const std::vector<std::uint32_t>& numbers) {
+  std::vector<std::uint32_t> members;
+  members.reserve(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const BackendUse& use = state.backends[i];
+    members.push_back(
+        core::member_of(numbers[i], use.rotation == Rotation::in ? std::min(use.weight, core::kMaxWeight) : 0));
+  }
+  return members;
+}
+
+/// Does the service's list name these backends? Their weights are stored in place.
+bool same_members(const Tables& tables, const Service& service, const std::vector<std::uint32_t>& numbers) {
+  if (service.members != numbers.size()) return false;
+  for (std::uint32_t i = 0; i < service.members; ++i) {
+    if (tables.member(service, i) != numbers[i]) return false;
   }
   return true;
 }
@@ -92,8 +118,7 @@ Pools free_room(const Tables& tables) {
     for (const core::RingSpan& span : {service.ring, service.wheel}) {
       free.rings.take(span.first / core::kSlotsPerLine, lines_for(span.length, core::kSlotsPerLine));
     }
-    free.members.take(service.first_member / core::kMembersPerLine,
-                      lines_for(members_in_use(tables, service), core::kMembersPerLine));
+    free.members.take(service.first_member / core::kMembersPerLine, lines_for(service.members, core::kMembersPerLine));
   }
   return free;
 }
@@ -170,20 +195,31 @@ Publisher::Publisher(Dataplane& engine) : engine_(engine), tables_(engine.tables
   }
 }
 
+/// For what full lines give up. What a service's entries are worth in time is said in its record.
+std::uint16_t Publisher::longest_affinity(const DesiredState& desired) {
+  std::uint16_t longest = 0;
+  for (const ServiceState& service : desired.services) {
+    if (service.affinity) longest = std::max(longest, ticks_for(service.affinity->seconds));
+  }
+  return longest;
+}
+
 Result<Published> Publisher::publish(const DesiredState& desired) {
   Result<Plan> planned = plan(desired);
   if (planned.has_error()) return planned.error();
   if (auto written = write_interfaces(desired.interfaces); written.has_error()) return written.error();
   const Plan& plan = *planned;
-  write_timeouts(tables_, desired.timeouts);
+  write_timeouts(tables_, desired.timeouts, longest_affinity(desired));
   core::Settings& settings = tables_.settings();
   store(settings.holds, (settings.holds & ~core::kHoldsEcho) | (desired.answers_echo ? core::kHoldsEcho : 0U));
+  store(settings.new_flows_per_unit, core::per_unit(desired.new_flows_per_second));
   for (auto& [key, use] : uses_) use.wanted = false;
   for (const auto& [key, number] : plan.new_uses) {
     uses_[key] = {.number = number, .wanted = true};
     free_numbers_.pop_back();
   }
   write_backends(desired, plan);
+  write_members(plan);
 
   const std::uint32_t active = tables_.active();
   const bool same =
@@ -284,11 +320,13 @@ Result<void> Publisher::place_rings(const DesiredState& desired, Plan& plan) con
     Service& record = plan.records[placed.id];
     if (active != core::kNoGeneration) {
       const Service& old = tables_.services_of(active)[placed.id];
-      if (old.in_use != 0 && same_ring(tables_, old, old.ring, state.ring, placed.backends) &&
+      if (old.in_use != 0 && same_members(tables_, old, placed.backends) &&
+          same_ring(tables_, old, old.ring, state.ring, placed.backends) &&
           same_ring(tables_, old, old.wheel, state.wheel, placed.backends)) {
         record.first_member = old.first_member;
         record.ring = old.ring;
         record.wheel = old.wheel;
+        plan.members.push_back({record.first_member, members_of(state, placed.backends)});
         continue;
       }
     }
@@ -308,7 +346,7 @@ Result<void> Publisher::place_rings(const DesiredState& desired, Plan& plan) con
     record.first_member = *list * core::kMembersPerLine;
     plan.rings.push_back({record.ring, &state.ring});
     plan.rings.push_back({record.wheel, &state.wheel});
-    plan.members.push_back({record.first_member, &placed.backends});
+    plan.members.push_back({record.first_member, members_of(state, placed.backends)});
   }
   return {};
 }
@@ -384,10 +422,15 @@ void Publisher::write_rings(const DesiredState& /*desired*/, const Plan& plan) {
     std::memcpy(&tables_.rings()[write.span.first / core::kSlotsPerLine], write.slots->data(),
                 write.slots->size() * sizeof(std::uint16_t));
   }
+}
+
+/// Lists that the generation in use does not have, and weights in those that it has.
+void Publisher::write_members(const Plan& plan) {
   for (const Plan::MemberWrite& write : plan.members) {
-    if (write.numbers->empty()) continue;
-    std::memcpy(&tables_.members()[write.first / core::kMembersPerLine], write.numbers->data(),
-                write.numbers->size() * sizeof(std::uint32_t));
+    for (std::size_t i = 0; i < write.members.size(); ++i) {
+      const std::size_t at = write.first + i;
+      store(tables_.members()[at / core::kMembersPerLine].members[at % core::kMembersPerLine], write.members[i]);
+    }
   }
 }
 

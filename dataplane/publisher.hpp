@@ -74,9 +74,11 @@ class Publisher {
   Result<void> build_index(const DesiredState& desired, Plan& plan) const;
   void write_backends(const DesiredState& desired, const Plan& plan);
   void retire(const Plan& plan);
+  void write_members(const Plan& plan);
   void write_rings(const DesiredState& desired, const Plan& plan);
   Result<void> write_interfaces(const std::vector<InterfaceState>& interfaces);
   void switch_to(const Plan& plan);
+  static std::uint16_t longest_affinity(const DesiredState& desired);
 
   Dataplane& engine_;
   Tables tables_;

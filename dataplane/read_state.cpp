@@ -6,7 +6,6 @@
 #include "dataplane/core/wrap.hpp"
 #include "dataplane/pool.hpp"
 #include "dataplane/publisher.hpp"
-#include "dataplane/service_index.hpp"
 
 namespace astil::dataplane {
 namespace {
@@ -20,6 +19,21 @@ std::vector<std::uint16_t> read_ring(const Tables& tables, const core::Service& 
     if (found != index_by_number.end()) ring.push_back(found->second);
   }
   return ring;
+}
+
+std::optional<Affinity> affinity_of(const core::Service& service) {
+  if (service.affinity_ticks == 0) return std::nullopt;
+  return Affinity{.seconds = (service.affinity_ticks - 1U) * core::kTickSeconds, .bits = service.affinity_bits};
+}
+
+/// 0 for those that are not in the list any more.
+std::unordered_map<std::uint32_t, std::uint32_t> weights_by_number(const Tables& tables, const core::Service& service) {
+  std::unordered_map<std::uint32_t, std::uint32_t> weights;
+  for (std::uint32_t i = 0; i < service.members; ++i) {
+    const std::uint32_t member = tables.member_word(service, i);
+    weights[core::number_of_member(member)] = core::weight_of_member(member);
+  }
+  return weights;
 }
 
 /// Brings the backends that the service's ring and wheel name to the front. With the retired ones a service may have
@@ -48,6 +62,7 @@ DesiredState read_state(const Tables& tables) {
   DesiredState state;
   state.timeouts = read_timeouts(tables);
   state.answers_echo = (tables.settings().holds & core::kHoldsEcho) != 0;
+  state.new_flows_per_second = core::shared_load(tables.settings().new_flows_per_unit) * core::kUnitsPerSecond;
   for (const core::Interface& interface : tables.interfaces()) {
     if (interface.ifindex != 0)
       state.interfaces.push_back({.ifindex = interface.ifindex, .mac = interface.mac, .parent = interface.parent});
@@ -63,10 +78,13 @@ DesiredState read_state(const Tables& tables) {
     ServiceState read{.key = key_of(service),
                       .forwarding = service.forwarding,
                       .scheduler = service.scheduler,
+                      .source_bits = service.source_bits,
+                      .affinity = affinity_of(service),
                       .backends = {},
                       .ring = {},
                       .wheel = {}};
     std::unordered_map<std::uint32_t, std::uint16_t> index_by_number;
+    auto weights = weights_by_number(tables, service);
     std::vector<std::uint32_t>& numbers = numbers_by_service[service.id];
     named_first(tables, service, numbers);
     for (const std::uint32_t number : numbers) {
@@ -82,7 +100,8 @@ DesiredState read_state(const Tables& tables) {
                                .destination_mac = backend.destination_mac,
                                .source_mac = backend.source_mac,
                                .interface = backend.interface,
-                               .rotation = backend.rotation});
+                               .rotation = backend.rotation,
+                               .weight = weights[number]});
     }
     read.ring = read_ring(tables, service, service.ring, index_by_number);
     read.wheel = read_ring(tables, service, service.wheel, index_by_number);

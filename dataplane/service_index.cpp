@@ -96,14 +96,4 @@ void ServiceIndex::write(const Tables& tables, std::uint32_t generation) const {
   tables.settings().generations[generation] = generation_;
 }
 
-std::size_t members_in_use(const Tables& tables, const core::Service& service) {
-  std::size_t count = 0;
-  for (const core::RingSpan& span : {service.ring, service.wheel}) {
-    for (std::uint32_t slot = 0; slot < span.length; ++slot) {
-      count = std::max<std::size_t>(count, tables.ring_entry(span, slot) + std::size_t{1});
-    }
-  }
-  return count;
-}
-
 }  // namespace astil::dataplane

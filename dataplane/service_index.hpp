@@ -47,7 +47,4 @@ class ServiceIndex {
   std::uint32_t holds_ = 0;
 };
 
-/// Length of the service's member list: what its ring and wheel refer to.
-std::size_t members_in_use(const Tables& tables, const core::Service& service);
-
 }  // namespace astil::dataplane

@@ -27,14 +27,15 @@ std::uint64_t Tables::sum_event(core::FlowEvent event) const {
   return sum;
 }
 
-void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts) {
+void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts, std::uint16_t affinity) {
   using core::FlowState;
-  const auto store = [&](FlowState state, std::uint32_t seconds) {
-    const std::uint32_t ticks = 1 + (std::min(seconds, kLongestTimeout) + core::kTickSeconds - 1) / core::kTickSeconds;
-    __atomic_store_n(&tables.settings().timeouts[static_cast<std::size_t>(state)], static_cast<std::uint16_t>(ticks),
-                     __ATOMIC_RELAXED);
+  const auto store_ticks = [&](FlowState state, std::uint16_t ticks) {
+    __atomic_store_n(&tables.settings().timeouts[static_cast<std::size_t>(state)], ticks, __ATOMIC_RELAXED);
   };
+  const auto store = [&](FlowState state, std::uint32_t seconds) { store_ticks(state, ticks_for(seconds)); };
   store(FlowState::claimed, 1);  // a claimer that never came back
+  store(FlowState::affinity_claimed, 1);
+  store_ticks(FlowState::affinity, affinity);
   store(FlowState::half_open, timeouts.half_open);
   store(FlowState::answered, timeouts.half_open);
   store(FlowState::established, timeouts.established);
@@ -64,7 +65,7 @@ void initialise(const Tables& tables, std::span<const std::uint64_t, core::kHash
   settings.active = core::kNoGeneration;
   settings.tick_multiplier = tick_multiplier;
   settings.interface_multiplier = 1U << (32U - core::kInterfaceBits);
-  write_timeouts(tables, {});
+  write_timeouts(tables, {}, 0);
   // Until the first publication the packet path looks at every packet, and says that it is not ready.
   std::fill(std::begin(settings.filter), std::end(settings.filter), ~0ULL);
   settings.holds = core::kHoldsReplies;

@@ -33,9 +33,10 @@ enum class TableId {
   fragments,
   counters,
   cpu_rows,
-  cursors
+  cursors,
+  loads
 };
-inline constexpr std::size_t kTableCount = 12;
+inline constexpr std::size_t kTableCount = 13;
 
 namespace detail {
 using S = const core::Sizes&;
@@ -58,6 +59,7 @@ inline constexpr std::array<TableSpec, kTableCount> kTableSpecs{{
      [](detail::S s) { return detail::per_cpu_rows(s) * (std::size_t{s.backends} + s.services); }},
     {"cpu_rows", sizeof(core::CpuRow), [](detail::S s) { return detail::per_cpu_rows(s); }},
     {"cursors", sizeof(core::Cursor), [](detail::S s) { return std::size_t{s.services}; }},
+    {"loads", sizeof(core::Load), [](detail::S s) { return std::size_t{s.backends}; }},
 }};
 
 /// Views of all tables. Copies refer to the same memory, which the engine owns; valid as long as it lives.
@@ -84,6 +86,7 @@ struct Tables {
   [[nodiscard]] auto counters() const { return span_of<core::Counter>(TableId::counters); }
   [[nodiscard]] auto cpu_rows() const { return span_of<core::CpuRow>(TableId::cpu_rows); }
   [[nodiscard]] auto cursors() const { return span_of<core::Cursor>(TableId::cursors); }
+  [[nodiscard]] auto loads() const { return span_of<core::Load>(TableId::loads); }
 
   /// Slots of one row of `counters`: backends, then services.
   [[nodiscard]] std::size_t counter_stride() const { return std::size_t{sizes.backends} + sizes.services; }
@@ -110,13 +113,24 @@ struct Tables {
     const std::uint32_t at = span.first + slot;
     return rings()[at / core::kSlotsPerLine].slots[at % core::kSlotsPerLine];
   }
-  [[nodiscard]] std::uint32_t member(const core::Service& service, std::uint32_t index) const {
+  /// The number and the weight of one of a service's backends.
+  [[nodiscard]] std::uint32_t member_word(const core::Service& service, std::uint32_t index) const {
     const std::uint32_t at = service.first_member + index;
-    return members()[at / core::kMembersPerLine].numbers[at % core::kMembersPerLine];
+    return members()[at / core::kMembersPerLine].members[at % core::kMembersPerLine];
+  }
+  [[nodiscard]] std::uint32_t member(const core::Service& service, std::uint32_t index) const {
+    return core::number_of_member(member_word(service, index));
   }
 };
 
-void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts);
+/// A time in age ticks, as the tables have timeouts: it is over after so many at least, whenever in a tick it began.
+constexpr std::uint16_t ticks_for(std::uint32_t seconds) {
+  return static_cast<std::uint16_t>(1 +
+                                    (std::min(seconds, kLongestTimeout) + core::kTickSeconds - 1) / core::kTickSeconds);
+}
+
+/// `affinity`: the longest that any service has, in age ticks.
+void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts, std::uint16_t affinity);
 FlowTimeouts read_timeouts(const Tables& tables);
 
 /// Fills new, zeroed tables with what has to stand before the first packet: sizes, secret, timeouts, no generation.

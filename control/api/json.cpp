@@ -226,7 +226,10 @@ Result<TimePoint> from_rfc3339(const std::string& text) {
   std::tm utc{};
   const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &utc);
   if (end == nullptr || *end != '\0') return Error{"'" + text + "' is not a time like 2026-01-31T12:00:00Z", {}};
-  return std::chrono::system_clock::from_time_t(timegm(&utc));
+  const std::chrono::seconds since_epoch(timegm(&utc));
+  constexpr std::chrono::seconds kMost(7258118400);  // 2200-01-01: differences fit into nanoseconds of 64 bits
+  if (since_epoch > kMost || since_epoch.count() < 0) return Error{"'" + text + "' is too far away", {}};
+  return TimePoint(since_epoch);
 }
 
 std::string to_string(BackendState state) { return spell(state); }

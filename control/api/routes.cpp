@@ -7,12 +7,13 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <charconv>
-#include <initializer_list>
 #include <map>
+#include <vector>
 
 #include "control/api/json.hpp"
 #include "control/api/metrics.hpp"
 #include "control/base/log.hpp"
+#include "control/config/utf8.hpp"
 
 namespace astil::api {
 namespace {
@@ -94,7 +95,7 @@ Answer get_trace(Daemon& daemon, const Query& query, const Request& /*request*/)
 }
 
 Answer post_apply(Daemon& daemon, const Query& query, const Request& request) {
-  const auto file = optional_value(query, "file").value_or("(request)");
+  const auto file = config::made_printable(optional_value(query, "file").value_or("(request)"));
   const auto applied = daemon.apply(std::string(request.body), file);
   if (applied) return ok(*applied);
   const auto& refusal = applied.error();
@@ -114,7 +115,7 @@ Answer get_metrics(Daemon& daemon, const Query& /*query*/, const Request& /*requ
 struct Route {
   std::string_view method;
   std::string_view path;
-  std::initializer_list<std::string_view> parameters;
+  std::vector<std::string_view> parameters;
   Access access;  ///< that a client needs
   Answer (*handle)(Daemon&, const Query&, const Request&);
 };
@@ -177,7 +178,9 @@ Answer failed_request(const std::exception& mistake) {
 }  // namespace
 
 Answer failure(unsigned status, const Error& error, const config::Diagnostics& diagnostics) {
-  auto answer = ok(FailureView{error.what, error.remedy, diagnostics});
+  FailureView view{config::made_printable(error.what), config::made_printable(error.remedy), diagnostics};
+  for (auto& diagnostic : view.diagnostics) diagnostic.file = config::made_printable(diagnostic.file);
+  auto answer = ok(view);
   answer.status = status;
   return answer;
 }

@@ -95,10 +95,11 @@ struct ServiceView {
   std::string ring_digest;  ///< hexadecimal; equal digests: equal rings
   Traffic traffic;
   std::vector<BackendView> backends;
+  std::optional<double> affinity_seconds;  ///< how long a client's backend is remembered; none: no affinity
 };
 BOOST_DESCRIBE_STRUCT(ServiceView, (),
-                      (name, address, port, protocol, forwarding, scheduler, ring_slots, ring_digest, traffic,
-                       backends))
+                      (name, address, port, protocol, forwarding, scheduler, ring_slots, ring_digest, traffic, backends,
+                       affinity_seconds))
 
 struct InterfaceView {
   std::string name;
@@ -156,10 +157,11 @@ struct StatusView {
   std::vector<TableView> tables;
   std::vector<FlowEventView> flow_events;
   std::vector<ServiceView> services;
+  bool limits_new_flows = false;  ///< more came in lately than dataplane.new_flows_per_second lets in
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
-                       tables, flow_events, services))
+                       tables, flow_events, services, limits_new_flows))
 
 /// One reason to drop. Every reason the packet path knows is listed, also those with a count of 0.
 struct DropView {
@@ -182,8 +184,9 @@ struct FlowFilter {
   std::size_t limit = 1000;
 };
 
-enum class FlowState { half_open, answered, established, closing, closed, udp_stream };
-BOOST_DESCRIBE_ENUM(FlowState, half_open, answered, established, closing, closed, udp_stream)
+/// `affinity`: no flow, but what is known of a client.
+enum class FlowState { half_open, answered, established, closing, closed, udp_stream, affinity };
+BOOST_DESCRIBE_ENUM(FlowState, half_open, answered, established, closing, closed, udp_stream, affinity)
 
 struct FlowView {
   std::string service;
@@ -191,13 +194,15 @@ struct FlowView {
   Endpoint destination;  ///< the service's address, as the client sees it
   std::string backend;
   FlowState state = FlowState::half_open;
-  std::uint64_t idle_seconds = 0;  ///< to the flow table's resolution, 16 s
-  std::string protocol = "tcp";    ///< "tcp" or "udp"
+  std::uint64_t idle_seconds = 0;              ///< to the flow table's resolution, 16 s
+  std::string protocol = "tcp";                ///< "tcp" or "udp"
+  std::optional<std::uint32_t> client_prefix;  ///< of `affinity`: length of the clients' prefix, whose port is 0
 };
-BOOST_DESCRIBE_STRUCT(FlowView, (), (service, client, destination, backend, state, idle_seconds, protocol))
+BOOST_DESCRIBE_STRUCT(FlowView, (),
+                      (service, client, destination, backend, state, idle_seconds, protocol, client_prefix))
 
 struct FlowsView {
-  std::uint64_t matched = 0;    ///< flows that matched the filter, listed or not
+  std::uint64_t matched = 0;    ///< flows and affinity entries that matched the filter, listed or not
   std::vector<FlowView> flows;  ///< at most FlowFilter::limit
 };
 BOOST_DESCRIBE_STRUCT(FlowsView, (), (matched, flows))

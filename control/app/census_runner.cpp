@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <stdexcept>
+
+#include "control/base/log.hpp"
 
 namespace astil::app {
 namespace {
@@ -13,7 +16,7 @@ constexpr int kShareOfCore = 100;
 
 }  // namespace
 
-CensusRunner::CensusRunner(boost::asio::io_context& loop, const dataplane::Dataplane& engine,
+CensusRunner::CensusRunner(boost::asio::io_context& loop, dataplane::Dataplane& engine,
                            std::function<void(dataplane::Census, std::uint64_t)> done)
     : loop_(loop),
       engine_(engine),
@@ -39,6 +42,11 @@ void CensusRunner::run(const std::stop_token& stop) {
       round = ++round_;
     }
     dataplane::Census census = dataplane::take_census(engine_.tables(), engine_.tick());
+    try {
+      dataplane::correct_loads(engine_.tables(), census, [this] { engine_.wait_for_readers(); });
+    } catch (const std::runtime_error& error) {  // the next census tries again
+      log::warning("counts of active flows not corrected", {{"error", std::string(error.what())}});
+    }
     boost::asio::post(loop_,
                       [done = done_, census = std::move(census), round]() mutable { done(std::move(census), round); });
     const auto took = std::chrono::steady_clock::now() - begin;

@@ -1,4 +1,5 @@
-// The thread that takes the census again and again, and hands each result to the loop.
+// The thread that takes the census again and again, corrects the counts of active flows, and hands each result to the
+// loop.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,7 +16,7 @@ namespace astil::app {
 class CensusRunner {
  public:
   /// `done` is called on the loop. `engine` must outlive the runner.
-  CensusRunner(boost::asio::io_context& loop, const dataplane::Dataplane& engine,
+  CensusRunner(boost::asio::io_context& loop, dataplane::Dataplane& engine,
                std::function<void(dataplane::Census, std::uint64_t round)> done);
   ~CensusRunner();
   CensusRunner(const CensusRunner&) = delete;
@@ -28,7 +29,7 @@ class CensusRunner {
   void run(const std::stop_token& stop);
 
   boost::asio::io_context& loop_;
-  const dataplane::Dataplane& engine_;
+  dataplane::Dataplane& engine_;
   std::function<void(dataplane::Census, std::uint64_t)> done_;
   mutable std::mutex mutex_;
   std::condition_variable_any wake_;

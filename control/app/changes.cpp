@@ -1,8 +1,8 @@
 #include "control/app/changes.hpp"
 
-#include "control/config/address_kinds.hpp"
-
 #include <algorithm>
+
+#include "control/config/keys.hpp"
 
 namespace astil::app {
 namespace {
@@ -49,7 +49,13 @@ void compare_services(const Service& from, const Service& to, std::vector<std::s
     changes.push_back(where + "protocol changed to " + (to.protocol == config::Protocol::udp ? "udp" : "tcp"));
   if (from.forwarding != to.forwarding) changes.push_back(where + "forwarding changed");
   if (from.tunnel != to.tunnel) changes.push_back(where + "tunnel changed");
-  if (from.scheduler != to.scheduler) changes.push_back(where + "scheduler changed");
+  if (from.scheduler != to.scheduler)
+    changes.push_back(where + "scheduler changed to " + config::kSchedulers.show(to.scheduler));
+  if (from.source_hash != to.source_hash) changes.push_back(where + "prefixes of source-hash changed");
+  if (from.affinity != to.affinity) {
+    const char* how = !to.affinity ? "given up" : from.affinity ? "changed" : "begins";
+    changes.push_back(where + "affinity " + how);
+  }
   if (from.health != to.health) changes.push_back(where + "health check changed");
   if (from.ring_slots_per_weight != to.ring_slots_per_weight) changes.push_back(where + "ring size changed");
   compare_backends(from, to, changes);
@@ -65,6 +71,7 @@ std::vector<std::string> describe_changes(const config::Model& from, const confi
   }
   if (from.tables != to.tables) changes.emplace_back("table sizes changed: flows are carried to new tables");
   if (from.timeouts != to.timeouts) changes.emplace_back("timeouts of flows changed");
+  if (from.new_flows_per_second != to.new_flows_per_second) changes.emplace_back("limit of new flows changed");
   for (const Service& service : from.services) {
     if (find(to.services, service.name) == nullptr) changes.push_back("service " + service.name + " removed");
   }

@@ -359,7 +359,8 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   const std::set<PlacedAddress> addresses = wanted_addresses();
   if (auto removed = addresses_->remove_unwanted(addresses); removed.has_error())
     done.shortcomings.push_back(removed.error());
-  auto rings = path_->publish(interface_states(), planner_inputs(model_, facts()), to_core(model_.timeouts));
+  auto rings = path_->publish(interface_states(), planner_inputs(model_, facts()), to_core(model_.timeouts),
+                              model_.new_flows_per_second);
   if (rings.has_error()) return rings.error();
   done.rings = std::move(*rings);
   remember_labels();

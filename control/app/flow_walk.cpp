@@ -23,13 +23,22 @@ dataplane::Tables slice_of(const dataplane::Tables& tables, std::size_t first_li
 api::FlowView view_of(const dataplane::FlowRecord& record) {
   const core::FlowTuple& flow = record.flow;
   constexpr auto kFirst = static_cast<int>(core::FlowState::half_open);
+  static_assert(static_cast<int>(core::FlowState::affinity) - kFirst == static_cast<int>(api::FlowState::affinity));
   return {.service = "",
           .client = {.address = from_core(flow.client), .port = host(flow.client_port)},
           .destination = {.address = from_core(flow.address), .port = host(flow.port)},
           .backend = "",
           .state = static_cast<api::FlowState>(static_cast<int>(record.entry.state) - kFirst),
           .idle_seconds = record.idle_seconds,
-          .protocol = flow.protocol == core::kProtocolUdp ? "udp" : "tcp"};
+          .protocol = flow.protocol == core::kProtocolUdp ? "udp" : "tcp",
+          .client_prefix = std::nullopt};
+}
+
+/// Bits of addresses that an affinity entry of the backend's service goes by; IPv4 addresses are mapped into IPv6.
+std::uint32_t affinity_bits(const dataplane::Tables& tables, std::uint32_t backend) {
+  const std::uint32_t service = core::shared_load(tables.backends()[backend].service);
+  if (tables.active() == core::kNoGeneration || service >= tables.sizes.services) return 0;
+  return tables.services_of(tables.active())[service].affinity_bits;
 }
 
 }  // namespace
@@ -62,8 +71,13 @@ bool FlowWalk::advance() {
   const auto visit = [&](const dataplane::FlowRecord& flow) {
     const std::uint32_t backend = flow.entry.backend;
     if (backend >= wanted_.size() || !wanted_[backend]) return true;
-    if (client && !(*client == flow.flow.client)) return true;
-    if (++view_.matched <= filter_.limit) list(backend, view_of(flow));
+    const bool affinity = flow.entry.state == core::FlowState::affinity;
+    const std::uint32_t bits = affinity ? affinity_bits(tables, backend) : 128;
+    if (client && !(core::first_bits(*client, bits) == flow.flow.client)) return true;
+    if (++view_.matched > filter_.limit) return true;
+    api::FlowView view = view_of(flow);
+    if (affinity) view.client_prefix = core::is_ipv4(flow.flow.client) ? bits - 96 : bits;
+    list(backend, std::move(view));
     return true;
   };
   dataplane::visit_flows(slice_of(tables, next_line_, lines), source_.tick(), visit);

@@ -23,7 +23,35 @@ core::Forwarding to_core(config::Forwarding forwarding) {
 }
 
 core::Scheduler to_core(config::Scheduler scheduler) {
-  return scheduler == config::Scheduler::maglev ? core::Scheduler::maglev : core::Scheduler::round_robin;
+  switch (scheduler) {
+    case config::Scheduler::maglev:
+      return core::Scheduler::maglev;
+    case config::Scheduler::round_robin:
+      return core::Scheduler::round_robin;
+    case config::Scheduler::least_connections:
+      return core::Scheduler::least_connections;
+    case config::Scheduler::source_hash:
+      return core::Scheduler::source_hash;
+    case config::Scheduler::two_choices:
+      break;
+  }
+  return core::Scheduler::two_choices;
+}
+
+std::uint32_t seconds_of(config::Milliseconds time) {
+  return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(time).count());
+}
+
+/// The prefix length for clients of the service; of IPv4 that of addresses mapped into IPv6.
+std::uint8_t client_bits(const config::Service& service, const config::ClientPrefixes& prefixes) {
+  constexpr unsigned kMappedBits = 96;
+  return static_cast<std::uint8_t>(service.host.is_v4() ? kMappedBits + prefixes.ipv4 : prefixes.ipv6);
+}
+
+std::optional<dataplane::Affinity> affinity_of(const config::Service& service) {
+  if (!service.affinity) return std::nullopt;
+  return dataplane::Affinity{.seconds = seconds_of(service.affinity->timeout),
+                             .bits = client_bits(service, service.affinity->prefixes)};
 }
 
 }  // namespace
@@ -66,14 +94,11 @@ dataplane::ServiceKey key_of(const config::Service& service) {
 }
 
 dataplane::FlowTimeouts to_core(const config::Timeouts& timeouts) {
-  const auto seconds = [](config::Milliseconds time) {
-    return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(time).count());
-  };
-  return {.half_open = seconds(timeouts.half_open),
-          .established = seconds(timeouts.established),
-          .closing = seconds(timeouts.closing),
-          .closed = seconds(timeouts.closed),
-          .udp_stream = seconds(timeouts.udp)};
+  return {.half_open = seconds_of(timeouts.half_open),
+          .established = seconds_of(timeouts.established),
+          .closing = seconds_of(timeouts.closing),
+          .closed = seconds_of(timeouts.closed),
+          .udp_stream = seconds_of(timeouts.udp)};
 }
 
 core::Sizes table_sizes(const config::TableSizes& tables) {
@@ -123,6 +148,8 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
                                 .key = key_of(service),
                                 .forwarding = to_core(service.forwarding),
                                 .scheduler = to_core(service.scheduler),
+                                .source_bits = client_bits(service, service.source_hash),
+                                .affinity = affinity_of(service),
                                 .slots_per_weight = service.ring_slots_per_weight,
                                 .backends = {}};
     for (const config::Backend& backend : service.backends) {

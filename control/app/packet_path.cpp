@@ -36,9 +36,11 @@ void PacketPath::count_flows() {
 
 Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<dataplane::InterfaceState>& interfaces,
                                                              const std::vector<balance::ServiceInput>& services,
-                                                             const dataplane::FlowTimeouts& timeouts) {
+                                                             const dataplane::FlowTimeouts& timeouts,
+                                                             std::uint32_t new_flows_per_second) {
   balance::Plan plan = planner_->plan(interfaces, services);
   plan.state.timeouts = timeouts;
+  plan.state.new_flows_per_second = new_flows_per_second;
   auto published = publisher_->publish(plan.state);
   if (published.has_error()) return published.error();
   planner_->commit(plan);
@@ -66,12 +68,28 @@ Result<void> PacketPath::resize(const core::Sizes& sizes) {
   return {};
 }
 
+void PacketPath::watch_limit() {
+  const std::uint64_t counted = tables().sum_event(core::FlowEvent::limited);
+  switch (limit_watch_.see(counted, std::chrono::steady_clock::now())) {
+    case LimitWatch::Change::began:
+      log::warning("new flows are limited", {{"flows_per_second_and_cpu", published_.new_flows_per_second}});
+      break;
+    case LimitWatch::Change::ended:
+      log::info("new flows are not limited any more", {{"not_written_down", limit_watch_.flows()}});
+      break;
+    case LimitWatch::Change::none:
+      break;
+  }
+}
+
 /// Numbers that nobody wants and no flow holds are given back; only a census that began after the last publication can
 /// tell.
 void PacketPath::on_census(dataplane::Census census, std::uint64_t round) {
   census_ = std::move(census);
+  watch_limit();
+  if (census_.corrected != 0) log::info("counts of active flows corrected", {{"flows", census_.corrected}});
   if (!trusted_round_ || round < *trusted_round_) return;
-  const std::size_t released = publisher_->release([this](std::uint32_t number) { return active_flows(number) != 0; });
+  const std::size_t released = publisher_->release([this](std::uint32_t number) { return census_.named[number] != 0; });
   if (released != 0) log::info("backends without flows released", {{"count", released}});
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "control/app/census_runner.hpp"
+#include "control/app/limit_watch.hpp"
 #include "control/balance/planner.hpp"
 #include "dataplane/publisher.hpp"
 #include "dataplane/xdp/xdp_dataplane.hpp"
@@ -22,10 +23,12 @@ class PacketPath {
   [[nodiscard]] const dataplane::DesiredState& inherited() const { return inherited_; }
   [[nodiscard]] const xdp::Origin& origin() const { return engine_->origin(); }
 
-  /// All or nothing. Services are then found by their place in `services`.
+  /// All or nothing. Services are then found by their place in `services`. `new_flows_per_second`: of each CPU; 0: no
+  /// limit.
   Result<std::vector<balance::RingReport>> publish(const std::vector<dataplane::InterfaceState>& interfaces,
                                                    const std::vector<balance::ServiceInput>& services,
-                                                   const dataplane::FlowTimeouts& timeouts);
+                                                   const dataplane::FlowTimeouts& timeouts,
+                                                   std::uint32_t new_flows_per_second);
 
   /// The sizes in force, as they were asked for.
   [[nodiscard]] const core::Sizes& sizes() const { return options_.sizes; }
@@ -42,8 +45,10 @@ class PacketPath {
   [[nodiscard]] const dataplane::DesiredState& published() const { return published_; }
   [[nodiscard]] std::vector<dataplane::Retired> retired() const { return publisher_->retired(); }
   [[nodiscard]] const dataplane::Census& census() const { return census_; }
+  /// Was the limit of new flows met lately?
+  [[nodiscard]] bool limits_new_flows() const { return limit_watch_.is_met(); }
   [[nodiscard]] std::uint32_t active_flows(std::uint32_t backend) const {
-    return backend < census_.active.size() ? census_.active[backend] : 0;
+    return backend < census_.flows.size() ? census_.flows[backend] : 0;
   }
 
  private:
@@ -51,6 +56,7 @@ class PacketPath {
   void begin();
   void count_flows();
   void on_census(dataplane::Census census, std::uint64_t round);
+  void watch_limit();
 
   boost::asio::io_context& loop_;
   xdp::Options options_;
@@ -61,6 +67,7 @@ class PacketPath {
   std::vector<dataplane::PlacedService> placed_;
   dataplane::DesiredState published_;
   dataplane::Census census_;
+  LimitWatch limit_watch_;
   /// A census before this one knows less than the last publication; none: nobody has said yet what is wanted.
   std::optional<std::uint64_t> trusted_round_;
   std::shared_ptr<bool> alive_;  ///< of the current census thread: its last results may arrive after it

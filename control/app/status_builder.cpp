@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/config/keys.hpp"
 #include "control/net/sysctl.hpp"
 
 namespace astil::app {
@@ -53,6 +54,7 @@ api::StatusView StatusBuilder::build() {
   add_interfaces();
   add_tables();
   add_flow_events();
+  view_.limits_new_flows = daemon_.path_->limits_new_flows();
   if (daemon_.settled_) add_services();
   add_problems();
   return std::move(view_);
@@ -196,11 +198,13 @@ void StatusBuilder::add_service(std::size_t index) {
                         .port = static_cast<std::uint16_t>(wanted.port),
                         .protocol = wanted.protocol == config::Protocol::udp ? "udp" : "tcp",
                         .forwarding = text_of(wanted.forwarding),
-                        .scheduler = wanted.scheduler == config::Scheduler::maglev ? "maglev" : "round-robin",
+                        .scheduler = config::kSchedulers.show(wanted.scheduler),
                         .ring_slots = static_cast<std::uint32_t>(published.ring.size()),
                         .ring_digest = hex(balance::ring_digest(published)),
                         .traffic = {},
-                        .backends = {}};
+                        .backends = {},
+                        .affinity_seconds = std::nullopt};
+  if (wanted.affinity) view.affinity_seconds = std::chrono::duration<double>(wanted.affinity->timeout).count();
   const auto slots = ring_counts(index);
   for (std::size_t b = 0; b < wanted.backends.size(); ++b) {
     view.backends.push_back(backend_view(index, b));
@@ -233,6 +237,11 @@ void StatusBuilder::add_problems() {
     if (interface.hook.empty() && interface.state != "missing") {
       problems.push_back({"the packet path is not attached to " + interface.name, "see the daemon's log"});
     }
+  }
+  if (view_.limits_new_flows) {
+    problems.push_back({"more than " + std::to_string(daemon_.model_.new_flows_per_second) +
+                            " new flows a second come in on a CPU: those above go by the ring, whatever the scheduler",
+                        "see whether it is a flood; if not, raise dataplane.new_flows_per_second"});
   }
   for (const api::ServiceView& service : view_.services) {
     const bool none =

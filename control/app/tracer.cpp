@@ -13,8 +13,25 @@ using core::FlowState;
 
 const char* name_of(FlowState state) {
   constexpr std::array<const char*, core::kFlowStates> kNames{"free",        "claimed", "half-open", "answered",
-                                                              "established", "closing", "closed",    "udp-stream"};
-  return kNames[static_cast<std::size_t>(state) & 7U];
+                                                              "established", "closing", "closed",    "udp-stream",
+                                                              "affinity",    "claimed"};
+  return kNames.at(static_cast<std::size_t>(state));
+}
+
+const char* name_of(core::Scheduler scheduler) {
+  switch (scheduler) {
+    case core::Scheduler::maglev:
+      return "maglev";
+    case core::Scheduler::round_robin:
+      return "round-robin";
+    case core::Scheduler::least_connections:
+      return "least-connections";
+    case core::Scheduler::source_hash:
+      return "source-hash";
+    case core::Scheduler::two_choices:
+      break;
+  }
+  return "two-choices";
 }
 
 const char* name_of(core::Forwarding forwarding) {
@@ -75,7 +92,7 @@ class Storyteller {
     tell("service", "service " + view_.service + " at " + endpoint(service.address, service.port),
          {{"service", view_.service},
           {"forwarding", name_of(service.forwarding)},
-          {"scheduler", service.scheduler == core::Scheduler::maglev ? "maglev" : "round-robin"}});
+          {"scheduler", name_of(service.scheduler)}});
   }
 
   void saw_unknown_flow(const core::FlowHash& hash) {
@@ -99,10 +116,11 @@ class Storyteller {
   }
 
   void saw_slot(const core::Service& service, core::Scheduler by, std::uint32_t slot, std::uint32_t backend) {
-    if (by == core::Scheduler::maglev) {
+    if (by != core::Scheduler::round_robin) {
       view_.ring_slot = slot;
       tell("steer",
-           "ring slot " + std::to_string(slot) + " of " + std::to_string(service.ring.length) + " is backend " +
+           std::string("ring slot ") + std::to_string(slot) + " of " + std::to_string(service.ring.length) +
+               (by == core::Scheduler::source_hash ? ", by the client's address," : "") + " is backend " +
                names_.backend(backend),
            {{"ring_slot", std::to_string(slot)}, {"ring_slots", std::to_string(service.ring.length)}});
       return;
@@ -111,6 +129,28 @@ class Storyteller {
          "the next turn of round-robin is " + std::to_string(slot) + " of " + std::to_string(service.wheel.length) +
              ": backend " + names_.backend(backend) + ", unless another connection comes first",
          {{"turn", std::to_string(slot)}, {"turns", std::to_string(service.wheel.length)}});
+  }
+
+  void saw_load(std::uint32_t backend, std::uint32_t weight, std::uint32_t active) {
+    if (weight == 0) return;
+    compared_ += (compared_.empty() ? "" : ", ") + names_.backend(backend) + " " + std::to_string(active);
+    if (weight != 1) compared_ += " by weight " + std::to_string(weight);
+  }
+
+  void saw_least_loaded(const core::Service& service, std::uint32_t backend) {
+    tell("steer",
+         std::string(name_of(service.scheduler)) + " takes backend " + names_.backend(backend) +
+             " of these flows: " + compared_ + "; unless another connection comes first",
+         {{"scheduler", name_of(service.scheduler)}, {"flows", compared_}});
+  }
+
+  void saw_affinity(const core::Service& /*service*/, const core::FlowPlace& place) {
+    const core::FlowEntry entry = core::unpack(place.value);
+    const std::uint32_t idle = core::idle_ticks(place.value, tick_) * core::kTickSeconds;
+    tell("steer",
+         "affinity: the client's last new flow went to backend " + names_.backend(entry.backend) + ", about " +
+             std::to_string(idle) + " s ago",
+         {{"affinity", names_.backend(entry.backend)}, {"idle_seconds", std::to_string(idle)}});
   }
 
   void saw_backend(const core::Backend& backend, std::uint32_t number) {
@@ -142,6 +182,7 @@ class Storyteller {
   const Names& names_;
   std::uint32_t tick_;
   const core::FlowLine* flows_;
+  std::string compared_;                     ///< backends and their flows, as they were compared
   std::span<const core::Service> services_;  ///< of the active generation, by id
 };
 

@@ -46,7 +46,8 @@ BackendUse use_of(const BackendInput& input, const BackendUse* before) {
                  .gue_port = input.outer.gue_port,
                  .destination_mac = input.hop.destination_mac,
                  .source_mac = input.hop.source_mac,
-                 .interface = input.hop.interface};
+                 .interface = input.hop.interface,
+                 .weight = input.weight};
   if (input.hop.destination_mac == 0 && before != nullptr) {
     if (!input.outer.source) use.source = before->source;
     use.mtu = before->mtu;
@@ -150,6 +151,8 @@ void Planner::plan_service(const ServiceInput& input, Plan& plan) const {
   ServiceState state{.key = input.key,
                      .forwarding = input.forwarding,
                      .scheduler = input.scheduler,
+                     .source_bits = input.source_bits,
+                     .affinity = input.affinity,
                      .backends = uses_of(input.backends, before.state.backends),
                      .ring = {},
                      .wheel = {}};

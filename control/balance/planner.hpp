@@ -39,7 +39,7 @@ struct Outer {
 struct BackendInput {
   core::Address address{};
   std::uint16_t port = 0;
-  std::uint32_t weight = 1;
+  std::uint32_t weight = 1;  ///< at most core::kMaxWeight
   Availability availability = Availability::unknown;
   Outer outer{};
   Hop hop{};
@@ -50,6 +50,8 @@ struct ServiceInput {
   dataplane::ServiceKey key;
   core::Forwarding forwarding = core::Forwarding::nat;
   core::Scheduler scheduler = core::Scheduler::maglev;
+  std::uint8_t source_bits = 128;  ///< these two as dataplane::ServiceState has them
+  std::optional<dataplane::Affinity> affinity;
   std::uint32_t slots_per_weight = 100;
   std::vector<BackendInput> backends;
 };

@@ -2,6 +2,8 @@
 #include "control/cli/render.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 
 #include "control/api/json.hpp"
 
@@ -77,7 +79,10 @@ std::string age_cell(const api::HealthView& health, api::TimePoint now) {
 std::string service_text(const api::ServiceView& service, api::TimePoint now, Colour colour) {
   std::string text = paint(service.name, Tone::strong, colour) + "  " + endpoint_text(service.address, service.port) +
                      " " + service.protocol + ", " + service.forwarding + ", " + service.scheduler + ", " +
-                     plural(service.ring_slots, "ring slot") + "\n";
+                     plural(service.ring_slots, "ring slot");
+  if (service.affinity_seconds)
+    text += ", affinity " + duration_text(std::chrono::seconds(std::llround(*service.affinity_seconds)));
+  text += "\n";
   Table table({{"BACKEND"},
                {"ADDRESS"},
                {"STATE"},
@@ -153,7 +158,8 @@ std::string flows_text(const api::FlowsView& flows, Colour colour) {
   Table table({{"SERVICE"}, {"CLIENT"}, {"DESTINATION"}, {"BACKEND"}, {"STATE"}, {"IDLE", Align::right}});
   for (const auto& flow : flows.flows) {
     table.add({{flow.service},
-               {endpoint_text(flow.client.address, flow.client.port)},
+               {flow.client_prefix ? flow.client.address.to_string() + "/" + std::to_string(*flow.client_prefix)
+                                   : endpoint_text(flow.client.address, flow.client.port)},
                {endpoint_text(flow.destination.address, flow.destination.port)},
                {flow.backend},
                {api::to_string(flow.state), flow.state == api::FlowState::established ? Tone::good : Tone::plain},

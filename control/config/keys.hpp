@@ -50,8 +50,12 @@ inline constexpr Choice<Forwarding, 3> kForwardings{
     "forwarding", {{{"nat", Forwarding::nat}, {"tunnel", Forwarding::tunnel}, {"direct", Forwarding::direct}}}};
 inline constexpr Choice<Encapsulation, 2> kEncapsulations{
     "encapsulation", {{{"ipip", Encapsulation::ipip}, {"gue", Encapsulation::gue}}}};
-inline constexpr Choice<Scheduler, 2> kSchedulers{
-    "scheduler", {{{"maglev", Scheduler::maglev}, {"round-robin", Scheduler::round_robin}}}};
+inline constexpr Choice<Scheduler, 5> kSchedulers{"scheduler",
+                                                  {{{"maglev", Scheduler::maglev},
+                                                    {"round-robin", Scheduler::round_robin},
+                                                    {"least-connections", Scheduler::least_connections},
+                                                    {"source-hash", Scheduler::source_hash},
+                                                    {"two-choices", Scheduler::two_choices}}}};
 inline constexpr Choice<AddressOwner, 2> kAddressOwners{
     "owner", {{{"daemon", AddressOwner::daemon}, {"none", AddressOwner::none}}}};
 
@@ -117,6 +121,20 @@ void describe(V& v, Tunnel& tunnel) {
 }
 
 template <class V>
+void describe(V& v, ClientPrefixes& prefixes) {
+  v.optional("ipv4_prefix", prefixes.ipv4, Integer<unsigned>{1, 32},
+             "Clients whose IPv4 addresses have so many first bits in common are one.");
+  v.optional("ipv6_prefix", prefixes.ipv6, Integer<unsigned>{1, 128}, "The same of IPv6.");
+}
+
+template <class V>
+void describe(V& v, Affinity& affinity) {
+  v.optional("timeout", affinity.timeout, Duration{1s, 8160s},
+             "How long a client's backend is remembered after its last new flow, at least; see dataplane.timeouts.");
+  describe(v, affinity.prefixes);
+}
+
+template <class V>
 void describe(V& v, Service& service) {
   v.required("address", service.host, kHostAddress, "Address that clients connect to.");
   v.required("port", service.port, ServicePort{},
@@ -133,9 +151,14 @@ void describe(V& v, Service& service) {
     v.section("tunnel", "The header that tunnel puts in front of a packet.",
               [&](V& tunnel) { describe(tunnel, service.tunnel); });
   });
-  v.optional(
-      "scheduler", service.scheduler, kSchedulers,
-      "How a backend is picked for a new flow: maglev by a hash of the flow, round-robin in turn, both by weight.");
+  v.optional("scheduler", service.scheduler, kSchedulers,
+             "How a backend is picked for a new flow, always by weight: maglev by a hash of the flow, round-robin in "
+             "turn, least-connections by the fewest open flows, source-hash by a hash of the client's address, "
+             "two-choices by the fewer flows of two that are drawn. docs/schedulers.md compares them.");
+  v.only_with("scheduler", service.scheduler, Scheduler::source_hash, kSchedulers, [&] {
+    v.section("source_hash", "Which clients are one to source-hash.",
+              [&](V& source_hash) { describe(source_hash, service.source_hash); });
+  });
   v.section("ring", "The lookup table that spreads flows over the backends.", [&](V& ring) {
     ring.optional(
         "slots_per_weight", service.ring_slots_per_weight, Integer<std::uint32_t>{10, 10000},
@@ -143,6 +166,9 @@ void describe(V& v, Service& service) {
         "memory, 2 bytes each.");
   });
   v.section("health", service.health, "How backends are probed. Without it every backend counts as up.");
+  v.section("affinity", service.affinity,
+            "With it, new flows of a client go to the backend of its last one while that is in rotation, whatever the "
+            "scheduler.");
   v.mapping("backends", service.backends, kName, AtLeast::one, "The servers behind the service, by name.");
 }
 
@@ -186,6 +212,11 @@ void describe(V& v, Model& model) {
     dataplane.optional("engine", model.engine, kEngines, "The engine: xdp runs in the interface's driver.");
     dataplane.section("tables", "Sizes of the packet path's tables. A change keeps the flows.",
                       [&](V& tables) { describe(tables, model.tables); });
+    dataplane.optional(
+        "new_flows_per_second", model.new_flows_per_second, Integer<std::uint32_t>{0, 1'000'000'000},
+        "New flows that each CPU writes down in a second. Those above go where the ring says, whatever the scheduler, "
+        "and are written down with their next packet: so a flood of SYNs neither fills the table nor costs more than "
+        "it must. 0: no limit.");
     dataplane.section(
         "timeouts",
         "How long a flow is remembered without a packet, at least: flows age in steps of 16 s, and it may be two "

@@ -26,7 +26,7 @@ enum class Weight : std::uint16_t {};
 enum class Protocol { tcp, udp };
 enum class Forwarding { nat, tunnel, direct };
 enum class Encapsulation { ipip, gue };
-enum class Scheduler { maglev, round_robin };
+enum class Scheduler { maglev, round_robin, least_connections, source_hash, two_choices };
 enum class EngineKind { xdp };
 
 /// Who puts the service addresses on an interface of the balancer.
@@ -85,6 +85,20 @@ struct Tunnel {
   bool operator==(const Tunnel&) const = default;
 };
 
+/// How many of the first bits of their addresses make clients one, by IP version.
+struct ClientPrefixes {
+  unsigned ipv4 = 32;   ///< 1 to 32
+  unsigned ipv6 = 128;  ///< 1 to 128
+  bool operator==(const ClientPrefixes&) const = default;
+};
+
+/// New flows of a client go to the backend of its last one.
+struct Affinity {
+  Milliseconds timeout{300'000};  ///< after the last new flow; as those in Timeouts
+  ClientPrefixes prefixes;
+  bool operator==(const Affinity&) const = default;
+};
+
 struct Service {
   std::string name;  ///< unique
   address host;
@@ -93,6 +107,8 @@ struct Service {
   Forwarding forwarding = Forwarding::nat;
   Tunnel tunnel;  ///< only with forwarding tunnel
   Scheduler scheduler = Scheduler::maglev;
+  ClientPrefixes source_hash;  ///< only with scheduler source_hash
+  std::optional<Affinity> affinity;
   std::uint32_t ring_slots_per_weight = 100;  ///< slots for the smallest weight, at least; 10 to 10000
   std::optional<HealthCheck> health;          ///< none: backends count as up
   std::vector<Backend> backends;              ///< at least one
@@ -137,6 +153,7 @@ struct Model {
   std::optional<std::string>
       address_interface;  ///< where service addresses are put; default: the first of `interfaces`
   TableSizes tables;
+  std::uint32_t new_flows_per_second = 100'000;  ///< of each CPU; 0: no limit
   Timeouts timeouts;
   std::string socket;  ///< of the API; default /run/astil/<instance>.sock
   std::optional<Endpoint> metrics;

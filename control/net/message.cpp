@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 namespace astil::net {
@@ -231,12 +232,18 @@ std::optional<RouteMessage> parse_route(const RawMessage& message) {
   return result;
 }
 
+/// The kernel sends a negated errno. What can be none is told apart from it: EPROTO.
+static int errno_of(int error) {
+  constexpr int kMost = 4095;  // the kernel's MAX_ERRNO
+  return error > 0 || error < -kMost ? EPROTO : -error;
+}
+
 std::optional<Acknowledgement> parse_acknowledgement(const RawMessage& message) {
-  if (message.type == NLMSG_DONE) return Acknowledgement{-read<int>(message.payload).value_or(0), {}};
+  if (message.type == NLMSG_DONE) return Acknowledgement{errno_of(read<int>(message.payload).value_or(0)), {}};
   const auto header = read<nlmsgerr>(message.payload);
   if (message.type != NLMSG_ERROR || !header) return {};
 
-  Acknowledgement result{-header->error, {}};
+  Acknowledgement result{errno_of(header->error), {}};
   // Attributes follow the request's header (our sockets ask for no more of it: NETLINK_CAP_ACK).
   if ((message.flags & NLM_F_ACK_TLVS) == 0) return result;
   AttributeReader attributes(after(message.payload, sizeof(nlmsgerr)));

@@ -21,7 +21,7 @@ struct NextHop {
   u32 mtu = 0;  ///< of the route, where the datagram is too big for it
 };
 
-struct Opening;        // steer.hpp
+struct Opening;        // schedule.hpp
 struct Extensions;     // extensions.hpp
 enum class Part : u8;  // path.hpp
 struct Ipv4;           // parse.hpp; it stands for both versions here
@@ -35,7 +35,7 @@ struct Verdict {
 // clang-format off
 template <class E>
 concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address& address, Address& client,
-                          FlowKey& key, u32 bytes, i32 gap, const Opening& opening) {
+                          FlowKey& key, u32 bytes, i32 gap, const Opening& opening, const Service& service) {
   { engine.begin() };                                   // u8*: first byte of the Ethernet header
   { engine.end() };                                     // u8*: behind the last byte that can be read
   { engine.ingress() };                                 // u32: ifindex the packet came in by
@@ -54,6 +54,10 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.fragment_line(n) };                          // FragmentLine*
   { engine.counter(n) };                                // Counter*: of this CPU, by slot
   { engine.cpu_row() };                                 // CpuRow*: of this CPU
+  { engine.load(n) };                                   // const Load*
+  { engine.count_opened(n) };                           // one active flow more of a backend, by number; counted by every CPU at once
+  { engine.count_closed(n) };                           // one less
+  { engine.note_limited(n) };                           // stores Shared::limited
   { engine.next_turn(n) };                              // u64: of a round-robin service, by id; each call another one
   { engine.swap(entry, value, value) };                 // bool: compare and swap of 8 bytes
   { engine.store_key(key, key) };                       // writes the cold half of a flow
@@ -66,6 +70,10 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.hold(n) };                                   // bool: gives the packet, n bytes, to the control plane to hold
   { engine.trim(n) };                                   // bool: the frame ends behind n bytes
   { engine.skip_extensions(n, u8{}) };                  // Extensions: calls walk_extensions, likewise
+  { engine.change(entry, value, value) };               // bool: calls change_entry, likewise
+  { engine.least_loaded(service, n) };                  // u32: calls least_loaded, likewise
+  { engine.place_by_affinity(opening, n) };             // u32: calls place_by_affinity, likewise
+  { engine.note_flow(opening, n) };                     // calls note_flow, likewise
   { engine.place(opening) };                            // Placement: calls place_flow, in a function of its own where that helps
 };
 // clang-format on
@@ -77,6 +85,10 @@ struct Silent {
   ASTIL_INLINE void saw_known_flow(const FlowPlace& /*place*/, const Backend& /*backend*/) {}
   ASTIL_INLINE void saw_unknown_flow(const FlowHash& /*hash*/) {}
   ASTIL_INLINE void saw_slot(const Service& /*service*/, Scheduler /*by*/, u32 /*slot*/, u32 /*backend*/) {}
+  /// One of those that least-connections or two-choices compares.
+  ASTIL_INLINE void saw_load(u32 /*backend*/, u32 /*weight*/, u32 /*active*/) {}
+  ASTIL_INLINE void saw_least_loaded(const Service& /*service*/, u32 /*backend*/) {}
+  ASTIL_INLINE void saw_affinity(const Service& /*service*/, const FlowPlace& /*place*/) {}
   ASTIL_INLINE void saw_backend(const Backend& /*backend*/, u32 /*number*/) {}
   ASTIL_INLINE void saw_rewrite(const Backend& /*backend*/, Direction /*direction*/) {}
 };

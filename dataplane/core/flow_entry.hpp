@@ -16,7 +16,16 @@ enum class FlowState : u8 {
   closing,      ///< a FIN was seen
   closed,       ///< a RST was seen
   udp_stream,   ///< what `established` is of TCP, earned likewise
+  // Of affinity entries, which are no flows: their tag's highest bit is the highest of the state.
+  affinity,          ///< where new flows of a client go
+  affinity_claimed,  ///< `claimed` of one
 };
+
+/// Not a flow, but what is known of a client.
+constexpr bool is_of_affinity(FlowState state) { return state >= FlowState::affinity; }
+constexpr bool is_claimed(FlowState state) {
+  return state == FlowState::claimed || state == FlowState::affinity_claimed;
+}
 
 inline constexpr u32 kAgeBits = 10;
 inline constexpr u32 kAgeMask = (1U << kAgeBits) - 1;
@@ -29,20 +38,25 @@ inline constexpr u32 kMaxTimeout = 1U << (kAgeBits - 1);
 
 /// The entry, taken apart.
 struct FlowEntry {
-  u32 tag = 0;  ///< 31 bits of the flow's hash, not 0
+  u32 tag = 0;  ///< 31 bits, not 0: of the flow's hash 30, and kAffinityTag
   u32 age = 0;  ///< the tick of the last packet, modulo 2^10
   FlowState state = FlowState::free;
   u32 backend = 0;  ///< 20 bits
 };
 
 constexpr u64 pack(const FlowEntry& entry) {
-  return (u64{entry.tag} << 33U) | (u64{entry.age & kAgeMask} << 23U) | (u64{static_cast<u8>(entry.state)} << 20U) |
-         u64{entry.backend};
+  return (u64{entry.tag} << 33U) | (u64{entry.age & kAgeMask} << 23U) |
+         (u64{static_cast<u8>(entry.state) & 7U} << 20U) | u64{entry.backend};
 }
 
 constexpr u32 tag_of(u64 entry) { return static_cast<u32>(entry >> 33U); }
 constexpr u32 age_of(u64 entry) { return static_cast<u32>(entry >> 23U) & kAgeMask; }
-constexpr FlowState state_of(u64 entry) { return static_cast<FlowState>((entry >> 20U) & 7U); }
+constexpr u32 state_number(u64 entry) {
+  return (static_cast<u32>(entry >> 20U) & 7U) | (static_cast<u32>(entry >> 63U) << 3U);
+}
+constexpr FlowState state_of(u64 entry) { return static_cast<FlowState>(state_number(entry)); }
+/// Of an entry that was found by the tag of a flow.
+constexpr FlowState state_of_flow(u64 entry) { return static_cast<FlowState>((entry >> 20U) & 7U); }
 constexpr u32 backend_of(u64 entry) { return static_cast<u32>(entry) & ((1U << kBackendBits) - 1); }
 
 constexpr FlowEntry unpack(u64 entry) {
@@ -57,7 +71,15 @@ constexpr u32 idle_ticks(u64 entry, u32 tick) {
 }
 
 constexpr u32 is_expired(u64 entry, u32 tick, const u16 (&timeouts)[kFlowStates]) {
-  return 1U - below(idle_ticks(entry, tick), timeouts[(entry >> 20U) & 7U]);
+  return 1U - below(idle_ticks(entry, tick), timeouts[state_number(entry)]);
+}
+
+/// Does the entry count as an active flow of its backend (see `Load`)? One that is closing is none any more.
+constexpr u32 is_active(u64 entry) {
+  constexpr u32 kActive =
+      (1U << static_cast<u32>(FlowState::half_open)) | (1U << static_cast<u32>(FlowState::answered)) |
+      (1U << static_cast<u32>(FlowState::established)) | (1U << static_cast<u32>(FlowState::udp_stream));
+  return (kActive >> state_number(entry)) & 1U;
 }
 
 enum class Direction : u8 { from_client, from_backend };
@@ -95,15 +117,16 @@ constexpr FlowState next_state(FlowState state, const Sign& sign, bool later_tic
   return udp ? FlowState::udp_stream : FlowState::established;
 }
 
-/// What a full line gives up first: the highest class.
-enum class EvictionClass : u8 { established = 0, closing = 1, half_open = 2, expired = 3, free = 4 };
+/// What a full line gives up first: the highest class. Affinity before any flow: a connection that is lost breaks, a
+/// client that changes its backend with its next connection may not even notice.
+enum class EvictionClass : u8 { established = 0, closing = 1, half_open = 2, affinity = 3, expired = 4, free = 5 };
 
 /// The class by state, 4 bits each. A claimed entry counts as established: its claimer is about to write it.
-inline constexpr u32 kClassByState = 0x01102204U;
+inline constexpr u64 kClassByState = 0x0301102205U;
 
 /// Without a branch, since the victim is looked for among 16 entries.
 constexpr EvictionClass eviction_class(u64 entry, u32 tick, const u16 (&timeouts)[kFlowStates]) {
-  const u32 by_state = (kClassByState >> (static_cast<u32>(state_of(entry)) * 4U)) & 7U;
+  const u32 by_state = static_cast<u32>(kClassByState >> (state_number(entry) * 4U)) & 7U;
   const u32 in_use = 1U - (by_state >> 2U);
   const u32 mask = 0U - (is_expired(entry, tick, timeouts) & in_use);
   return static_cast<EvictionClass>((by_state & ~mask) | (static_cast<u32>(EvictionClass::expired) & mask));

@@ -84,6 +84,12 @@ ASTIL_INLINE FlowPlace place_at(FlowLine* line, u32 number, u32 position) {
 
 }  // namespace detail
 
+/// Both of the flow's lines.
+template <class Engine>
+ASTIL_INLINE FlowLines both_lines(Engine& engine, const FlowHash& hash) {
+  return {.first = engine.flow_line(hash.line), .second = engine.flow_line(hash.other_line)};
+}
+
 /// The flow's lines. `opens`: it is probably a new one, which will need three cache lines; their loading is begun at
 /// once.
 template <class Engine>
@@ -98,7 +104,7 @@ ASTIL_INLINE FlowLines flow_lines(Engine& engine, const FlowHash& hash, bool ope
   return lines;
 }
 
-/// Finds the flow by its tag in its two lines.
+/// Finds the flow, or the affinity entry, by its tag in its two lines.
 template <class Engine>
 ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash, FlowLines& lines) {
   if (lines.first == nullptr) return {};
@@ -106,6 +112,28 @@ ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash, FlowLines
   if (place.line != nullptr) return place;
   if (lines.second == nullptr) lines.second = engine.flow_line(hash.other_line);
   return lines.second == nullptr ? FlowPlace{} : detail::search_line(lines.second, hash.other_line, hash.tag);
+}
+
+/// Where a tag stands in two lines: bit 3: in the second; below it the position. kNowhere: it does not.
+inline constexpr u32 kNowhere = 2 * kEntriesPerLine;
+
+ASTIL_SUBPROGRAM u32 astil_search_lines(const FlowLine* first, const FlowLine* second, u32 tag) {
+  if (first == nullptr || second == nullptr) return kNowhere;
+  ASTIL_KEEP_LOOP
+  for (u32 i = 0; i < kEntriesPerLine; ++i) {
+    if (shared_load(first->entries[i]) >> 33U == tag) return i;
+    if (shared_load(second->entries[i]) >> 33U == tag) return kEntriesPerLine | i;
+  }
+  return kNowhere;
+}
+
+/// As `find_flow`, for where it is not the quick way to a known flow that counts, but the verifier's work: it follows
+/// one way on from here, instead of one for each place. `lines`: both.
+ASTIL_INLINE FlowPlace find_calmly(const FlowHash& hash, const FlowLines& lines) {
+  const u32 found = astil_search_lines(lines.first, lines.second, hash.tag);
+  if (found >= kNowhere || lines.first == nullptr || lines.second == nullptr) return {};
+  const bool second = (found & kEntriesPerLine) != 0;
+  return detail::place_at(second ? lines.second : lines.first, second ? hash.other_line : hash.line, found & 7U);
 }
 
 /// The entry of two lines to give up for a new flow: a free or expired one in the line that has more of them; where
@@ -149,6 +177,24 @@ ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowLines& lines, cons
   return detail::place_at(lines.first, hash.line, victim & 7U);
 }
 
+/// Counts what a change of an entry makes of its backends' active flows.
+template <class Engine>
+ASTIL_INLINE void count_change(Engine& engine, u64 before, u64 after) {
+  const u32 was = is_active(before);
+  const u32 is = is_active(after);
+  if (was == is && backend_of(before) == backend_of(after)) return;
+  if (was != 0) engine.count_closed(backend_of(before));
+  if (is != 0) engine.count_opened(backend_of(after));
+}
+
+/// Changes an entry that still has the value that was read. False: it had another one.
+template <class Engine>
+ASTIL_INLINE bool change_entry(Engine& engine, u64* entry, u64 before, u64 after) {
+  if (!engine.swap(entry, before, after)) return false;
+  count_change(engine, before, after);
+  return true;
+}
+
 /// Writes a flow to a place: claims it, writes who it is, publishes. False where another changed the entry in between,
 /// or the table has no room for IPv6 clients. A claimed entry is its claimer's alone, so that publishing it takes no
 /// compare-and-swap; it is of now, whatever the flow's age, or it might be given up as expired.
@@ -164,10 +210,11 @@ ASTIL_INLINE bool write_flow(Engine& engine, const FlowPlace& place, const FlowE
   claim.state = FlowState::claimed;
   claim.age = engine.tick();
   u64* target = entry_at(place);
-  if (!engine.swap(target, place.value, pack(claim))) return false;
+  if (!change_entry(engine, target, place.value, pack(claim))) return false;
   engine.store_key(*key_at(place), key_of(flow));
   if (client != nullptr) engine.store_client(*client, flow.client);
   engine.publish(target, pack(entry));
+  count_change(engine, pack(claim), pack(entry));
   return true;
 }
 

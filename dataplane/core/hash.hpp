@@ -21,7 +21,7 @@ inline constexpr u32 kNeighbours = 32;
 
 /// What a flow's hash decides: its tag, its two lines, its place in a ring.
 struct FlowHash {
-  u32 tag;  ///< 31 bits, not 0
+  u32 tag;  ///< of flows 30 bits, not 0; of affinity kAffinityTag as well
   u32 line;
   u32 other_line;  ///< not `line`, where there is more than one
   u32 ring;        ///< scaled to a ring's length by `ring_slot`
@@ -63,13 +63,46 @@ constexpr u64 spread(u64 value) {
                         detail::nh(raw(address[2]), raw(address[3]), key[6] >> 32U, key[7] >> 32U));
 }
 
+/// The highest bit of an entry's tag: an affinity entry has it, a flow never, so that neither is found for the other.
+inline constexpr u32 kAffinityTag = 1U << 30U;
+
 [[gnu::always_inline]] constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[kHashKeys], u32 line_mask) {
   const u64 digest = flow_digest(flow, key);
   const u32 low = static_cast<u32>(digest) & 0x7fffffffU;
   const u32 high = static_cast<u32>(digest >> 32U);
-  const u32 tag = low == 0 ? 1 : low;
+  const u32 short_low = low & (kAffinityTag - 1);
+  const u32 tag = short_low == 0 ? 1 : short_low;
   const u32 step = (((tag * 0x9e3779b1U) >> 16U) & (kNeighbours - 1)) | 1U;
   return {.tag = tag, .line = high & line_mask, .other_line = (high ^ step) & line_mask, .ring = low ^ (high << 11U)};
+}
+
+/// Of an affinity entry: `client` is the first bits of a client's address, and its port 0.
+[[gnu::always_inline]] constexpr FlowHash affinity_hash(FlowTuple client, const u64 (&key)[kHashKeys], u32 line_mask) {
+  FlowHash hash = flow_hash(client, key, line_mask);
+  hash.tag |= kAffinityTag;
+  return hash;
+}
+
+/// An address with all bits behind the first `bits` cleared, 0 to 128. Without a branch: the verifier would follow
+/// every way through four words.
+constexpr Address first_bits(const Address& address, u32 bits) {
+  Address first{};
+  for (u32 i = 0; i < 4; ++i) {
+    const u32 behind = greater(bits, 32 * i) - 32 * i;  // 0: the word is cleared
+    const u32 own = behind ^ ((behind ^ 32U) & (0U - below(32U, behind)));
+    const u32 mask = static_cast<u32>(0xffffffff00000000ULL >> own);
+    first.words[i] = Be32{raw(address.words[i]) & raw(be32(mask))};
+  }
+  return first;
+}
+
+/// A client's place in a ring, by the first bits of its address alone.
+constexpr u32 client_hash(const Address& client, u32 bits, const u64 (&key)[kHashKeys]) {
+  const Address net = first_bits(client, bits);
+  const auto& words = net.words;
+  return static_cast<u32>(detail::spread(detail::nh(raw(words[0]), raw(words[1]), key[4], key[5]) +
+                                         detail::nh(raw(words[2]), raw(words[3]), key[6], key[7])) >>
+                          32U);
 }
 
 /// Multiply and shift: a slot in [0, length) without a division (Lemire, "Fast random integer generation in an

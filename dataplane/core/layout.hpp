@@ -12,7 +12,7 @@
 namespace astil::core {
 
 /// Of this release. Changes whenever a record below changes its size, its fields or their meaning.
-inline constexpr u32 kReleasedLayout = 3;
+inline constexpr u32 kReleasedLayout = 4;
 /// And of this program, which for tests may pretend to be of the next release.
 #ifdef ASTIL_PRETEND_NEXT_LAYOUT
 inline constexpr u32 kLayoutVersion = kReleasedLayout + 1;
@@ -30,7 +30,7 @@ enum class Wrap : u8 { ipip4, ipip6, gue4, gue6 };
 /// Whether a backend gets new flows, and what becomes of those that it has: a SYN chooses anew unless it is `in`, a
 /// datagram if it is `down`; everything else stays where it is.
 enum class Rotation : u8 { out, in, down };
-enum class Scheduler : u8 { maglev, round_robin };
+enum class Scheduler : u8 { maglev, round_robin, least_connections, source_hash, two_choices };
 
 /// The sizes of all tables, in records.
 struct Sizes {
@@ -91,7 +91,7 @@ inline constexpr u32 kInterfaces = 1U << kInterfaceBits;
 
 constexpr u32 interface_slot(u32 ifindex, u32 multiplier) { return (ifindex * multiplier) >> (32U - kInterfaceBits); }
 
-inline constexpr u32 kFlowStates = 8;
+inline constexpr u32 kFlowStates = 16;
 
 /// Bits of the filter that says of most strangers' packets that they are for no service (see `may_be_ours`).
 inline constexpr u32 kFilterBits = 1U << 15U;
@@ -107,6 +107,13 @@ enum Holds : u32 {
 
 inline constexpr u32 kHashKeys = 8;
 
+/// What the packet path tells itself, across CPUs. Written seldom, in a cache line of its own.
+struct Shared {
+  u32 limited;  ///< the age tick, plus 1, in which a CPU last met the limit of new flows; 0: none did
+  u32 reserved[15];
+};
+static_assert(sizeof(Shared) == kCacheLine);
+
 struct Settings {
   LayoutHeader header;
   u64 hash_key[kHashKeys];   ///< secret; chosen once, carried along for ever: another key loses every flow
@@ -116,10 +123,14 @@ struct Settings {
   u32 holds;                 ///< Holds
   Generation generations[2];
   u16 timeouts[kFlowStates];  ///< by FlowState, in age ticks, below kMaxTimeout
+  u32 new_flows_per_unit;     ///< the limit of each CPU, see limit.hpp; 0: none
+  u32 reserved[15];
   Interface interfaces[kInterfaces];
   u64 filter[kFilterBits / 64];  ///< holds the keys of both generations' index, while there are two
+  Shared shared;                 ///< the packet path's
 };
-static_assert(sizeof(Settings) == 176 + 16 * kInterfaces + kFilterBits / 8);
+static_assert(sizeof(Settings) == 256 + 16 * kInterfaces + kFilterBits / 8 + sizeof(Shared));
+static_assert(offsetof(Settings, shared) % kCacheLine == 0);
 
 inline constexpr u32 kNoGeneration = 2;
 
@@ -148,13 +159,17 @@ struct Service {
   u8 protocol;  ///< IANA number
   Forwarding forwarding;
   Scheduler scheduler;
-  u8 padding;
-  u16 in_use;  ///< 0: no such service
+  u8 source_bits;  ///< of the client's address, IPv4 as in Address: those that Scheduler::source_hash goes by
+  u16 in_use;      ///< 0: no such service
   u32 id;
-  u32 first_member;  ///< in the member pool: the backend numbers that ring slots index; a multiple of kMembersPerLine
-  RingSpan ring;     ///< Maglev
-  RingSpan wheel;    ///< round-robin: the order of turns, weights included
-  u32 reserved[4];
+  u32 first_member;    ///< in the member pool: the backends that ring slots index; a multiple of kMembersPerLine
+  RingSpan ring;       ///< Maglev
+  RingSpan wheel;      ///< round-robin: the order of turns, weights included
+  u32 members;         ///< length of its list in the member pool
+  u16 affinity_ticks;  ///< how long a client's new flows keep to a backend after its last new one; 0: no affinity
+  u8 affinity_bits;    ///< of the client's address, as `source_bits`: clients with the same ones are one
+  u8 padding;
+  u32 reserved[2];
 };
 static_assert(sizeof(Service) == kCacheLine);
 
@@ -164,13 +179,34 @@ struct RingLine {
 };
 static_assert(sizeof(RingLine) == kCacheLine);
 
+inline constexpr u32 kBackendBits = 20;
+inline constexpr u32 kMaxWeight = (1U << (32U - kBackendBits)) - 1;
+
 inline constexpr u32 kMembersPerLine = 16;
 struct MemberLine {
-  u32 numbers[kMembersPerLine];  ///< backend numbers
+  u32 members[kMembersPerLine];  ///< a backend's number, and above it its weight; 0: no new flows
 };
 static_assert(sizeof(MemberLine) == kCacheLine);
 
-inline constexpr u32 kBackendBits = 20;
+constexpr u32 member_of(u32 backend, u32 weight) { return backend | (weight << kBackendBits); }
+constexpr u32 number_of_member(u32 member) { return member & ((1U << kBackendBits) - 1); }
+constexpr u32 weight_of_member(u32 member) { return member >> kBackendBits; }
+
+/// The active flows of a backend, by its number: opened less closed, both modulo 2^32. Whatever changes an entry of the
+/// flow table counts here what that makes of it; the census corrects (dataplane/census.hpp). Packed, since who compares
+/// backends reads many.
+struct Load {
+  u32 opened;
+  u32 closed;
+};
+static_assert(sizeof(Load) == 8);
+
+/// Where more flows were counted to their end than to their beginning: none.
+constexpr u32 active_flows(const Load& load) {
+  const u32 active = load.opened - load.closed;
+  return active >> 31U != 0 ? 0 : active;
+}
+
 inline constexpr u32 kNoService = ~0U;
 
 /// A service's use of a backend. Its number is used again only when no flow holds it any more. The first cache line is
@@ -263,6 +299,7 @@ struct CpuRow {
   u64 events[32];            ///< by FlowEvent
   Limit limits[kLimits];     ///< by LimitKind
   u64 scratch[8];            ///< for the time of one stage: what the kernel's stack has no room for
+  u64 client[8];             ///< likewise, while `scratch` has an opening: who a client is to affinity
   u64 tags[4];               ///< likewise of one packet: how its frame began (vlan.hpp)
 };
 static_assert(static_cast<u32>(Reason::count) <= kMaxReasons && static_cast<u32>(FlowEvent::count) <= 32);

@@ -81,12 +81,15 @@ constexpr bool reasons_are_in_order() {
 }
 static_assert(reasons_are_in_order());
 
-// What happens to the flow table, counted beside the reasons: name, what an operator should know.
-#define ASTIL_FLOW_EVENTS(X)                                                                              \
-  X(evicted_half_open, "a full line gave up a half-open flow for a new one: a flood, or a small table")   \
-  X(evicted_closing, "a full line gave up a closing or closed flow for a new one")                        \
-  X(evicted_established, "a full line gave up an established flow for a new one: the table is too small") \
-  X(contended, "a flow was not written down, since another took its place or has its tag; the ring decided")
+// What happens to the flow table, counted beside the reasons: name, what an operator should know. What full lines give
+// up stands first, in the order of EvictionClass.
+#define ASTIL_FLOW_EVENTS(X)                                                                                 \
+  X(evicted_established, "a full line gave up an established flow for a new one: the table is too small")    \
+  X(evicted_closing, "a full line gave up a closing or closed flow for a new one")                           \
+  X(evicted_half_open, "a full line gave up a half-open flow for a new one: a flood, or a small table")      \
+  X(evicted_affinity, "a full line gave up what it knew of a client's affinity, or had no place to note it") \
+  X(contended, "a flow was not written down, since another took its place or has its tag; the ring decided") \
+  X(limited, "a new flow above dataplane.new_flows_per_second was not written down; the ring decided")
 
 enum class FlowEvent : u8 {
 #define ASTIL_FLOW_EVENT(name, text) name,

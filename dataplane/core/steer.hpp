@@ -2,48 +2,24 @@
 // down.
 #pragma once
 
-#include "dataplane/core/service.hpp"
+#include "dataplane/core/affinity.hpp"
+#include "dataplane/core/limit.hpp"
 
 namespace astil::core {
 
-/// The backend that a packet goes to, or why there is none.
-struct Steering {
-  const Backend* backend = nullptr;
-  u32 number = 0;
-  u32 tag = 0;                    ///< of the flow's hash, for what spreads flows over paths
-  Reason reason = Reason::count;  ///< where backend is nullptr
-};
+/// Where a new flow goes, and what is still to be done: a backend's number and flags; or kRefused and the reason; or
+/// kByAffinity, flags and a service's id.
+using Placement = u32;
+inline constexpr Placement kRefused = 1U << 31U;
+inline constexpr Placement kByAffinity = 1U << 30U;  ///< `place_by_affinity` knows the backend
+inline constexpr Placement kWrite = 1U << 29U;       ///< the flow is to be written down,
+inline constexpr Placement kRewrite = 1U << 28U;     ///< where it stands already,
+inline constexpr Placement kCount = 1U << 27U;       ///< and is to be counted as a connection
+inline constexpr Placement kToDo = kWrite | kRewrite | kCount;
+constexpr Placement refused(Reason reason) { return kRefused | static_cast<u32>(reason); }
+constexpr u32 number_in(Placement placement) { return placement & ((1U << kBackendBits) - 1); }
 
 namespace detail {
-
-template <class Engine>
-ASTIL_INLINE Steering at_slot(Engine& engine, const Service& service, Scheduler by, const RingSpan& span, u32 offset) {
-  Steering none{.reason = Reason::internal};
-  const u32 slot = span.first + offset;
-  const RingLine* ring = engine.ring_line(slot / kSlotsPerLine);
-  if (ring == nullptr) return none;
-  const u32 member = service.first_member + ring->slots[slot % kSlotsPerLine];
-  const MemberLine* members = engine.member_line(member / kMembersPerLine);
-  if (members == nullptr) return none;
-  const u32 number = members->numbers[member % kMembersPerLine];
-  engine.saw_slot(service, by, offset, number);
-  const Backend* backend = engine.backend(number);
-  return {.backend = backend, .number = number, .reason = Reason::internal};
-}
-
-/// The scheduler's choice for a new flow. A packet in mid-connection takes the ring, whatever the scheduler: the only
-/// place that another balancer, or this one before it lost the flow, can have chosen as well.
-template <class Engine>
-ASTIL_INLINE Steering schedule(Engine& engine, const Service& service, const FlowHash& hash, bool opens) {
-  if (service.ring.length == 0) return {.reason = Reason::no_backend};
-  if (service.scheduler == Scheduler::round_robin && opens && service.wheel.length != 0 &&
-      engine.settings()->header.ring_only == 0) {
-    const u64 turn = engine.next_turn(service.id);
-    return at_slot(engine, service, Scheduler::round_robin, service.wheel,
-                   static_cast<u32>(turn % service.wheel.length));
-  }
-  return at_slot(engine, service, Scheduler::maglev, service.ring, ring_slot(hash.ring, service.ring.length));
-}
 
 template <class Engine>
 ASTIL_INLINE Sign sign_of(Engine& engine, const auto& packet, Direction direction) {
@@ -58,7 +34,7 @@ ASTIL_INLINE Sign sign_of(Engine& engine, const auto& packet, Direction directio
 template <class Engine>
 ASTIL_INLINE bool is_quiet(Engine& engine, const FlowPlace& place, u8 tcp_flags, Direction direction) {
   const bool plain = (tcp_flags & (kTcpFin | kTcpSyn | kTcpRst)) == 0;
-  const FlowState state = state_of(place.value);
+  const FlowState state = state_of_flow(place.value);
   const bool stays = is_settled(state) || (state == FlowState::half_open && direction == Direction::from_client);
   return plain && stays && (engine.tick() & kAgeMask) == age_of(place.value);
 }
@@ -74,31 +50,32 @@ ASTIL_INLINE void touch(Engine& engine, const FlowPlace& place, const Sign& sign
   entry.age = tick;
   entry.state = state;
   // Where another packet of the flow was quicker, its word stands.
-  (void)engine.swap(entry_at(place), place.value, pack(entry));
+  (void)engine.change(entry_at(place), place.value, pack(entry));
 }
 
+/// Writes a new flow down. One that can not be written is not lost: the ring still decides for it.
 template <class Engine>
-ASTIL_INLINE void count_event(Engine& engine, FlowEvent event) {
-  if (CpuRow* row = engine.cpu_row()) engine.add(&row->events[static_cast<u32>(event)], 1);
-}
-
-/// Notes a new flow down. A flow that can not be noted is not lost: the ring still decides for it.
-template <class Engine>
-ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowLines& lines, const FlowHash& hash,
-                           const FlowTuple& flow, u32 backend) {
+ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowLines& lines, const Opening& opening,
+                           u32 backend) {
   const u32 tick = engine.tick();
   if (place.line == nullptr) {
-    place = choose_place(engine, lines, hash, tick);
+    place = choose_place(engine, lines, opening.hash, tick);
     if (place.line == nullptr) return;
-    if (place.value != 0) {
-      const EvictionClass given_up = eviction_class(place.value, tick, engine.settings()->timeouts);
-      if (given_up == EvictionClass::established) count_event(engine, FlowEvent::evicted_established);
-      if (given_up == EvictionClass::closing) count_event(engine, FlowEvent::evicted_closing);
-      if (given_up == EvictionClass::half_open) count_event(engine, FlowEvent::evicted_half_open);
-    }
+    const EvictionClass given_up = eviction_class(place.value, tick, engine.settings()->timeouts);
+    if (given_up <= EvictionClass::affinity) count_event(engine, static_cast<FlowEvent>(given_up));
   }
-  const FlowEntry entry{.tag = hash.tag, .age = tick & kAgeMask, .state = FlowState::half_open, .backend = backend};
-  if (!write_flow(engine, place, entry, flow)) count_event(engine, FlowEvent::contended);
+  const FlowEntry entry{
+      .tag = opening.hash.tag, .age = tick & kAgeMask, .state = FlowState::half_open, .backend = backend};
+  if (!write_flow(engine, place, entry, opening.flow)) count_event(engine, FlowEvent::contended);
+}
+
+/// Is a new flow within the limit? If not, everyone is told that the ring decides for a while.
+template <class Engine>
+ASTIL_INLINE bool is_welcome(Engine& engine) {
+  if (is_within_limit(engine, LimitKind::new_flows, engine.settings()->new_flows_per_unit)) return true;
+  count_event(engine, FlowEvent::limited);
+  engine.note_limited(engine.tick() + 1);
+  return false;
 }
 
 /// Does the packet, which opens a connection or is of UDP, leave the flow that the table knows?
@@ -116,18 +93,6 @@ ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const Flow
 
 }  // namespace detail
 
-/// A client's packet whose flow the table does not know, or that may open it anew.
-struct Opening {
-  FlowTuple flow;
-  FlowHash hash;
-  u8 tcp_flags;
-};
-
-/// Where a new flow goes: a backend's number, or kRefused and the reason.
-using Placement = u32;
-inline constexpr Placement kRefused = 1U << 31U;
-constexpr Placement refused(Reason reason) { return kRefused | static_cast<u32>(reason); }
-
 /// Does the packet open a connection? A datagram of a flow that is not known does.
 constexpr bool opens_connection(u8 protocol, u8 tcp_flags) {
   return protocol == kProtocolUdp || (tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
@@ -139,7 +104,7 @@ ASTIL_INLINE bool serves(const Backend& backend, const FlowTuple& flow) {
   return port && backend.service_protocol == flow.protocol && backend.service_address == flow.address;
 }
 
-/// Places a flow: where it is, if it is known after all, else where the scheduler says.
+/// Places a flow: where it is, if it is known after all, else where affinity or the scheduler says.
 template <class Engine>
 ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   const Settings* settings = engine.settings();
@@ -148,7 +113,7 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   const bool opens = opens_connection(flow.protocol, opening.tcp_flags);
   FlowLines lines = flow_lines(engine, hash, opens);
   FlowPlace place = find_flow(engine, hash, lines);
-  Steering chosen;
+  u32 chosen = kNoBackend;
   bool has_place = true;
   if (place.line != nullptr) {
     const u32 number = backend_of(place.value);
@@ -162,7 +127,7 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
       detail::touch(engine, place, {flow.protocol, opening.tcp_flags, 0, Direction::from_client});
       return number;
     } else if (settings->header.ring_only != 0 && backend->rotation == Rotation::in) {
-      chosen = {.backend = backend, .number = number};  // as in the tables that were carried before this SYN came
+      chosen = number;  // as in the tables that were carried before this SYN came
     }
   }
 
@@ -172,17 +137,33 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   if (service == nullptr) return refused(Reason::no_service);
   engine.saw_service(*service);
   engine.saw_unknown_flow(hash);
-  if (chosen.backend == nullptr) chosen = detail::schedule(engine, *service, hash, opens);
-  if (chosen.backend == nullptr) return refused(chosen.reason);
+  // A flow that stands in the table has its place, and is written there whatever comes in.
+  const bool known = place.line != nullptr;
+  const bool limited = opens && !known && !detail::is_welcome(engine);
   // A reset of an unknown connection opens none, and is not worth a place.
-  if ((opening.tcp_flags & kTcpRst) != 0) return chosen.number;
-  if (has_place) {
-    detail::remember(engine, place, lines, hash, flow, chosen.number);
-  } else {
-    detail::count_event(engine, FlowEvent::contended);
+  const bool write = has_place && !limited && (opening.tcp_flags & kTcpRst) == 0;
+  const Placement to_do = (write ? kWrite : 0U) | (known ? kRewrite : 0U) | (opens ? kCount : 0U);
+  if (!has_place) detail::count_event(engine, FlowEvent::contended);
+  if (chosen != kNoBackend) return to_do | chosen;
+  const bool alike = settings->header.ring_only != 0;
+  if (opens && !limited && !alike && service->affinity_ticks != 0) return to_do | kByAffinity | service->id;
+  const bool by_ring = !opens || alike || is_limited(*settings, engine.tick());
+  const Steering steering = schedule(engine, *service, opening, by_ring);
+  return steering.backend == nullptr ? refused(steering.reason) : to_do | steering.number;
+}
+
+/// Writes down where a new flow went, and counts it.
+template <class Engine>
+ASTIL_INLINE void note_flow(Engine& engine, const Opening& opening, Placement placement) {
+  const FlowHash& hash = opening.hash;
+  const u32 number = number_in(placement);
+  if ((placement & kWrite) != 0) {
+    const FlowLines lines = both_lines(engine, hash);
+    const FlowPlace place = (placement & kRewrite) != 0 ? find_calmly(hash, lines) : FlowPlace{};
+    detail::remember(engine, place, lines, opening, number);
   }
-  if (Counter* counter = opens ? engine.counter(chosen.number) : nullptr) engine.add(&counter->connections, 1);
-  return chosen.number;
+  if (Counter* counter = (placement & kCount) != 0 ? engine.counter(number) : nullptr)
+    engine.add(&counter->connections, 1);
 }
 
 /// Steers a client's packet. The flow table is asked first: a backend's record names its service, so that a packet of a
@@ -216,9 +197,16 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet<Ip>& packet) {
       }
     }
   }
-  const Placement placement = engine.place(opening);
+  Placement placement = engine.place(opening);
   if ((placement & kRefused) != 0) return {.reason = static_cast<Reason>(placement & (kMaxReasons - 1))};
-  return {.backend = engine.backend(placement), .number = placement, .tag = hash.tag, .reason = Reason::internal};
+  if ((placement & kByAffinity) != 0) {
+    const u32 by_affinity = engine.place_by_affinity(opening, number_in(placement));
+    if (by_affinity == kNoBackend) return {.reason = Reason::no_backend};
+    placement = (placement & kToDo) | by_affinity;
+  }
+  if ((placement & kToDo) != 0) engine.note_flow(opening, placement);
+  const u32 number = number_in(placement);
+  return {.backend = engine.backend(number), .number = number, .tag = hash.tag, .reason = Reason::internal};
 }
 
 /// Whose reply is it?
@@ -248,13 +236,16 @@ ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet<Ip>& packet, const Re
       detail::touch(engine, place, detail::sign_of(engine, packet, Direction::from_backend));
     return ReplyOf::known_flow;
   }
-  if (settings->header.ring_only == 0 && has_room(lines)) return ReplyOf::nobody;
+  // Where new flows are limited, what this answers was perhaps not written down. More than an answer it can not be: the
+  // client's next packet is.
+  const bool answers = packet.protocol == kProtocolUdp || (packet.tcp_flags & (kTcpSyn | kTcpRst)) != 0;
+  const bool by_ring = settings->header.ring_only != 0 || (answers && is_limited(*settings, engine.tick()));
+  if (!by_ring && has_room(lines)) return ReplyOf::nobody;
   const Service* service = service_record(engine, generation, replier.backend->service);
   if (service == nullptr || service->ring.length == 0) return ReplyOf::nobody;
   engine.saw_service(*service);
   engine.saw_unknown_flow(hash);
-  const u32 slot = ring_slot(hash.ring, service->ring.length);
-  const Steering says = detail::at_slot(engine, *service, Scheduler::maglev, service->ring, slot);
+  const Steering says = ring_choice(engine, *service, flow, hash.ring);
   return says.backend != nullptr && says.number == replier.number ? ReplyOf::likely_flow : ReplyOf::nobody;
 }
 

@@ -87,6 +87,18 @@ class NativeEngine : public Observer {
   CpuRow* cpu_row() { return kAccess == Access::read_only ? &own_row_ : at(tables_.cpu_rows(), around_.row); }
   Counter* counter(u32 slot) { return at(tables_.counters(), around_.row * tables_.counter_stride() + slot); }
 
+  const Load* load(u32 i) { return at(tables_.loads(), i); }
+  void count_opened(u32 backend) { count(&Load::opened, backend); }
+  void count_closed(u32 backend) { count(&Load::closed, backend); }
+  void note_limited(u32 mark) {
+    if constexpr (kAccess == Access::read_write) shared_store(tables_.settings().shared.limited, mark);
+  }
+  bool change(u64* entry, u64 before, u64 after) { return change_entry(*this, entry, before, after); }
+  u32 least_loaded(const Service& service, u32 seed) { return core::least_loaded(*this, service, seed); }
+  u32 place_by_affinity(const Opening& opening, u32 service) {
+    return core::place_by_affinity(*this, opening, service);
+  }
+  void note_flow(const Opening& opening, Placement placement) { core::note_flow(*this, opening, placement); }
   u64 next_turn(u32 service) {
     Cursor* cursor = at(tables_.cursors(), service);
     if (cursor == nullptr) return 0;
@@ -124,6 +136,11 @@ class NativeEngine : public Observer {
   }
 
  private:
+  void count(u32 Load::*member, u32 backend) {
+    if constexpr (kAccess == Access::read_only) return;
+    if (Load* load = at(tables_.loads(), backend)) __atomic_fetch_add(&(load->*member), 1, __ATOMIC_RELAXED);
+  }
+
   template <class Record>
   static Record* at(std::span<Record> records, std::size_t index) {
     return index < records.size() ? &records[index] : nullptr;

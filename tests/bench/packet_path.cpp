@@ -22,6 +22,7 @@
 #include "control/balance/ring.hpp"
 #include "dataplane/census.hpp"
 #include "dataplane/core/hash.hpp"
+#include "dataplane/core/schedule.hpp"
 #include "dataplane/publisher.hpp"
 #include "dataplane/xdp/embedded_program.hpp"
 #include "dataplane/xdp/kernel_object.hpp"
@@ -38,11 +39,23 @@ using core::Reason;
 constexpr std::uint32_t kFlows = 1U << 20U;
 constexpr std::uint32_t kSlots = 2 * kFlows;
 constexpr std::uint32_t kBackends = 100;
-constexpr std::uint32_t kRing = 65537;
+constexpr std::uint32_t kRingSlots = 65537;
 constexpr std::uint32_t kLoopback = 1;  ///< the interface of a test run
 constexpr std::uint64_t kOwnMac = 0x010000000002;
 constexpr core::Be32 kService = be32(0xc000020a);  // 192.0.2.10
 constexpr core::Be32 kOther = be32(0xc0000263);
+
+/// A service of the bench: its address, how it picks among how many backends.
+struct Served {
+  core::Be32 address;
+  core::Scheduler scheduler;
+  std::uint32_t backends;
+};
+constexpr Served kRing{kService, core::Scheduler::maglev, kBackends};
+constexpr Served kLeast10{be32(0xc000020b), core::Scheduler::least_connections, 10};
+constexpr Served kLeast32{be32(0xc000020c), core::Scheduler::least_connections, core::kExactMembers};
+constexpr Served kLeast100{be32(0xc000020d), core::Scheduler::least_connections, kBackends};
+constexpr Served kTwo{be32(0xc000020e), core::Scheduler::two_choices, kBackends};
 
 /// Tables of BPF maps without an attachment, for the publisher.
 class BenchDataplane final : public dataplane::Dataplane {
@@ -96,14 +109,13 @@ class Bench {
 
   [[nodiscard]] const dataplane::Tables& tables() const { return mapped_.tables(); }
 
-  void publish(core::Forwarding forwarding) {
-    BenchDataplane engine(tables());
-    dataplane::Publisher publisher(engine);
+  static dataplane::ServiceState state_of(const Served& served, core::Forwarding forwarding) {
     dataplane::ServiceState service{
-        .key = {.address = core::mapped(kService), .port = 80, .protocol = core::kProtocolTcp},
-        .forwarding = forwarding};
+        .key = {.address = core::mapped(served.address), .port = 80, .protocol = core::kProtocolTcp},
+        .forwarding = forwarding,
+        .scheduler = served.scheduler};
     std::vector<balance::RingMember> members;
-    for (std::uint32_t i = 0; i < kBackends; ++i) {
+    for (std::uint32_t i = 0; i < served.backends; ++i) {
       members.push_back({.identity = core::mixed(i + 1), .weight = 1});
       service.backends.push_back({.address = core::mapped(be32(0x0a640001U + i)),
                                   .port = 80,
@@ -112,16 +124,30 @@ class Bench {
                                   .source_mac = kOwnMac,
                                   .interface = kLoopback});
     }
-    service.ring = balance::make_ring(members, kRing);
+    service.ring = balance::make_ring(members, kRingSlots);
+    return service;
+  }
+
+  void publish(core::Forwarding forwarding) {
+    BenchDataplane engine(tables());
+    dataplane::Publisher publisher(engine);
     dataplane::DesiredState state;
     state.interfaces = {{.ifindex = kLoopback, .mac = kOwnMac}};
-    state.services.push_back(std::move(service));
+    for (const Served& served : {kRing, kLeast10, kLeast32, kLeast100, kTwo})
+      state.services.push_back(state_of(served, forwarding));
     (void)value_of(publisher.publish(state));
+  }
+
+  /// So many new flows are written down in each 64th of a second; 0: all, and the limit was never met.
+  void limit(std::uint32_t most) {
+    tables().settings().new_flows_per_unit = most;
+    tables().settings().shared.limited = 0;
   }
 
   void clear_flows() {
     std::memset(tables().memory[static_cast<std::size_t>(dataplane::TableId::flows)], 0,
                 kSlots / core::kEntriesPerLine * sizeof(core::FlowLine));
+    for (core::Load& load : tables().loads()) load = {};
   }
 
   /// The packets of the next runs: from flows [first, first + count), `count` a power of two.
@@ -179,9 +205,12 @@ struct Case {
   bool opens;  ///< every packet places a new flow
 };
 
+/// More than all services use together.
+constexpr std::uint32_t kNumbers = 1024;
+
 core::Counter at_backends(const Bench& bench) {
   core::Counter sum{};
-  for (std::uint32_t number = 0; number < kBackends; ++number) {
+  for (std::uint32_t number = 0; number < kNumbers; ++number) {
     const core::Counter counter = bench.tables().sum_counter(number);
     sum.packets += counter.packets;
     sum.connections += counter.connections;
@@ -216,9 +245,20 @@ double median(std::vector<double> values) {
 
 void fill_flows(Bench& bench, std::uint32_t count) {
   bench.clear_flows();
+  bench.limit(0);
   bench.aim(kService, core::kTcpSyn, 0, count);
   (void)bench.time("bench_path", count);
   bench.aim(kService, core::kTcpAck, 0, count);
+}
+
+/// Every packet opens a flow of a service, in a table that is empty at first.
+Case opening(std::string name, const Served& served, std::uint32_t limit = 0) {
+  const auto prepare = [served, limit](Bench& b) {
+    b.clear_flows();
+    b.limit(limit);
+    b.aim(served.address, core::kTcpSyn, 0, kFlows);
+  };
+  return {std::move(name), prepare, kFlows, Reason::forwarded, true};
 }
 
 std::vector<Case> cases() {
@@ -227,18 +267,18 @@ std::vector<Case> cases() {
       {"known flow, 1 flow", [](Bench& b) { fill_flows(b, 1); }, kRepeat, Reason::forwarded, false},
       {"known flow, 64 K flows", [](Bench& b) { fill_flows(b, 65536); }, kRepeat, Reason::forwarded, false},
       {"known flow, 1 M flows", [](Bench& b) { fill_flows(b, kFlows); }, kFlows, Reason::forwarded, false},
-      {"SYN, new flow, 1 M flows",
-       [](Bench& b) {
-         b.clear_flows();
-         b.aim(kService, core::kTcpSyn, 0, kFlows);
-       },
-       kFlows, Reason::forwarded, true},
+      opening("SYN, new flow, 1 M flows", kRing),
       {"SYN, new flow beside 1 M flows",
        [](Bench& b) {
          fill_flows(b, kFlows);
          b.aim(kService, core::kTcpSyn, kFlows, kFlows);
        },
        kFlows / 2, Reason::forwarded, true},
+      opening("SYN, above the limit of new flows", kRing, 1),
+      opening("SYN, least-connections of 10", kLeast10),
+      opening("SYN, least-connections of 32", kLeast32),
+      opening("SYN, least-connections of 100", kLeast100),
+      opening("SYN, two-choices of 100", kTwo),
       {"not for a service", [](Bench& b) { b.aim(kOther, core::kTcpAck, 0, kFlows); }, kRepeat, Reason::no_service,
        false},
   };

@@ -32,12 +32,16 @@ ASTIL_ON_EVERY_ENGINE(Reading);
 TEST_P(Reading, changes_no_byte_of_any_table) {
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1"),
                    Service(kVip, 81).tunnel().round_robin().backend("10.0.0.1"),
-                   Service(kVip, 82).direct().backend("10.0.0.1", {.mac = 0})});
+                   Service(kVip, 82).direct().backend("10.0.0.1", {.mac = 0}),
+                   Service(kVip, 83).direct().least_connections().backend("10.0.0.1").backend("10.0.0.2"),
+                   Service(kVip, 84).direct().round_robin().affinity(60, 32).backend("10.0.0.1").backend("10.0.0.2")});
+  world().tables().settings().new_flows_per_unit = 1;
   const Packet base = Packet().ethernet(kBalancerMac, kClientMac).ipv4(kClient, kVip);
   world().send(Packet(base).tcp(1000, 80, kSyn));
+  world().send(Packet(base).tcp(999, 84, kSyn));
   world().let_pass(2);
   const auto before = contents(world().tables());
-  for (std::uint16_t port = 80; port <= 83; ++port) {
+  for (std::uint16_t port = 80; port <= 85; ++port) {
     for (const std::uint8_t flags : {kSyn, kAck, kFin, kRst}) {
       ask(world().tables(), Packet(base).tcp(1000, port, flags));
       ask(world().tables(), Packet(base).tcp(1001, port, flags));

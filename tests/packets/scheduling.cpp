@@ -1,4 +1,4 @@
-// Where new connections go: by the ring, or by turns.
+// Where new connections go: by the ring, by turns, or by the client's address. By load: see load_scheduling.cpp.
 #include <map>
 
 #include "dataplane/core/hash.hpp"
@@ -58,20 +58,141 @@ TEST_P(Scheduling, round_robin_sends_no_two_in_a_row_where_it_need_not) {
   }
 }
 
-TEST_P(Scheduling, a_packet_in_mid_connection_takes_the_ring_under_round_robin_too) {
-  world().publish({two_to_one().round_robin()});
-  for (std::uint16_t port = 1000; port < 1200; ++port) {
-    send(port, kAck);
-    EXPECT_EQ(backend_of(port), ring_says(port));
+/// Every scheduler that has a choice of its own.
+std::vector<Service> choosing() {
+  return {two_to_one().round_robin(), two_to_one().least_connections(), two_to_one().two_choices()};
+}
+
+TEST_P(Scheduling, a_packet_in_mid_connection_takes_the_ring_under_every_scheduler) {
+  for (const Service& service : choosing()) {
+    SetUp();
+    world().publish({service});
+    for (std::uint16_t port = 1000; port < 1200; ++port) {
+      send(port, kAck);
+      EXPECT_EQ(backend_of(port), ring_says(port));
+    }
   }
 }
 
-TEST_P(Scheduling, round_robin_takes_the_ring_while_flows_move_to_other_tables) {
-  world().publish({two_to_one().round_robin()});
-  world().tables().settings().header.ring_only = 1;
-  for (std::uint16_t port = 1000; port < 1100; ++port) {
-    send(port, kSyn);
-    EXPECT_EQ(backend_of(port), ring_says(port));
+TEST_P(Scheduling, every_scheduler_takes_the_ring_while_flows_move_to_other_tables) {
+  for (const Service& service : choosing()) {
+    SetUp();
+    world().publish({service});
+    world().tables().settings().header.ring_only = 1;
+    for (std::uint16_t port = 1000; port < 1100; ++port) {
+      send(port, kSyn);
+      EXPECT_EQ(backend_of(port), ring_says(port));
+    }
+  }
+}
+
+/// Clients of a service that goes by their address.
+class SourceHash : public PacketCase {
+ protected:
+  std::uint32_t home_of(std::string_view client, std::uint16_t port, std::uint8_t flags = kSyn) {
+    world().send(Packet().ethernet(kBalancerMac, kClientMac).ipv4(client, kVip).tcp(port, 80, flags));
+    return world().flow(client, port, kVip, 80)->backend;
+  }
+  void forget() {
+    for (core::FlowLine& line : world().tables().flows()) std::fill_n(line.entries, core::kEntriesPerLine, 0);
+  }
+};
+ASTIL_ON_EVERY_ENGINE(SourceHash);
+
+TEST_P(SourceHash, sends_all_connections_of_a_client_to_one_backend) {
+  world().publish({two_to_one().source_hash(32)});
+  std::map<std::uint32_t, int> clients;
+  for (int i = 1; i < 100; ++i) {
+    const std::string client = "203.0.113." + std::to_string(i);
+    const std::uint32_t home = home_of(client, 1000);
+    ++clients[home];
+    for (std::uint16_t port = 1001; port < 1005; ++port) EXPECT_EQ(home_of(client, port), home);
+    forget();
+  }
+  EXPECT_EQ(clients.size(), 3U);
+}
+
+TEST_P(SourceHash, sends_packets_of_unknown_flows_there_too) {
+  world().publish({two_to_one().source_hash(32)});
+  for (int i = 1; i < 100; ++i) {
+    const std::string client = "203.0.113." + std::to_string(i);
+    const std::uint32_t home = home_of(client, 1000);
+    forget();
+    EXPECT_EQ(home_of(client, 1000, kAck), home) << "its flow was forgotten";
+    EXPECT_EQ(home_of(client, 2000, kAck), home) << "or came from another balancer";
+    forget();
+  }
+}
+
+TEST_P(SourceHash, goes_by_the_first_bits_alone) {
+  world().publish({two_to_one().source_hash(24)});
+  int other_homes = 0;
+  for (int net = 0; net < 50; ++net) {
+    const std::string prefix = "10.0." + std::to_string(net) + ".";
+    const std::uint32_t home = home_of(prefix + "1", 1000);
+    for (int i = 2; i < 250; i += 31) EXPECT_EQ(home_of(prefix + std::to_string(i), 1000), home);
+    other_homes += home_of("10.0." + std::to_string(net + 1) + ".1", 1000) != home ? 1 : 0;
+    forget();
+  }
+  EXPECT_GT(other_homes, 10);
+}
+
+TEST_P(SourceHash, of_ipv6_goes_by_its_own_bits) {
+  world().publish({Service("2001:db8::1", 80)
+                       .direct()
+                       .source_hash(56)
+                       .backend("2001:db8::a")
+                       .backend("2001:db8::b")
+                       .backend("2001:db8::c")});
+  std::map<std::uint32_t, int> homes;
+  for (int net = 1; net < 40; ++net) {
+    const auto home = [&](const std::string& rest) {
+      const std::string client = "2001:db8:" + std::to_string(net) + ":12" + rest;
+      world().send(Packet().ethernet(kBalancerMac, kClientMac).ipv6(client, "2001:db8::1").tcp(1000, 80, kSyn));
+      return world().flow(client, 1000, "2001:db8::1", 80)->backend;
+    };
+    const std::uint32_t first = home("00::1");
+    ++homes[first];
+    EXPECT_EQ(home("ff:1:2:3:4"), first);
+  }
+  EXPECT_EQ(homes.size(), 3U);
+}
+
+TEST_P(SourceHash, spreads_clients_as_the_ring_says) {
+  world().publish({two_to_one().ring_length(1024).source_hash(32)});
+  const dataplane::Tables& tables = world().tables();
+  const core::Service& service = tables.services_of(tables.active())[0];
+  std::map<std::uint32_t, double> share;
+  for (std::uint32_t slot = 0; slot < service.ring.length; ++slot)
+    share[tables.member(service, tables.ring_entry(service.ring, slot))] += 1.0 / service.ring.length;
+  constexpr int kClients = 3000;
+  std::map<std::uint32_t, int> clients;
+  for (int i = 0; i < kClients; ++i) {
+    ++clients[home_of("10." + std::to_string(i >> 8) + "." + std::to_string(i & 255) + ".1", 1000)];
+    forget();
+  }
+  for (const auto& [number, part] : share) EXPECT_NEAR(clients[number] / double{kClients}, part, 0.03) << number;
+}
+
+TEST_P(SourceHash, is_where_a_lost_flow_is_looked_for) {
+  world().publish({Service(kVip, 80)
+                       .nat()
+                       .source_hash(32)
+                       .backend("10.0.0.1", {.port = 8001})
+                       .backend("10.0.0.1", {.port = 8002})});
+  for (std::uint16_t port = 1000; port < 1010; ++port) {
+    const std::uint32_t home = home_of(kClient, port);
+    const std::uint64_t stranger =
+        core::pack({.tag = core::kAffinityTag - 1, .age = 0, .state = core::FlowState::established, .backend = 7});
+    for (core::FlowLine& line : world().tables().flows()) std::fill_n(line.entries, core::kEntriesPerLine, stranger);
+    const auto reply = [&](std::uint16_t backend_port) {
+      return world().send(
+          Packet().ethernet(kBalancerMac, mac(0xb1)).ipv4("10.0.0.1", kClient).tcp(backend_port, port, kAck));
+    };
+    const std::uint16_t right = core::host(world().tables().backends()[home].port);
+    EXPECT_EQ(reply(right).exit, Exit::other_interface);
+    EXPECT_EQ(reply(right == 8001 ? 8002 : 8001).reason, core::Reason::unknown_reply);
+    forget();
   }
 }
 

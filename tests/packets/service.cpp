@@ -19,6 +19,19 @@ Service& Service::varied_source(std::string_view net, std::uint32_t host_bits) {
 }
 Service& Service::direct() { return state_.forwarding = core::Forwarding::direct, *this; }
 Service& Service::round_robin() { return state_.scheduler = core::Scheduler::round_robin, *this; }
+Service& Service::least_connections() { return state_.scheduler = core::Scheduler::least_connections, *this; }
+Service& Service::two_choices() { return state_.scheduler = core::Scheduler::two_choices, *this; }
+Service& Service::source_hash(std::uint8_t bits) {
+  state_.scheduler = core::Scheduler::source_hash;
+  return state_.source_bits = whole_bits(bits), *this;
+}
+Service& Service::affinity(std::uint32_t seconds, std::uint8_t bits) {
+  return state_.affinity = dataplane::Affinity{.seconds = seconds, .bits = whole_bits(bits)}, *this;
+}
+/// Bits of an IPv4 address as of one that is mapped into IPv6.
+std::uint8_t Service::whole_bits(std::uint8_t bits) const {
+  return static_cast<std::uint8_t>(is_ipv4(state_.key.address) ? 96 + bits : bits);
+}
 Service& Service::ring_length(std::uint32_t slots) { return ring_length_ = slots, *this; }
 
 Service& Service::backend(std::string_view dotted, const BackendOptions& options) {
@@ -35,7 +48,8 @@ Service& Service::backend(std::string_view dotted, const BackendOptions& options
        .destination_mac = core::tagged(options.mac, core::be16(options.outer_vlan)),
        .source_mac = core::tagged(kBalancerMac, core::be16(options.vlan)),
        .interface = options.interface,
-       .rotation = options.rotation});
+       .rotation = options.rotation,
+       .weight = options.weight});
   weights_.push_back(options.rotation == dataplane::Rotation::in ? options.weight : 0);
   return *this;
 }

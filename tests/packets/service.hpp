@@ -54,12 +54,20 @@ class Service {
   Service& varied_source(std::string_view net, std::uint32_t host_bits);
   Service& direct();
   Service& round_robin();
+  Service& least_connections();
+  Service& two_choices();
+  /// By so many bits of the client's address, of its version of IP.
+  Service& source_hash(std::uint8_t bits);
+  /// Clients with the same bits are one.
+  Service& affinity(std::uint32_t seconds, std::uint8_t bits);
   Service& ring_length(std::uint32_t slots);
   Service& backend(std::string_view dotted, const BackendOptions& options = {});
 
   [[nodiscard]] dataplane::ServiceState state() const;
 
  private:
+  [[nodiscard]] std::uint8_t whole_bits(std::uint8_t bits) const;
+
   dataplane::ServiceState state_;
   std::vector<std::uint32_t> weights_;
   std::uint32_t ring_length_ = 256;

@@ -36,6 +36,16 @@ TEST(Changes, of_a_protocol_are_told) {
   EXPECT_THAT(describe_changes(model(), to), ElementsAre("service web: protocol changed to udp"));
 }
 
+TEST(Changes, of_scheduler_and_affinity_say_what_becomes_of_them) {
+  config::Model to = model();
+  to.services[0].scheduler = config::Scheduler::least_connections;
+  to.services[0].affinity.emplace();
+  EXPECT_THAT(describe_changes(model(), to),
+              ElementsAre("service web: scheduler changed to least-connections", "service web: affinity begins"));
+  EXPECT_THAT(describe_changes(to, model()),
+              ElementsAre("service web: scheduler changed to maglev", "service web: affinity given up"));
+}
+
 TEST(Changes, of_any_setting_are_told_once) {
   const std::vector<std::function<void(config::Model&)>> changes{
       [](config::Model& m) { m.interfaces = {"eth1"}; },
@@ -47,6 +57,9 @@ TEST(Changes, of_any_setting_are_told_once) {
       [](config::Model& m) { m.services[0].port = config::Port{81}; },
       [](config::Model& m) { m.services[0].forwarding = config::Forwarding::direct; },
       [](config::Model& m) { m.services[0].scheduler = config::Scheduler::round_robin; },
+      [](config::Model& m) { m.services[0].source_hash.ipv4 = 24; },
+      [](config::Model& m) { m.services[0].affinity.emplace(); },
+      [](config::Model& m) { m.new_flows_per_second = 0; },
       [](config::Model& m) { m.services[0].health.emplace(); },
       [](config::Model& m) { m.services[0].ring_slots_per_weight *= 2; },
       [](config::Model& m) { m.services[0].backends[0].weight = config::Weight{7}; },

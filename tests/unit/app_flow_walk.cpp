@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/packets/world.hpp"
@@ -80,6 +81,22 @@ TEST_F(FlowWalks, are_filtered_by_service_backend_and_client) {
   api::FlowFilter nobody;
   nobody.client = boost::asio::ip::make_address("203.0.113.9");
   EXPECT_EQ(all(nobody).matched, 0U);
+}
+
+TEST_F(FlowWalks, list_clients_that_affinity_knows_by_their_prefix_and_not_as_flows) {
+  published_ = world_.publish({Service(kVip, 80).direct().affinity(60, 24).backend("10.0.0.1").backend("10.0.0.2")});
+  world_.send(Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4("198.18.5.77", kVip).tcp(7, 80, kSyn));
+  api::FlowFilter filter;
+  filter.client = boost::asio::ip::make_address("198.18.5.77");
+  const auto view = all(filter);
+  ASSERT_EQ(view.flows.size(), 2U);
+  const auto known = std::find_if(view.flows.begin(), view.flows.end(),
+                                  [](const api::FlowView& flow) { return flow.state == api::FlowState::affinity; });
+  ASSERT_NE(known, view.flows.end());
+  EXPECT_EQ(known->client.address.to_string(), "198.18.5.0");
+  EXPECT_EQ(known->client_prefix, 24U);
+  filter.client = boost::asio::ip::make_address("198.18.6.77");
+  EXPECT_EQ(all(filter).matched, 0U);
 }
 
 TEST_F(FlowWalks, count_all_and_list_as_many_as_are_asked_for) {

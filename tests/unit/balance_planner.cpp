@@ -162,6 +162,19 @@ TEST_F(PlannerCase, a_wheel_follows_weights_order_and_scheduler) {
   EXPECT_EQ(change_to(input).wheel.size(), 2U);
 }
 
+TEST_F(PlannerCase, a_scheduler_by_load_gets_the_weights_and_no_wheel) {
+  ServiceInput input = service({backend("10.0.0.1"), backend("10.0.0.2", Availability::down, 7)});
+  input.scheduler = core::Scheduler::least_connections;
+  input.source_bits = 120;
+  input.affinity = dataplane::Affinity{.seconds = 60, .bits = 120};
+  const auto state = change_to(input);
+  EXPECT_EQ(state.backends[0].weight, 1U);
+  EXPECT_EQ(state.backends[1].weight, 7U);
+  EXPECT_TRUE(state.wheel.empty());
+  EXPECT_EQ(state.source_bits, 120);
+  EXPECT_EQ(state.affinity, input.affinity);
+}
+
 TEST(Identity, differs_by_address_and_port) {
   EXPECT_NE(identity_of(address("10.0.0.1"), 80), identity_of(address("10.0.0.1"), 81));
   EXPECT_NE(identity_of(address("10.0.0.1"), 80), identity_of(address("10.0.0.2"), 80));

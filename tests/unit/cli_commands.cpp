@@ -134,6 +134,15 @@ TEST_F(Commands, flows_lists_and_tells_that_there_are_more) {
   EXPECT_EQ(daemon.flow_filter.client, ip_of("198.51.100.7"));
 }
 
+TEST_F(Commands, flows_lists_clients_of_affinity_by_their_prefix) {
+  api::FlowView client{
+      "web", {ip_of("198.51.100.0"), 0}, {ip_of("192.0.2.1"), 80}, "b1", api::FlowState::affinity, 16, "tcp", 24};
+  daemon.flows_view = api::FlowsView{1, {client}};
+  EXPECT_EQ(ask({"flows"}).out,
+            "SERVICE  CLIENT           DESTINATION   BACKEND  STATE     IDLE\n"
+            "web      198.51.100.0/24  192.0.2.1:80  b1       affinity  16 s\n");
+}
+
 TEST_F(Commands, flows_of_ipv6_have_their_addresses_in_brackets) {
   daemon.flows_view = api::FlowsView{
       1, {{"web", {ip_of("2001:db8::9"), 40000}, {ip_of("2001:db8::1"), 80}, "b1", api::FlowState::established, 32}}};

@@ -26,6 +26,7 @@ TEST(config_load, the_smallest_configuration_has_all_defaults) {
   EXPECT_EQ(web.name, "web");
   EXPECT_EQ(web.forwarding, Forwarding::nat);
   EXPECT_EQ(web.scheduler, Scheduler::maglev);
+  EXPECT_FALSE(web.affinity.has_value());
   EXPECT_FALSE(web.health.has_value());
   EXPECT_EQ(web.tunnel, (Tunnel{Encapsulation::ipip, Port{6080}, std::nullopt}));
   ASSERT_EQ(web.backends.size(), 1U);
@@ -38,7 +39,10 @@ TEST(config_load, every_key_arrives_in_the_model) {
   const Model model = load(R"(
 instance: edge-1
 interfaces: [eth0, eth1]
-dataplane: {engine: xdp, tables: {flow_slots: 4096, services: 4, backends: 8, ring_slots: 65536, ipv6: true}}
+dataplane:
+  engine: xdp
+  tables: {flow_slots: 4096, services: 4, backends: 8, ring_slots: 65536, ipv6: true}
+  new_flows_per_second: 5000
 addresses: {owner: daemon, interface: lo}
 api: {socket: /run/a.sock, metrics: "[::1]:9105"}
 services:
@@ -47,7 +51,9 @@ services:
     port: 80
     protocol: tcp
     forwarding: tunnel
-    scheduler: round-robin
+    scheduler: source-hash
+    source_hash: {ipv4_prefix: 24, ipv6_prefix: 56}
+    affinity: {timeout: 10m, ipv4_prefix: 16, ipv6_prefix: 48}
     ring: {slots_per_weight: 50}
     health: {type: http, path: /x, host: a.example, status: 204, port: 81, interval: 2s, timeout: 1500ms, rise: 4, fall: 5}
     backends:
@@ -58,6 +64,8 @@ services:
     address: 2001:db8::10
     port: any
     forwarding: direct
+    scheduler: two-choices
+    affinity: {}
     backends:
       a: {address: 2001:db8:0::1}
 )",
@@ -66,6 +74,7 @@ services:
   EXPECT_EQ(model.instance, "edge-1");
   EXPECT_THAT(model.interfaces, ElementsAre("eth0", "eth1"));
   EXPECT_TRUE((model.tables == TableSizes{4096, 4, 8, 65536, true}));
+  EXPECT_EQ(model.new_flows_per_second, 5000U);
   EXPECT_EQ(model.address_interface, "lo");
   EXPECT_EQ(model.socket, "/run/a.sock");
   EXPECT_EQ(model.metrics->host.to_string(), "::1");
@@ -76,7 +85,9 @@ services:
   EXPECT_EQ(web.forwarding, Forwarding::tunnel);
   EXPECT_EQ(web.tunnel,
             (Tunnel{Encapsulation::gue, Port{6081}, Prefix{boost::asio::ip::make_address("10.200.0.0"), 16}}));
-  EXPECT_EQ(web.scheduler, Scheduler::round_robin);
+  EXPECT_EQ(web.scheduler, Scheduler::source_hash);
+  EXPECT_EQ(web.source_hash, (ClientPrefixes{.ipv4 = 24, .ipv6 = 56}));
+  EXPECT_EQ(web.affinity, (Affinity{.timeout = Milliseconds{600'000}, .prefixes = {.ipv4 = 16, .ipv6 = 48}}));
   EXPECT_EQ(web.ring_slots_per_weight, 50U);
   EXPECT_EQ(web.health->port, Port{81});
   EXPECT_EQ(web.health->interval, Milliseconds{2000});
@@ -92,6 +103,8 @@ services:
   EXPECT_EQ(all.host.to_string(), "2001:db8::10");
   EXPECT_EQ(all.port, Port{0});
   EXPECT_EQ(all.tunnel, Tunnel{});
+  EXPECT_EQ(all.scheduler, Scheduler::two_choices);
+  EXPECT_EQ(all.affinity, Affinity{}) << "with its defaults";
   EXPECT_EQ(all.backends.at(0).host.to_string(), "2001:db8::1");
   EXPECT_EQ(all.backends.at(0).port, Port{0});
 }

@@ -68,8 +68,10 @@ TEST(config_values, a_duration_is_shown_in_the_largest_unit_that_fits) {
 }
 
 TEST(config_values, a_misspelt_choice_gets_a_suggestion) {
-  EXPECT_THAT(with_line("    scheduler: maglve"),
-              ElementsAre("8:16: scheduler must be maglev or round-robin, not \"maglve\" [did you mean \"maglev\"?]"));
+  EXPECT_THAT(
+      with_line("    scheduler: maglve"),
+      ElementsAre("8:16: scheduler must be maglev, round-robin, least-connections, source-hash or two-choices, not "
+                  "\"maglve\" [did you mean \"maglev\"?]"));
   EXPECT_THAT(with_line("    forwarding: proxy"),
               ElementsAre("8:17: forwarding must be nat, tunnel or direct, not \"proxy\""));
 }
@@ -196,6 +198,18 @@ TEST(config_values, a_prefix_holds_the_addresses_that_begin_as_it_does) {
   EXPECT_TRUE(holds({address_of("2001:db8::"), 96}, address_of("2001:db8::ffff:ffff")));
   EXPECT_FALSE(holds({address_of("2001:db8::"), 96}, address_of("2001:db8::1:0:0")));
   EXPECT_FALSE(holds({address_of("10.200.0.0"), 16}, address_of("::ffff:10.200.0.1")));
+}
+
+TEST(config_values, clients_are_one_by_a_prefix_of_their_version) {
+  const std::string hash = "    scheduler: source-hash\n    source_hash: ";
+  EXPECT_THAT(with_line(hash + "{ipv4_prefix: 24, ipv6_prefix: 128}"), IsEmpty());
+  EXPECT_THAT(with_line(hash + "{ipv4_prefix: 0}"),
+              ElementsAre("9:32: ipv4_prefix must be a number from 1 to 32, not 0"));
+  EXPECT_THAT(with_line("    affinity: {ipv6_prefix: 129, timeout: 3h}"),
+              ElementsAre("8:29: ipv6_prefix must be a number from 1 to 128, not 129",
+                          "8:43: timeout must be a duration from 1s to 136m, not \"3h\""));
+  EXPECT_THAT(with_line("    source_hash: {ipv4_prefix: 24}"),
+              ElementsAre("8:5: \"source_hash\" applies only with scheduler: source-hash"));
 }
 
 TEST(config_values, keys_of_the_tunnel_belong_to_the_tunnel_alone) {

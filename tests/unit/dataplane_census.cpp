@@ -41,7 +41,7 @@ TEST_F(CensusCase, counts_flows_by_backend_and_state) {
   EXPECT_EQ(census.by_state[static_cast<std::size_t>(FlowState::half_open)], 90U);
   EXPECT_EQ(census.by_state[static_cast<std::size_t>(FlowState::closing)], 10U);
   const auto& numbers = published.services[0].backends;
-  EXPECT_EQ(census.active[numbers[0]] + census.active[numbers[1]], 100U);
+  EXPECT_EQ(census.flows[numbers[0]] + census.flows[numbers[1]], 100U);
 }
 
 TEST_F(CensusCase, forgets_what_has_expired) {

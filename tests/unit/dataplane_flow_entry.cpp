@@ -6,6 +6,8 @@
 #include <array>
 #include <random>
 
+#include "dataplane/core/hash.hpp"
+
 namespace astil::core {
 namespace {
 
@@ -19,12 +21,12 @@ constexpr u8 kRst = kTcpRst;
 constexpr std::array<FlowState, 7> kStates{free, claimed, half_open, answered, established, closing, closed};
 
 // By state: nothing, two ticks, four, ...; as the settings have them.
-constexpr u16 kTimeouts[kFlowStates] = {0, 2, 4, 4, 450, 8, 2, 0};
+constexpr u16 kTimeouts[kFlowStates] = {0, 2, 4, 4, 450, 8, 2, 0, 20, 2};
 
 u64 entry(FlowState state, u32 age) { return pack({.tag = 77, .age = age, .state = state, .backend = 5}); }
 
 TEST(FlowEntry, holds_each_field_at_its_limits) {
-  for (const u32 tag : {1U, 0x7fffffffU}) {
+  for (const u32 tag : {1U, kAffinityTag - 1}) {
     for (const u32 age : {0U, kAgeMask}) {
       for (const FlowState state : kStates) {
         for (const u32 backend : {0U, (1U << kBackendBits) - 1}) {
@@ -37,6 +39,25 @@ TEST(FlowEntry, holds_each_field_at_its_limits) {
       }
     }
   }
+}
+
+TEST(FlowEntry, of_affinity_is_known_by_its_tag) {
+  for (const FlowState state : {FlowState::affinity, affinity_claimed}) {
+    const u64 value = pack({.tag = kAffinityTag | 77, .age = 5, .state = state, .backend = 9});
+    EXPECT_EQ(state_of(value), state);
+    EXPECT_EQ(tag_of(value), kAffinityTag | 77);
+    EXPECT_EQ(backend_of(value), 9U);
+    EXPECT_TRUE(is_of_affinity(state_of(value)));
+  }
+  EXPECT_FALSE(is_of_affinity(FlowState::udp_stream));
+}
+
+TEST(FlowEntry, is_an_active_flow_while_it_is_open) {
+  for (const FlowState state : {half_open, answered, established, FlowState::udp_stream})
+    EXPECT_EQ(is_active(entry(state, 1)), 1U);
+  for (const FlowState state : {claimed, closing, closed}) EXPECT_EQ(is_active(entry(state, 1)), 0U);
+  EXPECT_EQ(is_active(0), 0U);
+  EXPECT_EQ(is_active(pack({.tag = kAffinityTag | 1, .age = 1, .state = FlowState::affinity, .backend = 5})), 0U);
 }
 
 struct Transition {
@@ -129,11 +150,13 @@ TEST(FlowEntry, expires_at_its_states_timeout) {
   EXPECT_EQ(is_expired(entry(established, 1000), 1000 + 449 + 1024, kTimeouts), 0U) << "after a wrap";
 }
 
-TEST(FlowEntry, is_given_up_in_the_order_free_expired_half_open_closing_established) {
+TEST(FlowEntry, is_given_up_in_the_order_free_expired_affinity_half_open_closing_established) {
   const auto rank = [](u64 value) { return eviction_rank(value, 500, kTimeouts); };
   const u64 expired = entry(established, 40);
   EXPECT_GT(rank(0), rank(expired));
-  EXPECT_GT(rank(expired), rank(entry(half_open, 498)));
+  const u64 client = pack({.tag = kAffinityTag | 77, .age = 500, .state = FlowState::affinity, .backend = 5});
+  EXPECT_GT(rank(expired), rank(client));
+  EXPECT_GT(rank(client), rank(entry(half_open, 498)));
   EXPECT_GT(rank(entry(half_open, 500)), rank(entry(closing, 495)));
   EXPECT_GT(rank(entry(closing, 500)), rank(entry(established, 100)));
   EXPECT_GT(rank(entry(established, 100)), rank(entry(established, 101)));

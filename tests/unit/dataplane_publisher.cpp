@@ -79,6 +79,41 @@ TEST_F(PublisherCase, a_change_of_rotation_or_next_hop_switches_no_generation) {
   EXPECT_EQ(tables().backends()[0].destination_mac, test::mac(0x55));
 }
 
+TEST_F(PublisherCase, the_list_of_members_has_the_weights_of_those_in_rotation) {
+  const auto weights = [&] {
+    const core::Service& service = tables().services_of(tables().active())[0];
+    std::vector<std::uint32_t> list;
+    for (std::uint32_t i = 0; i < service.members; ++i)
+      list.push_back(core::weight_of_member(tables().member_word(service, i)));
+    return list;
+  };
+  auto state = test::desired({web()});
+  state.services[0].backends[0].weight = 1000;
+  state.services[0].backends[1].weight = 3;
+  ASSERT_TRUE(publisher_.publish(state).has_value());
+  EXPECT_EQ(weights(), (std::vector<std::uint32_t>{1000, 3}));
+  state.services[0].backends[1].rotation = Rotation::out;
+  state.services[0].backends[0].weight = 2;
+  EXPECT_FALSE(publisher_.publish(state).value().switched) << "stored in place";
+  EXPECT_EQ(weights(), (std::vector<std::uint32_t>{2, 0}));
+}
+
+TEST_F(PublisherCase, schedulers_affinity_and_limit_are_read_back) {
+  auto state = test::desired({web().source_hash(24).affinity(100, 16), mail().two_choices()});
+  state.new_flows_per_second = 6400;
+  ASSERT_TRUE(publisher_.publish(state).has_value());
+  EXPECT_EQ(tables().settings().new_flows_per_unit, 100U);
+  EXPECT_EQ(tables().settings().timeouts[static_cast<std::size_t>(core::FlowState::affinity)], 8U);
+  const DesiredState read = read_state(tables());
+  EXPECT_EQ(read.new_flows_per_second, 6400U);
+  ASSERT_EQ(read.services.size(), 2U);
+  EXPECT_EQ(read.services[0].scheduler, core::Scheduler::source_hash);
+  EXPECT_EQ(read.services[0].source_bits, 120);
+  EXPECT_EQ(read.services[0].affinity, (Affinity{.seconds = 112, .bits = 112})) << "in whole ticks";
+  EXPECT_EQ(read.services[1].scheduler, core::Scheduler::two_choices);
+  EXPECT_EQ(read.services[1].affinity, std::nullopt);
+}
+
 TEST_F(PublisherCase, too_many_services_backends_or_slots_leave_everything_as_it_was) {
   publish({web()});
   const auto before = contents();

@@ -1,0 +1,32 @@
+// The fuzzers' corpora, in every build: bytes that were or may be hard to read do no harm. (The configuration's and the
+// packets' are run by tests of their own.)
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/fuzz/targets.hpp"
+
+namespace astil::fuzz {
+namespace {
+
+void run_corpus(const std::string& name, void (*target)(Input)) {
+  std::size_t inputs = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(ASTIL_SOURCE_DIR "/tests/fuzz/" + name + "/corpus")) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string bytes(std::istreambuf_iterator<char>(file), {});
+    target(std::as_bytes(std::span(bytes)));
+    ++inputs;
+  }
+  EXPECT_GE(inputs, 10U);
+}
+
+TEST(FuzzCorpus, of_netlink_messages_does_no_harm) { run_corpus("netlink", netlink); }
+TEST(FuzzCorpus, of_answers_to_health_checks_does_no_harm) { run_corpus("http_status", http_status); }
+TEST(FuzzCorpus, of_requests_to_the_api_does_no_harm) { run_corpus("api_request", api_request); }
+TEST(FuzzCorpus, of_questions_to_the_api_does_no_harm) { run_corpus("api_routes", api_routes); }
+TEST(FuzzCorpus, of_answers_of_the_api_does_no_harm) { run_corpus("api_answer", api_answer); }
+
+}  // namespace
+}  // namespace astil::fuzz

@@ -1,0 +1,38 @@
+// What is fuzzed: one function for each target, which takes whatever bytes there are and aborts, with a sentence, where
+// something does not hold that should hold of all bytes. tests/fuzz/entry.cpp makes a libFuzzer program of each, and
+// the tests run the corpora through them in every build.
+#pragma once
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <string>
+
+namespace astil::fuzz {
+
+using Input = std::span<const std::byte>;
+
+/// A packet path whose tables the input fills, and frames through it: tests/fuzz/packets/scenario.hpp.
+void packets(Input input);
+/// What the kernel may say over netlink: control/net/message.hpp.
+void netlink(Input input);
+/// What a backend may answer to a health check: control/health/http_status.hpp.
+void http_status(Input input);
+/// What a client may send to the API's socket: control/api/server.hpp.
+void api_request(Input input);
+/// What may be asked of the API: control/api/routes.hpp.
+void api_routes(Input input);
+/// What the command line may get as an answer, and what it prints: control/api/json.hpp, control/cli/render.hpp.
+void api_answer(Input input);
+
+inline void require(bool holds, const char* sentence) {
+  if (holds) return;
+  std::fprintf(stderr, "it does not hold: %s\n", sentence);
+  std::abort();
+}
+inline void require(bool holds, const std::string& sentence) { require(holds, sentence.c_str()); }
+
+inline std::string text_of(Input input) { return {reinterpret_cast<const char*>(input.data()), input.size()}; }
+
+}  // namespace astil::fuzz
