@@ -4,6 +4,8 @@
 
 #include <linux/bpf.h>
 
+#include "dataplane/core/bytes.hpp"
+
 #define SEC(name) __attribute__((section(name), used))
 #define MAP_UINT(name, value) int(*name)[value]
 #define MAP_TYPE(name, type) type* name
@@ -16,6 +18,12 @@ template <class Function>
   return reinterpret_cast<Function*>(static_cast<unsigned long>(id));
 }
 // NOLINTEND(performance-no-int-to-ptr)
+
+/// A context's fields for the packet's begin and end are numbers of 32 bits, in place of which the kernel loads
+/// pointers: the compiler must not make use of the 32 bits.
+[[gnu::always_inline]] inline core::u8* pointer_of(core::u64 field) {
+  return core::as_one_pointer(reinterpret_cast<core::u8*>(field));
+}
 
 [[gnu::always_inline]] inline void* map_lookup(void* map, const void* key) {
   return helper<void*(void*, const void*)>(BPF_FUNC_map_lookup_elem)(map, key);
@@ -35,6 +43,30 @@ template <class Function>
 }
 [[gnu::always_inline]] inline long load_bytes(xdp_md* context, unsigned offset, void* to, unsigned length) {
   return helper<long(xdp_md*, unsigned, void*, unsigned)>(BPF_FUNC_xdp_load_bytes)(context, offset, to, length);
+}
+[[gnu::always_inline]] inline long load_bytes(__sk_buff* context, unsigned offset, void* to, unsigned length) {
+  return helper<long(__sk_buff*, unsigned, void*, unsigned)>(BPF_FUNC_skb_load_bytes)(context, offset, to, length);
+}
+[[gnu::always_inline]] inline long pull_data(__sk_buff* context, unsigned length) {
+  return helper<long(__sk_buff*, unsigned)>(BPF_FUNC_skb_pull_data)(context, length);
+}
+[[gnu::always_inline]] inline long change_tail(__sk_buff* context, unsigned length) {
+  return helper<long(__sk_buff*, unsigned, unsigned long long)>(BPF_FUNC_skb_change_tail)(context, length, 0);
+}
+[[gnu::always_inline]] inline long adjust_room(__sk_buff* context, int delta, unsigned mode, unsigned long long flags) {
+  return helper<long(__sk_buff*, int, unsigned, unsigned long long)>(BPF_FUNC_skb_adjust_room)(context, delta, mode,
+                                                                                               flags);
+}
+[[gnu::always_inline]] inline long replace_checksum(__sk_buff* context, unsigned offset, unsigned long long from,
+                                                    unsigned long long to, unsigned long long flags) {
+  return helper<long(__sk_buff*, unsigned, unsigned long long, unsigned long long, unsigned long long)>(
+      BPF_FUNC_l4_csum_replace)(context, offset, from, to, flags);
+}
+[[gnu::always_inline]] inline long push_vlan(__sk_buff* context, unsigned short type, unsigned short control) {
+  return helper<long(__sk_buff*, unsigned short, unsigned short)>(BPF_FUNC_skb_vlan_push)(context, type, control);
+}
+[[gnu::always_inline]] inline long pop_vlan(__sk_buff* context) {
+  return helper<long(__sk_buff*)>(BPF_FUNC_skb_vlan_pop)(context);
 }
 [[gnu::always_inline]] inline long redirect(unsigned interface, unsigned long long flags) {
   return helper<long(unsigned, unsigned long long)>(BPF_FUNC_redirect)(interface, flags);

@@ -1,4 +1,5 @@
-// The engine of the XDP hook: the packet between data and data_end, tables in BPF arrays, jiffies for a clock.
+// The engine of the kernel's hooks: the packet as the hook has it, tables in BPF arrays, jiffies for a clock. To be
+// included after bpf/xdp_hook.hpp or bpf/tc_hook.hpp.
 #pragma once
 
 #include <linux/if_ether.h>
@@ -16,29 +17,29 @@ inline constexpr unsigned char kAddressFamilyInet6 = 10;
 
 /// Placing a new flow is a function of its own: the path of a known flow has the registers for itself, and the verifier
 /// looks at each once.
-ASTIL_SUBPROGRAM u32 astil_place_flow(xdp_md* context, const astil::core::Opening* opening);
+ASTIL_SUBPROGRAM u32 astil_place_flow(Context* context, const astil::core::Opening* opening);
 
 /// The parts of the path of each version of IP. They give a verdict as one number: see `as_number`.
-ASTIL_SUBPROGRAM u64 astil_ipv4(xdp_md* context);
-ASTIL_SUBPROGRAM u64 astil_ipv6(xdp_md* context);
-ASTIL_SUBPROGRAM u64 astil_unusual4(xdp_md* context);
-ASTIL_SUBPROGRAM u64 astil_unusual6(xdp_md* context);
-ASTIL_SUBPROGRAM u64 astil_too_big4(xdp_md* context);
-ASTIL_SUBPROGRAM u64 astil_too_big6(xdp_md* context);
+ASTIL_SUBPROGRAM u64 astil_ipv4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_ipv6(Context* context);
+ASTIL_SUBPROGRAM u64 astil_unusual4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_unusual6(Context* context);
+ASTIL_SUBPROGRAM u64 astil_too_big4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_too_big6(Context* context);
 /// Of a first fragment, by version.
-ASTIL_SUBPROGRAM u32 astil_note_fragment4(xdp_md* context, u32 backend);
-ASTIL_SUBPROGRAM u32 astil_note_fragment6(xdp_md* context, u32 backend);
+ASTIL_SUBPROGRAM u32 astil_note_fragment4(Context* context, u32 backend);
+ASTIL_SUBPROGRAM u32 astil_note_fragment6(Context* context, u32 backend);
 /// A frame for the daemon to hold; 0: there is no room for it.
-ASTIL_SUBPROGRAM u32 astil_hold(xdp_md* context);
+ASTIL_SUBPROGRAM u32 astil_hold(Context* context);
 
 /// What a new flow may take besides, and what few packets of a known one do; apart for the same reasons.
 ASTIL_SUBPROGRAM u32 astil_change_entry(u64* entry, u64 before, u64 after);
-ASTIL_SUBPROGRAM u32 astil_least_loaded(xdp_md* context, const astil::core::Service* service, u32 seed);
-ASTIL_SUBPROGRAM u32 astil_place_by_affinity(xdp_md* context, const astil::core::Opening* opening, u32 service);
-ASTIL_SUBPROGRAM u32 astil_note_flow(xdp_md* context, const astil::core::Opening* opening, u32 placement);
+ASTIL_SUBPROGRAM u32 astil_least_loaded(Context* context, const astil::core::Service* service, u32 seed);
+ASTIL_SUBPROGRAM u32 astil_place_by_affinity(Context* context, const astil::core::Opening* opening, u32 service);
+ASTIL_SUBPROGRAM u32 astil_note_flow(Context* context, const astil::core::Opening* opening, u32 placement);
 
 /// Of IPv6, from an offset on and a protocol number: see `walk_extensions`.
-ASTIL_SUBPROGRAM u64 astil_skip_extensions(xdp_md* context, u32 offset, u32 protocol);
+ASTIL_SUBPROGRAM u64 astil_skip_extensions(Context* context, u32 offset, u32 protocol);
 
 ASTIL_INLINE u64 as_number(const Verdict& verdict) {
   return (u64{verdict.interface} << 32U) | static_cast<u32>(verdict.reason);
@@ -47,14 +48,10 @@ ASTIL_INLINE Verdict as_verdict(u64 number) {
   return {.reason = static_cast<Reason>(number & (kMaxReasons - 1)), .interface = static_cast<u32>(number >> 32U)};
 }
 
-class KernelEngine : public Silent {
+class KernelEngine : public Silent, public Hook {
  public:
-  ASTIL_INLINE explicit KernelEngine(xdp_md* context) : context_(context) {}
+  using Hook::Hook;
 
-  ASTIL_INLINE u8* begin() { return pointer_of(context_->data); }
-  ASTIL_INLINE u8* end() { return pointer_of(context_->data_end); }
-  ASTIL_INLINE u32 ingress() { return context_->ingress_ifindex; }
-  ASTIL_INLINE bool open_gap(i32 bytes) { return adjust_head(context_, -bytes) == 0; }
   ASTIL_INLINE u32 tick() { return static_cast<u32>((jiffies() * ::settings.tick_multiplier) >> 32U); }
 
   ASTIL_INLINE u32 fine_tick() { return static_cast<u32>((jiffies() * ::settings.tick_multiplier) >> kFineShift); }
@@ -119,9 +116,19 @@ class KernelEngine : public Silent {
     }
   }
   ASTIL_INLINE bool hold(u32 /*length*/) { return astil_hold(context_) != 0; }
-  ASTIL_INLINE bool trim(u32 bytes) {
-    const u32 now = buffer_length(context_);
-    return adjust_tail(context_, static_cast<int>(bytes) - static_cast<int>(now)) == 0;
+  ASTIL_INLINE bool hold_frame() {
+    const u32 length = frame_bytes();
+    if (length == 0 || length > kMaxHeldBytes) return false;
+    auto* held = static_cast<HeldFragment*>(ringbuf_reserve(&::held_fragments, sizeof(HeldFragment), 0));
+    if (held == nullptr) return false;
+    held->interface = ingress();
+    held->length = length;
+    if (!load_frame(held->frame, length)) {
+      ringbuf_discard(held, 0);
+      return false;
+    }
+    ringbuf_submit(held, 0);
+    return true;
   }
   ASTIL_INLINE bool swap(u64* place, u64 before, u64 after) {
     return __sync_val_compare_and_swap(place, before, after) == before;
@@ -140,7 +147,7 @@ class KernelEngine : public Silent {
     auto& query = reinterpret_cast<::bpf_fib_lookup&>(row->scratch);
     query = {};
     query.tot_len = static_cast<u16>(length < kMaxLength ? length : kMaxLength);
-    query.ifindex = context_->ingress_ifindex;
+    query.ifindex = ingress();
     if (is_ipv4(to)) {
       query.family = kAddressFamilyInet;
       query.ipv4_src = raw(ipv4_of(from));
@@ -165,9 +172,6 @@ class KernelEngine : public Silent {
   }
 
  private:
-  /// The context's fields are numbers of 32 bits, in place of which the kernel loads pointers: the compiler must not
-  /// make use of the 32 bits.
-  ASTIL_INLINE static u8* pointer_of(u64 field) { return as_one_pointer(reinterpret_cast<u8*>(field)); }
   ASTIL_INLINE static void copy_words(u32 (&to)[4], const Be32 (&from)[4]) {
     for (u32 i = 0; i < 4; ++i) to[i] = raw(from[i]);
   }
@@ -195,11 +199,9 @@ class KernelEngine : public Silent {
     for (u32 i = 0; i < ETH_ALEN; ++i) word |= u64{bytes[i]} << (8U * i);
     return word;
   }
-
-  xdp_md* context_;
 };
 
-ASTIL_SUBPROGRAM u32 astil_place_flow(xdp_md* context, const Opening* opening) {
+ASTIL_SUBPROGRAM u32 astil_place_flow(Context* context, const Opening* opening) {
   if (opening == nullptr) return refused(Reason::internal);
   KernelEngine engine(context);
   return place_flow(engine, *opening);
@@ -211,27 +213,27 @@ ASTIL_SUBPROGRAM u32 astil_change_entry(u64* entry, u64 before, u64 after) {
   return change_entry(engine, entry, before, after) ? 1 : 0;
 }
 
-ASTIL_SUBPROGRAM u32 astil_least_loaded(xdp_md* context, const Service* service, u32 seed) {
+ASTIL_SUBPROGRAM u32 astil_least_loaded(Context* context, const Service* service, u32 seed) {
   if (service == nullptr) return kNoBackend;
   KernelEngine engine(context);
   return least_loaded(engine, *service, seed);
 }
 
-ASTIL_SUBPROGRAM u32 astil_place_by_affinity(xdp_md* context, const Opening* opening, u32 service) {
+ASTIL_SUBPROGRAM u32 astil_place_by_affinity(Context* context, const Opening* opening, u32 service) {
   if (opening == nullptr) return kNoBackend;
   KernelEngine engine(context);
   return place_by_affinity(engine, *opening, service);
 }
 
 /// The verifier wants a value.
-ASTIL_SUBPROGRAM u32 astil_note_flow(xdp_md* context, const Opening* opening, u32 placement) {
+ASTIL_SUBPROGRAM u32 astil_note_flow(Context* context, const Opening* opening, u32 placement) {
   if (opening == nullptr) return 0;
   KernelEngine engine(context);
   note_flow(engine, *opening, placement);
   return 0;
 }
 
-ASTIL_SUBPROGRAM u64 astil_skip_extensions(xdp_md* context, u32 offset, u32 protocol) {
+ASTIL_SUBPROGRAM u64 astil_skip_extensions(Context* context, u32 offset, u32 protocol) {
   constexpr u32 kMaxOffset = 2047;
   if (offset > kMaxOffset) return 0;
   KernelEngine engine(context);
@@ -239,7 +241,7 @@ ASTIL_SUBPROGRAM u64 astil_skip_extensions(xdp_md* context, u32 offset, u32 prot
 }
 
 #define ASTIL_PART(name, part, Version)                \
-  ASTIL_SUBPROGRAM u64 name(xdp_md* context) {         \
+  ASTIL_SUBPROGRAM u64 name(Context* context) {        \
     KernelEngine engine(context);                      \
     return as_number(run_part<part, Version>(engine)); \
   }
@@ -251,41 +253,21 @@ ASTIL_PART(astil_too_big4, Part::too_big, Ipv4)
 ASTIL_PART(astil_too_big6, Part::too_big, Ipv6)
 #undef ASTIL_PART
 
-ASTIL_SUBPROGRAM u32 astil_note_fragment4(xdp_md* context, u32 backend) {
+ASTIL_SUBPROGRAM u32 astil_note_fragment4(Context* context, u32 backend) {
   KernelEngine engine(context);
   note_first_fragment<Ipv4>(engine, backend);
   return 0;
 }
 
-ASTIL_SUBPROGRAM u32 astil_note_fragment6(xdp_md* context, u32 backend) {
+ASTIL_SUBPROGRAM u32 astil_note_fragment6(Context* context, u32 backend) {
   KernelEngine engine(context);
   note_first_fragment<Ipv6>(engine, backend);
   return 0;
 }
 
-ASTIL_SUBPROGRAM u32 astil_hold(xdp_md* context) {
-  const u32 length = buffer_length(context);
-  if (length == 0 || length > kMaxHeldBytes) return 0;
-  auto* held = static_cast<HeldFragment*>(ringbuf_reserve(&::held_fragments, sizeof(HeldFragment), 0));
-  if (held == nullptr) return 0;
-  held->interface = context->ingress_ifindex;
-  held->length = length;
-  if (load_bytes(context, 0, held->frame, length) != 0) {
-    ringbuf_discard(held, 0);
-    return 0;
-  }
-  ringbuf_submit(held, 0);
-  return 1;
-}
-
-/// Takes the packet through the path; the verdict in XDP's terms.
-ASTIL_INLINE int take(KernelEngine& engine, xdp_md* context) {
-  const Verdict verdict = run(engine);
-  if (verdict.interface != 0) {
-    if (verdict.interface == context->ingress_ifindex) return XDP_TX;
-    return static_cast<int>(redirect(verdict.interface, 0));
-  }
-  return verdict.reason >= kFirstHold ? XDP_DROP : XDP_PASS;
+ASTIL_SUBPROGRAM u32 astil_hold(Context* context) {
+  KernelEngine engine(context);
+  return engine.hold_frame() ? 1 : 0;
 }
 
 }  // namespace astil::bpf

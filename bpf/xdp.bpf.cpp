@@ -1,4 +1,6 @@
 // The XDP program: one packet through the packet path.
+#include "bpf/xdp_hook.hpp"
+// In this order: the engine is over the hook.
 #include "bpf/kernel_engine.hpp"
 
 extern "C" {

@@ -2,9 +2,14 @@
 // bpf/kernel_engine.hpp (XDP) and dataplane/native/native_engine.hpp (tests, fuzzers, trace).
 //
 // Packet: `begin()` and `end()` bound the bytes that can be read and written in place, from the Ethernet header on.
-// They are asked anew after `open_gap`.
+// They are asked anew after whatever changes the packet as a whole: what is said to move it below.
+//
+// The kernel's own packets, which the tc hook sees, may be larger than what goes over the wire, and have checksums that
+// the device will fill in; their VLAN tags stand beside them. So an engine is asked to do what of a plain frame could
+// be done in place: `correct_transport`, `push_tags`, `segment_bytes`.
 #pragma once
 
+#include "dataplane/core/checksum.hpp"
 #include "dataplane/core/flow_table.hpp"
 #include "dataplane/core/layout.hpp"
 
@@ -32,14 +37,29 @@ struct Verdict {
   u32 interface = 0;  ///< ifindex, for Action::transmit
 };
 
+/// What a gap in front of a packet is for.
+enum class Gap : u8 { plain, outer_ipv4, outer_ipv4_udp, outer_ipv6, outer_ipv6_udp };
+
+namespace detail {
+struct Exit;  // vlan.hpp
+}
+
 // clang-format off
 template <class E>
 concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address& address, Address& client,
-                          FlowKey& key, u32 bytes, i32 gap, const Opening& opening, const Service& service) {
+                          FlowKey& key, u32 bytes, i32 gap, const Opening& opening, const Service& service,
+                          ChecksumField* field, ChecksumDifference difference, const detail::Exit& exit) {
   { engine.begin() };                                   // u8*: first byte of the Ethernet header
   { engine.end() };                                     // u8*: behind the last byte that can be read
   { engine.ingress() };                                 // u32: ifindex the packet came in by
-  { engine.open_gap(gap) };                             // bool: so many bytes more, or less, at the frame's begin; what stands there is lost
+  { E::kTagsInFrame };                                  // bool: VLAN tags that a frame came with stand in it
+  { E::kFinishedChecksums };                            // bool: no checksum is left to the device; else is_left_to_device(offset of one in the frame) says which, and moves the packet
+  { engine.template open_gap<Gap{}>(gap) };             // bool: so many bytes more, or less, at the frame's begin; what stands there is lost; moves the packet
+  { engine.trim(n) };                                   // bool: the frame ends behind n bytes; moves the packet
+  { engine.pull(n) };                                   // bool: the first n bytes can be read, where the frame has as many; moves the packet
+  { engine.push_tags(exit, Be16{}) };                   // bool: puts VLAN tags in front of what has the EtherType; calls push_tag_bytes where they stand in the frame; moves the packet
+  { engine.correct_transport(field, difference, difference, u8{}) };  // the checksum of a protocol, by a change of the pseudo header and one of what follows; calls correct_in_place, or moves the packet
+  { engine.segment_bytes() };                           // u32: payload of each packet that this one stands for; 0: it stands for itself
   { engine.tick() };                                    // u32: the clock of flow ages
   { engine.fine_tick() };                               // u32: a clock of kUnitsPerSecond
   { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes; one without a known MAC address is asked for
@@ -68,7 +88,6 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.template part<Part{}, Ipv4>() };       // Verdict: calls run_part, in a function of its own where that helps
   { engine.template note_fragment<Ipv4>(n) };     // calls note_first_fragment, likewise
   { engine.hold(n) };                                   // bool: gives the packet, n bytes, to the control plane to hold
-  { engine.trim(n) };                                   // bool: the frame ends behind n bytes
   { engine.skip_extensions(n, u8{}) };                  // Extensions: calls walk_extensions, likewise
   { engine.change(entry, value, value) };               // bool: calls change_entry, likewise
   { engine.least_loaded(service, n) };                  // u32: calls least_loaded, likewise

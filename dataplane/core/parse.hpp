@@ -28,7 +28,7 @@ struct Ipv6 {
   static constexpr bool kIsWide = true;
 };
 
-/// What the later stages need to know of a packet. Pointers are good until `engine.open_gap`.
+/// What the later stages need to know of a packet. Pointers are good until the engine moves it.
 template <class Ip>
 struct Packet {
   using Version = Ip;
@@ -166,14 +166,31 @@ ASTIL_INLINE Parsed parse(Engine& engine, Packet<Ip>& packet) {
   return Parsed::plain;
 }
 
+/// Of a TCP segment; 0: it is none.
+template <class Engine>
+ASTIL_INLINE u32 tcp_header_bytes(Engine& engine, const auto& packet) {
+  const u8* header = reinterpret_cast<const u8*>(packet.ports);
+  // `parse` has seen to the bounds; the kernel's verifier has forgotten it.
+  if (packet.protocol != kProtocolTcp || header + sizeof(TcpHeader) > engine.end()) return 0;
+  return (reinterpret_cast<const TcpHeader*>(header)->offset >> 4U) * 4U;
+}
+
 /// Does a TCP segment carry more than its header?
 template <class Engine>
 ASTIL_INLINE bool has_data(Engine& engine, const auto& packet) {
-  const u8* header = reinterpret_cast<const u8*>(packet.ports);
-  // `parse` has seen to the bounds; the kernel's verifier has forgotten it.
-  if (packet.protocol != kProtocolTcp || header + sizeof(TcpHeader) > engine.end()) return false;
-  const u32 header_bytes = (reinterpret_cast<const TcpHeader*>(header)->offset >> 4U) * 4U;
-  return packet.transport_bytes > header_bytes;
+  const u32 header_bytes = tcp_header_bytes(engine, packet);
+  return header_bytes != 0 && packet.transport_bytes > header_bytes;
+}
+
+/// Bytes of the longest datagram that goes over the wire for a packet: its own length, or where it stands for several
+/// segments, that of one.
+template <class Engine>
+ASTIL_INLINE u32 longest_datagram(Engine& engine, const auto& packet) {
+  const u32 segment = engine.segment_bytes();
+  if (segment == 0 || packet.ports == nullptr) return packet.length;
+  const u32 tcp = tcp_header_bytes(engine, packet);
+  const u32 header_bytes = tcp != 0 ? tcp : static_cast<u32>(sizeof(UdpHeader));
+  return packet.length - packet.transport_bytes + header_bytes + segment;
 }
 
 /// Is the frame for us? Frames for other stations reach us where a bridge floods; an interface that is not in the

@@ -35,7 +35,7 @@ ASTIL_INLINE Verdict to_client(Engine& engine, const Packet<Ip>& packet) {
   if (reply == ReplyOf::nobody) return {.reason = Reason::unknown_reply};
   if (is_first_fragment(packet)) engine.template note_fragment<Ip>(replier.number);
   const Address address = replier.backend->service_address;
-  const NextHop hop = engine.route(destination_of(packet), address, packet.length);
+  const NextHop hop = engine.route(destination_of(packet), address, longest_datagram(engine, packet));
   if (hop.status == NextHop::Status::no_neighbour) return {.reason = Reason::no_neighbour};
   if (hop.status == NextHop::Status::too_big) return {.reason = is_too_big(engine, hop.mtu).reason};
   // To an address of the balancer itself no route leads: a probe's answer.
@@ -100,6 +100,11 @@ ASTIL_INLINE Verdict run_part(Engine& engine) {
   return detail::decide<Ip>(engine);
 }
 
+/// Does the frame go on as it came, or back to where it came from? Then its tags belong to it.
+constexpr bool keeps_tags(Reason reason) {
+  return action_of(reason) == Action::pass || reason == Reason::echo_answered || reason == Reason::told_too_big;
+}
+
 namespace detail {
 
 template <class Ip, class Engine>
@@ -115,11 +120,6 @@ ASTIL_INLINE Verdict run_untagged(Engine& engine, u32 kind) {
   if ((kind & kKindMask) == kKindIpv4) return run_version<Ipv4>(engine);
   if ((kind & kKindMask) == kKindIpv6) return run_version<Ipv6>(engine);
   return {.reason = Reason::not_ip};
-}
-
-/// Does the frame go on as it came, or back to where it came from? Then its tags belong to it.
-constexpr bool keeps_tags(Reason reason) {
-  return action_of(reason) == Action::pass || reason == Reason::echo_answered || reason == Reason::told_too_big;
 }
 
 /// Takes the tags off a frame that has some; the path sees it without them. False: it is not for the path.
@@ -139,7 +139,8 @@ ASTIL_INLINE Verdict run_frame(Engine& engine) {
   if (ethernet == nullptr) return {.reason = Reason::not_ip};
   u32 kind = ethernet->kind;
   TaggedStart* start = nullptr;
-  if (is_vlan(Be16{static_cast<u16>(kind)}) && !take_off_tags(engine, start, kind)) return {.reason = Reason::not_ip};
+  if (Engine::kTagsInFrame && is_vlan(Be16{static_cast<u16>(kind)}) && !take_off_tags(engine, start, kind))
+    return {.reason = Reason::not_ip};
   const Verdict verdict = run_untagged(engine, kind);
   if (start != nullptr && keeps_tags(verdict.reason) && !restore_tags(engine, *start))
     return {.reason = Reason::no_headroom};
@@ -148,12 +149,16 @@ ASTIL_INLINE Verdict run_frame(Engine& engine) {
 
 }  // namespace detail
 
+template <class Engine>
+ASTIL_INLINE void count_reason(Engine& engine, Reason reason) {
+  if (CpuRow* row = engine.cpu_row()) engine.add(&row->reasons[static_cast<u32>(reason)], 1);
+}
+
 /// Takes one packet through the path. The caller does what the verdict says (kReasons has its action) and nothing more.
 template <Engine E>
 ASTIL_INLINE Verdict run(E& engine) {
   const Verdict verdict = detail::run_frame(engine);
-  if (verdict.reason < kFirstCounted) return verdict;
-  if (CpuRow* row = engine.cpu_row()) engine.add(&row->reasons[static_cast<u32>(verdict.reason)], 1);
+  if (verdict.reason >= kFirstCounted) count_reason(engine, verdict.reason);
   return verdict;
 }
 

@@ -7,16 +7,17 @@
 
 namespace astil::core {
 
-namespace detail {
-
-/// The checksum of TCP or UDP. UDP without one stays without; one that comes to 0 is sent as all ones (RFC 768).
-ASTIL_INLINE void correct_transport(const auto& packet, ChecksumDifference difference) {
-  const u16 before = packet.checksum->value;
-  const bool udp = packet.protocol == kProtocolUdp;
+/// The checksum of TCP or UDP, where it stands. UDP without one stays without; one that comes to 0 is sent as all ones
+/// (RFC 768).
+ASTIL_INLINE void correct_in_place(ChecksumField& field, ChecksumDifference difference, u8 protocol) {
+  const u16 before = field.value;
+  const bool udp = protocol == kProtocolUdp;
   if (udp && before == 0) return;
   const u16 after = corrected(before, difference);
-  packet.checksum->value = udp && after == 0 ? u16{0xffff} : after;
+  field.value = udp && after == 0 ? u16{0xffff} : after;
 }
+
+namespace detail {
 
 /// The destination of what a client has sent, the source of what a backend has.
 ASTIL_INLINE void set_end(Ipv4Header& ip, Direction direction, const Address& address) {
@@ -58,8 +59,8 @@ ASTIL_INLINE Rewritten rewrite_nat(Engine& engine, const Packet<Ip>& packet, Dir
   const ChecksumDifference address_changed = replaced(to_backend ? destination_of(packet) : source_of(packet), address);
   detail::set_address(*packet.ip, direction, address, address_changed);
   (to_backend ? packet.ports->destination : packet.ports->source) = port_after;
-  detail::correct_transport(packet, address_changed + replaced(port_before, port_after));
   count_hop(*packet.ip);
+  engine.correct_transport(packet.checksum, address_changed, replaced(port_before, port_after), packet.protocol);
   return detail::front<Ip::kEtherType>(engine);
 }
 
@@ -99,7 +100,7 @@ ASTIL_INLINE Rewritten is_too_big(Engine& engine, u32 mtu) {
 /// As the backend's forwarding says.
 template <class Ip, class Engine>
 ASTIL_INLINE Rewritten rewrite(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
-  if (packet.length > backend.max_length) return is_too_big(engine, backend.max_length);
+  if (longest_datagram(engine, packet) > backend.max_length) return is_too_big(engine, backend.max_length);
   switch (backend.forwarding) {
     case Forwarding::nat:
       return rewrite_nat(engine, packet, Direction::from_client, backend.address, backend.port);

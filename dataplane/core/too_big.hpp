@@ -16,17 +16,34 @@ inline constexpr u32 kQuotedBytes = 576 - sizeof(Ipv4Header) - sizeof(IcmpHeader
 template <>
 inline constexpr u32 kQuotedBytes<Ipv6> = 1280 - sizeof(Ipv6Header) - sizeof(IcmpHeader);
 
-/// The sum of the quoted bytes, in raw order.
+/// The sum of the first `counted` of some bytes, in raw order; both are multiples of 4.
 template <u32 kBytes>
-ASTIL_INLINE u64 sum_of(const u8* bytes) {
+ASTIL_INLINE u64 sum_of(const u8* bytes, u32 counted = kBytes) {
   static_assert(kBytes % sizeof(u32) == 0);
   struct ASTIL_WIRE Word {
     u32 value;
   };
   u64 sum = 0;
   ASTIL_KEEP_LOOP
-  for (u32 i = 0; i < kBytes; i += sizeof(u32)) sum += reinterpret_cast<const Word*>(bytes + i)->value;
+  for (u32 i = 0; i < kBytes; i += sizeof(u32))
+    sum += reinterpret_cast<const Word*>(bytes + i)->value & (0U - below(i, counted));
   return sum;
+}
+
+/// How many of the quoted bytes count in the sum around them. Where a checksum is left to the device, it will still
+/// fill it in, and what that one covers comes to nothing in any other.
+template <class Ip, class Engine>
+ASTIL_INLINE u32 counted_bytes(Engine& engine) {
+  if constexpr (Engine::kFinishedChecksums) {
+    return kQuotedBytes<Ip>;
+  } else {
+    Packet<Ip> packet{};
+    Transport transport{};
+    if (!parse_network(engine, packet, transport)) return kQuotedBytes<Ip>;
+    const bool udp = transport.protocol == kProtocolUdp;
+    const u32 field = transport.offset + (udp ? offsetof(UdpHeader, checksum) : offsetof(TcpHeader, checksum));
+    return engine.is_left_to_device(field) ? transport.offset - kNetworkOffset : kQuotedBytes<Ip>;
+  }
 }
 
 struct Ends {
@@ -80,12 +97,15 @@ ASTIL_INLINE Verdict tell_too_big(Engine& engine, u16 mtu) {
   constexpr u32 kQuoted = detail::kQuotedBytes<Ip>;
   constexpr u32 kGap = sizeof(Header) + sizeof(IcmpHeader);
   if (!is_within_limit(engine, LimitKind::icmp, per_unit(kIcmpPerSecond))) return {.reason = Reason::too_big};
+  if (!engine.pull(kNetworkOffset + kQuoted)) return {.reason = Reason::too_big};
+  const u32 counted = detail::counted_bytes<Ip>(engine);
   const auto* quoted = header_at<Header, kQuoted>(engine, kNetworkOffset);
   const auto* ethernet = header_at<EthernetHeader>(engine, 0);
   if (quoted == nullptr || ethernet == nullptr) return {.reason = Reason::too_big};
-  const u64 sum = detail::sum_of<kQuoted>(reinterpret_cast<const u8*>(quoted));
+  const u64 sum = detail::sum_of<kQuoted>(reinterpret_cast<const u8*>(quoted), counted);
   const EthernetHeader frame = *ethernet;
-  if (!engine.trim(kNetworkOffset + kQuoted) || !engine.open_gap(kGap)) return {.reason = Reason::too_big};
+  if (!engine.trim(kNetworkOffset + kQuoted) || !engine.template open_gap<Gap::plain>(kGap))
+    return {.reason = Reason::too_big};
   auto* begin = header_at<EthernetHeader, kNetworkOffset + kGap + sizeof(Header)>(engine, 0);
   if (begin == nullptr) return {.reason = Reason::too_big};
   *begin = frame;

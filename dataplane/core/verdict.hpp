@@ -10,7 +10,7 @@ template <class Engine>
 ASTIL_INLINE Verdict emit(Engine& engine, const Rewritten& packet, const Exit& exit, Reason reason) {
   write_addresses(*packet.ethernet, exit);
   packet.ethernet->type = packet.type;
-  if (((exit.destination | exit.source) >> 48U) != 0 && !push_tags(engine, exit, packet.type))
+  if (((exit.destination | exit.source) >> 48U) != 0 && !engine.push_tags(exit, packet.type))
     return {.reason = Reason::no_headroom};
   return {.reason = reason, .interface = exit.interface};
 }

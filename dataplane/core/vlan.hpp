@@ -36,9 +36,9 @@ ASTIL_INLINE void write_addresses(EthernetWords& ethernet, const Exit& exit) {
 
 /// The Ethernet header again, with its tags.
 template <class Engine>
-ASTIL_INLINE bool push_tags(Engine& engine, const Exit& exit, Be16 type) {
+ASTIL_INLINE bool push_tag_bytes(Engine& engine, const Exit& exit, Be16 type) {
   const u16 outer = tag_above(exit.destination);
-  if (!engine.open_gap(outer != 0 ? 2 * kVlanTagBytes : kVlanTagBytes)) return false;
+  if (!engine.template open_gap<Gap::plain>(outer != 0 ? 2 * kVlanTagBytes : kVlanTagBytes)) return false;
   auto* frame = header_at<TaggedFrame>(engine, 0);
   if (frame == nullptr) return false;
   write_addresses(reinterpret_cast<EthernetWords&>(*frame), exit);
@@ -79,7 +79,7 @@ ASTIL_INLINE TaggedStart* read_tags(Engine& engine) {
 
 template <class Engine>
 ASTIL_INLINE bool remove_tags(Engine& engine, const TaggedStart& start) {
-  if (!engine.open_gap(-static_cast<i32>(start.tags * kVlanTagBytes))) return false;
+  if (!engine.template open_gap<Gap::plain>(-static_cast<i32>(start.tags * kVlanTagBytes))) return false;
   auto* ethernet = header_at<EthernetHeader>(engine, 0);
   if (ethernet == nullptr) return false;
   *ethernet = start.ethernet;
@@ -95,7 +95,7 @@ ASTIL_INLINE bool restore_tags(Engine& engine, TaggedStart& start) {
   const Be16 type = start.ethernet.type;
   start.ethernet = *untagged;
   start.ethernet.type = type;
-  if (!engine.open_gap(static_cast<i32>(start.tags * kVlanTagBytes))) return false;
+  if (!engine.template open_gap<Gap::plain>(static_cast<i32>(start.tags * kVlanTagBytes))) return false;
   auto* ethernet = header_at<EthernetHeader>(engine, 0);
   auto* first = header_at<TagTail>(engine, sizeof(EthernetHeader));
   if (ethernet == nullptr || first == nullptr) return false;

@@ -49,9 +49,9 @@ ASTIL_INLINE void count_hop(Ipv6Header& ip) { ip.hop_limit = static_cast<u8>(ip.
 namespace detail {
 
 /// The frame's begin, after making room for headers of some bytes in front of the packet.
-template <Be16 kType, u32 kHeaders = 0, class Engine>
+template <Be16 kType, u32 kHeaders = 0, Gap kGap = Gap::plain, class Engine>
 ASTIL_INLINE Rewritten front(Engine& engine) {
-  if (kHeaders != 0 && !engine.open_gap(kHeaders)) return {.reason = Reason::no_headroom};
+  if (kHeaders != 0 && !engine.template open_gap<kGap>(kHeaders)) return {.reason = Reason::no_headroom};
   return {.ethernet = header_at<EthernetWords, kNetworkOffset + kHeaders>(engine, 0), .type = kType};
 }
 
@@ -96,16 +96,17 @@ template <Behind kBehind, class Ip, class Engine>
 ASTIL_INLINE Rewritten wrap_in_ipv4(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
   constexpr u32 kUdpBytes = kBehind == Behind::udp ? sizeof(UdpHeader) : 0;
   constexpr u32 kHeaders = sizeof(Ipv4Header) + kUdpBytes;
+  constexpr Gap kGap = kBehind == Behind::udp ? Gap::outer_ipv4_udp : Gap::outer_ipv4;
   constexpr u8 kProtocol = kBehind == Behind::udp ? kProtocolUdp : Ip::kInIp;
   constexpr u32 kTimeAndProtocol = raw(be16((kOuterTimeToLive << 8U) | kProtocol));
-  if (packet.length > kMaxLength - kHeaders) return {.reason = Reason::too_long};
+  if (longest_datagram(engine, packet) > kMaxLength - kHeaders) return {.reason = Reason::too_long};
   const detail::TakenOver inner = detail::taken_over(*packet.ip);
   const u32 total = raw(be16(static_cast<u16>(packet.length + kHeaders)));
   const u32 kind = 0x45U | inner.type_of_service | (total << 16U);
   const u32 varied = tag & raw(backend.source_mask);
   const u16 checksum = static_cast<u16>(~fold64(u64{backend.outer_sum} + kind + inner.identification + varied));
   const u32 length = packet.length;
-  const Rewritten rewritten = detail::front<kEtherTypeIpv4, kHeaders>(engine);
+  const Rewritten rewritten = detail::front<kEtherTypeIpv4, kHeaders, kGap>(engine);
   if (rewritten.ethernet == nullptr) return rewritten;
   u8* start = reinterpret_cast<u8*>(rewritten.ethernet) + kNetworkOffset;
   *reinterpret_cast<Ipv4Words*>(start) = {.kind = kind,
@@ -122,10 +123,11 @@ template <Behind kBehind, class Ip, class Engine>
 ASTIL_INLINE Rewritten wrap_in_ipv6(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
   constexpr u32 kUdpBytes = kBehind == Behind::udp ? sizeof(UdpHeader) : 0;
   constexpr u8 kProtocol = kBehind == Behind::udp ? kProtocolUdp : Ip::kInIp;
-  if (packet.length > kMaxLength - kUdpBytes) return {.reason = Reason::too_long};
+  constexpr Gap kGap = kBehind == Behind::udp ? Gap::outer_ipv6_udp : Gap::outer_ipv6;
+  if (longest_datagram(engine, packet) > kMaxLength - kUdpBytes) return {.reason = Reason::too_long};
   const u32 first_word = (6U << 28U) | (detail::traffic_class(*packet.ip) << 20U) | (tag & 0xfffffU);
   const u32 length = packet.length;
-  const Rewritten rewritten = detail::front<kEtherTypeIpv6, sizeof(Ipv6Header) + kUdpBytes>(engine);
+  const Rewritten rewritten = detail::front<kEtherTypeIpv6, sizeof(Ipv6Header) + kUdpBytes, kGap>(engine);
   if (rewritten.ethernet == nullptr) return rewritten;
   u8* start = reinterpret_cast<u8*>(rewritten.ethernet) + kNetworkOffset;
   auto* outer = reinterpret_cast<Ipv6Header*>(start);

@@ -66,10 +66,22 @@ class NativeEngine : public Observer {
                ObserverArguments&&... observer)
       : Observer(std::forward<ObserverArguments>(observer)...), tables_(tables), frame_(frame), around_(surroundings) {}
 
+  static constexpr bool kTagsInFrame = true;
+  static constexpr bool kFinishedChecksums = true;
+
   u8* begin() { return reinterpret_cast<u8*>(frame_.begin()); }
   u8* end() { return reinterpret_cast<u8*>(frame_.end()); }
   u32 ingress() { return around_.ingress; }
-  bool open_gap(i32 bytes) { return frame_.grow(bytes); }
+  template <Gap>
+  bool open_gap(i32 bytes) {
+    return frame_.grow(bytes);
+  }
+  bool pull(u32 /*bytes*/) { return true; }
+  u32 segment_bytes() { return 0; }
+  bool push_tags(const detail::Exit& exit, Be16 type) { return detail::push_tag_bytes(*this, exit, type); }
+  void correct_transport(ChecksumField* field, ChecksumDifference pseudo_header, ChecksumDifference rest, u8 protocol) {
+    correct_in_place(*field, pseudo_header + rest, protocol);
+  }
   u32 tick() { return around_.tick; }
   u32 fine_tick() { return around_.fine_tick; }
   NextHop route(const Address& to, const Address& from, u32 length) { return around_.route(to, from, length); }

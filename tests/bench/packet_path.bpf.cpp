@@ -1,5 +1,7 @@
 // The packet path under a stopwatch: each run first puts the packet back as it was (the kernel's test run does not),
 // with the next flow's source, then takes it through the path. The programs without the path measure what that costs.
+#include "bpf/xdp_hook.hpp"
+// In this order: the engine is over the hook.
 #include "bpf/kernel_engine.hpp"
 #include "tests/bench/packet_path_control.hpp"
 
