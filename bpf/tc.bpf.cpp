@@ -9,6 +9,6 @@ SEC("license") const char program_license[] = "GPL";
 
 SEC("tc") int astil_tc(__sk_buff* context) {
   astil::bpf::KernelEngine engine(context);
-  return astil::bpf::take(engine, context);
+  return astil::bpf::act(astil::bpf::run_untagged(engine, context));
 }
 }

@@ -103,19 +103,28 @@ ASTIL_INLINE bool put_back(Context* context, u32 type, u32 control) {
   return type == 0 || push_vlan(context, static_cast<u16>(type), static_cast<u16>(control)) == 0;
 }
 
-/// Takes the packet through the path; the verdict in tc's terms. What passes may meet further filters.
+/// Takes the packet, without its tags, through the path. One with more than two is not for it.
 template <class Engine>
-ASTIL_INLINE int take(Engine& engine, Context* context) {
+ASTIL_INLINE Verdict run_untagged(Engine& engine, Context* context) {
   Tags tags{};
   take_off(context, tags.types[0], tags.controls[0]);
   take_off(context, tags.types[1], tags.controls[1]);
-  engine.prepare();
-  const Verdict verdict = run(engine);
-  if (keeps_tags(verdict.reason) &&
-      (!put_back(context, tags.types[1], tags.controls[1]) || !put_back(context, tags.types[0], tags.controls[0]))) {
-    count_reason(engine, Reason::no_headroom);
-    return TC_ACT_SHOT;
+  Verdict verdict{.reason = Reason::not_ip};
+  if (context->vlan_present != 0) {
+    count_reason(engine, Reason::not_ip);
+  } else {
+    engine.prepare();
+    verdict = run(engine);
   }
+  if (!keeps_tags(verdict.reason)) return verdict;
+  if (put_back(context, tags.types[1], tags.controls[1]) && put_back(context, tags.types[0], tags.controls[0]))
+    return verdict;
+  count_reason(engine, Reason::no_headroom);
+  return {.reason = Reason::no_headroom};
+}
+
+/// The verdict in tc's terms. What passes may meet further filters.
+ASTIL_INLINE int act(const Verdict& verdict) {
   if (verdict.interface != 0) return static_cast<int>(redirect(verdict.interface, 0));
   return verdict.reason >= kFirstHold ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }

@@ -23,12 +23,17 @@ function(astil_bpf name source)
   set(${name}_OBJECT ${object} CACHE INTERNAL "")
 endfunction()
 
-# astil_embed_bpf(TARGET NAME): the object NAME.o as bytes in the library TARGET: astil_embedded_program, ..._end.
+# astil_embed_bpf(TARGET NAME [SYMBOL]): the object NAME.o as bytes in the library TARGET: SYMBOL, by default
+# astil_embedded_program, and SYMBOL_end.
 function(astil_embed_bpf target name)
+  set(symbol astil_embedded_program)
+  if(ARGC GREATER 2)
+    set(symbol ${ARGV2})
+  endif()
   set(source ${CMAKE_CURRENT_BINARY_DIR}/embed_${name}.S)
   file(WRITE ${source}
-    ".section .rodata\n.balign 8\n.globl astil_embedded_program\nastil_embedded_program:\n.incbin \"${${name}_OBJECT}\"\n"
-    ".globl astil_embedded_program_end\nastil_embedded_program_end:\n.section .note.GNU-stack,\"\",@progbits\n")
+    ".section .rodata\n.balign 8\n.globl ${symbol}\n${symbol}:\n.incbin \"${${name}_OBJECT}\"\n"
+    ".globl ${symbol}_end\n${symbol}_end:\n.section .note.GNU-stack,\"\",@progbits\n")
   set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${${name}_OBJECT})
   target_sources(${target} PRIVATE ${source})
   add_dependencies(${target} ${name})

@@ -13,10 +13,18 @@
 
 namespace astil::dataplane {
 
+/// Where the kernel hands packets to the packet path.
+enum class Hook {
+  automatic,    ///< `xdp` where the interface is a device whose driver takes it, else `tc`
+  xdp,          ///< in the driver
+  xdp_generic,  ///< XDP behind the driver, for each packet a whole frame
+  tc,           ///< of the kernel's packets, as its own stack has them
+};
+
 /// An interface that the packet path is attached to.
 struct Attachment {
   std::uint32_t ifindex = 0;
-  std::string hook;  ///< "xdp native", "xdp generic"
+  std::string hook;  ///< "xdp native", "xdp generic", "tc"
   std::string why;   ///< the reason for this hook
 };
 
@@ -46,7 +54,7 @@ class Dataplane {
   [[nodiscard]] virtual std::uint32_t fine_tick() const = 0;
 
   /// Attaches the packet path, or renews it where it is attached. An interface that cannot take it stays as it was.
-  virtual Result<Attachment> attach(std::uint32_t ifindex) = 0;
+  virtual Result<Attachment> attach(std::uint32_t ifindex, Hook hook) = 0;
   virtual Result<void> detach(std::uint32_t ifindex) = 0;
   [[nodiscard]] virtual std::vector<Attachment> attachments() const = 0;
 

@@ -66,6 +66,9 @@ void compare_services(const Service& from, const Service& to, std::vector<std::s
 std::vector<std::string> describe_changes(const config::Model& from, const config::Model& to) {
   std::vector<std::string> changes;
   if (from.interfaces != to.interfaces) changes.emplace_back("interfaces changed");
+  if (from.hook != to.hook || from.interface_settings != to.interface_settings) changes.emplace_back("hooks changed");
+  if (from.answers_echo != to.answers_echo)
+    changes.emplace_back(to.answers_echo ? "echo requests are answered" : "echo requests are not answered any more");
   if (from.addresses != to.addresses || from.address_interface != to.address_interface) {
     changes.emplace_back("owner or interface of service addresses changed");
   }

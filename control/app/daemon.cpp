@@ -134,7 +134,7 @@ Result<void> Daemon::attach_interfaces() {
   for (const std::string& name : model_.interfaces) {
     const auto link = network_->link(name);
     if (!link) continue;  // gone since: `on_link_change` tells when it is back
-    auto attached = path_->engine().attach(link->ifindex);
+    auto attached = path_->engine().attach(link->ifindex, hook_of(model_, name));
     if (attached.has_error()) {
       for (const dataplane::Attachment& now : path_->engine().attachments()) {
         const bool new_one = std::none_of(before.begin(), before.end(), [&](const dataplane::Attachment& attachment) {
@@ -359,8 +359,7 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   const std::set<PlacedAddress> addresses = wanted_addresses();
   if (auto removed = addresses_->remove_unwanted(addresses); removed.has_error())
     done.shortcomings.push_back(removed.error());
-  auto rings = path_->publish(interface_states(), planner_inputs(model_, facts()), to_core(model_.timeouts),
-                              model_.new_flows_per_second);
+  auto rings = path_->publish(interface_states(), planner_inputs(model_, facts()), path_settings(model_));
   if (rings.has_error()) return rings.error();
   done.rings = std::move(*rings);
   remember_labels();

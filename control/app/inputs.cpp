@@ -93,12 +93,31 @@ dataplane::ServiceKey key_of(const config::Service& service) {
           .protocol = service.protocol == config::Protocol::tcp ? core::kProtocolTcp : core::kProtocolUdp};
 }
 
-dataplane::FlowTimeouts to_core(const config::Timeouts& timeouts) {
-  return {.half_open = seconds_of(timeouts.half_open),
-          .established = seconds_of(timeouts.established),
-          .closing = seconds_of(timeouts.closing),
-          .closed = seconds_of(timeouts.closed),
-          .udp_stream = seconds_of(timeouts.udp)};
+PathSettings path_settings(const config::Model& model) {
+  const config::Timeouts& timeouts = model.timeouts;
+  return {.timeouts = {.half_open = seconds_of(timeouts.half_open),
+                       .established = seconds_of(timeouts.established),
+                       .closing = seconds_of(timeouts.closing),
+                       .closed = seconds_of(timeouts.closed),
+                       .udp_stream = seconds_of(timeouts.udp)},
+          .new_flows_per_second = model.new_flows_per_second,
+          .answers_echo = model.answers_echo};
+}
+
+dataplane::Hook hook_of(const config::Model& model, const std::string& interface) {
+  const auto own = std::find_if(model.interface_settings.begin(), model.interface_settings.end(),
+                                [&](const config::InterfaceSettings& settings) { return settings.name == interface; });
+  switch (own != model.interface_settings.end() ? own->hook : model.hook) {
+    case config::Hook::xdp:
+      return dataplane::Hook::xdp;
+    case config::Hook::xdp_generic:
+      return dataplane::Hook::xdp_generic;
+    case config::Hook::tc:
+      return dataplane::Hook::tc;
+    case config::Hook::automatic:
+      break;
+  }
+  return dataplane::Hook::automatic;
 }
 
 core::Sizes table_sizes(const config::TableSizes& tables) {

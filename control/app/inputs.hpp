@@ -9,6 +9,7 @@
 #include "control/balance/planner.hpp"
 #include "control/config/model.hpp"
 #include "control/net/types.hpp"
+#include "dataplane/dataplane.hpp"
 
 namespace astil::app {
 
@@ -26,7 +27,17 @@ struct Facts {
 [[nodiscard]] std::uint64_t mac_word(const net::MacAddress& mac);
 [[nodiscard]] net::MacAddress mac_of(std::uint64_t word);
 [[nodiscard]] dataplane::ServiceKey key_of(const config::Service& service);
-dataplane::FlowTimeouts to_core(const config::Timeouts& timeouts);
+
+/// What the packet path does whatever the service.
+struct PathSettings {
+  dataplane::FlowTimeouts timeouts;
+  std::uint32_t new_flows_per_second = 0;  ///< of each CPU; 0: no limit
+  bool answers_echo = false;               ///< to service addresses
+};
+[[nodiscard]] PathSettings path_settings(const config::Model& model);
+
+/// Of one of the model's interfaces.
+[[nodiscard]] dataplane::Hook hook_of(const config::Model& model, const std::string& interface);
 
 [[nodiscard]] core::Sizes table_sizes(const config::TableSizes& tables);
 

@@ -36,11 +36,11 @@ void PacketPath::count_flows() {
 
 Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<dataplane::InterfaceState>& interfaces,
                                                              const std::vector<balance::ServiceInput>& services,
-                                                             const dataplane::FlowTimeouts& timeouts,
-                                                             std::uint32_t new_flows_per_second) {
+                                                             const PathSettings& settings) {
   balance::Plan plan = planner_->plan(interfaces, services);
-  plan.state.timeouts = timeouts;
-  plan.state.new_flows_per_second = new_flows_per_second;
+  plan.state.timeouts = settings.timeouts;
+  plan.state.new_flows_per_second = settings.new_flows_per_second;
+  plan.state.answers_echo = settings.answers_echo;
   auto published = publisher_->publish(plan.state);
   if (published.has_error()) return published.error();
   planner_->commit(plan);

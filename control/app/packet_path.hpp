@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "control/app/census_runner.hpp"
+#include "control/app/inputs.hpp"
 #include "control/app/limit_watch.hpp"
 #include "control/balance/planner.hpp"
 #include "dataplane/publisher.hpp"
@@ -23,12 +24,10 @@ class PacketPath {
   [[nodiscard]] const dataplane::DesiredState& inherited() const { return inherited_; }
   [[nodiscard]] const xdp::Origin& origin() const { return engine_->origin(); }
 
-  /// All or nothing. Services are then found by their place in `services`. `new_flows_per_second`: of each CPU; 0: no
-  /// limit.
+  /// All or nothing. Services are then found by their place in `services`.
   Result<std::vector<balance::RingReport>> publish(const std::vector<dataplane::InterfaceState>& interfaces,
                                                    const std::vector<balance::ServiceInput>& services,
-                                                   const dataplane::FlowTimeouts& timeouts,
-                                                   std::uint32_t new_flows_per_second);
+                                                   const PathSettings& settings);
 
   /// The sizes in force, as they were asked for.
   [[nodiscard]] const core::Sizes& sizes() const { return options_.sizes; }

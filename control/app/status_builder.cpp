@@ -47,7 +47,7 @@ api::StatusView StatusBuilder::build() {
   view_.instance = daemon_.model_.instance;
   view_.version = ASTIL_VERSION;
   view_.started_at = daemon_.started_at_;
-  view_.engine = "xdp";
+  view_.engine = "kernel";
   view_.layout_version = tables_.settings().header.layout_version;
   view_.adopted = daemon_.adopted_;
   view_.config = daemon_.config_view_;

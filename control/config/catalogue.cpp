@@ -62,8 +62,8 @@ class Cataloguer {
                std::string_view doc) {
     CatalogueKey& key = add(CatalogueKey::Form::mapping, name, doc);
     key.shape = names.shape();
-    key.is_required = true;
-    key.needs_entries = least != AtLeast::none;
+    key.is_required = least != AtLeast::absent;
+    key.needs_entries = least == AtLeast::one;
     Cataloguer inner(key.keys);
     T part;
     describe(inner, part);

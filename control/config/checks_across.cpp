@@ -196,6 +196,17 @@ void check_ipv6(const Model& model, const Services& services, const Node& root, 
                "set dataplane.tables.ipv6 to true, or leave it out");
 }
 
+void check_interface_settings(const Model& model, const Node& root, Mistakes& mistakes) {
+  for (const InterfaceSettings& settings : model.interface_settings) {
+    const auto& known = model.interfaces;
+    if (std::find(known.begin(), known.end(), settings.name) != known.end()) continue;
+    const Entry* entry = root.find("dataplane")->value.find("interfaces")->value.find(settings.name);
+    if (!is_sound_or_absent(root.find("interfaces"), mistakes)) continue;
+    mistakes.add(entry->place, in_quotes(settings.name) + " is none of the interfaces",
+                 "name it under interfaces too, or leave it out here");
+  }
+}
+
 }  // namespace
 
 void check_across(const Model& model, const Services& services, const Node& root, Mistakes& mistakes) {
@@ -206,6 +217,7 @@ void check_across(const Model& model, const Services& services, const Node& root
   check_metrics(model, services, root, mistakes);
   check_tables(model, root, mistakes);
   check_ipv6(model, services, root, mistakes);
+  check_interface_settings(model, root, mistakes);
 }
 
 }  // namespace astil::config

@@ -28,7 +28,8 @@ struct Otherwise {
   std::string_view words;
 };
 
-enum class AtLeast : std::size_t { none = 0, one = 1 };
+/// `absent`: the mapping itself may be left out.
+enum class AtLeast { absent, none, one };
 
 using namespace std::chrono_literals;
 
@@ -44,7 +45,9 @@ inline constexpr Text kSocketPath{"an absolute path, at most 107 characters", "/
 inline constexpr Text kUrlPath{"a path that begins with a slash, without blanks", "/", "!-~", 1024};
 inline constexpr Text kHttpHost{"a host name, at most 253 characters", "A-Za-z0-9[", "A-Za-z0-9.:_[]-", 253};
 
-inline constexpr Choice<EngineKind, 1> kEngines{"engine", {{{"xdp", EngineKind::xdp}}}};
+inline constexpr Choice<EngineKind, 1> kEngines{"engine", {{{"kernel", EngineKind::kernel}}}};
+inline constexpr Choice<Hook, 4> kHooks{
+    "hook", {{{"auto", Hook::automatic}, {"xdp", Hook::xdp}, {"xdp-generic", Hook::xdp_generic}, {"tc", Hook::tc}}}};
 inline constexpr Choice<Protocol, 2> kProtocols{"protocol", {{{"tcp", Protocol::tcp}, {"udp", Protocol::udp}}}};
 inline constexpr Choice<Forwarding, 3> kForwardings{
     "forwarding", {{{"nat", Forwarding::nat}, {"tunnel", Forwarding::tunnel}, {"direct", Forwarding::direct}}}};
@@ -202,6 +205,11 @@ void describe(V& v, Timeouts& timeouts) {
 }
 
 template <class V>
+void describe(V& v, InterfaceSettings& interface) {
+  v.required("hook", interface.hook, kHooks, "As dataplane.hook, for this interface.");
+}
+
+template <class V>
 void describe(V& v, Model& model) {
   v.optional("instance", model.instance, kInstanceName,
              "Name of this balancer on its host: of its pinned programs and its socket.");
@@ -209,7 +217,16 @@ void describe(V& v, Model& model) {
          "Interfaces that packets come in by and go out by. One will do; with two, name the clients' side and the "
          "backends'.");
   v.section("dataplane", "What moves the packets.", [&](V& dataplane) {
-    dataplane.optional("engine", model.engine, kEngines, "The engine: xdp runs in the interface's driver.");
+    dataplane.optional("engine", model.engine, kEngines, "The engine: kernel works at a hook of each interface.");
+    dataplane.optional(
+        "hook", model.hook, kHooks,
+        "Where the kernel hands packets over. xdp: in the driver, which has to take it; the fastest for devices. tc: "
+        "behind it, for every interface; the fastest for virtual ones, whose packets are larger than the wire's. "
+        "xdp-generic: XDP without the driver's help. auto: xdp for devices whose driver takes it, tc for all else.");
+    dataplane.mapping("interfaces", model.interface_settings, kInterfaceName, AtLeast::absent,
+                      "Interfaces that need something else, by name.");
+    dataplane.optional("echo", model.answers_echo, Boolean{},
+                       "Whether echo requests (ping) to service addresses are answered, at the balancer.");
     dataplane.section("tables", "Sizes of the packet path's tables. A change keeps the flows.",
                       [&](V& tables) { describe(tables, model.tables); });
     dataplane.optional(

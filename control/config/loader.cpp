@@ -44,7 +44,7 @@ void Loader::check_name(const Entry& entry, const Text& names) {
 }
 
 void Loader::require_entries(const Entry& mapping, AtLeast least) {
-  if (mapping.value.entries.size() >= static_cast<std::size_t>(least) || mistakes_->at(mapping.value.place)) return;
+  if (least != AtLeast::one || !mapping.value.entries.empty() || mistakes_->at(mapping.value.place)) return;
   mistakes_->add(mapping.value.place, path_of(mapping.key) + " is empty", "at least one is needed");
 }
 

@@ -57,7 +57,7 @@ class Loader {
   template <class T>
   void mapping(std::string_view name, std::vector<T>& parts, const Text& names, AtLeast least,
                std::string_view /*doc*/) {
-    const Entry* all = take_mapping(take_required(name));
+    const Entry* all = take_mapping(least == AtLeast::absent ? take(name) : take_required(name));
     if (all == nullptr) return;
     require_entries(*all, least);
     Loader outer(all->value, all->place, path_of(name), *mistakes_);

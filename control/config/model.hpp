@@ -27,7 +27,8 @@ enum class Protocol { tcp, udp };
 enum class Forwarding { nat, tunnel, direct };
 enum class Encapsulation { ipip, gue };
 enum class Scheduler { maglev, round_robin, least_connections, source_hash, two_choices };
-enum class EngineKind { xdp };
+enum class EngineKind { kernel };
+enum class Hook { automatic, xdp, xdp_generic, tc };
 
 /// Who puts the service addresses on an interface of the balancer.
 enum class AddressOwner {
@@ -145,10 +146,20 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
+/// What is different for one interface.
+struct InterfaceSettings {
+  std::string name;  ///< one of Model::interfaces
+  Hook hook = Hook::automatic;
+  bool operator==(const InterfaceSettings&) const = default;
+};
+
 struct Model {
   std::string instance = "main";  ///< names the pins, the socket: [a-z0-9-]{1,32}
-  EngineKind engine = EngineKind::xdp;
+  EngineKind engine = EngineKind::kernel;
   std::vector<std::string> interfaces;  ///< where packets come in and go out, at least one
+  Hook hook = Hook::automatic;          ///< of all that `interface_settings` does not name
+  std::vector<InterfaceSettings> interface_settings;
+  bool answers_echo = true;  ///< to service addresses
   AddressOwner addresses = AddressOwner::daemon;
   std::optional<std::string>
       address_interface;  ///< where service addresses are put; default: the first of `interfaces`

@@ -27,7 +27,7 @@ NativeDataplane::NativeDataplane(const core::Sizes& sizes) {
   dataplane::initialise(tables_, kKey, dataplane::tick_multiplier_for(1000));
 }
 
-Result<dataplane::Attachment> NativeDataplane::attach(std::uint32_t ifindex) {
+Result<dataplane::Attachment> NativeDataplane::attach(std::uint32_t ifindex, dataplane::Hook /*hook*/) {
   const auto same = [&](const dataplane::Attachment& attachment) { return attachment.ifindex == ifindex; };
   const auto found = std::find_if(attachments_.begin(), attachments_.end(), same);
   if (found != attachments_.end()) return *found;

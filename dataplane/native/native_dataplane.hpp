@@ -17,7 +17,7 @@ class NativeDataplane final : public dataplane::Dataplane {
   void wait_for_readers() override {}
   [[nodiscard]] std::uint32_t tick() const override { return tick_; }
   [[nodiscard]] std::uint32_t fine_tick() const override { return 0; }
-  Result<dataplane::Attachment> attach(std::uint32_t ifindex) override;
+  Result<dataplane::Attachment> attach(std::uint32_t ifindex, dataplane::Hook hook) override;
   Result<void> detach(std::uint32_t ifindex) override;
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override { return attachments_; }
   [[nodiscard]] int event_descriptor() const override { return -1; }

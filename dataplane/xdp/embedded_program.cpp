@@ -7,14 +7,19 @@
 #endif
 
 extern "C" {
-extern const std::byte astil_embedded_program[];      // NOLINT(readability-identifier-naming): made by the assembler
-extern const std::byte astil_embedded_program_end[];  // NOLINT(readability-identifier-naming)
+// NOLINTBEGIN(readability-identifier-naming): made by the assembler
+extern const std::byte astil_embedded_program[];
+extern const std::byte astil_embedded_program_end[];
+extern const std::byte astil_embedded_tc_program[];
+extern const std::byte astil_embedded_tc_program_end[];
+// NOLINTEND(readability-identifier-naming)
 }
 
 namespace astil::xdp {
 
 Program embedded_program() {
   return {.object = {astil_embedded_program, astil_embedded_program_end},
+          .tc_object = {astil_embedded_tc_program, astil_embedded_tc_program_end},
           .layout_version = core::kLayoutVersion,
           .also_reads = ASTIL_ALSO_READS};
 }

@@ -1,4 +1,4 @@
-// The XDP program that is built into a binary, and the layout of tables that it was compiled for.
+// The programs that are built into a binary, and the layout of tables that they were compiled for.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,8 @@
 namespace astil::xdp {
 
 struct Program {
-  std::span<const std::byte> object;  ///< ELF, as clang made it
+  std::span<const std::byte> object;     ///< for XDP: ELF, as clang made it
+  std::span<const std::byte> tc_object;  ///< likewise for tc
   std::uint32_t layout_version = 0;
   std::uint32_t also_reads = 0;  ///< another layout version whose records are the same; 0: none
 };

@@ -143,6 +143,19 @@ Result<KernelObject> KernelObject::with_tables(std::span<const std::byte> bytes,
   return opened;
 }
 
+Result<KernelObject> KernelObject::beside(std::span<const std::byte> bytes, const KernelObject& other) {
+  auto opened = open(bytes);
+  if (opened.has_error()) return opened.error();
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, opened->object_.get()) {
+    const int descriptor = other.map_descriptor(bpf_map__name(map));
+    if (descriptor >= 0 && bpf_map__reuse_fd(map, descriptor) != 0)
+      return Error{std::string("share table ") + bpf_map__name(map) + ": " + libbpf_says, {}};
+  }
+  if (auto loaded = opened->load(); loaded.has_error()) return loaded.error();
+  return opened;
+}
+
 Result<void> KernelObject::load() {
   const int failed = bpf_object__load(object_.get());
   if (failed == 0) return {};

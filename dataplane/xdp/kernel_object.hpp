@@ -52,6 +52,9 @@ class KernelObject {
   /// The same over tables that are there already.
   static Result<KernelObject> with_tables(std::span<const std::byte> bytes, const PinnedTables& pinned);
 
+  /// The same over all maps of another object that have the same names.
+  static Result<KernelObject> beside(std::span<const std::byte> bytes, const KernelObject& other);
+
   /// Pins all tables in a folder, which is made.
   [[nodiscard]] Result<void> pin_tables(const std::filesystem::path& folder) const;
   [[nodiscard]] Result<MappedTables> map(const core::Sizes& sizes) const;

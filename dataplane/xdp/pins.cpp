@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <charconv>
 
+#include "dataplane/xdp/tc_filter.hpp"
+
 namespace astil::xdp {
 namespace {
 
@@ -70,7 +72,29 @@ Result<std::vector<PinnedLink>> pinned_links(const std::filesystem::path& instan
     link.map_ids = std::move(*maps);
     links.push_back(std::move(link));
   }
+  for (const std::uint32_t ifindex : marked_interfaces(instance_folder)) {
+    PinnedLink link{
+        .path = instance_folder, .tc = true, .descriptor = {}, .program = {}, .ifindex = ifindex, .map_ids = {}};
+    const std::uint32_t program = TcFilter(instance_folder.filename().string(), ifindex).program_id();
+    if (program != 0) {
+      link.program = base::Descriptor(::bpf_prog_get_fd_by_id(program));
+      if (!link.program.valid())
+        return system_error("open the program at the tc hook of interface " + std::to_string(ifindex), errno);
+      auto maps = maps_of_program(link.program);
+      if (maps.has_error()) return maps.error();
+      link.map_ids = std::move(*maps);
+    }
+    links.push_back(std::move(link));
+  }
   return links;
+}
+
+Result<void> remove_pin(const PinnedLink& link) {
+  if (link.tc) return TcFilter(link.path.filename().string(), link.ifindex).remove(link.path);
+  std::error_code error;
+  std::filesystem::remove(link.path, error);
+  if (error) return Error{"remove " + link.path.string() + ": " + error.message(), {}};
+  return {};
 }
 
 std::vector<std::pair<std::uint32_t, std::filesystem::path>> pinned_table_folders(

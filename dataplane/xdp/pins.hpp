@@ -12,15 +12,23 @@ namespace astil::xdp {
 /// Makes sure that a BPF file system is mounted there.
 Result<void> ensure_bpffs(const std::filesystem::path& bpffs);
 
+/// An attachment that a daemon has left.
 struct PinnedLink {
   std::filesystem::path path;
-  base::Descriptor descriptor;
+  bool tc = false;                     ///< a filter (tc_filter.hpp): the path is the instance's folder
+  base::Descriptor descriptor;         ///< of XDP's link
   base::Descriptor program;            ///< the one that is attached
   std::uint32_t ifindex = 0;           ///< 0: the interface is gone
   std::vector<std::uint32_t> map_ids;  ///< of the maps that the attached program uses
+
+  /// Its interface is no more, or its filter; what is pinned keeps only the program.
+  [[nodiscard]] bool is_gone() const { return ifindex == 0 || !program.valid(); }
 };
 
-/// The links of an instance. A link that can not be read is an error: it must not be lost sight of.
+/// Detaches.
+Result<void> remove_pin(const PinnedLink& link);
+
+/// The links and filters of an instance. One that can not be read is an error: it must not be lost sight of.
 Result<std::vector<PinnedLink>> pinned_links(const std::filesystem::path& instance_folder);
 
 /// tables-<n>, by n.

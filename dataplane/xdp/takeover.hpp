@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/carry.hpp"
+#include "dataplane/xdp/attachments.hpp"
 #include "dataplane/xdp/kernel_object.hpp"
 #include "dataplane/xdp/pins.hpp"
 
@@ -55,11 +56,12 @@ class NewPins {
   std::filesystem::path folder_;
 };
 
-/// Links that have been given another program. Those that are not kept get their old one back; where the kernel refuses
-/// that, the new tables stay in use, and so `pins` are kept.
+/// Links and filters that have been given another program. Those that are not kept get their old one back; where the
+/// kernel refuses that, the new tables stay in use, and so `pins` are kept.
 class MovedLinks {
  public:
-  MovedLinks(int program, NewPins& pins) : program_(program), pins_(pins) {}
+  MovedLinks(const Programs& programs, std::filesystem::path instance_folder, NewPins& pins)
+      : programs_(programs), folder_(std::move(instance_folder)), pins_(pins) {}
   MovedLinks(const MovedLinks&) = delete;
   MovedLinks& operator=(const MovedLinks&) = delete;
   ~MovedLinks();
@@ -69,7 +71,10 @@ class MovedLinks {
   [[nodiscard]] std::vector<PinnedLink> keep() { return std::exchange(moved_, {}); }
 
  private:
-  int program_;
+  [[nodiscard]] Result<void> give(const PinnedLink& link, int program) const;
+
+  const Programs& programs_;
+  std::filesystem::path folder_;
   NewPins& pins_;
   std::vector<PinnedLink> moved_;
 };

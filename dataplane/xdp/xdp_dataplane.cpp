@@ -1,7 +1,6 @@
 #include "dataplane/xdp/xdp_dataplane.hpp"
 
 #include <bpf/bpf.h>
-#include <linux/if_link.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -64,53 +63,15 @@ bool is_readable(std::uint32_t version, const Program& program) {
   return version == program.layout_version || version == program.also_reads;
 }
 
-/// What an XDP attachment without a forced mode would hide: whether the driver takes it.
-Error attach_error(std::uint32_t ifindex, int errno_value) {
-  const std::string action = "attach to interface " + std::to_string(ifindex);
-  if (errno_value == EBUSY || errno_value == EEXIST) {
-    std::uint32_t other = 0;
-    ::bpf_xdp_query_id(static_cast<int>(ifindex), 0, &other);
-    return {
-        action + ": it has another XDP program" + (other != 0 ? " (id " + std::to_string(other) + ")" : std::string()),
-        "remove that one first: 'ip link set dev NAME xdp off'; where a BPF link holds it ('bpftool net', 'bpftool "
-        "link'), end what made the link; another instance of Astil lets go with 'astil --instance NAME detach'"};
-  }
-  if (errno_value == EPERM)
-    return {action + ": Operation not permitted", "run as root, or with CAP_BPF and CAP_NET_ADMIN"};
-  if (errno_value == ENODEV) return {action + ": no such interface", {}};
-  return system_error(action, errno_value);
-}
-
-struct Attached {
-  base::Descriptor link;
-  std::string hook;
-  std::string why;
-};
-
-Result<Attached> attach_program(int program, std::uint32_t ifindex) {
-  LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);
-  base::Descriptor link(::bpf_link_create(program, static_cast<int>(ifindex), BPF_XDP, &native));
-  if (link.valid()) return Attached{std::move(link), "xdp native", "the driver supports it"};
-  if (errno != EOPNOTSUPP && errno != EINVAL) return attach_error(ifindex, errno);
-  const std::string reason = std::strerror(errno);
-  LIBBPF_OPTS(bpf_link_create_opts, generic, .flags = XDP_FLAGS_SKB_MODE);
-  link = base::Descriptor(::bpf_link_create(program, static_cast<int>(ifindex), BPF_XDP, &generic));
-  if (!link.valid()) return attach_error(ifindex, errno);
-  return Attached{std::move(link), "xdp generic", "the driver takes no native XDP program (" + reason + "); slower"};
-}
-
-/// The mode in which a link of an earlier daemon is attached.
-std::string hook_of(std::uint32_t ifindex) {
-  LIBBPF_OPTS(bpf_xdp_query_opts, query);
-  if (::bpf_xdp_query(static_cast<int>(ifindex), 0, &query) == 0 && query.attach_mode == XDP_ATTACHED_SKB)
-    return "xdp generic";
-  return "xdp native";
-}
-
 }  // namespace
 
 XdpDataplane::XdpDataplane(Options options, GracePeriod grace, KernelObject object, MappedTables mapped)
-    : options_(std::move(options)), grace_(std::move(grace)), object_(std::move(object)), mapped_(std::move(mapped)) {}
+    : options_(std::move(options)),
+      grace_(std::move(grace)),
+      object_(std::move(object)),
+      mapped_(std::move(mapped)),
+      programs_{.xdp = object_.program("astil_xdp"), .tc = [this] { return tc_program(); }},
+      attachments_(folder(), programs_) {}
 
 std::filesystem::path XdpDataplane::folder() const { return instance_folder(options_.bpffs, options_.instance); }
 
@@ -214,7 +175,7 @@ Result<void> XdpDataplane::replace(const std::vector<PinnedTables>& live) {
     (*predecessor)->flows.carry(tick());
     predecessors.push_back(std::move(*predecessor));
   }
-  MovedLinks moved(program_descriptor(), pins_);
+  MovedLinks moved(programs_, folder(), pins_);
   if (auto taken = take_over_links(moved); taken.has_error()) return taken.error();
   wait_for_readers();
   for (const auto& predecessor : predecessors) {
@@ -222,7 +183,7 @@ Result<void> XdpDataplane::replace(const std::vector<PinnedTables>& live) {
     origin_.carried.push_back(predecessor->flows.carried());
     dataplane::carry_counters(predecessor->tables.tables(), tables());
   }
-  for (PinnedLink& link : moved.keep()) hold(std::move(link));
+  for (PinnedLink& link : moved.keep()) attachments_.take_over(std::move(link));
   pins_.keep();
   // No packet meets the old tables any more. What can not be removed now, the next `open` will remove.
   for (const PinnedTables& old : live) (void)remove_folder(old.folder);
@@ -257,9 +218,8 @@ Result<void> XdpDataplane::take_over_links(MovedLinks& moved) const {
   auto links = pinned_links(folder());
   if (links.has_error()) return links.error();
   for (PinnedLink& link : *links) {
-    if (link.ifindex == 0) {    // its interface is gone, and the pin only keeps the program
-      std::error_code ignored;  // the next `open` tries again
-      std::filesystem::remove(link.path, ignored);
+    if (link.is_gone()) {
+      (void)remove_pin(link);  // the next `open` tries again
       continue;
     }
     if (auto done = moved.move(std::move(link)); done.has_error()) return done.error();
@@ -267,10 +227,14 @@ Result<void> XdpDataplane::take_over_links(MovedLinks& moved) const {
   return {};
 }
 
-void XdpDataplane::hold(PinnedLink link) {
-  links_[link.ifindex] = {.descriptor = std::move(link.descriptor),
-                          .hook = hook_of(link.ifindex),
-                          .why = "taken over from the packet path that ran before"};
+/// Over the same maps, the rings of what it tells included.
+Result<int> XdpDataplane::tc_program() {
+  if (!tc_object_) {
+    auto loaded = KernelObject::beside(options_.program.tc_object, object_);
+    if (loaded.has_error()) return loaded.error();
+    tc_object_.emplace(std::move(*loaded));
+  }
+  return tc_object_->program("astil_tc");
 }
 
 Result<void> XdpDataplane::listen() {
@@ -306,36 +270,13 @@ std::uint32_t XdpDataplane::fine_tick() const {
   return static_cast<std::uint32_t>((jiffies_now() * tables().settings().tick_multiplier) >> core::kFineShift);
 }
 
-Result<dataplane::Attachment> XdpDataplane::attach(std::uint32_t ifindex) {
-  if (const auto known = links_.find(ifindex); known != links_.end()) {
-    bpf_link_info info{};
-    std::uint32_t length = sizeof(info);
-    const bool alive =
-        ::bpf_obj_get_info_by_fd(known->second.descriptor.get(), &info, &length) == 0 && info.xdp.ifindex == ifindex;
-    if (alive) return dataplane::Attachment{.ifindex = ifindex, .hook = known->second.hook, .why = known->second.why};
-    if (auto gone = detach(ifindex); gone.has_error()) return gone.error();
-  }
-  auto attached = attach_program(program_descriptor(), ifindex);
-  if (attached.has_error()) return attached.error();
-  const std::string path = (folder() / ("link-" + std::to_string(ifindex))).string();
-  if (::bpf_obj_pin(attached->link.get(), path.c_str()) != 0) return system_error("pin " + path, errno);
-  links_[ifindex] = {.descriptor = std::move(attached->link), .hook = attached->hook, .why = attached->why};
-  return dataplane::Attachment{.ifindex = ifindex, .hook = links_[ifindex].hook, .why = links_[ifindex].why};
+Result<dataplane::Attachment> XdpDataplane::attach(std::uint32_t ifindex, dataplane::Hook hook) {
+  return attachments_.attach(ifindex, hook);
 }
 
-Result<void> XdpDataplane::detach(std::uint32_t ifindex) {
-  links_.erase(ifindex);
-  std::error_code error;
-  std::filesystem::remove(folder() / ("link-" + std::to_string(ifindex)), error);
-  if (error) return Error{"remove the pin of interface " + std::to_string(ifindex) + ": " + error.message(), {}};
-  return {};
-}
+Result<void> XdpDataplane::detach(std::uint32_t ifindex) { return attachments_.detach(ifindex); }
 
-std::vector<dataplane::Attachment> XdpDataplane::attachments() const {
-  std::vector<dataplane::Attachment> list;
-  for (const auto& [ifindex, link] : links_) list.push_back({.ifindex = ifindex, .hook = link.hook, .why = link.why});
-  return list;
-}
+std::vector<dataplane::Attachment> XdpDataplane::attachments() const { return attachments_.list(); }
 
 int XdpDataplane::event_descriptor() const { return ring_buffer__epoll_fd(ring_.get()); }
 
@@ -346,6 +287,7 @@ void XdpDataplane::take_events(const dataplane::EventTaker& take) {
   take_ = nullptr;
 }
 
+/// A frame for the tc hook comes in past XDP, by a program that lets all pass.
 Result<void> XdpDataplane::inject(std::uint32_t ifindex, std::span<const std::byte> frame) {
   xdp_md context{};
   context.data_end = static_cast<std::uint32_t>(frame.size());
@@ -353,8 +295,8 @@ Result<void> XdpDataplane::inject(std::uint32_t ifindex, std::span<const std::by
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_size_in = static_cast<std::uint32_t>(frame.size()),
               .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
               .batch_size = 1);
-  if (::bpf_prog_test_run_opts(program_descriptor(), &run) != 0)
-    return system_error("give a frame to the packet path", errno);
+  const int program = attachments_.is_tc(ifindex) ? object_.program("astil_let_pass") : program_descriptor();
+  if (::bpf_prog_test_run_opts(program, &run) != 0) return system_error("give a frame to the packet path", errno);
   return {};
 }
 
@@ -378,10 +320,12 @@ Result<std::size_t> remove_instance(const std::string& instance, const std::file
   const std::filesystem::path folder = instance_folder(bpffs, instance);
   std::error_code error;
   if (!std::filesystem::exists(folder, error)) return std::size_t{0};
+  libbpf_set_print(nullptr);
   auto links = pinned_links(folder);
   if (links.has_error()) return links.error();
-  for (const PinnedLink& link : *links) std::filesystem::remove(link.path, error);
-  if (error) return Error{"remove links of instance " + instance + ": " + error.message(), {}};
+  for (const PinnedLink& link : *links) {
+    if (auto removed = remove_pin(link); removed.has_error()) return removed.error();
+  }
   for (const auto& [number, path] : pinned_table_folders(folder)) {
     if (auto removed = remove_folder(path); removed.has_error()) return removed.error();
   }

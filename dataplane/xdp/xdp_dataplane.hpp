@@ -1,8 +1,9 @@
-// The engine of the XDP hook. Programs, links and maps are pinned in one folder per instance, so that packets flow on
-// when the daemon is gone; the next daemon adopts what it finds:
+// The engine of the kernel's hooks, XDP and tc. Programs, links and maps are pinned in one folder per instance, so that
+// packets flow on when the daemon is gone; the next daemon adopts what it finds:
 //
 //   <bpffs>/astil/<instance>/tables-<n>/<table>   one set of tables
-//   <bpffs>/astil/<instance>/link-<ifindex>       the attachment to an interface, which holds the program
+//   <bpffs>/astil/<instance>/link-<ifindex>       the attachment of XDP to an interface, which holds the program
+//   <bpffs>/astil/<instance>/tc-<ifindex>         the mark of an attachment to tc, whose filter holds the program
 //
 // Same layout and sizes: the tables are taken over, and the program of this build replaces the one that runs,
 // atomically. Other layout or sizes: new tables get the services, rings and flows of the old; the links change over;
@@ -14,9 +15,10 @@
 
 #include <chrono>
 #include <filesystem>
-#include <map>
+#include <optional>
 
 #include "dataplane/dataplane.hpp"
+#include "dataplane/xdp/attachments.hpp"
 #include "dataplane/xdp/embedded_program.hpp"
 #include "dataplane/xdp/grace_period.hpp"
 #include "dataplane/xdp/kernel_object.hpp"
@@ -52,7 +54,7 @@ class XdpDataplane final : public dataplane::Dataplane {
   void wait_for_readers() override;
   [[nodiscard]] std::uint32_t tick() const override;
   [[nodiscard]] std::uint32_t fine_tick() const override;
-  Result<dataplane::Attachment> attach(std::uint32_t ifindex) override;
+  Result<dataplane::Attachment> attach(std::uint32_t ifindex, dataplane::Hook hook) override;
   Result<void> detach(std::uint32_t ifindex) override;
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override;
   [[nodiscard]] int event_descriptor() const override;
@@ -66,11 +68,6 @@ class XdpDataplane final : public dataplane::Dataplane {
   [[nodiscard]] int program_descriptor() const { return object_.program("astil_xdp"); }
 
  private:
-  struct Link {
-    base::Descriptor descriptor;
-    std::string hook;
-    std::string why;
-  };
   struct FreeRing {
     void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
   };
@@ -83,7 +80,7 @@ class XdpDataplane final : public dataplane::Dataplane {
   Result<void> replace(const std::vector<PinnedTables>& live);
   Result<std::unique_ptr<Predecessor>> carry_services(const PinnedTables& old);
   Result<void> take_over_links(MovedLinks& moved) const;
-  void hold(PinnedLink link);
+  Result<int> tc_program();
   Result<void> listen();
   [[nodiscard]] std::filesystem::path folder() const;
 
@@ -91,8 +88,10 @@ class XdpDataplane final : public dataplane::Dataplane {
   GracePeriod grace_;
   KernelObject object_;
   MappedTables mapped_;
-  NewPins pins_;                         ///< until packets meet the tables
-  std::map<std::uint32_t, Link> links_;  ///< by ifindex
+  NewPins pins_;  ///< until packets meet the tables
+  std::optional<KernelObject> tc_object_;
+  Programs programs_;
+  Attachments attachments_;
   std::unique_ptr<ring_buffer, FreeRing> ring_;
   const dataplane::EventTaker* take_ = nullptr;
   std::size_t taken_ = 0;  ///< in this call of `take_events`

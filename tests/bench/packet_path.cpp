@@ -65,7 +65,9 @@ class BenchDataplane final : public dataplane::Dataplane {
   void wait_for_readers() override {}
   [[nodiscard]] std::uint32_t tick() const override { return 0; }
   [[nodiscard]] std::uint32_t fine_tick() const override { return 0; }
-  Result<dataplane::Attachment> attach(std::uint32_t /*ifindex*/) override { return dataplane::Attachment{}; }
+  Result<dataplane::Attachment> attach(std::uint32_t /*ifindex*/, dataplane::Hook /*hook*/) override {
+    return dataplane::Attachment{};
+  }
   Result<void> detach(std::uint32_t /*ifindex*/) override { return {}; }
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override { return {}; }
   [[nodiscard]] int event_descriptor() const override { return -1; }

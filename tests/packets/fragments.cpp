@@ -130,11 +130,9 @@ TEST_P(Fragments, of_a_used_identification_follow_the_last_datagram_with_it) {
             later(packet(client(), vip(), 63)).ethernet(mac(0xb2), kBalancerMac).bytes());
 }
 
-INSTANTIATE_TEST_SUITE_P(all, Fragments,
-                         testing::Combine(testing::Values(EngineKind::native, EngineKind::kernel),
-                                          testing::Values(Version::ipv4, Version::ipv6)),
+INSTANTIATE_TEST_SUITE_P(all, Fragments, testing::Combine(kEveryEngine, testing::Values(Version::ipv4, Version::ipv6)),
                          [](const testing::TestParamInfo<Kind>& kind) {
-                           return std::string(std::get<0>(kind.param) == EngineKind::native ? "native" : "kernel") +
+                           return std::string(name_of(std::get<0>(kind.param))) +
                                   (std::get<1>(kind.param) == Version::ipv4 ? "_ipv4" : "_ipv6");
                          });
 

@@ -151,6 +151,7 @@ TEST_P(Icmp, errors_cut_short_anywhere_pass_or_leave_whole) {
       from_outside(error(packet(router(), vip()), packet(vip(), client()).tcp(80, kClientPort, kAck))).bytes();
   for (std::size_t bytes = 14; bytes < whole.size(); ++bytes) {
     const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(bytes));
+    if (!world_->engine().takes(cut)) continue;
     const Outcome outcome = world_->send(cut);
     if (outcome.exit == Exit::pass) {
       ASSERT_EQ(outcome.bytes, cut) << bytes;
@@ -218,11 +219,9 @@ TEST_P(Icmp, tcp_cut_short_for_a_service_is_dropped_by_name) {
   EXPECT_TRUE(passed_untouched(world_->send(elsewhere), elsewhere));
 }
 
-INSTANTIATE_TEST_SUITE_P(all, Icmp,
-                         testing::Combine(testing::Values(EngineKind::native, EngineKind::kernel),
-                                          testing::Values(Version::ipv4, Version::ipv6)),
+INSTANTIATE_TEST_SUITE_P(all, Icmp, testing::Combine(kEveryEngine, testing::Values(Version::ipv4, Version::ipv6)),
                          [](const testing::TestParamInfo<Kind>& kind) {
-                           return std::string(std::get<0>(kind.param) == EngineKind::native ? "native" : "kernel") +
+                           return std::string(name_of(std::get<0>(kind.param))) +
                                   (std::get<1>(kind.param) == Version::ipv4 ? "_ipv4" : "_ipv6");
                          });
 

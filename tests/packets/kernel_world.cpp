@@ -2,6 +2,8 @@
 // pinned and nothing attached. The calling thread gets a network namespace of its own, in which one link leads to
 // clients.
 #include <bpf/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <sched.h>
 
@@ -13,6 +15,13 @@
 #include "dataplane/xdp/embedded_program.hpp"
 #include "dataplane/xdp/kernel_object.hpp"
 #include "tests/packets/world.hpp"
+
+extern "C" {
+// NOLINTBEGIN(readability-identifier-naming): made by the assembler
+extern const std::byte astil_embedded_tc_frames[];
+extern const std::byte astil_embedded_tc_frames_end[];
+// NOLINTEND(readability-identifier-naming)
+}
 
 namespace astil::test {
 namespace {
@@ -51,33 +60,29 @@ Result<void> enter_network() {
   return built;
 }
 
-class Kernel final : public TestEngine {
+class Kernel : public TestEngine {
  public:
-  Kernel(xdp::KernelObject object, xdp::MappedTables mapped)
-      : object_(std::move(object)), mapped_(std::move(mapped)), program_(object_.program("astil_xdp")) {}
+  Kernel(xdp::KernelObject object, xdp::MappedTables mapped, const char* program)
+      : object_(std::move(object)), mapped_(std::move(mapped)), program_(object_.program(program)) {}
 
   [[nodiscard]] const dataplane::Tables& tables() const override { return mapped_.tables(); }
 
-  Exit run(Bytes& bytes) override {
+ protected:
+  /// What the program returned; the frame is as it left it.
+  std::uint32_t test_run(Bytes& bytes, void* context_after, std::uint32_t context_bytes) {
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = bytes.data(), .data_out = out_.data(),
                 .data_size_in = static_cast<std::uint32_t>(bytes.size()),
-                .data_size_out = static_cast<std::uint32_t>(out_.size()));
+                .data_size_out = static_cast<std::uint32_t>(out_.size()), .ctx_out = context_after,
+                .ctx_size_out = context_bytes);
     if (const int failed = ::bpf_prog_test_run_opts(program_, &options); failed != 0) {
       throw std::runtime_error("test run: " + std::string(std::strerror(-failed)));
     }
     bytes.assign(out_.begin(), out_.begin() + options.data_size_out);
-    switch (options.retval) {
-      case XDP_PASS:
-        return Exit::pass;
-      case XDP_DROP:
-        return Exit::drop;
-      case XDP_TX:
-        return Exit::back_out;
-      case XDP_REDIRECT:
-        return Exit::other_interface;
-      default:
-        throw std::runtime_error("test run: XDP action " + std::to_string(options.retval));
-    }
+    return options.retval;
+  }
+
+  [[noreturn]] static void throw_unknown(std::uint32_t action) {
+    throw std::runtime_error("test run: action " + std::to_string(action));
   }
 
  private:
@@ -87,17 +92,72 @@ class Kernel final : public TestEngine {
   std::array<std::byte, 65536> out_{};
 };
 
-}  // namespace
+class Xdp final : public Kernel {
+ public:
+  using Kernel::Kernel;
 
-Result<std::unique_ptr<TestEngine>> kernel_engine(const core::Sizes& sizes) {
+  [[nodiscard]] bool takes(const Bytes& frame) const override { return frame.size() >= ETH_HLEN; }
+
+  Exit run(Bytes& bytes) override {
+    switch (const std::uint32_t action = test_run(bytes, nullptr, 0)) {
+      case XDP_PASS:
+        return Exit::pass;
+      case XDP_DROP:
+        return Exit::drop;
+      case XDP_TX:
+        return Exit::back_out;
+      case XDP_REDIRECT:
+        return Exit::other_interface;
+      default:
+        throw_unknown(action);
+    }
+  }
+};
+
+class Tc final : public Kernel {
+ public:
+  using Kernel::Kernel;
+
+  [[nodiscard]] bool takes(const Bytes& frame) const override {
+    if (frame.size() < ETH_HLEN) return false;
+    const std::size_t rest = frame.size() - ETH_HLEN;
+    const bool ipv4 = frame[12] == std::byte{0x08} && frame[13] == std::byte{0};
+    const bool ipv6 = frame[12] == std::byte{0x86} && frame[13] == std::byte{0xdd};
+    return (!ipv4 || rest >= sizeof(core::Ipv4Header)) && (!ipv6 || rest >= sizeof(core::Ipv6Header));
+  }
+
+  /// The program's mark says where a frame leaves.
+  Exit run(Bytes& bytes) override {
+    __sk_buff after{};
+    const std::uint32_t action = test_run(bytes, &after, sizeof(after));
+    if (action == static_cast<std::uint32_t>(TC_ACT_UNSPEC)) return Exit::pass;
+    if (action == TC_ACT_SHOT) return Exit::drop;
+    if (action != TC_ACT_REDIRECT) throw_unknown(action);
+    return after.mark == kIngress ? Exit::back_out : Exit::other_interface;
+  }
+};
+
+template <class Engine>
+Result<std::unique_ptr<TestEngine>> load(std::span<const std::byte> program, const char* name,
+                                         const core::Sizes& sizes) {
   if (::geteuid() != 0) return Error{"loading a program and making a network namespace need root", {}};
   if (auto entered = enter_network(); entered.has_error()) return entered.error();
-  auto object = xdp::KernelObject::with_new_tables(xdp::embedded_program().object, sizes);
+  auto object = xdp::KernelObject::with_new_tables(program, sizes);
   if (object.has_error()) return object.error();
   auto mapped = object->map(sizes);
   if (mapped.has_error()) return mapped.error();
   dataplane::initialise(mapped->tables(), kSameKey, kNoTicks);
-  return std::unique_ptr<TestEngine>(new Kernel(std::move(*object), std::move(*mapped)));
+  return std::unique_ptr<TestEngine>(new Engine(std::move(*object), std::move(*mapped), name));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TestEngine>> xdp_engine(const core::Sizes& sizes) {
+  return load<Xdp>(xdp::embedded_program().object, "astil_xdp", sizes);
+}
+
+Result<std::unique_ptr<TestEngine>> tc_engine(const core::Sizes& sizes) {
+  return load<Tc>({astil_embedded_tc_frames, astil_embedded_tc_frames_end}, "astil_tc_frames", sizes);
 }
 
 }  // namespace astil::test

@@ -1,4 +1,4 @@
-// A million random, truncated and bit-flipped frames through the native engine and through the kernel's program, from
+// A million random, truncated and bit-flipped frames through the native engine and through the kernel's programs, from
 // equal tables: the same verdict and the same bytes for each, and equal tables at the end. What came right leaves
 // right, and each frame is counted once.
 #include <iostream>
@@ -20,7 +20,6 @@ constexpr std::uint64_t kSeed = 20250101;
 constexpr std::size_t kFrames = 1'000'000;
 constexpr std::size_t kFramesOfStage = 10'000;
 constexpr std::size_t kFramesOfUnit = 2500;  ///< of the clock of limits
-constexpr std::size_t kLeastForKernel = 14;  ///< a test run takes no frame without an Ethernet header
 
 core::Sizes sizes() {
   core::Sizes sizes = small_sizes();
@@ -164,7 +163,7 @@ class Pair {
     ASSERT_EQ(sense_.check(frame, by_native, exit), "") << hexadecimal(by_native);
     ++seen_[is_ipv6(frame) ? 1 : 0][static_cast<std::size_t>(sense_.reason())];
     if (exit != Exit::drop && ++left_ % 16 == 0) judge().saw(name_of_test(), by_native, how_made(frame));
-    if (frame.size() < kLeastForKernel) {
+    if (!kernel_.engine().takes(frame)) {
       ++for_native_alone_;
       return;
     }
@@ -209,23 +208,28 @@ class Pair {
   std::uint64_t for_native_alone_ = 0;
 };
 
-TEST(RandomRun, of_a_million_frames_ends_alike_in_both_engines) {
-  auto kernel = kernel_engine(sizes());
-  if (kernel.has_error()) GTEST_SKIP() << "no kernel engine here: " << kernel.error().text();
+void run_alike(Result<std::unique_ptr<TestEngine>> kernel, std::uint64_t seed) {
+  if (kernel.has_error()) GTEST_SKIP() << "no such engine here: " << kernel.error().text();
   stay_on_this_cpu();
-  std::cout << "seed " << kSeed << ", " << kFrames << " frames\n";
+  std::cout << "seed " << seed << ", " << kFrames << " frames\n";
   Pair engines(native_engine(sizes()), std::move(*kernel));
-  Mutator mutator(kSeed);
+  Mutator mutator(seed);
   for (std::size_t i = 0; i < kFrames; ++i) {
     if (i % kFramesOfStage == 0) engines.change_to(i / kFramesOfStage);
     if (i % kFramesOfUnit == 0) engines.go_on();
     const Bytes frame = mutator.next();
     engines.run(frame);
-    ASSERT_FALSE(testing::Test::HasFailure()) << "frame " << i << " of seed " << kSeed << ": " << hexadecimal(frame);
+    ASSERT_FALSE(testing::Test::HasFailure()) << "frame " << i << " of seed " << seed << ": " << hexadecimal(frame);
   }
   engines.expect_equal_tables();
   engines.expect_all_ways_taken();
   engines.expect_all_backends_served();
+}
+
+TEST(RandomRun, of_a_million_frames_ends_alike_in_the_native_engine_and_xdp) { run_alike(xdp_engine(sizes()), kSeed); }
+
+TEST(RandomRun, of_a_million_frames_ends_alike_in_the_native_engine_and_tc) {
+  run_alike(tc_engine(sizes()), kSeed + 1);
 }
 
 }  // namespace

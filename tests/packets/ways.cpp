@@ -24,9 +24,9 @@ std::string name_of(const testing::TestParamInfo<Way>& way) {
   const auto [engine, version, transport, tags, route] = way.param;
   static constexpr std::array kRoutes{"nat", "direct", "ipip4", "ipip6", "gue4", "gue6"};
   static constexpr std::array kTags{"untagged", "tagged", "tagged_twice"};
-  return std::string(engine == EngineKind::native ? "native" : "kernel") + "_" +
-         (version == Version::ipv4 ? "ipv4" : "ipv6") + "_" + (transport == Transport::tcp ? "tcp" : "udp") + "_" +
-         kTags[static_cast<std::size_t>(tags)] + "_" + kRoutes[static_cast<std::size_t>(route)];
+  return std::string(name_of(engine)) + "_" + (version == Version::ipv4 ? "ipv4" : "ipv6") + "_" +
+         (transport == Transport::tcp ? "tcp" : "udp") + "_" + kTags[static_cast<std::size_t>(tags)] + "_" +
+         kRoutes[static_cast<std::size_t>(route)];
 }
 
 class Ways : public testing::TestWithParam<Way> {
@@ -124,9 +124,8 @@ TEST_P(Ways, give_the_kernel_what_is_for_no_service_as_it_came) {
 
 INSTANTIATE_TEST_SUITE_P(
     all, Ways,
-    testing::Combine(testing::Values(EngineKind::native, EngineKind::kernel),
-                     testing::Values(Version::ipv4, Version::ipv6), testing::Values(Transport::tcp, Transport::udp),
-                     testing::Values(Tags::none, Tags::one, Tags::two),
+    testing::Combine(kEveryEngine, testing::Values(Version::ipv4, Version::ipv6),
+                     testing::Values(Transport::tcp, Transport::udp), testing::Values(Tags::none, Tags::one, Tags::two),
                      testing::Values(Route::nat, Route::direct, Route::ipip4, Route::ipip6, Route::gue4, Route::gue6)),
     name_of);
 
@@ -205,6 +204,7 @@ TEST_P(Way6, a_packet_cut_short_anywhere_passes_untouched_or_drops_by_name) {
   const Bytes whole = from_client().hop_by_hop().authentication(2).tcp(40000, 80, kSyn).bytes();
   for (std::size_t bytes = 14; bytes < whole.size(); ++bytes) {
     const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(bytes));
+    if (!world().engine().takes(cut)) continue;
     const Outcome outcome = world().send(cut);
     ASSERT_TRUE(outcome.exit == Exit::pass || outcome.reason == core::Reason::malformed) << bytes;
     ASSERT_EQ(outcome.bytes, cut) << bytes;

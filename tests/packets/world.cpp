@@ -82,7 +82,7 @@ std::optional<core::FlowEntry> World::flow(std::string_view client, std::uint16_
 
 std::unique_ptr<World> make_world(EngineKind kind) {
   if (kind == EngineKind::native) return std::make_unique<World>(native_engine(small_sizes()));
-  auto engine = kernel_engine(small_sizes());
+  auto engine = kind == EngineKind::xdp ? xdp_engine(small_sizes()) : tc_engine(small_sizes());
   return engine.has_error() ? nullptr : std::make_unique<World>(std::move(*engine));
 }
 
@@ -91,8 +91,10 @@ void PacketCase::SetUp() {
   if (!world_) GTEST_SKIP() << "no kernel engine here: loading a program needs root";
 }
 
-std::string engine_name(const testing::TestParamInfo<EngineKind>& kind) {
-  return kind.param == EngineKind::native ? "native" : "kernel";
+const char* name_of(EngineKind kind) {
+  return kind == EngineKind::native ? "native" : kind == EngineKind::xdp ? "xdp" : "tc";
 }
+
+std::string engine_name(const testing::TestParamInfo<EngineKind>& kind) { return name_of(kind.param); }
 
 }  // namespace astil::test

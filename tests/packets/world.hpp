@@ -33,11 +33,13 @@ class TestEngine : public dataplane::Dataplane {
  public:
   /// Runs a frame through the packet path; the frame becomes what came out.
   virtual Exit run(Bytes& frame) = 0;
+  /// Can it be handed this frame? The kernel's test runs do not take every one that comes by a wire.
+  [[nodiscard]] virtual bool takes(const Bytes& /*frame*/) const { return true; }
 
   void wait_for_readers() override {}  // frames are handed in by the one thread that publishes too
   [[nodiscard]] std::uint32_t tick() const override { return 0; }
   [[nodiscard]] std::uint32_t fine_tick() const override { return 0; }
-  Result<dataplane::Attachment> attach(std::uint32_t ifindex) override {
+  Result<dataplane::Attachment> attach(std::uint32_t ifindex, dataplane::Hook /*hook*/) override {
     return dataplane::Attachment{ifindex, "", ""};
   }
   Result<void> detach(std::uint32_t /*ifindex*/) override { return {}; }
@@ -55,7 +57,9 @@ class TestEngine : public dataplane::Dataplane {
 [[nodiscard]] std::unique_ptr<TestEngine> native_engine(const core::Sizes& sizes);
 /// Error: not permitted here, or not supported by this kernel. Moves the calling thread to a network namespace of its
 /// own.
-[[nodiscard]] Result<std::unique_ptr<TestEngine>> kernel_engine(const core::Sizes& sizes);
+[[nodiscard]] Result<std::unique_ptr<TestEngine>> xdp_engine(const core::Sizes& sizes);
+/// Likewise of the tc hook.
+[[nodiscard]] Result<std::unique_ptr<TestEngine>> tc_engine(const core::Sizes& sizes);
 
 /// What became of one frame. What is sent has no counter of its reason (its backend's has it): that is kSent.
 inline constexpr auto kSent = core::Reason::forwarded;
@@ -103,7 +107,9 @@ class World {
   dataplane::Publisher publisher_;
 };
 
-enum class EngineKind { native, kernel };
+enum class EngineKind { native, xdp, tc };
+[[nodiscard]] const char* name_of(EngineKind kind);
+inline const auto kEveryEngine = testing::Values(EngineKind::native, EngineKind::xdp, EngineKind::tc);
 
 /// nullptr: there is no kernel engine here.
 [[nodiscard]] std::unique_ptr<World> make_world(EngineKind kind);
@@ -121,7 +127,6 @@ class PacketCase : public testing::TestWithParam<EngineKind> {
 
 [[nodiscard]] std::string engine_name(const testing::TestParamInfo<EngineKind>& kind);
 
-#define ASTIL_ON_EVERY_ENGINE(Case) \
-  INSTANTIATE_TEST_SUITE_P(on, Case, testing::Values(EngineKind::native, EngineKind::kernel), engine_name)
+#define ASTIL_ON_EVERY_ENGINE(Case) INSTANTIATE_TEST_SUITE_P(on, Case, kEveryEngine, engine_name)
 
 }  // namespace astil::test

@@ -48,7 +48,7 @@ inline api::StatusView sample_status() {
   status.instance = "main";
   status.version = "1.2.3";
   status.started_at = api::TimePoint(std::chrono::seconds(1'000'000'000));
-  status.engine = "xdp";
+  status.engine = "kernel";
   status.layout_version = 4;
   status.config = {"/etc/astil/astil.yaml", status.started_at, 2, 1, std::nullopt};
   status.interfaces = {{"eth0", 2, "xdp native", "the driver supports it", "up", "02:00:00:00:00:01"}};

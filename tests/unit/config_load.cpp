@@ -40,7 +40,7 @@ TEST(config_load, every_key_arrives_in_the_model) {
 instance: edge-1
 interfaces: [eth0, eth1]
 dataplane:
-  engine: xdp
+  engine: kernel
   tables: {flow_slots: 4096, services: 4, backends: 8, ring_slots: 65536, ipv6: true}
   new_flows_per_second: 5000
 addresses: {owner: daemon, interface: lo}

@@ -27,7 +27,7 @@ class Xdp : public testing::Test {
  protected:
   void SetUp() override {
     // Which also moves this thread to the namespace that has the interfaces.
-    if (auto able = test::kernel_engine(test::small_sizes()); able.has_error())
+    if (auto able = test::xdp_engine(test::small_sizes()); able.has_error())
       GTEST_SKIP() << "no kernel engine here: " << able.error().text();
     ASSERT_TRUE(remove_instance(options_.instance).has_value());
   }
@@ -49,7 +49,7 @@ class Xdp : public testing::Test {
   std::unique_ptr<XdpDataplane> running() {
     auto engine = XdpDataplane::open(options_);
     if (engine.has_error()) throw std::runtime_error(engine.error().text());
-    if (auto attached = (*engine)->attach(test::kOutside); attached.has_error())
+    if (auto attached = (*engine)->attach(test::kOutside, dataplane::Hook::xdp); attached.has_error())
       throw std::runtime_error(attached.error().text());
     dataplane::Publisher publisher(**engine);
     if (auto published = publisher.publish(test::desired({web()})); published.has_error())

@@ -15,6 +15,7 @@ class Stage {
 
   [[nodiscard]] const dataplane::Tables& tables() const { return world_.tables(); }
   test::Exit run(Bytes& frame) { return world_.engine().run(frame); }
+  [[nodiscard]] bool takes(const Bytes& frame) { return world_.engine().takes(frame); }
   /// Does a step that is no frame.
   void prepare(const Step& step);
 
