@@ -17,6 +17,7 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <vector>
 
 #include "control/balance/ring.hpp"
@@ -50,12 +51,15 @@ struct Served {
   core::Be32 address;
   core::Scheduler scheduler;
   std::uint32_t backends;
+  std::optional<dataplane::Affinity> affinity = std::nullopt;
 };
 constexpr Served kRing{kService, core::Scheduler::maglev, kBackends};
 constexpr Served kLeast10{be32(0xc000020b), core::Scheduler::least_connections, 10};
 constexpr Served kLeast32{be32(0xc000020c), core::Scheduler::least_connections, core::kExactMembers};
 constexpr Served kLeast100{be32(0xc000020d), core::Scheduler::least_connections, kBackends};
 constexpr Served kTwo{be32(0xc000020e), core::Scheduler::two_choices, kBackends};
+constexpr Served kSource{be32(0xc000020f), core::Scheduler::source_hash, kBackends};
+constexpr Served kAffine{be32(0xc0000210), core::Scheduler::maglev, kBackends, dataplane::Affinity{}};
 
 /// Tables of BPF maps without an attachment, for the publisher.
 class BenchDataplane final : public dataplane::Dataplane {
@@ -115,7 +119,8 @@ class Bench {
     dataplane::ServiceState service{
         .key = {.address = core::mapped(served.address), .port = 80, .protocol = core::kProtocolTcp},
         .forwarding = forwarding,
-        .scheduler = served.scheduler};
+        .scheduler = served.scheduler,
+        .affinity = served.affinity};
     std::vector<balance::RingMember> members;
     for (std::uint32_t i = 0; i < served.backends; ++i) {
       members.push_back({.identity = core::mixed(i + 1), .weight = 1});
@@ -135,7 +140,7 @@ class Bench {
     dataplane::Publisher publisher(engine);
     dataplane::DesiredState state;
     state.interfaces = {{.ifindex = kLoopback, .mac = kOwnMac}};
-    for (const Served& served : {kRing, kLeast10, kLeast32, kLeast100, kTwo})
+    for (const Served& served : {kRing, kLeast10, kLeast32, kLeast100, kTwo, kSource, kAffine})
       state.services.push_back(state_of(served, forwarding));
     (void)value_of(publisher.publish(state));
   }
@@ -281,6 +286,8 @@ std::vector<Case> cases() {
       opening("SYN, least-connections of 32", kLeast32),
       opening("SYN, least-connections of 100", kLeast100),
       opening("SYN, two-choices of 100", kTwo),
+      opening("SYN, source-hash", kSource),
+      opening("SYN, affinity, 16 flows a client", kAffine),
       {"not for a service", [](Bench& b) { b.aim(kOther, core::kTcpAck, 0, kFlows); }, kRepeat, Reason::no_service,
        false},
   };

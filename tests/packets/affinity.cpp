@@ -141,6 +141,23 @@ TEST_P(Affinity, is_of_one_service) {
   EXPECT_EQ(entries().size(), 3U);
 }
 
+TEST_P(Affinity, entry_that_names_another_services_backend_is_not_followed) {
+  const auto published = world().publish({with_three(service()), Service(kVip, 81).direct().backend("10.0.1.1")});
+  open(kClient, 1000);
+  const std::uint32_t stranger = published.services[1].backends[0];
+  for (core::FlowLine& line : world().tables().flows()) {
+    for (std::uint64_t& place : line.entries) {
+      if (core::state_of(place) != core::FlowState::affinity) continue;
+      core::FlowEntry entry = core::unpack(place);  // of a client with the same tag
+      entry.backend = stranger;
+      place = core::pack(entry);
+    }
+  }
+  const std::uint32_t own = opened(kClient, 1001);
+  EXPECT_NE(own, stranger);
+  EXPECT_EQ(opened(kClient, 1002), own);
+}
+
 TEST_P(Affinity, of_a_service_on_any_port_holds_for_all_of_them) {
   world().publish({with_three(Service(kVip, 0).direct().round_robin().affinity(kSeconds, 32))});
   open(kClient, 1000, kVip, 80);

@@ -74,6 +74,17 @@ TEST_P(Limit, lets_so_many_in_and_writes_down_no_more) {
   EXPECT_EQ(dataplane::take_census(world().tables(), 0).used, 10U);
 }
 
+TEST_P(Limit, begins_anew_with_each_unit_of_the_clock) {
+  publish(Service(kVip, 80).direct());
+  allow(0);
+  for (core::CpuRow& row : world().tables().cpu_rows())
+    row.limits[static_cast<std::size_t>(core::LimitKind::new_flows)].unit = ~0U;  // the one before
+  for (std::uint16_t port = 1000; port < 1000 + kMost; ++port) send(port, kSyn);
+  EXPECT_EQ(limited(), 0U);
+  send(2000, kSyn);
+  EXPECT_EQ(limited(), 1U);
+}
+
 TEST_P(Limit, sends_a_syn_and_its_ack_to_the_same_backend_under_every_scheduler) {
   for (const Service& service :
        {Service(kVip, 80).direct(), Service(kVip, 80).direct().round_robin(),
@@ -104,6 +115,23 @@ TEST_P(Limit, sends_a_syn_that_comes_again_to_the_same_backend) {
   }
 }
 
+TEST_P(Limit, sends_a_syn_that_comes_again_there_too_where_affinity_does_not_know_the_client) {
+  publish(Service(kVip, 80).direct().round_robin().affinity(100, 32));
+  const auto receiver_of = [&](const std::string& client) {
+    const auto before = packets();
+    world().send(Packet().ethernet(kBalancerMac, kClientMac).ipv4(client, kVip).tcp(1000, 80, kSyn));
+    const auto after = packets();
+    return std::mismatch(after.begin(), after.end(), before.begin()).first - after.begin();
+  };
+  for (int i = 1; i < 30; ++i) {
+    const std::string client = "203.0.113." + std::to_string(i);
+    allow(0);
+    const auto first = receiver_of(client);
+    allow(1);
+    EXPECT_EQ(receiver_of(client), first);
+  }
+}
+
 TEST_P(Limit, leaves_the_schedulers_alone_again_a_while_after) {
   publish(Service(kVip, 80).direct().round_robin());
   allow(0);
@@ -129,6 +157,20 @@ TEST_P(Limit, does_not_concern_known_flows_nor_ports_that_are_used_again) {
   EXPECT_EQ(world().flow(kClient, 1001, kVip, 80)->backend, again);
   EXPECT_EQ(receiver(1001, kAck), again);
   EXPECT_EQ(limited(), 0U);
+}
+
+/// One whose clock can be set.
+TEST(LimitMark, lasts_through_the_tick_after_the_one_that_it_was_set_in) {
+  core::Settings settings{};
+  EXPECT_FALSE(core::is_limited(settings, 0)) << "no CPU has met the limit";
+  EXPECT_FALSE(core::is_limited(settings, 1));
+  for (const std::uint32_t tick : {0U, 1U, 77U, ~0U - 1U}) {
+    settings.shared.limited = tick + 1;
+    EXPECT_TRUE(core::is_limited(settings, tick));
+    EXPECT_TRUE(core::is_limited(settings, tick + 1)) << "a SYN may be sent again";
+    EXPECT_FALSE(core::is_limited(settings, tick + 2));
+    EXPECT_FALSE(core::is_limited(settings, tick + 1000));
+  }
 }
 
 TEST_P(Limit, of_udp_keeps_a_flow_where_the_ring_says) {

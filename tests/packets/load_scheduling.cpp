@@ -1,5 +1,6 @@
 // Schedulers that go by the flows of each backend, and the counts that they go by.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <random>
 
@@ -43,6 +44,11 @@ class LoadScheduling : public PacketCase {
       ++got[home(port)];
     }
     return got;
+  }
+  /// Every backend but one seems to have very many flows.
+  void load_all_but(std::size_t empty) {
+    for (std::size_t i = 0; i < numbers_.size(); ++i)
+      if (i != empty) world().tables().loads()[numbers_[i]].opened += 1'000'000;
   }
   static int widest(const std::vector<int>& got) {
     const auto [least, most] = std::minmax_element(got.begin(), got.end());
@@ -133,6 +139,12 @@ TEST_P(LoadScheduling, of_many_backends_least_connections_spreads_evenly_by_samp
   EXPECT_GE(by_ring, 3 * by_load);
 }
 
+TEST_P(LoadScheduling, of_many_backends_an_empty_one_is_found_by_eight_samples) {
+  publish(Service(kVip, 80).direct().least_connections(), std::vector<std::uint32_t>(40, 1));
+  load_all_but(7);
+  EXPECT_NEAR(spread_of(500)[7], 500 * (1 - std::pow(1 - 1 / 40.0, 8)), 25);
+}
+
 TEST_P(LoadScheduling, two_choices_spread_far_more_evenly_than_the_ring) {
   publish(Service(kVip, 80).direct(), std::vector<std::uint32_t>(10, 1));
   const int by_ring = widest(spread_of(600));
@@ -153,6 +165,18 @@ TEST_P(LoadScheduling, two_choices_of_two_backends_know_both) {
   publish(Service(kVip, 80).direct().two_choices(), {1, 1});
   EXPECT_LE(widest(spread_of(400)), 40) << "the same backend is drawn four times in a row for one flow of eight";
   EXPECT_TRUE_LOADS(world().tables());
+}
+
+TEST_P(LoadScheduling, two_choices_draw_up_to_four_times_for_another_one) {
+  publish(Service(kVip, 80).direct().two_choices(), {1, 1});
+  load_all_but(1);
+  EXPECT_NEAR(spread_of(480)[0], 480 / 16, 15) << "the full one is drawn four times in a row";
+}
+
+TEST_P(LoadScheduling, two_choices_draw_an_empty_backend_for_a_fifth_of_ten) {
+  publish(Service(kVip, 80).direct().two_choices(), std::vector<std::uint32_t>(10, 1));
+  load_all_but(3);
+  EXPECT_NEAR(spread_of(500)[3], 100, 25);
 }
 
 TEST_P(LoadScheduling, one_backend_gets_everything) {

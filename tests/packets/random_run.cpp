@@ -146,7 +146,7 @@ class Pair {
       world->tables().settings().header.ring_only = stage % 7 == 5 ? 1 : 0;  // while flows are carried
       world->let_pass(static_cast<std::uint32_t>(stage % 5));
       const auto census = dataplane::take_census(world->tables(), 0);
-      world->publisher().release([&](std::uint32_t number) { return census.active[number] != 0; });
+      world->publisher().release([&](std::uint32_t number) { return census.named[number] != 0; });
     }
     sense_ = Sense(native_.tables());
   }

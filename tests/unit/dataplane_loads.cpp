@@ -109,6 +109,20 @@ TEST_F(Loads, that_a_packet_under_way_has_not_counted_yet_are_not_wrong) {
   EXPECT_TRUE_LOADS(tables());
 }
 
+TEST_F(Loads, move_with_a_flow_that_changes_its_backend) {
+  const auto before = counted(tables());
+  native::Frame no_frame({});
+  native::NativeEngine<> engine(tables(), no_frame, {});
+  std::uint64_t entry = core::pack({.tag = 7, .age = 0, .state = core::FlowState::established, .backend = numbers_[0]});
+  const std::uint64_t after =
+      core::pack({.tag = 7, .age = 0, .state = core::FlowState::half_open, .backend = numbers_[1]});
+  EXPECT_TRUE(core::change_entry(engine, &entry, entry, after));
+  EXPECT_EQ(counted(tables())[numbers_[0]], before[numbers_[0]] - 1);
+  EXPECT_EQ(counted(tables())[numbers_[1]], before[numbers_[1]] + 1);
+  EXPECT_FALSE(core::change_entry(engine, &entry, 0, after)) << "another was quicker";
+  EXPECT_EQ(counted(tables())[numbers_[1]], before[numbers_[1]] + 1);
+}
+
 /// Packet paths on several threads that open and close flows all the time, while a census walks again and again.
 class LoadsUnderWay : public testing::Test {
  protected:

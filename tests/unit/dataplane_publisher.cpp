@@ -100,6 +100,8 @@ TEST_F(PublisherCase, the_list_of_members_has_the_weights_of_those_in_rotation) 
 
 TEST_F(PublisherCase, schedulers_affinity_and_limit_are_read_back) {
   auto state = test::desired({web().source_hash(24).affinity(100, 16), mail().two_choices()});
+  state.services[1].backends[0].weight = 5;
+  state.services[1].backends[1].weight = 70;
   state.new_flows_per_second = 6400;
   ASSERT_TRUE(publisher_.publish(state).has_value());
   EXPECT_EQ(tables().settings().new_flows_per_unit, 100U);
@@ -112,6 +114,28 @@ TEST_F(PublisherCase, schedulers_affinity_and_limit_are_read_back) {
   EXPECT_EQ(read.services[0].affinity, (Affinity{.seconds = 112, .bits = 112})) << "in whole ticks";
   EXPECT_EQ(read.services[1].scheduler, core::Scheduler::two_choices);
   EXPECT_EQ(read.services[1].affinity, std::nullopt);
+  ASSERT_EQ(read.services[1].backends.size(), 2U);
+  EXPECT_EQ(read.services[1].backends[0].weight, 5U);
+  EXPECT_EQ(read.services[1].backends[1].weight, 70U);
+}
+
+TEST_F(PublisherCase, a_limit_of_new_flows_is_never_rounded_down_to_none) {
+  auto state = test::desired({web()});
+  for (const auto& [per_second, per_unit] : {std::pair{0U, 0U}, {1U, 1U}, {64U, 1U}, {65U, 2U}, {100'000U, 1563U}}) {
+    state.new_flows_per_second = per_second;
+    ASSERT_TRUE(publisher_.publish(state).has_value());
+    EXPECT_EQ(tables().settings().new_flows_per_unit, per_unit) << per_second;
+  }
+}
+
+TEST_F(PublisherCase, full_lines_go_by_the_longest_affinity_that_any_service_has) {
+  const auto ticks = [&] { return tables().settings().timeouts[static_cast<std::size_t>(core::FlowState::affinity)]; };
+  publish({web().affinity(800, 16), mail().affinity(100, 16)});
+  EXPECT_EQ(ticks(), 51U);
+  publish({web().affinity(100, 16), mail().affinity(320, 16)});
+  EXPECT_EQ(ticks(), 21U);
+  publish({web(), mail()});
+  EXPECT_EQ(ticks(), 0U);
 }
 
 TEST_F(PublisherCase, too_many_services_backends_or_slots_leave_everything_as_it_was) {

@@ -1,0 +1,75 @@
+// From a configuration to the planner's inputs: schedulers, the prefixes of clients, affinity, weights, facts.
+#include "control/app/inputs.hpp"
+
+#include <gtest/gtest.h>
+
+namespace astil::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+config::Service service(const char* host) {
+  config::Service made;
+  made.name = "web";
+  made.host = boost::asio::ip::make_address(host);
+  made.port = config::Port{80};
+  config::Backend backend;
+  backend.name = "b1";
+  backend.host =
+      made.host.is_v4() ? boost::asio::ip::make_address("10.0.0.1") : boost::asio::ip::make_address("2001:db8::b");
+  backend.weight = config::Weight{7};
+  made.backends = {backend};
+  return made;
+}
+
+balance::ServiceInput input_of(const config::Service& service) {
+  config::Model model;
+  model.services = {service};
+  const Facts facts{.availability = [](const auto&, const auto&) { return balance::Availability::up; },
+                    .next_hop = [](const auto&) { return std::nullopt; }};
+  return planner_inputs(model, facts).at(0);
+}
+
+TEST(Inputs, name_each_scheduler) {
+  using enum config::Scheduler;
+  const std::pair<config::Scheduler, core::Scheduler> kSame[] = {
+      {maglev, core::Scheduler::maglev},
+      {round_robin, core::Scheduler::round_robin},
+      {least_connections, core::Scheduler::least_connections},
+      {source_hash, core::Scheduler::source_hash},
+      {two_choices, core::Scheduler::two_choices}};
+  for (const auto& [configured, wanted] : kSame) {
+    config::Service web = service("192.0.2.10");
+    web.scheduler = configured;
+    EXPECT_EQ(input_of(web).scheduler, wanted);
+  }
+}
+
+TEST(Inputs, count_prefixes_of_ipv4_clients_in_addresses_that_are_mapped_into_ipv6) {
+  for (const bool ipv4 : {true, false}) {
+    config::Service web = service(ipv4 ? "192.0.2.10" : "2001:db8::1");
+    web.source_hash = {.ipv4 = 24, .ipv6 = 56};
+    web.affinity = {.prefixes = {.ipv4 = 20, .ipv6 = 48}};
+    const balance::ServiceInput input = input_of(web);
+    EXPECT_EQ(input.source_bits, ipv4 ? 96 + 24 : 56);
+    EXPECT_EQ(input.affinity->bits, ipv4 ? 96 + 20 : 48);
+  }
+}
+
+TEST(Inputs, have_affinity_only_where_the_service_keeps_it_and_for_its_time_at_least) {
+  config::Service web = service("192.0.2.10");
+  EXPECT_FALSE(input_of(web).affinity);
+  web.affinity = {.timeout = 90'500ms};
+  EXPECT_EQ(input_of(web).affinity->seconds, 91U);
+}
+
+TEST(Inputs, have_the_weight_of_each_backend_and_what_is_known_of_it) {
+  const balance::ServiceInput input = input_of(service("192.0.2.10"));
+  ASSERT_EQ(input.backends.size(), 1U);
+  EXPECT_EQ(input.backends[0].weight, 7U);
+  EXPECT_EQ(input.backends[0].availability, balance::Availability::up);
+  EXPECT_EQ(input.backends[0].hop.destination_mac, 0U) << "no next hop is known";
+}
+
+}  // namespace
+}  // namespace astil::app
