@@ -14,6 +14,7 @@ class Borrowed final : public test::TestEngine {
   explicit Borrowed(test::TestEngine& engine) : engine_(engine) {}
   [[nodiscard]] const dataplane::Tables& tables() const override { return engine_.tables(); }
   test::Exit run(Bytes& frame) override { return engine_.run(frame); }
+  [[nodiscard]] bool takes(const Bytes& frame) const override { return engine_.takes(frame); }
 
  private:
   test::TestEngine& engine_;
