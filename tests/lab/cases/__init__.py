@@ -2,9 +2,15 @@
 
 from cases import (  # noqa: F401
     connections,
+    versions,
+    any_port,
     udp,
     fragments,
+    datagrams,
     packets,
+    wire,
+    mtu,
+    path_mtu,
     tracing,
     failure,
     change,

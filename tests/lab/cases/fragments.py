@@ -1,46 +1,30 @@
-"""Datagrams in fragments, through each forwarding and back."""
+"""Datagrams in fragments of both versions of IP, through every forwarding and tunnel, and back."""
 
-import subprocess
+import functools
 
-from harness import paths
 from harness.case import case
-from harness.configuration import ADDRESSES, FORWARDINGS, service
+from harness.echo import NAT_PORT, PORT, EchoServer
+from harness.fragments import FIRST_FIRST, LAST_FIRST, ask
+from harness.topology import two_arm
+from harness.ways import KINDS
 
-_PORT = 7000
-_SCRIPT = paths.ROOT / "tests" / "lab" / "harness" / "fragments.py"
 _TIMES = 20
 _BYTES = 6000
 
 
-def _start_echo(server):
-    addresses = [server.address, ADDRESSES["tunnel"], ADDRESSES["direct"]]
-    child = server.namespace.spawn("python3", _SCRIPT, "echo", str(_PORT), *addresses, stdout=subprocess.PIPE)
-    child.stdout.readline()
-
-
-def _come_whole(run, forwarding):
+def _come_whole(run, ways):
     """Every datagram comes back whole, in order and with its last fragment first: those wait for the first one."""
-    with run.lab() as lab:
+    # Links as narrow as the client's, or each server would have to learn that first, by a lost datagram.
+    with run.lab(functools.partial(two_arm, back_mtu=1500), ways=ways) as lab:
         for server in lab.servers.values():
-            # As the client's link, or each server would have to learn that first, by a lost datagram.
-            server.namespace.ip("link set eth0 mtu 1500")
-            _start_echo(server)
-        configuration = lab.configuration(forwardings=[forwarding])
-        wanted = service(forwarding, {name: (server.address, 1) for name, server in lab.servers.items()}, health=None)
-        wanted.update(port=_PORT, protocol="udp")
-        for backend in wanted["backends"].values():
-            backend["port"] = _PORT
-        configuration["services"] = {forwarding: wanted}
-        lab.balancer.start(configuration)
-        lab.balancer.wait_until_in_rotation()
-        for order in ("first-first", "last-first"):
-            asked = lab.net.client.run(
-                "python3", _SCRIPT, "ask", ADDRESSES[forwarding], str(_PORT), order, str(_TIMES), str(_BYTES)
-            )
-            whole = int(asked.stdout)
-            run.figure(**{order.replace("-", "_"): whole})
-            run.expect(whole == _TIMES, f"{order}: {_TIMES - whole} of {_TIMES} datagrams did not come back")
+            EchoServer(server, [way.address for way in ways if way.forwarding != "nat"])
+        lab.start_udp_balancer_for(ways, PORT, NAT_PORT, health_port=8080)
+        for way in ways:
+            for order in (FIRST_FIRST, LAST_FIRST):
+                whole = ask(lab.net.client, way.client, way.address, order, _TIMES, _BYTES)
+                run.figure(**{f"{way}_{order}".replace("-", "_"): whole})
+                run.expect(whole == _TIMES, f"{way}: {order}: {_TIMES - whole} of {_TIMES} datagrams did not come back")
 
 
-for _forwarding in FORWARDINGS:
-    case(f"fragments_{_forwarding}", forwarding=_forwarding)(_come_whole)
+for _kind, _ways in KINDS.items():
+    case(f"fragments_{_kind}", ways=_ways)(_come_whole)

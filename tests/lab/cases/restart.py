@@ -1,19 +1,42 @@
-"""The daemon ends and starts in every way, under load on every forwarding: no connection fails and none is reset."""
+"""The daemon ends and starts in every way, under load on every forwarding, and on ways of both versions of IP: no
+connection fails and none is reset."""
 
 from harness.case import case
 from harness.configuration import FORWARDINGS
 from harness.steady import SteadyLoad, expect_unharmed
+from harness.ways import WAYS
 
-_TABLES = {"dataplane": {"tables": {"flow_slots": 131072}}}
-_LARGER = {"dataplane": {"tables": {"flow_slots": 524288}}}
-_SMALLER = {"dataplane": {"tables": {"flow_slots": 16384}}}
+# Of both versions of IP: IPv6 flows, and IPv6 addresses of services and of backends.
+_BOTH = [WAYS[name] for name in ("nat_ipv6", "direct_ipv6", "ipip_6in4", "gue_4in6")]
+# Their weights change once the lasting connections are open. Then the rings say another backend for a part of those, and
+# nothing but the flow table holds them.
+_EQUAL, _SHIFTED = {}, {"b1": 3}
+
+_SLOTS = {"usual": 131072, "larger": 524288, "smaller": 16384}
+# Room for every flow of the load: a full line gives up connections whose replies do not pass the balancer, which it can
+# not tell from a flood's SYNs while they are young.
+_ROOMY = {"usual": 1048576, "larger": 2097152, "smaller": 524288}
 
 
-def _under_load(run, *steps, more=_TABLES):
+def _slots_for(ways):
+    return _ROOMY if ways else _SLOTS
+
+
+def _configuration(lab, size="usual", weights=None):
+    more = {"dataplane": {"tables": {"flow_slots": _slots_for(lab.ways)[size]}}}
+    if lab.ways:
+        return lab.configuration_for(lab.ways, more=more, weights=_SHIFTED if weights is None else weights)
+    return lab.configuration(more=more)
+
+
+def _under_load(run, *steps, ways=()):
     """Starts the balancer and the load, does the steps, and expects that no connection failed."""
-    with run.lab() as lab:
-        lab.start_balancer(more=more)
-        load = SteadyLoad(lab, FORWARDINGS)
+    with run.lab(ways=ways) as lab:
+        lab.balancer.start(_configuration(lab, weights=_EQUAL))
+        lab.balancer.wait_until_in_rotation()
+        load = SteadyLoad(lab, ways or FORWARDINGS)
+        if ways:
+            lab.balancer.apply(_configuration(lab))
         load.go_on(1)
         for step in steps:
             step(lab)
@@ -24,9 +47,9 @@ def _under_load(run, *steps, more=_TABLES):
         return status
 
 
-def _start(program="astild", **more):
+def _start(program="astild", size="usual"):
     def step(lab):
-        lab.balancer.start(lab.configuration(more=more or _TABLES), program=program)
+        lab.balancer.start(_configuration(lab, size), program=program)
 
     return step
 
@@ -39,10 +62,11 @@ def _stop(lab):
     lab.balancer.stop()
 
 
+@case("kill_9_under_load_both_versions", ways=_BOTH)
 @case("kill_9_under_load")
-def kill_9_under_load(run):
+def kill_9_under_load(run, ways=()):
     """kill -9 of astild and a new start, twice."""
-    status = _under_load(run, _crash, _start(), _crash, _start())
+    status = _under_load(run, _crash, _start(), _crash, _start(), ways=ways)
     run.expect(status["adopted"], "the new daemon did not adopt the packet path that was running")
 
 
@@ -69,8 +93,9 @@ def new_program_under_load(run):
     run.expect(all(before[name] != after[name] for name in before), f"the program is the old one: {before}, {after}")
 
 
+@case("other_layout_under_load_both_versions", ways=_BOTH)
 @case("other_layout_under_load")
-def other_layout_under_load(run):
+def other_layout_under_load(run, ways=()):
     """A daemon with another layout of the tables takes over with all flows, and one with the first layout does again."""
     versions = []
     _under_load(
@@ -81,6 +106,7 @@ def other_layout_under_load(run):
         lambda lab: versions.append(lab.balancer.status()["layout_version"]),
         _crash,
         _start("astild-back"),
+        ways=ways,
     )
     run.figure(layout_versions=versions)
     run.expect(versions[0] != versions[1], f"both daemons have layout {versions[0]}")
@@ -90,32 +116,37 @@ def _slots(lab):
     return next(table["capacity"] for table in lab.balancer.status()["tables"] if table["name"] == "flows")
 
 
+@case("other_table_size_at_start_under_load_both_versions", long=True, ways=_BOTH)
 @case("other_table_size_at_start_under_load")
-def other_table_size_at_start_under_load(run):
+def other_table_size_at_start_under_load(run, ways=()):
     """A restart with a larger flow table, and one with a smaller one, carries all flows over."""
     sizes = []
     _under_load(
         run,
         _stop,
-        _start(**_LARGER),
+        _start(size="larger"),
         lambda lab: sizes.append(_slots(lab)),
         _stop,
-        _start(**_SMALLER),
+        _start(size="smaller"),
         lambda lab: sizes.append(_slots(lab)),
+        ways=ways,
     )
-    run.expect(sizes == [524288, 16384], f"the tables have {sizes} slots")
+    wanted = [_slots_for(ways)[size] for size in ("larger", "smaller")]
+    run.expect(sizes == wanted, f"the tables have {sizes} slots")
 
 
+@case("other_table_size_live_under_load_both_versions", long=True, ways=_BOTH)
 @case("other_table_size_live_under_load")
-def other_table_size_live_under_load(run):
+def other_table_size_live_under_load(run, ways=()):
     """The same by `astil apply`, without a restart."""
     sizes = []
     _under_load(
         run,
-        lambda lab: lab.balancer.apply(lab.configuration(more=_LARGER)),
+        lambda lab: lab.balancer.apply(_configuration(lab, "larger")),
         lambda lab: sizes.append(_slots(lab)),
+        ways=ways,
     )
-    run.expect(sizes == [524288], f"the table has {sizes} slots")
+    run.expect(sizes == [_slots_for(ways)["larger"]], f"the table has {sizes} slots")
 
 
 @case("start_and_detach_reset_nobody")

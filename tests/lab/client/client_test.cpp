@@ -53,7 +53,26 @@ TEST(options, sources_are_every_address_of_the_range) {
   ASSERT_TRUE(options) << options.error().text();
   EXPECT_EQ(options->sources.size(), 4U);
   EXPECT_EQ(options->flows, FlowList::yes);
-  EXPECT_EQ(ntohs(options->to.sin_port), 80);
+  EXPECT_EQ(options->to.port(), 80);
+}
+
+TEST(options, a_range_of_ipv6_crosses_groups) {
+  constexpr std::array arguments = {"short", "--to", "[2001:db8:c::10]:80", "--source", "2001:db8::fffe-2001:db8::1:1"};
+  const auto options = parse_options(arguments);
+  ASSERT_TRUE(options) << options.error().text();
+  ASSERT_EQ(options->sources.size(), 4U);
+  EXPECT_EQ(options->sources.back().to_string(), "2001:db8::1:1");
+  EXPECT_EQ(options->to.address().to_string(), "2001:db8:c::10");
+}
+
+TEST(options, sources_are_of_the_version_of_the_target) {
+  constexpr std::array arguments = {"short", "--to", "[2001:db8:c::10]:80", "--source", "10.1.0.10"};
+  EXPECT_FALSE(parse_options(arguments));
+}
+
+TEST(options, an_ipv6_target_needs_brackets) {
+  constexpr std::array arguments = {"short", "--to", "2001:db8:c::10:80"};
+  EXPECT_FALSE(parse_options(arguments));
 }
 
 TEST(options, a_mistake_names_its_option) {

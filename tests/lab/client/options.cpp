@@ -1,8 +1,8 @@
 // Reading of lab_client's command line.
 #include "tests/lab/client/options.hpp"
 
-#include <arpa/inet.h>
-
+#include <boost/asio/ip/address_v4_iterator.hpp>
+#include <boost/asio/ip/address_v6_iterator.hpp>
 #include <charconv>
 #include <limits>
 #include <map>
@@ -10,6 +10,8 @@
 
 namespace astil::lab {
 namespace {
+
+using boost::asio::ip::address;
 
 template <class Number>
 Result<Number> parse_number(std::string_view text, Number low, Number high) {
@@ -22,12 +24,11 @@ Result<Number> parse_number(std::string_view text, Number low, Number high) {
   return value;
 }
 
-Result<in_addr> parse_address(std::string_view text) {
-  in_addr address{};
-  if (inet_pton(AF_INET, std::string(text).c_str(), &address) != 1) {
-    return Error{"'" + std::string(text) + "' is not an IPv4 address", {}};
-  }
-  return address;
+Result<address> parse_address(std::string_view text) {
+  boost::system::error_code bad;
+  address parsed = boost::asio::ip::make_address(text, bad);
+  if (bad) return Error{"'" + std::string(text) + "' is not an IP address", {}};
+  return parsed;
 }
 
 /// "A-B" in two; "A" is "A-A".
@@ -37,29 +38,44 @@ std::pair<std::string_view, std::string_view> split_range(std::string_view text)
   return {text.substr(0, dash), text.substr(dash + 1)};
 }
 
+/// "192.0.2.10:80" or "[2001:db8::10]:80".
 Result<> read_target(Options& options, std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return Error{"'" + std::string(text) + "' is not ADDRESS:PORT", {}};
-  const auto address = parse_address(text.substr(0, colon));
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto address = parse_address(host);
   if (!address) return address.error();
+  if (address->is_v6() != bracketed) return Error{"brackets are for IPv6 addresses, which need them", {}};
   const auto port = parse_number<std::uint16_t>(text.substr(colon + 1), 1, 65535);
   if (!port) return port.error();
-  options.to.sin_family = AF_INET;
-  options.to.sin_addr = *address;
-  options.to.sin_port = htons(*port);
+  options.to = {*address, *port};
   return {};
 }
 
+constexpr std::size_t kMostSources = 65536;
+
+template <class Iterator, class Host>
+void add_range(std::vector<address>& sources, const Host& low, const Host& high) {
+  for (Iterator host(low); sources.size() <= kMostSources; ++host) {
+    sources.push_back(*host);
+    if (*host == high) return;
+  }
+}
+
 Result<> read_sources(Options& options, std::string_view text) {
+  using namespace boost::asio::ip;
   const auto [first, last] = split_range(text);
   const auto low = parse_address(first);
   if (!low) return low.error();
   const auto high = parse_address(last);
   if (!high) return high.error();
-  for (std::uint32_t host = ntohl(low->s_addr); host <= ntohl(high->s_addr); ++host) {
-    options.sources.push_back(in_addr{htonl(host)});
-  }
-  if (options.sources.empty()) return Error{"the range '" + std::string(text) + "' is empty", {}};
+  if (low->is_v6() != high->is_v6() || *high < *low) return Error{"the range '" + std::string(text) + "' is empty", {}};
+  if (low->is_v4()) add_range<address_v4_iterator>(options.sources, low->to_v4(), high->to_v4());
+  if (low->is_v6()) add_range<address_v6_iterator>(options.sources, low->to_v6(), high->to_v6());
+  if (options.sources.size() > kMostSources)
+    return Error{"the range '" + std::string(text) + "' has more than 65536 addresses", {}};
   return {};
 }
 
@@ -108,7 +124,7 @@ Result<> read_option(Options& options, std::string_view name, std::string_view v
 }  // namespace
 
 const char* const kUsage =
-    "usage: lab_client short|long --to ADDRESS:PORT [--path /PATH] [--connections N] [--parallel N]\n"
+    "usage: lab_client short|long --to ADDRESS:PORT|[ADDRESS]:PORT [--path /PATH] [--connections N] [--parallel N]\n"
     "                  [--per-second N] [--source ADDRESS[-ADDRESS]] [--ports PORT-PORT] [--interval-ms N] "
     "[--timeout-ms N]\n"
     "                  [--duration-ms N] [--flows]\n";
@@ -129,7 +145,9 @@ Result<Options> parse_options(std::span<const char* const> arguments) {
     if (const auto done = read_option(options, name, arguments[i]); !done)
       return done.error().within(std::string(name));
   }
-  if (options.to.sin_port == 0) return Error{"--to is missing", {}};
+  if (options.to.port() == 0) return Error{"--to is missing", {}};
+  if (!options.sources.empty() && options.sources.front().is_v6() != options.to.address().is_v6())
+    return Error{"--source and --to are of different versions of IP", {}};
   if (options.mode == Mode::long_lived && options.connections == 0) return Error{"long needs --connections", {}};
   return options;
 }

@@ -1,8 +1,7 @@
 // The command line of lab_client, read strictly: what it does not know is an error.
 #pragma once
 
-#include <netinet/in.h>
-
+#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -24,9 +23,10 @@ enum class FlowList { no, yes };
 
 struct Options {
   Mode mode = Mode::short_lived;
-  sockaddr_in to{};
+  boost::asio::ip::tcp::endpoint to;
   std::string path = "/";
-  std::vector<in_addr> sources;  ///< connections take these addresses in turn; empty: the kernel chooses, ports too
+  /// Connections take these addresses in turn, all of `to`'s version of IP; empty: the kernel chooses, ports too.
+  std::vector<boost::asio::ip::address> sources;
   std::uint16_t first_port = 1024;
   std::uint16_t last_port = 65535;
   std::uint64_t connections = 0;             ///< short_lived: 0 is "until stopped"; long_lived: at least 1

@@ -1,8 +1,7 @@
 // A client's TCP socket, not blocking, and opening it from a chosen address and port.
 #pragma once
 
-#include <netinet/in.h>
-
+#include <boost/asio/ip/tcp.hpp>
 #include <string>
 #include <utility>
 
@@ -12,6 +11,7 @@
 namespace astil::lab {
 
 using base::Descriptor;
+using Endpoint = boost::asio::ip::tcp::endpoint;
 
 /// The sources of connections, each address and port once before any comes again.
 class Sources {
@@ -22,13 +22,13 @@ class Sources {
   [[nodiscard]] std::pair<Descriptor, int> open_next();
 
  private:
-  [[nodiscard]] sockaddr_in next();
+  [[nodiscard]] Endpoint next();
 
   const Options& options_;
   std::uint64_t taken_ = 0;
 };
 
-/// "10.1.0.10:1024", the socket's own end.
+/// "10.1.0.10:1024" or "[2001:db8:1::10]:1024", the socket's own end.
 [[nodiscard]] std::string local_name(const Descriptor& socket);
 
 }  // namespace astil::lab

@@ -135,8 +135,8 @@ class Balancer:
         return {link["ifname"]: link["xdp"]["prog"]["id"] for link in shown if "xdp" in link and "prog" in link["xdp"]}
 
     def addresses(self):
-        """Every IPv4 address that the balancer's host has."""
-        shown = json.loads(process.run(["ip", "-n", self.namespace.name, "-j", "-4", "address"]).stdout)
+        """Every address that the balancer's host has."""
+        shown = json.loads(process.run(["ip", "-n", self.namespace.name, "-j", "address"]).stdout)
         return {entry["local"] for link in shown for entry in link["addr_info"] if "local" in entry}
 
 

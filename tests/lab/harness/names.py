@@ -20,6 +20,7 @@ server:
   zonelistfile: "{directory}/zone.list"
   server-count: 1
   ipv4-edns-size: 4096
+  ipv6-edns-size: 4096
   database: ""
 remote-control:
   control-enable: no
@@ -40,10 +41,11 @@ large TXT {large}
 
 class NameServer:
     def __init__(self, server, service_addresses):
-        """On the host of `server`, at its own address and the service's: an answer must come from where it was asked."""
+        """On the host of `server`, at its own addresses and the services': an answer must come from where it was asked."""
         directory = pathlib.Path(server.directory)
-        places = [f"{server.address}@{NAT_PORT}"] + [f"{address}@{PORT}" for address in service_addresses]
-        places.append(f"{server.address}@{PORT}")
+        own = server.addresses.values()
+        places = [f"{address}@{port}" for address in own for port in (NAT_PORT, PORT)]
+        places += [f"{address}@{PORT}" for address in service_addresses]
         config = directory / "nsd.conf"
         config.write_text(
             _CONFIG.format(addresses="\n  ".join(f"ip-address: {place}" for place in places), directory=directory)
@@ -65,8 +67,8 @@ class NameServer:
 
 
 def ask(namespace, address, name="who.lab.test", times=1, source=None):
-    """What dig is told, in order, of as many queries as `times`, each from a port of its own unless `source` is an
-    ADDRESS#PORT. A query without an answer gives nothing."""
+    """What dig is told, in order, of as many queries as `times`, each from a port of its own unless `source`, which is
+    an ADDRESS or ADDRESS#PORT, names one. A query without an answer gives nothing."""
     words = ["dig", f"@{address}", "+short", "+tries=1", "+time=2", "+notcp", "+bufsize=4096"]
     if source is not None:
         words += ["-b", source]

@@ -3,11 +3,25 @@
 Commands enter them by `nsenter --net`: `ip netns exec` would mount a new /sys and hide the pins.
 """
 
+import json
+
 from harness import paths, process
 from harness.ownership import Owner
 
-# Room for an outer IPv4 header beside a full inner packet of 1500 bytes.
-TUNNEL_MTU = 1520
+# What the largest outer headers take: IPv6 and UDP.
+TUNNEL_HEADERS = 48
+# Room for them beside a full inner packet of 1500 bytes.
+TUNNEL_MTU = 1500 + TUNNEL_HEADERS
+
+
+_SETTINGS = (
+    # Direct replies come in by another interface than the requests went out by.
+    *("net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"),
+    # Addresses are of use at once: nobody looks for duplicates of them, and nobody asks for routers.
+    *("net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.default.dad_transmits=0"),
+    *("net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.default.accept_ra=0"),
+    "net.ipv6.conf.default.router_solicitations=0",
+)
 
 
 class Namespace:
@@ -17,11 +31,8 @@ class Namespace:
         self.role = role
         self.name = f"astil-{Owner.current().pid}-{role}"
         process.run(["ip", "netns", "add", self.name])
+        self.sysctl(*_SETTINGS)
         self.ip("link set lo up")
-        # No router solicitations or link-local traffic among the packets that are counted.
-        self.sysctl("net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
-        # Direct replies come in by another interface than the requests went out by.
-        self.sysctl("net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0")
 
     def argv(self, *command):
         return ["nsenter", f"--net={paths.NAMESPACES / self.name}", "--", *command]
@@ -32,12 +43,33 @@ class Namespace:
     def spawn(self, *command, **options):
         return process.spawn(self.argv(*command), **options)
 
-    def ip(self, *commands):
-        """Each command is one line for `ip`, all done in one process."""
-        process.run(["ip", "-n", self.name, "-batch", "-"], input="\n".join(commands) + "\n")
+    def ip(self, *commands, version=None):
+        """Each command is one line for `ip`, all done in one process. Rules need to be told the version, 4 or 6."""
+        option = [] if version is None else [f"-{version}"]
+        process.run(["ip", "-n", self.name, *option, "-batch", "-"], input="\n".join(commands) + "\n")
 
     def sysctl(self, *settings):
         self.run("sysctl", "-q", "-w", *settings)
+
+    def hold(self, interface, *addresses):
+        """Puts addresses, each with its prefix length, on an interface."""
+        self.ip(*(f"address replace {address} dev {interface}{' nodad' * (':' in address)}" for address in addresses))
+
+    def towards(self, interface, packet_filter):
+        """A filter for captures on the wire: what matches, and goes to this interface. (libpcap's `inbound` misses what
+        comes in the first quarter of a second.)"""
+        (shown,) = json.loads(process.run(["ip", "-n", self.name, "-j", "link", "show", "dev", interface]).stdout)
+        return f"ether dst {shown['address']} and ({packet_filter})"
+
+    def await_addresses(self):
+        """An IPv6 address is of use only when its route is there, which a thread of the kernel's makes."""
+
+        def missing():
+            shown = lambda *what: json.loads(process.run(["ip", "-n", self.name, "-j", "-6", *what]).stdout)
+            own = {entry["local"] for link in shown("address") for entry in link["addr_info"]}
+            return own - {route["dst"] for route in shown("route", "show", "table", "local")}
+
+        process.until(lambda: not missing(), f"the IPv6 addresses of {self.name}")
 
 
 def connect(first, first_name, second, second_name, mtu=TUNNEL_MTU):

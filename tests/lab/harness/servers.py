@@ -1,15 +1,20 @@
 """What runs on a backend's host: a real nginx, the service addresses, and the agent that decapsulates for `tunnel`.
 
-The nginx says which backend answered, in a header and in the body. Ports 80 (for `tunnel` and `direct`, which keep the
-port) and 8080 (for `nat`) give the same. `/1m` is a file of 1 MiB, `/slow` the same at 64 KiB/s.
+The nginx says which backend answered, in a header and in the body. It gives the same at ports 80 (for `tunnel` and
+`direct`, which keep the port), 8080 (for `nat`) and 8081, of both versions of IP. `/1m` and `/1g` are files of 1 MiB
+and 1 GiB, `/slow` is the first at 64 KiB/s; what is PUT to `/put/NAME` is the file `put/NAME` in the server's folder.
 """
 
+import contextlib
 import json
 import pathlib
+import random
 
 from harness import paths, process
+from harness.topology import backend_address, backend_address_6
 
 _MEBIBYTE = 1 << 20
+_WEB_PORTS = (80, 8080, 8081)
 
 _NGINX = """\
 daemon off;
@@ -22,21 +27,27 @@ http {{
   access_log off;
   keepalive_timeout 1h;
   keepalive_requests 100000000;
-  client_max_body_size 1g;
+  client_max_body_size 2g;
   client_body_temp_path {directory}/body;
   proxy_temp_path {directory}/proxy;
   fastcgi_temp_path {directory}/fastcgi;
   uwsgi_temp_path {directory}/uwsgi;
   scgi_temp_path {directory}/scgi;
   server {{
+    listen [::]:80 backlog=65535 ipv6only=on;
+    listen [::]:8080 backlog=65535 ipv6only=on;
+    listen [::]:8081 backlog=65535 ipv6only=on;
     listen 80 backlog=65535;
     listen 8080 backlog=65535;
+    listen 8081 backlog=65535;
     add_header X-Backend {name};
     add_header X-Client $remote_addr:$remote_port;
     root {files};
     location / {{ return 200 "{name}\\n"; }}
     location /1m {{ }}
+    location /1g {{ }}
     location /slow {{ alias {files}/1m; limit_rate 64k; }}
+    location /put/ {{ root {directory}; dav_methods PUT; create_full_put_path on; }}
   }}
 }}
 """
@@ -52,17 +63,42 @@ def files():
     return folder
 
 
+@contextlib.contextmanager
+def gibibyte():
+    """The file that servers give as `/1g`; it is there within the block. No two of its mebibytes are alike."""
+    large = files() / "1g"
+    mebibyte = random.Random(1).randbytes(_MEBIBYTE - 8)
+    try:
+        with open(large, "wb") as file:
+            for number in range(1024):
+                file.write(number.to_bytes(8, "big") + mebibyte)
+        yield large
+    finally:
+        large.unlink(missing_ok=True)
+
+
+def _listens(sockets, ports):
+    """Is a TCP socket listening on each port, as the table of /proc/net says?"""
+    lines = [line.split() for line in sockets.read_text().splitlines()[1:]]
+    return {f"{port:04X}" for port in ports} <= {line[1].split(":")[1] for line in lines if line[3] == "0A"}
+
+
 class Server:
     """One backend's host, and what was started on it."""
 
-    def __init__(self, name, address, namespace, directory):
-        self.name = name
-        self.address = address
+    def __init__(self, number, namespace, directory):
+        self.name = name = f"b{number}"
+        self.addresses = {4: backend_address(number), 6: backend_address_6(number)}
         self.namespace = namespace
         self.directory = pathlib.Path(directory) / name
         self.directory.mkdir(parents=True, exist_ok=True)
         self.web = None
         self.agent = None
+
+    @property
+    def address(self):
+        """The one of IPv4."""
+        return self.addresses[4]
 
     def start_web(self):
         config = self.directory / "nginx.conf"
@@ -71,48 +107,48 @@ class Server:
         words = ["nginx", "-p", self.directory, "-c", config, "-e", self.directory / "nginx.log"]
         self.web = self.namespace.spawn(*words, stdout=errors, stderr=errors)
         errors.close()
-        process.until(lambda: self._listening(8080), f"nginx on {self.name}, see {errors.name}")
+        process.until(lambda: self._listening("tcp", "tcp6"), f"nginx on {self.name}, see {errors.name}")
 
     def kill_web(self):
         """As a crash does it: the kernel closes its connections, and refuses new ones."""
         process.end(self.web)
 
-    def _listening(self, port):
+    def _listening(self, *tables):
         if self.web.poll() is not None:
             raise RuntimeError(f"nginx on {self.name} ended, see {self.directory / 'nginx.log'}")
         # A process's /proc/PID/net is that of its own namespace.
-        sockets = pathlib.Path(f"/proc/{self.web.pid}/net/tcp").read_text().splitlines()[1:]
-        return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in sockets)
+        return all(_listens(pathlib.Path(f"/proc/{self.web.pid}/net/{table}"), _WEB_PORTS) for table in tables)
 
-    def hold_direct(self, address):
-        """Sets up a service address for `direct`: ours to answer for, not ours to announce by ARP."""
+    def hold_direct(self, *addresses):
+        """Sets up service addresses for `direct`: ours to answer for, not ours to announce. Of IPv6 addresses on `lo`
+        the kernel announces none on other interfaces."""
         self.namespace.sysctl("net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2")
-        self.namespace.ip(f"address replace {address}/32 dev lo")
+        self.namespace.hold("lo", *(f"{address}/{128 if ':' in address else 32}" for address in addresses))
 
-    def start_agent(self, address, interface="eth0"):
-        """Decapsulation, and the service address for `tunnel`. Returns the process."""
+    def start_agent(self, *addresses, interface="eth0"):
+        """Decapsulation, and the service addresses for `tunnel`. Returns the process."""
         log = open(self.directory / "agent.log", "ab")
         agent = self.namespace.spawn(
             # What it notes of the host would otherwise stay in /run when the lab kills it.
             *("env", f"RUNTIME_DIRECTORY={self.directory}/agent", paths.program("astil-agent")),
-            *("--interface", interface, "--address", address),
+            *("--interface", interface, *(word for address in addresses for word in ("--address", address))),
             stdout=log,
             stderr=log,
         )
         log.close()
         process.until(
-            lambda: self._agent_works(agent, address, interface), f"astil-agent on {self.name}, see {log.name}"
+            lambda: self._agent_works(agent, addresses, interface), f"astil-agent on {self.name}, see {log.name}"
         )
         return agent
 
-    def _agent_works(self, agent, address, interface):
+    def _agent_works(self, agent, addresses, interface):
         if agent.poll() is not None:
             raise RuntimeError(f"astil-agent on {self.name} ended:\n{(self.directory / 'agent.log').read_text()}")
-        return self.holds(address) and "xdp" in self._interfaces()[interface]
+        return self.holds(*addresses) and "xdp" in self._interfaces()[interface]
 
-    def holds(self, address):
-        """Is the address on `lo`?"""
-        return address in [entry.get("local") for entry in self._interfaces()["lo"]["addr_info"]]
+    def holds(self, *addresses):
+        """Are the addresses on `lo`?"""
+        return set(addresses) <= {entry.get("local") for entry in self._interfaces()["lo"]["addr_info"]}
 
     def _interfaces(self):
         """By name, as `ip` knows them."""

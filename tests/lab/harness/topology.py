@@ -7,30 +7,65 @@
          |        (switch)          |                      |       |       |   |   |
          +----- b1 -- b2 -- b3 -----+                    --+-------+-------+---+---+-- (switch)
 
-The client has 10.1.0.10 to 10.1.0.13 and reaches service addresses (192.0.2.0/24) by the balancer, 10.1.0.1. Backends
-have 10.0.0.11 and up. Their replies from an address of their own (nat) go by the balancer, 10.0.0.1; their replies from a
-service address (tunnel, direct) go straight to the client: over its second interface, which stands for the router of a
-two-arm net, or over the common wire.
+                     IPv4                    IPv6
+    services         192.0.2.0/24            2001:db8:c::/64          reached by the balancer's front
+    client           10.1.0.10 to .13        2001:db8:1::10 to ::13
+    balancer, front  10.1.0.1                2001:db8:1::1
+    balancer, back   10.0.0.1                2001:db8:2::1
+    backends         10.0.0.11 and up        2001:db8:2::11 and up
+    nobody           10.200.0.0/16           2001:db8:ffff::/96       outer sources that are made up
+    strangers        198.18.0.0/15           2001:db8:bad::/64        sources of floods; replies end at the client
+    far client       203.0.113.30 and up     2001:db8:f::30 and up    only where a case adds it, behind the client
+    router           10.0.0.253              2001:db8:2::fd           only where a case adds it, in front of the backends
+
+Backends' replies from an address of their own (nat) go by the balancer; their replies from a service address (tunnel,
+direct) go straight to the client: over its second interface, which stands for the router of a two-arm net, or over the
+common wire.
 """
 
 from harness.namespace import TUNNEL_MTU, Namespace, connect, let_pass
 
 CLIENT_ADDRESSES = [f"10.1.0.{host}" for host in range(10, 14)]
+CLIENT_ADDRESSES_6 = [f"2001:db8:1::{host}" for host in range(10, 14)]
 CLIENT_SOURCES = f"{CLIENT_ADDRESSES[0]}-{CLIENT_ADDRESSES[-1]}"
-SERVICE_NET = "192.0.2.0/24"
-CLIENT_NET = "10.1.0.0/24"
-FRONT = "10.1.0.1"
-BACK = "10.0.0.1"
-RETURN = "10.0.0.254"
+CLIENT_SOURCES_6 = f"{CLIENT_ADDRESSES_6[0]}-{CLIENT_ADDRESSES_6[-1]}"
+CLIENT_NET, CLIENT_NET_6 = "10.1.0.0/24", "2001:db8:1::/64"
+SERVICE_NET, SERVICE_NET_6 = "192.0.2.0/24", "2001:db8:c::/64"
+NOBODYS_NET, NOBODYS_NET_6 = "10.200.0.0/16", "2001:db8:ffff::/96"
+FRONT, FRONT_6 = "10.1.0.1", "2001:db8:1::1"
+BACK, BACK_6 = "10.0.0.1", "2001:db8:2::1"
+RETURN, RETURN_6 = "10.0.0.254", "2001:db8:2::fe"
+ROUTER, ROUTER_6 = "10.0.0.253", "2001:db8:2::fd"
+FAR_NET, FAR_NET_6 = "203.0.113.0/24", "2001:db8:f::/64"
+STRANGERS_NET, STRANGERS_NET_6 = "198.18.0.0/15", "2001:db8:bad::/64"
+_FAR_GATEWAY, _FAR_GATEWAY_6 = "203.0.113.1", "2001:db8:f::1"
 DIRECT_REPLIES = 100  # a routing table's number
+
+
+def backend_address(number):
+    return f"10.0.0.{10 + number}"
+
+
+def backend_address_6(number):
+    return f"2001:db8:2::{10 + number}"
+
+
+def far_address(number):
+    return f"203.0.113.{number}"
+
+
+def far_address_6(number):
+    return f"2001:db8:f::{number}"
 
 
 class Topology:
     """The hosts' namespaces. `two_arm` and `one_arm` make it."""
 
-    def __init__(self, arms, backends):
+    def __init__(self, arms, backends, front_mtu=1500, back_mtu=TUNNEL_MTU):
         self.arms = arms
-        self.switch = _make_switch()
+        self.front_mtu = front_mtu
+        self.back_mtu = back_mtu
+        self.switch = _make_switch(back_mtu)
         self.client = Namespace("client")
         self.balancer = Namespace("balancer")
         self._wire_client()
@@ -39,6 +74,8 @@ class Topology:
         self.backends = {}
         for number in range(1, backends + 1):
             self.add_backend(number)
+        for host in (self.client, self.balancer, *self.backends.values()):
+            host.await_addresses()
 
     @property
     def interfaces(self):
@@ -47,49 +84,112 @@ class Topology:
 
     def _wire_client(self):
         if self.arms == 2:
-            connect(self.client, "eth0", self.balancer, "eth0", mtu=1500)
-            connect(self.client, "eth1", self.switch, "client")
-            self.client.ip(f"address add {RETURN}/24 dev eth1")
-            self.switch.ip("link set client master br0")
+            connect(self.client, "eth0", self.balancer, "eth0", mtu=self.front_mtu)
+            connect(self.client, "eth1", self.switch, "client", mtu=self.back_mtu)
+            self.client.hold("eth1", f"{RETURN}/24", f"{RETURN_6}/64")
             let_pass(self.client, "eth0")
         else:
-            connect(self.client, "eth0", self.switch, "client")
-            self.client.ip("link set eth0 mtu 1500")
-            self.switch.ip("link set client master br0")
-        self.client.ip(*(f"address add {address}/24 dev eth0" for address in CLIENT_ADDRESSES))
-        self.client.ip(f"route add {SERVICE_NET} via {FRONT}")
+            connect(self.client, "eth0", self.switch, "client", mtu=self.back_mtu)
+            self.client.ip(f"link set eth0 mtu {self.front_mtu}")
+        self.switch.ip("link set client master br0")
+        self.client.hold("eth0", *(f"{address}/24" for address in CLIENT_ADDRESSES))
+        self.client.hold("eth0", *(f"{address}/64" for address in CLIENT_ADDRESSES_6))
+        self.client.ip(f"route add {SERVICE_NET} via {FRONT}", f"route add {SERVICE_NET_6} via {FRONT_6}")
 
     def _wire_balancer(self):
         back = self.interfaces[-1]
-        connect(self.balancer, back, self.switch, "balancer")
+        connect(self.balancer, back, self.switch, "balancer", mtu=self.back_mtu)
         self.switch.ip("link set balancer master br0")
         let_pass(self.switch, "balancer")
-        self.balancer.ip(f"address add {FRONT}/24 dev eth0", f"address add {BACK}/24 dev {back}")
-        self.balancer.sysctl("net.ipv4.conf.all.forwarding=1", "net.ipv4.conf.all.send_redirects=0")
+        self.balancer.hold("eth0", f"{FRONT}/24", f"{FRONT_6}/64")
+        self.balancer.hold(back, f"{BACK}/24", f"{BACK_6}/64")
+        self.balancer.sysctl(
+            "net.ipv4.conf.all.forwarding=1", "net.ipv4.conf.all.send_redirects=0", "net.ipv6.conf.all.forwarding=1"
+        )
 
     def add_backend(self, number):
-        """One more server, b<number> at 10.0.0.<10 + number>."""
-        name, address = f"b{number}", f"10.0.0.{10 + number}"
+        """One more server, b<number>."""
+        name = f"b{number}"
         backend = Namespace(name)
-        connect(backend, "eth0", self.switch, name)
+        connect(backend, "eth0", self.switch, name, mtu=self.back_mtu)
         self.switch.ip(f"link set {name} master br0")
-        straight = f"via {RETURN}" if self.arms == 2 else "dev eth0"
-        backend.ip(
-            f"address add {address}/24 dev eth0",
-            f"route add default via {BACK}",
-            f"route add {CLIENT_NET} {straight} table {DIRECT_REPLIES}",
-            f"rule add from {SERVICE_NET} lookup {DIRECT_REPLIES}",
-        )
+        backend.hold("eth0", f"{backend_address(number)}/24", f"{backend_address_6(number)}/64")
+        backend.ip(f"route add default via {BACK}", f"route add ::/0 via {BACK_6}")
+        backend.ip(*self._direct_replies("add").values())
+        backend.ip(f"rule add from {SERVICE_NET} lookup {DIRECT_REPLIES}", version=4)
+        backend.ip(f"rule add from {SERVICE_NET_6} lookup {DIRECT_REPLIES}", version=6)
         backend.sysctl(
             "net.core.somaxconn=65535", "net.ipv4.tcp_max_syn_backlog=65535", "net.ipv4.tcp_max_tw_buckets=1000000"
         )
         self.backends[name] = backend
-        return name, address, backend
+        return name, backend
+
+    def add_far_client(self, path_mtu, numbers):
+        """One more client, with an address of each number, behind the client's host, which is its router and sends no
+        more than `path_mtu` bytes at once to it. Of two-arm nets only."""
+        far = Namespace("far")
+        connect(self.client, "eth2", far, "eth0", mtu=self.front_mtu)
+        far.hold("eth0", *(f"{far_address(number)}/24" for number in numbers))
+        far.hold("eth0", *(f"{far_address_6(number)}/64" for number in numbers))
+        far.ip(f"route add default via {_FAR_GATEWAY}", f"route add ::/0 via {_FAR_GATEWAY_6}")
+        self.client.sysctl("net.ipv4.conf.all.forwarding=1", "net.ipv6.conf.all.forwarding=1")
+        self.client.hold("eth2", f"{_FAR_GATEWAY}/32", f"{_FAR_GATEWAY_6}/128")
+        self.client.ip(*(f"route add {net} dev eth2 mtu lock {path_mtu}" for net in (FAR_NET, FAR_NET_6)))
+        self._lead_to_client(FAR_NET, FAR_NET_6)
+        far.await_addresses()
+        return far
+
+    def route_strangers(self):
+        """Replies to the sources of a flood come to the client's host, which drops them. Of two-arm nets only."""
+        self._lead_to_client(STRANGERS_NET, STRANGERS_NET_6)
+
+    def _lead_to_client(self, net, net_6):
+        self.balancer.ip(f"route add {net} via {CLIENT_ADDRESSES[0]}", f"route add {net_6} via {CLIENT_ADDRESSES_6[0]}")
+        for backend in self.backends.values():
+            backend.ip(
+                f"route add {net} via {RETURN} table {DIRECT_REPLIES}",
+                f"route add {net_6} via {RETURN_6} table {DIRECT_REPLIES}",
+            )
+
+    def add_router(self, path_mtu):
+        """A router between the balancer and the backends, which sends no more than `path_mtu` bytes at once to those.
+        What the backends send does not pass it."""
+        router = Namespace("router")
+        connect(router, "eth0", self.switch, "router", mtu=self.back_mtu)
+        self.switch.ip("link set router master br0")
+        router.sysctl(
+            "net.ipv4.conf.all.forwarding=1", "net.ipv6.conf.all.forwarding=1",
+            "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.eth0.send_redirects=0",
+        )  # fmt: skip
+        router.hold("eth0", f"{ROUTER}/24", f"{ROUTER_6}/64")
+        router.ip(f"route add default via {BACK}", f"route add ::/0 via {BACK_6}")
+        for number in range(1, len(self.backends) + 1):
+            for address, by in ((backend_address(number), ROUTER), (backend_address_6(number), ROUTER_6)):
+                router.ip(f"route add {address} dev eth0 mtu lock {path_mtu}")
+                self.balancer.ip(f"route add {address} via {by}")
+        router.await_addresses()
+        return router
+
+    def _direct_replies(self, do):
+        """By version of IP: the line for `ip` about a backend's route for replies from service addresses."""
+        gateways = {4: (CLIENT_NET, RETURN), 6: (CLIENT_NET_6, RETURN_6)}
+        return {
+            version: f"route {do} {net} {f'via {gateway}' if self.arms == 2 else 'dev eth0'} table {DIRECT_REPLIES}"
+            for version, (net, gateway) in gateways.items()
+        }
+
+    def announce_segments(self, bytes_by_version):
+        """Backends announce, at their service addresses, so many bytes as the largest segment that they take."""
+        routes = self._direct_replies("change")
+        lines = [f"{routes[version]} advmss {size}" for version, size in bytes_by_version.items()]
+        for backend in self.backends.values():
+            backend.ip(*lines)
 
 
-def _make_switch():
+def _make_switch(mtu):
     switch = Namespace("switch")
-    switch.ip(f"link add br0 mtu {TUNNEL_MTU} type bridge forward_delay 0 mcast_snooping 0", "link set br0 up")
+    switch.sysctl("net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+    switch.ip(f"link add br0 mtu {mtu} type bridge forward_delay 0 mcast_snooping 0", "link set br0 up")
     # A bridge would drop what the host's packet filter takes for malformed, before the balancer can.
     switch.run(
         "sh", "-c", "test ! -d /proc/sys/net/bridge || sysctl -q -w net.bridge.bridge-nf-call-iptables=0"
@@ -104,9 +204,9 @@ def _tune_client(client):
     )
 
 
-def two_arm(backends=3):
-    return Topology(2, backends)
+def two_arm(backends=3, **mtus):
+    return Topology(2, backends, **mtus)
 
 
-def one_arm(backends=3):
-    return Topology(1, backends)
+def one_arm(backends=3, **mtus):
+    return Topology(1, backends, **mtus)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from harness import paths, process
-from harness.topology import CLIENT_SOURCES
+from harness.topology import CLIENT_SOURCES, CLIENT_SOURCES_6
 
 
 class Running:
@@ -38,6 +38,10 @@ class Running:
         return self.finish()
 
 
+def _sources_for(to):
+    return CLIENT_SOURCES_6 if to.startswith("[") else CLIENT_SOURCES
+
+
 class Traffic:
     def __init__(self, namespace, log):
         self.namespace = namespace
@@ -53,7 +57,7 @@ class Traffic:
 
     def start_short(self, to, flags=(), **options):
         """Connections that carry one request each, one after another; without `connections` until stopped."""
-        return self._client("short", to, {"source": CLIENT_SOURCES, **options}, flags)
+        return self._client("short", to, {"source": _sources_for(to), **options}, flags)
 
     def short(self, to, connections, flags=(), **options):
         """So many connections, and their report."""
@@ -61,7 +65,7 @@ class Traffic:
 
     def start_long(self, to, connections, flags=(), **options):
         """So many lasting connections, each with a request every interval, until stopped. Returns when all are open."""
-        options = {"source": CLIENT_SOURCES, "interval_ms": 200, **options}
+        options = {"source": _sources_for(to), "interval_ms": 200, **options}
         running = self._client("long", to, {"connections": connections, **options}, flags)
         running.ready = running.read_report()
         return running
