@@ -33,6 +33,8 @@ class TestEngine : public dataplane::Dataplane {
  public:
   /// Runs a frame through the packet path; the frame becomes what came out.
   virtual Exit run(Bytes& frame) = 0;
+  /// What the packet path has told of drops since the last call.
+  virtual std::vector<core::DropEvent> take_drops() { return {}; }
 
   void wait_for_readers() override {}  // frames are handed in by the one thread that publishes too
   [[nodiscard]] std::uint32_t tick() const override { return 0; }

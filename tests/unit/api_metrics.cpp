@@ -32,7 +32,10 @@ TEST(Metrics, of_a_backend_carry_its_service_and_name) {
            "astil_backend_checks_total{service=\"web\",backend=\"b2\",result=\"failed\"} 3\n",
            "astil_backend_check_duration_seconds{service=\"web\",backend=\"b1\"} 0.0025",
            "astil_table_capacity{table=\"flows\"} 1048576\n",
-           "astil_drops_total{reason=\"bad_checksum\"} 0\n",
+           "astil_drops_total{service=\"\",reason=\"bad_checksum\"} 0\n",
+           "astil_drops_total{service=\"web\",reason=\"no_backend\"} 4\n",
+           "astil_drops_total{service=\"web\",reason=\"ttl_expired\"} 0\n",
+           "astil_drops_total{service=\"\",reason=\"no_backend\"} 1\n",
        }) {
     EXPECT_THAT(text, HasSubstr(line));
   }
