@@ -6,6 +6,7 @@ from cases import (  # noqa: F401
     fragments,
     packets,
     tracing,
+    drops,
     failure,
     change,
     restart,
