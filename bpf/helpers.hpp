@@ -32,6 +32,9 @@ template <class Function>
 [[gnu::always_inline]] inline unsigned long long jiffies() {
   return helper<unsigned long long()>(BPF_FUNC_jiffies64)();
 }
+[[gnu::always_inline]] inline unsigned long long monotonic_ns() {
+  return helper<unsigned long long()>(BPF_FUNC_ktime_get_ns)();
+}
 [[gnu::always_inline]] inline long adjust_head(xdp_md* context, int delta) {
   return helper<long(xdp_md*, int)>(BPF_FUNC_xdp_adjust_head)(context, delta);
 }

@@ -32,6 +32,9 @@ ASTIL_SUBPROGRAM u32 astil_note_fragment6(Context* context, u32 backend);
 /// A frame for the daemon to hold; 0: there is no room for it.
 ASTIL_SUBPROGRAM u32 astil_hold(Context* context);
 
+/// Of a packet that is dropped: `reason` is a Reason, `service` an id or kNoService.
+ASTIL_SUBPROGRAM u32 astil_note_drop(Context* context, u32 reason, u32 service);
+
 /// What a new flow may take besides, and what few packets of a known one do; apart for the same reasons.
 ASTIL_SUBPROGRAM u32 astil_change_entry(u64* entry, u64 before, u64 after);
 ASTIL_SUBPROGRAM u32 astil_least_loaded(Context* context, const astil::core::Service* service, u32 seed);
@@ -70,6 +73,15 @@ class KernelEngine : public Silent, public Hook {
     return at<Counter>(&::counters,
                        current_cpu() * (::settings.header.sizes.backends + ::settings.header.sizes.services) + slot);
   }
+
+  ASTIL_INLINE ServiceDrops* drops(u32 service) {
+    return at<ServiceDrops>(&::drops, current_cpu() * (::settings.header.sizes.services + 1) + service);
+  }
+  ASTIL_INLINE void note_drop(Reason reason, u32 service) {
+    (void)astil_note_drop(context_, static_cast<u32>(reason), service);
+  }
+  ASTIL_INLINE u64 now() { return monotonic_ns(); }
+  ASTIL_INLINE void tell_drop(DropEvent& event) { (void)ringbuf_output(&::drop_events, &event, sizeof(event), 0); }
 
   ASTIL_INLINE const Load* load(u32 i) { return at<const Load>(&::loads, i); }
   ASTIL_INLINE void count_opened(u32 backend) {
@@ -230,6 +242,12 @@ ASTIL_SUBPROGRAM u32 astil_note_flow(Context* context, const Opening* opening, u
   if (opening == nullptr) return 0;
   KernelEngine engine(context);
   note_flow(engine, *opening, placement);
+  return 0;
+}
+
+ASTIL_SUBPROGRAM u32 astil_note_drop(Context* context, u32 reason, u32 service) {
+  KernelEngine engine(context);
+  note_drop(engine, static_cast<Reason>(reason), service);
   return 0;
 }
 

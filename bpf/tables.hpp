@@ -30,12 +30,19 @@ ASTIL_ARRAY(counters, astil::core::Counter);
 ASTIL_ARRAY(cpu_rows, astil::core::CpuRow);
 ASTIL_ARRAY(cursors, astil::core::Cursor);
 ASTIL_ARRAY(loads, astil::core::Load);
+ASTIL_ARRAY(drops, astil::core::ServiceDrops);
 
 struct events_map {
   MAP_UINT(type, BPF_MAP_TYPE_RINGBUF);
   MAP_UINT(max_entries, 65536);
 };
 SEC(".maps") events_map events;
+
+struct drop_events_map {
+  MAP_UINT(type, BPF_MAP_TYPE_RINGBUF);
+  MAP_UINT(max_entries, 262144);
+};
+SEC(".maps") drop_events_map drop_events;
 
 struct held_fragments_map {
   MAP_UINT(type, BPF_MAP_TYPE_RINGBUF);

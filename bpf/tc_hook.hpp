@@ -109,18 +109,13 @@ ASTIL_INLINE Verdict run_untagged(Engine& engine, Context* context) {
   Tags tags{};
   take_off(context, tags.types[0], tags.controls[0]);
   take_off(context, tags.types[1], tags.controls[1]);
-  Verdict verdict{.reason = Reason::not_ip};
-  if (context->vlan_present != 0) {
-    count_reason(engine, Reason::not_ip);
-  } else {
-    engine.prepare();
-    verdict = run(engine);
-  }
+  engine.prepare();
+  const bool more = context->vlan_present != 0;
+  const Verdict verdict = more ? finish(engine, {.reason = Reason::not_ip}) : run(engine);
   if (!keeps_tags(verdict.reason)) return verdict;
   if (put_back(context, tags.types[1], tags.controls[1]) && put_back(context, tags.types[0], tags.controls[0]))
     return verdict;
-  count_reason(engine, Reason::no_headroom);
-  return {.reason = Reason::no_headroom};
+  return finish(engine, {.reason = Reason::no_headroom});
 }
 
 /// The verdict in tc's terms. What passes may meet further filters.

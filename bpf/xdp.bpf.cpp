@@ -12,7 +12,7 @@ SEC("xdp.frags") int astil_xdp(xdp_md* context) {
   return astil::bpf::take(engine, context);
 }
 
-/// For frames that the control plane gives back to an interface whose packet path is at the tc hook. (The kernel takes no
-/// function whose parameter has no name.)
+/// For frames that the control plane gives back to an interface whose packet path is at the tc hook. (The kernel takes
+/// no function whose parameter has no name.)
 SEC("xdp") int astil_let_pass([[maybe_unused]] xdp_md* context) { return XDP_PASS; }
 }

@@ -122,10 +122,17 @@ void carry_counters(const Tables& from, const Tables& to) {
     if (numbers[number] != core::kNoService) add(to.own_counters()[numbers[number]], from.sum_counter(number));
   }
   const auto ids_to = ids_by_key(to);
+  std::vector<std::size_t> drops_to(from.drop_stride(), to.sizes.services);
   for (const auto& [key, id] : ids_by_key(from)) {
     const auto found = ids_to.find(key);
     if (found == ids_to.end()) continue;
     add(to.own_counters()[to.sizes.backends + found->second], from.sum_counter(from.sizes.backends + id));
+    drops_to[id] = found->second;
+  }
+  for (std::size_t place = 0; place < drops_to.size(); ++place) {
+    const core::ServiceDrops counted = from.sum_drops(place);
+    core::ServiceDrops& carried = to.own_drops(drops_to[place]);
+    for (std::size_t i = 0; i < core::kDropReasons; ++i) carried.counts[i] += counted.counts[i];
   }
   core::CpuRow& row = to.cpu_rows()[to.sizes.cpus];
   for (std::size_t i = 0; i < static_cast<std::size_t>(core::Reason::count); ++i) {

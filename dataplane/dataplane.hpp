@@ -33,6 +33,8 @@ struct EventTaker {
   std::function<void(const core::NeighbourWanted& wanted)> neighbour;
   /// A frame that came in by an interface; the packet path has given it up.
   std::function<void(std::uint32_t ifindex, std::span<const std::byte> frame)> fragment;
+  /// While Shared::drop_followers is set.
+  std::function<void(const core::DropEvent& event)> drop;
 };
 
 class Dataplane {

@@ -434,10 +434,19 @@ void Publisher::write_members(const Plan& plan) {
   }
 }
 
+/// What an id's earlier service has counted is that of a service no more. No packet is for it now.
+void Publisher::give_up_drops(std::uint32_t id) {
+  const core::ServiceDrops counted = tables_.sum_drops(id);
+  core::ServiceDrops& of_none = tables_.own_drops(tables_.sizes.services);
+  for (std::size_t i = 0; i < core::kDropReasons; ++i) of_none.counts[i] += counted.counts[i];
+  for (std::size_t row = 0; row <= tables_.sizes.cpus; ++row) tables_.drops()[row * tables_.drop_stride() + id] = {};
+}
+
 void Publisher::switch_to(const Plan& plan) {
   for (const std::uint32_t id : plan.new_services) {
     tables_.own_counters()[tables_.sizes.backends + id] = {};
     tables_.cursors()[id] = {};
+    give_up_drops(id);
   }
   const std::uint32_t next = tables_.active() == 0 ? 1 : 0;
   std::memcpy(tables_.services_of(next).data(), plan.records.data(), plan.records.size() * sizeof(Service));

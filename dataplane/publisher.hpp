@@ -77,6 +77,7 @@ class Publisher {
   void write_members(const Plan& plan);
   void write_rings(const DesiredState& desired, const Plan& plan);
   Result<void> write_interfaces(const std::vector<InterfaceState>& interfaces);
+  void give_up_drops(std::uint32_t id);
   void switch_to(const Plan& plan);
   static std::uint16_t longest_affinity(const DesiredState& desired);
 

@@ -27,6 +27,15 @@ std::uint64_t Tables::sum_event(core::FlowEvent event) const {
   return sum;
 }
 
+core::ServiceDrops Tables::sum_drops(std::size_t place) const {
+  core::ServiceDrops sum{};
+  for (std::size_t row = 0; row <= sizes.cpus; ++row) {
+    const core::ServiceDrops& drops = this->drops()[row * drop_stride() + place];
+    for (std::size_t i = 0; i < core::kDropReasons; ++i) sum.counts[i] += core::shared_load(drops.counts[i]);
+  }
+  return sum;
+}
+
 void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts, std::uint16_t affinity) {
   using core::FlowState;
   const auto store_ticks = [&](FlowState state, std::uint16_t ticks) {

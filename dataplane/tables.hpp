@@ -34,9 +34,10 @@ enum class TableId {
   counters,
   cpu_rows,
   cursors,
-  loads
+  loads,
+  drops
 };
-inline constexpr std::size_t kTableCount = 13;
+inline constexpr std::size_t kTableCount = 14;
 
 namespace detail {
 using S = const core::Sizes&;
@@ -60,6 +61,8 @@ inline constexpr std::array<TableSpec, kTableCount> kTableSpecs{{
     {"cpu_rows", sizeof(core::CpuRow), [](detail::S s) { return detail::per_cpu_rows(s); }},
     {"cursors", sizeof(core::Cursor), [](detail::S s) { return std::size_t{s.services}; }},
     {"loads", sizeof(core::Load), [](detail::S s) { return std::size_t{s.backends}; }},
+    {"drops", sizeof(core::ServiceDrops),
+     [](detail::S s) { return detail::per_cpu_rows(s) * (std::size_t{s.services} + 1); }},
 }};
 
 /// Views of all tables. Copies refer to the same memory, which the engine owns; valid as long as it lives.
@@ -88,6 +91,8 @@ struct Tables {
   [[nodiscard]] auto cursors() const { return span_of<core::Cursor>(TableId::cursors); }
   [[nodiscard]] auto loads() const { return span_of<core::Load>(TableId::loads); }
 
+  [[nodiscard]] auto drops() const { return span_of<core::ServiceDrops>(TableId::drops); }
+
   /// Slots of one row of `counters`: backends, then services.
   [[nodiscard]] std::size_t counter_stride() const { return std::size_t{sizes.backends} + sizes.services; }
   /// The row that only the control plane writes.
@@ -98,6 +103,14 @@ struct Tables {
   [[nodiscard]] core::Counter sum_counter(std::size_t slot) const;
   [[nodiscard]] std::uint64_t sum_reason(core::Reason reason) const;
   [[nodiscard]] std::uint64_t sum_event(core::FlowEvent event) const;
+
+  /// Places of one row of `drops`: services, then those of ids that other services have by now.
+  [[nodiscard]] std::size_t drop_stride() const { return std::size_t{sizes.services} + 1; }
+  [[nodiscard]] core::ServiceDrops& own_drops(std::size_t place) const {
+    return drops()[std::size_t{sizes.cpus} * drop_stride() + place];
+  }
+  /// A place of `drops` summed over all rows.
+  [[nodiscard]] core::ServiceDrops sum_drops(std::size_t place) const;
 
   /// Records of one generation.
   [[nodiscard]] std::span<core::Service> services_of(std::uint32_t generation) const {

@@ -207,6 +207,7 @@ Result<View> from_json(const json::value& json) {
 ASTIL_JSON_VIEW(StatusView)
 ASTIL_JSON_VIEW(FlowsView)
 ASTIL_JSON_VIEW(DropsView)
+ASTIL_JSON_VIEW(DropEventView)
 ASTIL_JSON_VIEW(TraceView)
 ASTIL_JSON_VIEW(ApplyView)
 ASTIL_JSON_VIEW(FailureView)

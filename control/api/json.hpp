@@ -11,7 +11,7 @@
 
 namespace astil::api {
 
-/// Defined for StatusView, FlowsView, DropsView, TraceView, ApplyView, FailureView and VersionView.
+/// Defined for StatusView, FlowsView, DropsView, DropEventView, TraceView, ApplyView, FailureView and VersionView.
 template <class View>
 [[nodiscard]] boost::json::value to_json(const View& view);
 

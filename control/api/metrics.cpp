@@ -5,6 +5,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <functional>
+#include <map>
 #include <span>
 #include <string_view>
 
@@ -83,7 +84,12 @@ void collect_interfaces(const MetricsSource& source, const Emit& emit) {
 }
 
 void collect_drops(const MetricsSource& source, const Emit& emit) {
-  for (const auto& drop : source.drops.drops) emit({drop.reason}, number(drop.count));
+  for (const auto& drop : source.drops.drops) {
+    std::map<std::string_view, std::uint64_t> counts;
+    for (const auto& [service, count] : drop.services) counts[service] = count;
+    for (const auto& service : source.status.services) emit({service.name, drop.reason}, number(counts[service.name]));
+    emit({"", drop.reason}, number(drop.without_service));
+  }
 }
 
 void collect_checks(const MetricsSource& source, const Emit& emit) {
@@ -171,8 +177,9 @@ const std::vector<Metric>& all_metrics() {
        collect_interfaces},
       {"astil_drops_total",
        MetricType::Counter,
-       "Packets dropped, by reason; `astil drops` describes each.",
-       {"reason"},
+       "Packets dropped, by service and reason; `astil drops` describes each. An empty service: packets for "
+       "no service in particular.",
+       {"service", "reason"},
        collect_drops},
       {"astil_table_entries",
        MetricType::Gauge,

@@ -52,7 +52,39 @@ Answer get_version(Daemon& daemon, const Query& /*query*/, const Request& /*requ
 
 Answer get_status(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.status()); }
 
-Answer get_drops(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.drops()); }
+DropFilter drop_filter(const Query& query) {
+  return {.service = optional_value(query, "service"), .reason = optional_value(query, "reason")};
+}
+
+Answer get_drops(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  const auto drops = daemon.drops(drop_filter(query));
+  return drops ? ok(*drops) : failure(422, drops.error());
+}
+
+/// A follower's drops, a line for each.
+class DropLines final : public Lines {
+ public:
+  explicit DropLines(std::unique_ptr<DropFollower> follower) : follower_(std::move(follower)) {}
+
+  std::string take() override {
+    std::string lines;
+    for (const DropEventView& drop : follower_->take()) lines += boost::json::serialize(to_json(drop)) + "\n";
+    return lines;
+  }
+  void on_ready(std::function<void()> ready) override { follower_->on_ready(std::move(ready)); }
+
+ private:
+  std::unique_ptr<DropFollower> follower_;
+};
+
+Answer follow_drops(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  auto follower = daemon.follow_drops(drop_filter(query));
+  if (!follower) return failure(422, follower.error());
+  Answer answer;
+  answer.content_type = "application/x-ndjson";
+  answer.lines = std::make_shared<DropLines>(std::move(*follower));
+  return answer;
+}
 
 Answer get_flows(Daemon& daemon, const Query& query, const Request& /*request*/) {
   FlowFilter filter;
@@ -109,7 +141,7 @@ Answer post_detach(Daemon& daemon, const Query& /*query*/, const Request& /*requ
 }
 
 Answer get_metrics(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
-  return {200, kMetricsContentType, metrics_text({daemon.status(), daemon.drops()}), {}, false};
+  return {200, kMetricsContentType, metrics_text({daemon.status(), daemon.drops({}).value()}), {}, false};
 }
 
 struct Route {
@@ -124,7 +156,8 @@ const std::array kRoutes{
     Route{"GET", "/v1/version", {}, Access::metrics, get_version},
     Route{"GET", "/v1/status", {}, Access::everything, get_status},
     Route{"GET", "/v1/flows", {"service", "backend", "client", "limit"}, Access::everything, get_flows},
-    Route{"GET", "/v1/drops", {}, Access::everything, get_drops},
+    Route{"GET", "/v1/drops", {"service", "reason"}, Access::everything, get_drops},
+    Route{"GET", "/v1/drops/follow", {"service", "reason"}, Access::everything, follow_drops},
     Route{"GET", "/v1/trace", {"from", "to", "protocol"}, Access::everything, get_trace},
     Route{"POST", "/v1/apply", {"file"}, Access::everything, post_apply},
     Route{"POST", "/v1/detach", {}, Access::everything, post_detach},

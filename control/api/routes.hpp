@@ -4,7 +4,8 @@
 //   GET  /v1/version
 //   GET  /v1/status
 //   GET  /v1/flows?service=&backend=&client=&limit=
-//   GET  /v1/drops
+//   GET  /v1/drops?service=&reason=
+//   GET  /v1/drops/follow?service=&reason=    lines of JSON, as drops happen, until the client leaves
 //   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
 //   POST /v1/apply?file=NAME      the body is the configuration
 //   POST /v1/detach
@@ -12,6 +13,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +32,16 @@ struct Request {
   Access access = Access::metrics;
 };
 
+/// The body of an answer that goes on until the client leaves: lines of JSON, each ended by a newline.
+class Lines {
+ public:
+  virtual ~Lines() = default;
+  /// What there is to send; empty: nothing now.
+  [[nodiscard]] virtual std::string take() = 0;
+  /// `ready` is called when there is something after `take` had nothing.
+  virtual void on_ready(std::function<void()> ready) = 0;
+};
+
 struct Answer {
   unsigned status = 200;
   std::string content_type = "application/json";
@@ -38,6 +50,7 @@ struct Answer {
   bool detached = false;   ///< Daemon::after_detach is due once this answer is out
   /// Set: this is no answer yet. `go_on`, until it is one; other work may be done in between.
   std::function<std::optional<Answer>()> unfinished = nullptr;
+  std::shared_ptr<Lines> lines = nullptr;  ///< set: the body, in place of `body`
 };
 
 /// Never throws: whatever the daemon throws becomes a 500.

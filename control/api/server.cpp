@@ -11,10 +11,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <set>
@@ -43,13 +47,20 @@ constexpr std::size_t kLingerBytes = 16U << 20U;
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
-HttpAnswer to_http(Answer&& answer, const RequestParser& parser) {
-  HttpAnswer out{http::int_to_status(answer.status), 11};
-  out.keep_alive(parser.is_done() && parser.keep_alive());
+/// What every answer's header has.
+template <class Body>
+http::response<Body> header_of(const Answer& answer) {
+  http::response<Body> out{http::int_to_status(answer.status), 11};
   out.set(http::field::server, "astil");
   out.set(http::field::content_type, answer.content_type);
   out.set(http::field::cache_control, "no-store");
   out.set("X-Content-Type-Options", "nosniff");
+  return out;
+}
+
+HttpAnswer to_http(Answer&& answer, const RequestParser& parser) {
+  auto out = header_of<http::string_body>(answer);
+  out.keep_alive(parser.is_done() && parser.keep_alive());
   if (!answer.allow.empty()) out.set(http::field::allow, {answer.allow.data(), answer.allow.size()});
   out.body() = std::move(answer.body);
   out.prepare_payload();
@@ -79,6 +90,14 @@ awaitable<void> linger(Stream& stream) {
     drained += count;
   }
 }
+
+/// What a follower's connection waits for, between lines: more of them, or that the client leaves.
+struct Waiting {
+  explicit Waiting(asio::io_context& loop) : woken(loop, asio::steady_timer::time_point::max()) {}
+  asio::steady_timer woken;
+  bool left = false;
+  std::array<char, 1> waste{};
+};
 
 }  // namespace
 
@@ -126,6 +145,9 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   awaitable<void> serve(std::unique_ptr<Connection> connection, Access access);
   /// Answers one request. True: the connection stays open for another.
   awaitable<bool> serve_one(Stream& stream, beast::flat_buffer& buffer, Access access);
+
+  /// Sends an answer's lines until the client leaves, or says something.
+  awaitable<void> send_lines(Stream& stream, const Answer& answer);
 
   asio::io_context& loop_;
   Daemon* daemon_;  // null once closed
@@ -226,12 +248,45 @@ awaitable<bool> Server::Impl::serve_one(Stream& stream, beast::flat_buffer& buff
     if (daemon_ == nullptr) co_return false;
     go_on(*reply);
   }
+  if (reply->lines) {
+    co_await send_lines(stream, *reply);
+    co_return false;
+  }
   const bool detached = reply->detached;
   auto out = to_http(std::move(*reply), parser);
   stream.expires_after(options_.request_timeout);
   const auto [unsent, sent] = co_await http::async_write(stream, out, kToken);
   if (detached && daemon_ != nullptr) daemon_->after_detach();
   co_return !unsent && out.keep_alive();
+}
+
+// In chunks (RFC 9112, section 7.1). What a client does not take in time stays with its lines, which are bounded; so it
+// may take its time, as one whose user has stopped it does.
+awaitable<void> Server::Impl::send_lines(Stream& stream, const Answer& answer) {
+  auto header = header_of<http::empty_body>(answer);
+  header.keep_alive(false);
+  header.chunked(true);
+  http::response_serializer<http::empty_body> serializer(header);
+  const auto [unsent, header_bytes] = co_await http::async_write_header(stream, serializer, kToken);
+  if (unsent) co_return;
+  stream.expires_never();
+  const auto waiting = std::make_shared<Waiting>(loop_);
+  stream.async_read_some(asio::buffer(waiting->waste),
+                         [waiting](const boost::system::error_code& /*end*/, std::size_t /*bytes*/) {
+                           waiting->left = true;
+                           waiting->woken.cancel();
+                         });
+  answer.lines->on_ready([waiting] { waiting->woken.cancel(); });
+  while (daemon_ != nullptr && !waiting->left) {
+    const std::string lines = answer.lines->take();
+    if (lines.empty()) {
+      co_await waiting->woken.async_wait(kToken);
+      continue;
+    }
+    const auto [failed, bytes] = co_await asio::async_write(stream, http::make_chunk(asio::buffer(lines)), kToken);
+    if (failed) break;
+  }
+  stream.socket().cancel();
 }
 
 Result<std::unique_ptr<Server>> Server::start(asio::io_context& loop, Daemon& daemon, const ServerOptions& options) {

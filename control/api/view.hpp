@@ -15,6 +15,7 @@
 #include <boost/system/result.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -163,18 +164,60 @@ BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
                        tables, flow_events, services, limits_new_flows))
 
+/// What a service in the configuration has of a reason's drops; never 0.
+struct ServiceDropsView {
+  std::string service;
+  std::uint64_t count = 0;
+};
+BOOST_DESCRIBE_STRUCT(ServiceDropsView, (), (service, count))
+
 /// One reason to drop. Every reason the packet path knows is listed, also those with a count of 0.
 struct DropView {
   std::string reason;  ///< stable: "no_backend"
   std::string description;
-  std::uint64_t count = 0;
+  std::uint64_t count = 0;                 ///< of all packets; of the services that were asked for, where some were
+  std::vector<ServiceDropsView> services;  ///< in the configuration's order
+  std::uint64_t without_service = 0;       ///< packets for an address with services, but for none of them
 };
-BOOST_DESCRIBE_STRUCT(DropView, (), (reason, description, count))
+BOOST_DESCRIBE_STRUCT(DropView, (), (reason, description, count, services, without_service))
 
 struct DropsView {
   std::vector<DropView> drops;
 };
 BOOST_DESCRIBE_STRUCT(DropsView, (), (drops))
+
+/// Which drops; what is not set matches all.
+struct DropFilter {
+  std::optional<std::string> service;
+  std::optional<std::string> reason;
+};
+
+/// One dropped packet.
+struct DropEventView {
+  std::string time;  ///< "2026-01-31T12:00:00.123456Z"
+  std::string reason;
+  std::string service;   ///< empty: for none, or not known for which
+  std::string protocol;  ///< "tcp", "udp", "icmp", "ipv6-icmp", or a number
+  Endpoint source;       ///< port 0: the packet has none, as ICMP and later fragments; address ::, it could not be read
+  Endpoint destination;
+  std::uint32_t length = 0;  ///< of the IP datagram, bytes
+  std::string interface;     ///< it came in by
+  std::uint64_t lost = 0;    ///< drops before this one that this follower did not take in time
+};
+BOOST_DESCRIBE_STRUCT(DropEventView, (),
+                      (time, reason, service, protocol, source, destination, length, interface, lost))
+
+/// Drops as they happen, for one who follows them: a sample, since the packet path tells of so many a second only. It
+/// holds a limited number; where they are not taken in time, the oldest are lost, and counted. All on the daemon's
+/// loop.
+class DropFollower {
+ public:
+  virtual ~DropFollower() = default;
+  /// What has come since the last call, the oldest first.
+  [[nodiscard]] virtual std::vector<DropEventView> take() = 0;
+  /// `ready` is called when something comes while there is nothing to take.
+  virtual void on_ready(std::function<void()> ready) = 0;
+};
 
 /// Which flows to list; what is not set matches all.
 struct FlowFilter {
@@ -297,7 +340,9 @@ class Daemon {
 
   [[nodiscard]] virtual VersionView version() const = 0;
   [[nodiscard]] virtual StatusView status() const = 0;
-  [[nodiscard]] virtual DropsView drops() const = 0;
+  [[nodiscard]] virtual Result<DropsView> drops(const DropFilter& filter) const = 0;
+  /// The follower may outlive the daemon, and then hears of nothing more.
+  [[nodiscard]] virtual Result<std::unique_ptr<DropFollower>> follow_drops(const DropFilter& filter) = 0;
   /// The walk must not outlive the daemon.
   [[nodiscard]] virtual Result<std::unique_ptr<FlowWalk>> flows(const FlowFilter& filter) const = 0;
   /// Runs the packet path over the live tables for one packet, and writes nothing.

@@ -21,6 +21,12 @@ constexpr std::chrono::milliseconds kSettleLimit{800};
 constexpr std::chrono::milliseconds kResolveInterval{100};
 constexpr std::size_t kResolvesAtOnce = 256;
 
+/// As core::DropEvent::time has it.
+std::uint64_t monotonic_now() {
+  return static_cast<std::uint64_t>(
+      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
 }  // namespace
 
 Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Model model,
@@ -189,7 +195,8 @@ void Daemon::watch_events() {
   events_->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
     if (error) return;
     path_->engine().take_events({.neighbour = [this](const auto& wanted) { on_neighbour_wanted(wanted); },
-                                 .fragment = [this](auto ifindex, auto frame) { on_fragment(ifindex, frame); }});
+                                 .fragment = [this](auto ifindex, auto frame) { on_fragment(ifindex, frame); },
+                                 .drop = [this](const auto& drop) { on_drop(drop); }});
     watch_events();
   });
 }
@@ -227,16 +234,32 @@ FragmentHolder::Path Daemon::fragment_path() {
     return core::run(engine).reason != core::Reason::fragment_held;
   };
   const auto send = [this](std::uint32_t ifindex, FragmentHolder::Frame frame) {
-    if (path_->engine().inject(ifindex, frame).has_error()) lose_fragment();
+    if (path_->engine().inject(ifindex, frame).has_error()) lose_fragment(ifindex, frame);
   };
-  return {.knows_where = knows_where, .send = send, .lose = [this] { lose_fragment(); }};
+  const auto lose = [this](std::uint32_t ifindex, FragmentHolder::Frame frame) { lose_fragment(ifindex, frame); };
+  return {.knows_where = knows_where, .send = send, .lose = lose};
 }
 
-void Daemon::lose_fragment() {
+/// As the packet path drops a packet, in the control plane's own row.
+void Daemon::lose_fragment(std::uint32_t ifindex, std::span<const std::byte> bytes) {
   const dataplane::Tables& tables = path_->tables();
-  std::uint64_t& count =
-      tables.cpu_rows()[tables.sizes.cpus].reasons[static_cast<std::size_t>(core::Reason::fragment_lost)];
-  __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED);
+  native::Frame frame(bytes);
+  native::Surroundings around;
+  around.ingress = ifindex;
+  around.fine_tick = path_->engine().fine_tick();
+  around.row = tables.sizes.cpus;
+  around.now = monotonic_now();
+  around.tell_drop = [this](const core::DropEvent& drop) { on_drop(drop); };
+  native::NativeEngine<> engine(tables, frame, around);
+  core::finish(engine, {.reason = core::Reason::fragment_lost});
+}
+
+void Daemon::on_drop(const core::DropEvent& drop) {
+  const auto link = network_->link(drop.interface);
+  drop_feed_.publish(view_of(drop,
+                             {.service = drop.service == core::kNoService ? "" : service_name(drop.service),
+                              .interface = link ? link->name : "#" + std::to_string(drop.interface)},
+                             std::chrono::system_clock::now(), monotonic_now()));
 }
 
 void Daemon::on_neighbour_wanted(const core::NeighbourWanted& wanted) {

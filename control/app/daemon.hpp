@@ -11,6 +11,7 @@
 #include <random>
 
 #include "control/api/server.hpp"
+#include "control/app/drop_feed.hpp"
 #include "control/app/flow_walk.hpp"
 #include "control/app/fragment_holder.hpp"
 #include "control/app/inputs.hpp"
@@ -45,7 +46,8 @@ class Daemon final : public api::Daemon {
 
   [[nodiscard]] api::VersionView version() const override;
   [[nodiscard]] api::StatusView status() const override;
-  [[nodiscard]] api::DropsView drops() const override;
+  [[nodiscard]] Result<api::DropsView> drops(const api::DropFilter& filter) const override;
+  [[nodiscard]] Result<std::unique_ptr<api::DropFollower>> follow_drops(const api::DropFilter& filter) override;
   [[nodiscard]] Result<std::unique_ptr<api::FlowWalk>> flows(const api::FlowFilter& filter) const override;
   [[nodiscard]] Result<api::TraceView> trace(const api::TraceQuery& query) const override;
   [[nodiscard]] boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
@@ -94,11 +96,14 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Labels labels_of(std::uint32_t backend) const;
   [[nodiscard]] std::string service_name(std::uint32_t id) const;
   void on_health_change(const health::TargetKey& key, const health::State& state);
+  [[nodiscard]] std::set<std::string> service_names() const;
   [[nodiscard]] Result<void> check_names(const api::FlowFilter& filter) const;
+  [[nodiscard]] Result<void> check_names(const api::DropFilter& filter) const;
   void on_fragment(std::uint32_t ifindex, std::span<const std::byte> frame);
   void retry_fragments();
   FragmentHolder::Path fragment_path();
-  void lose_fragment();
+  void lose_fragment(std::uint32_t ifindex, std::span<const std::byte> frame);
+  void on_drop(const core::DropEvent& drop);
   void on_neighbour_wanted(const core::NeighbourWanted& wanted);
 
   friend class StatusBuilder;
@@ -123,6 +128,7 @@ class Daemon final : public api::Daemon {
   std::unique_ptr<api::Server> server_;
   std::optional<boost::asio::posix::stream_descriptor> events_;
   FragmentHolder held_fragments_{fragment_path()};
+  DropFeed drop_feed_{[this](std::uint32_t followers) { path_->follow_drops(followers); }};
   boost::asio::steady_timer fragment_timer_{loop_};
   boost::asio::steady_timer settle_timer_;
   health::AsioAlarm retry_alarm_;

@@ -1,5 +1,6 @@
 // What the daemon shows beside its status (control/app/status_builder.hpp): drops, flows, traces, and the names for
 // what the tables know by number.
+#include <map>
 #include <set>
 
 #include "control/app/daemon.hpp"
@@ -8,6 +9,29 @@
 #include "control/config/suggest.hpp"
 
 namespace astil::app {
+namespace {
+
+Result<void> check_name(const char* what, const std::optional<std::string>& name, const std::set<std::string>& known,
+                        const char* list) {
+  if (!name || known.contains(*name)) return {};
+  const std::vector<std::string_view> words(known.begin(), known.end());
+  const std::string meant = config::did_you_mean(*name, words);
+  return Error{std::string("there is no ") + what + " '" + *name + "'", meant.empty() ? list : meant};
+}
+
+/// Leaves what was asked for.
+void narrow(api::DropsView& view, const api::DropFilter& filter) {
+  if (filter.reason)
+    std::erase_if(view.drops, [&](const api::DropView& drop) { return drop.reason != *filter.reason; });
+  if (!filter.service) return;
+  for (api::DropView& drop : view.drops) {
+    std::erase_if(drop.services, [&](const auto& service) { return service.service != *filter.service; });
+    drop.count = drop.services.empty() ? 0 : drop.services.front().count;
+    drop.without_service = 0;
+  }
+}
+
+}  // namespace
 
 Labels Daemon::labels_of(std::uint32_t backend) const {
   if (const auto found = labels_.find(backend); found != labels_.end()) return found->second;
@@ -26,16 +50,36 @@ api::VersionView Daemon::version() const {
   return {.version = ASTIL_VERSION, .layout_version = path_->tables().settings().header.layout_version};
 }
 
-api::DropsView Daemon::drops() const {
+Result<api::DropsView> Daemon::drops(const api::DropFilter& filter) const {
+  if (auto checked = check_names(filter); checked.has_error()) return checked.error();
+  const dataplane::Tables& tables = path_->tables();
   api::DropsView view;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(core::Reason::count); ++i) {
-    const core::ReasonText& reason = core::kReasons[i];
-    if (reason.action != core::Action::drop) continue;
-    view.drops.push_back({.reason = reason.name,
-                          .description = reason.text,
-                          .count = path_->tables().sum_reason(static_cast<core::Reason>(i))});
+  for (std::size_t i = static_cast<std::size_t>(core::kFirstDrop); i < std::size(core::kReasons); ++i) {
+    view.drops.push_back({.reason = core::kReasons[i].name,
+                          .description = core::kReasons[i].text,
+                          .count = tables.sum_reason(static_cast<core::Reason>(i)),
+                          .services = {},
+                          .without_service = 0});
+    view.drops.back().without_service = view.drops.back().count;
   }
+  std::map<std::uint32_t, std::string> named;
+  for (std::size_t i = 0; i < path_->placed().size(); ++i) named[path_->placed()[i].id] = model_.services[i].name;
+  for (std::uint32_t place = 0; place < tables.drop_stride(); ++place) {
+    const core::ServiceDrops drops = tables.sum_drops(place);
+    const auto name = named.find(place);
+    for (std::size_t i = 0; i < view.drops.size(); ++i) {
+      view.drops[i].without_service -= std::min(view.drops[i].without_service, drops.counts[i]);
+      if (name != named.end() && drops.counts[i] != 0)
+        view.drops[i].services.push_back({name->second, drops.counts[i]});
+    }
+  }
+  narrow(view, filter);
   return view;
+}
+
+Result<std::unique_ptr<api::DropFollower>> Daemon::follow_drops(const api::DropFilter& filter) {
+  if (auto checked = check_names(filter); checked.has_error()) return checked.error();
+  return drop_feed_.follow(filter);
 }
 
 Result<api::TraceView> Daemon::trace(const api::TraceQuery& query) const {
@@ -53,26 +97,36 @@ Result<api::TraceView> Daemon::trace(const api::TraceQuery& query) const {
                          }});
 }
 
+/// Those in the configuration.
+std::set<std::string> Daemon::service_names() const {
+  std::set<std::string> names;
+  for (const config::Service& service : model_.services) names.insert(service.name);
+  return names;
+}
+
+Result<void> Daemon::check_names(const api::DropFilter& filter) const {
+  std::set<std::string> reasons;
+  for (std::size_t i = static_cast<std::size_t>(core::kFirstDrop); i < std::size(core::kReasons); ++i)
+    reasons.insert(core::kReasons[i].name);
+  if (auto checked = check_name("service", filter.service, service_names(), "astil status lists them");
+      checked.has_error())
+    return checked;
+  return check_name("reason to drop", filter.reason, reasons, "astil drops lists them");
+}
+
 /// A name that nothing has, now or while its last flows are left, is a slip of the operator's.
 Result<void> Daemon::check_names(const api::FlowFilter& filter) const {
-  std::set<std::string> services;
+  std::set<std::string> services = service_names();
   std::set<std::string> backends;
-  for (const config::Service& service : model_.services) services.insert(service.name);
   for (std::uint32_t number = 0; number < path_->tables().sizes.backends; ++number) {
     if (path_->tables().backends()[number].service == core::kNoService) continue;
     const Labels labels = labels_of(number);
     services.insert(labels.service);
     backends.insert(labels.backend);
   }
-  const auto check = [](const char* what, const std::optional<std::string>& name, const std::set<std::string>& known) {
-    if (!name || known.contains(*name)) return Result<void>{};
-    const std::vector<std::string_view> words(known.begin(), known.end());
-    const std::string meant = config::did_you_mean(*name, words);
-    return Result<void>(Error{std::string("there is no ") + what + " '" + *name + "'",
-                              meant.empty() ? "astil status lists them" : meant});
-  };
-  if (auto checked = check("service", filter.service, services); checked.has_error()) return checked;
-  return check("backend", filter.backend, backends);
+  const char* list = "astil status lists them";
+  if (auto checked = check_name("service", filter.service, services, list); checked.has_error()) return checked;
+  return check_name("backend", filter.backend, backends, list);
 }
 
 Result<std::unique_ptr<api::FlowWalk>> Daemon::flows(const api::FlowFilter& filter) const {

@@ -6,7 +6,7 @@ namespace astil::app {
 
 void FragmentHolder::hold(std::uint32_t ifindex, Frame frame, Clock::time_point now) {
   if (held_.size() == kMost) {
-    path_.lose();
+    path_.lose(ifindex, frame);
     return;
   }
   held_.push_back({.ifindex = ifindex, .frame = {frame.begin(), frame.end()}, .since = now});
@@ -19,7 +19,7 @@ void FragmentHolder::retry(Clock::time_point now) {
       return true;
     }
     if (now - held.since < kLongest) return false;
-    path_.lose();
+    path_.lose(held.ifindex, held.frame);
     return true;
   });
 }

@@ -26,7 +26,7 @@ class FragmentHolder {
   struct Path {
     std::function<bool(std::uint32_t ifindex, Frame frame)> knows_where;
     std::function<void(std::uint32_t ifindex, Frame frame)> send;
-    std::function<void()> lose;  ///< one is given up
+    std::function<void(std::uint32_t ifindex, Frame frame)> lose;  ///< it is given up
   };
 
   explicit FragmentHolder(Path path) : path_(std::move(path)) {}

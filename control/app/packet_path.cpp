@@ -21,6 +21,7 @@ void PacketPath::begin() {
   publisher_.emplace(*engine_);
   inherited_ = dataplane::read_state(engine_->tables());
   planner_.emplace(inherited_);
+  follow_drops(drop_followers_);
   count_flows();
 }
 
@@ -48,6 +49,11 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
   published_ = std::move(plan.state);
   trusted_round_ = runner_->next_round();
   return std::move(plan.rings);
+}
+
+void PacketPath::follow_drops(std::uint32_t followers) {
+  drop_followers_ = followers;
+  __atomic_store_n(&tables().settings().shared.drop_followers, followers, __ATOMIC_RELAXED);
 }
 
 Result<void> PacketPath::resize(const core::Sizes& sizes) {

@@ -32,6 +32,9 @@ class PacketPath {
   /// The sizes in force, as they were asked for.
   [[nodiscard]] const core::Sizes& sizes() const { return options_.sizes; }
 
+  /// How many want to hear of single drops.
+  void follow_drops(std::uint32_t followers);
+
   /// Moves to tables of other sizes, flows and all.
   Result<void> resize(const core::Sizes& sizes);
 
@@ -67,6 +70,7 @@ class PacketPath {
   dataplane::DesiredState published_;
   dataplane::Census census_;
   LimitWatch limit_watch_;
+  std::uint32_t drop_followers_ = 0;
   /// A census before this one knows less than the last publication; none: nobody has said yet what is wanted.
   std::optional<std::uint64_t> trusted_round_;
   std::shared_ptr<bool> alive_;  ///< of the current census thread: its last results may arrive after it

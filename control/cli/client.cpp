@@ -3,6 +3,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -10,6 +11,8 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/url/url.hpp>
+#include <csignal>
+#include <memory>
 
 namespace astil::cli {
 namespace {
@@ -45,26 +48,36 @@ Error failed_exchange(const std::string& socket, const error_code& failed) {
           "look into its log: journalctl -u astild"};
 }
 
-}  // namespace
+using Stream = beast::basic_stream<Protocol>;
 
-Result<std::optional<Reply>> ask(const std::string& socket, const Question& question, std::chrono::seconds timeout) {
+/// A connection to the daemon; none: nobody listens.
+Result<std::unique_ptr<Stream>> connect(asio::io_context& loop, const std::string& socket) {
   if (socket.empty() || socket.size() >= sizeof(sockaddr_un::sun_path)) {
     return Error{"'" + socket + "' can not be a socket's path", "give one of 1 to 107 characters"};
   }
-  asio::io_context loop;
   Protocol::socket plain(loop);
   error_code failed;
   plain.connect(Protocol::endpoint(socket), failed);
   if (failed == boost::system::errc::no_such_file_or_directory || failed == boost::system::errc::connection_refused) {
-    return std::optional<Reply>();
+    return std::unique_ptr<Stream>();
   }
   if (failed) return failed_exchange(socket, failed);
+  return std::make_unique<Stream>(std::move(plain));
+}
 
-  beast::basic_stream<Protocol> stream(std::move(plain));
+}  // namespace
+
+Result<std::optional<Reply>> ask(const std::string& socket, const Question& question, std::chrono::seconds timeout) {
+  asio::io_context loop;
+  auto connected = connect(loop, socket);
+  if (!connected) return connected.error();
+  if (!*connected) return std::optional<Reply>();
+  Stream& stream = **connected;
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(boost::none);
   const auto request = to_http(question);
+  error_code failed;
   stream.expires_after(timeout);
   http::async_write(stream, request, [&](error_code unsent, std::size_t) {
     // A daemon that refuses a body before it has read all of it has answered nevertheless.
@@ -76,6 +89,74 @@ Result<std::optional<Reply>> ask(const std::string& socket, const Question& ques
   if (failed) return failed_exchange(socket, failed);
   auto response = parser.release();
   return std::optional(Reply{response.result_int(), std::move(response.body())});
+}
+
+namespace {
+
+/// Puts an answer's pieces together to lines.
+class LineReader {
+ public:
+  explicit LineReader(const std::function<GoOn(const std::string& line)>& on_line) : on_line_(on_line) {}
+
+  GoOn read(std::string_view piece) {
+    for (const char c : piece) {
+      if (c != '\n') {
+        line_ += c;
+        continue;
+      }
+      if (on_line_(std::exchange(line_, {})) == GoOn::no) return GoOn::no;
+    }
+    return GoOn::yes;
+  }
+
+ private:
+  const std::function<GoOn(const std::string& line)>& on_line_;
+  std::string line_;
+};
+
+}  // namespace
+
+Result<std::optional<Followed>> follow(const std::string& socket, const Question& question,
+                                       const std::function<GoOn(const std::string& line)>& on_line) {
+  asio::io_context loop;
+  auto connected = connect(loop, socket);
+  if (!connected) return connected.error();
+  if (!*connected) return std::optional<Followed>();
+  Stream& stream = **connected;
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(boost::none);
+  LineReader reader(on_line);
+  bool by_user = false;
+  auto on_chunk = [&](std::uint64_t /*left*/, boost::core::string_view piece, error_code& /*failed*/) {
+    if (reader.read({piece.data(), piece.size()}) == GoOn::no) {
+      by_user = true;
+      loop.stop();
+    }
+    return piece.size();
+  };
+  parser.on_chunk_body(on_chunk);
+  asio::signal_set signals(loop, SIGINT, SIGTERM);
+  signals.async_wait([&](error_code aborted, int /*signal*/) {
+    by_user = !aborted;
+    if (by_user) loop.stop();
+  });
+  const auto request = to_http(question);
+  error_code failed;
+  stream.expires_never();
+  http::async_write(stream, request, [&](error_code unsent, std::size_t) {
+    http::async_read(stream, buffer, parser, [&, unsent](error_code unread, std::size_t) {
+      failed = unread && unsent ? unsent : unread;
+      loop.stop();
+    });
+  });
+  loop.run();
+  if (by_user) return std::optional(Followed{.ended = Ended::by_user});
+  if (parser.is_header_done() && parser.get().result_int() == 200)
+    return std::optional(Followed{.ended = Ended::by_daemon});
+  if (failed) return failed_exchange(socket, failed);
+  auto response = parser.release();
+  return std::optional(Followed{.ended = Ended::by_daemon, .refusal = Reply{response.result_int(), response.body()}});
 }
 
 Error no_daemon(const std::string& socket) {

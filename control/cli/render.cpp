@@ -125,6 +125,19 @@ std::string service_text(const api::ServiceView& service, api::TimePoint now, Co
   return text + table.text(colour);
 }
 
+/// The services with the most of a reason's drops.
+std::string services_of(const api::DropView& drop) {
+  constexpr std::size_t kShown = 3;
+  auto services = drop.services;
+  std::ranges::stable_sort(services, std::greater(), &api::ServiceDropsView::count);
+  std::string text;
+  for (std::size_t i = 0; i < std::min(services.size(), kShown); ++i) {
+    text += (i == 0 ? "" : ", ") + services[i].service + " " + std::to_string(services[i].count);
+  }
+  if (services.size() > kShown) text += ", " + std::to_string(services.size() - kShown) + " more";
+  return text;
+}
+
 std::string verdict_text(const api::TraceView& trace) {
   if (trace.verdict == api::Verdict::drop) return "dropped: " + trace.reason;
   if (trace.verdict == api::Verdict::pass) return "passed to the kernel: " + trace.reason;
@@ -176,12 +189,32 @@ std::string flows_text(const api::FlowsView& flows, Colour colour) {
 std::string drops_text(const api::DropsView& drops, Colour colour) {
   auto sorted = drops.drops;
   std::ranges::stable_sort(sorted, std::greater(), &api::DropView::count);
-  Table table({{"REASON"}, {"PACKETS", Align::right}, {"MEANING"}});
+  Table table({{"REASON"}, {"PACKETS", Align::right}, {"SERVICES"}, {"MEANING"}});
   for (const auto& drop : sorted) {
     const Tone tone = drop.count == 0 ? Tone::faint : Tone::plain;
-    table.add({{drop.reason, tone}, {std::to_string(drop.count), tone}, {drop.description, tone}});
+    table.add(
+        {{drop.reason, tone}, {std::to_string(drop.count), tone}, {services_of(drop), tone}, {drop.description, tone}});
   }
   return table.text(colour, "");
+}
+
+std::string drop_line(const api::DropEventView& drop, Colour colour) {
+  const auto padded = [](std::string text, std::size_t width) {
+    text.resize(std::max(text.size(), width), ' ');
+    return text;
+  };
+  const auto end = [](const api::Endpoint& endpoint) {
+    return endpoint.port == 0 ? endpoint.address.to_string() : endpoint_text(endpoint.address, endpoint.port);
+  };
+  std::string text;
+  if (drop.lost != 0)
+    text =
+        paint(plural(drop.lost, "drop") + " not shown: they came faster than they were read", Tone::warning, colour) +
+        "\n";
+  return text + printable(drop.time) + "  " + paint(padded(printable(drop.reason), 16), Tone::strong, colour) + "  " +
+         padded(drop.service.empty() ? "-" : printable(drop.service), 12) + "  " + printable(drop.protocol) + " " +
+         end(drop.source) + " > " + end(drop.destination) + "  " + std::to_string(drop.length) + " B  " +
+         printable(drop.interface) + "\n";
 }
 
 std::string trace_text(const api::TraceView& trace, const api::TraceQuery& query, Colour colour) {

@@ -15,6 +15,7 @@ namespace astil::cli {
 [[nodiscard]] std::string flows_text(const api::FlowsView& flows, Colour colour);
 
 /// Every reason, the most frequent first.
+[[nodiscard]] std::string drop_line(const api::DropEventView& drop, Colour colour);
 [[nodiscard]] std::string drops_text(const api::DropsView& drops, Colour colour);
 
 /// What each stage saw, and the verdict in a sentence.

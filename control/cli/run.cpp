@@ -188,8 +188,45 @@ int flows(const Command& command) {
                               [&](const api::FlowsView& view) { return flows_text(view, command.with.colour); });
 }
 
+/// A line for each packet, until the user has seen enough.
+int follow_drops(const Command& command, const Question& question) {
+  std::optional<Error> unreadable;
+  const auto print = [&](const std::string& line) {
+    if (command.as_json()) {
+      command.with.out << line << std::endl;
+    } else {
+      const auto drop = read_view<api::DropEventView>(line);
+      if (!drop) {
+        unreadable = drop.error();
+        return GoOn::no;
+      }
+      command.with.out << drop_line(*drop, command.with.colour) << std::flush;
+    }
+    return command.with.out.good() ? GoOn::yes : GoOn::no;
+  };
+  const auto followed = follow(command.invocation.socket, question, print);
+  if (!followed) return fail(command, followed.error());
+  if (!*followed) return fail(command, no_daemon(command.invocation.socket));
+  if ((*followed)->refusal) return fail_with_reply(command, *(*followed)->refusal);
+  if (unreadable) return fail(command, *unreadable);
+  if ((*followed)->ended == Ended::by_user) return kDone;
+  command.with.err << "astil: the daemon at " << command.invocation.socket << " has ended\n";
+  return kRefused;
+}
+
 int drops(const Command& command) {
-  return show<api::DropsView>(command, {Method::get, "/v1/drops", {}, {}},
+  Question question{Method::get, "/v1/drops", {}, {}};
+  for (const char* name : {"--service", "--reason"}) {
+    const auto given = command.invocation.options.find(name);
+    if (given == command.invocation.options.end()) continue;
+    if (given->second.empty()) return misuse(command, Error{name + std::string(" needs a name"), {}});
+    question.query.emplace_back(given->first.substr(2), given->second);
+  }
+  if (command.invocation.options.contains("--follow")) {
+    question.path += "/follow";
+    return follow_drops(command, question);
+  }
+  return show<api::DropsView>(command, question,
                               [&](const api::DropsView& view) { return drops_text(view, command.with.colour); });
 }
 

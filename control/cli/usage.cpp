@@ -118,7 +118,11 @@ class Parser {
     if (option == nullptr) return unknown_option(name, verb_);
     if (option->value.empty()) {
       if (equals != std::string::npos) return Error{name + " takes no value", {}};
-      help_ = true;
+      if (own == nullptr) {
+        help_ = true;
+      } else if (!invocation_.options.emplace(name, "").second) {
+        return Error{name + " is given twice", {}};
+      }
       return {};
     }
     if (equals == std::string::npos && rest_.empty()) {
@@ -196,7 +200,15 @@ const std::vector<Verb>& verbs() {
         {"--backend", "NAME", "only those on this backend"},
         {"--client", "IP", "only those of this client, IPv4 or IPv6"},
         {"--limit", "N", "at most so many; default 1000"}}},
-      {"drops", "", "why packets were dropped, and how many", {}, {}},
+      {"drops",
+       "",
+       "why packets were dropped, and how many",
+       "With --follow a line for each packet as it is dropped, until you press Ctrl-C: a sample,\n"
+       "1024 packets a second and CPU at most. As JSON, each line is an object. What was dropped while\n"
+       "this program could not keep up is counted in the next line.\n",
+       {{"--follow", "", "single packets, as they are dropped"},
+        {"--service", "NAME", "only those of this service"},
+        {"--reason", "NAME", "only those dropped for this reason"}}},
       {"trace",
        "",
        "ask where a packet would go, and why",
@@ -238,7 +250,7 @@ Result<std::string> help_text(std::string_view name) {
   std::string text = "Usage: astil " + std::string(name);
   if (!verb->operand.empty()) text += " " + std::string(verb->operand);
   for (const auto& option : verb->options) {
-    const auto form = std::string(option.name) + " " + std::string(option.value);
+    const auto form = std::string(option.name) + (option.value.empty() ? "" : " ") + std::string(option.value);
     text += option.required ? " " + form : " [" + form + "]";
   }
   text += "\n\n" + std::string(verb->summary) + "\n";

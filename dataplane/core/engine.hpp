@@ -30,11 +30,12 @@ struct Opening;        // schedule.hpp
 struct Extensions;     // extensions.hpp
 enum class Part : u8;  // path.hpp
 struct Ipv4;           // parse.hpp; it stands for both versions here
+struct DropEvent;      // events.hpp
 
 /// What becomes of the packet, and why.
 struct Verdict {
   Reason reason;
-  u32 interface = 0;  ///< ifindex, for Action::transmit
+  u32 interface = 0;  ///< ifindex, for Action::transmit; of a drop that `run` has not counted yet, see `dropped`
 };
 
 /// What a gap in front of a packet is for.
@@ -44,11 +45,19 @@ namespace detail {
 struct Exit;  // vlan.hpp
 }
 
+/// A drop of a service's packet. The service's id, plus 1, stands where others have the interface, so that the packet
+/// of a known flow has nothing more to carry; `run` takes it out. kNoService: of none.
+ASTIL_INLINE constexpr Verdict dropped(Reason reason, u32 service) {
+  return {.reason = reason, .interface = service + 1};
+}
+ASTIL_INLINE constexpr u32 service_of(const Verdict& dropped) { return dropped.interface - 1; }
+
 // clang-format off
 template <class E>
 concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address& address, Address& client,
                           FlowKey& key, u32 bytes, i32 gap, const Opening& opening, const Service& service,
-                          ChecksumField* field, ChecksumDifference difference, const detail::Exit& exit) {
+                          ChecksumField* field, ChecksumDifference difference, const detail::Exit& exit,
+                          DropEvent& event) {
   { engine.begin() };                                   // u8*: first byte of the Ethernet header
   { engine.end() };                                     // u8*: behind the last byte that can be read
   { engine.ingress() };                                 // u32: ifindex the packet came in by
@@ -74,6 +83,10 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.fragment_line(n) };                          // FragmentLine*
   { engine.counter(n) };                                // Counter*: of this CPU, by slot
   { engine.cpu_row() };                                 // CpuRow*: of this CPU
+  { engine.drops(n) };                                  // ServiceDrops*: of this CPU, by service
+  { engine.note_drop(Reason{}, n) };                    // calls core::note_drop, in a function of its own where that helps
+  { engine.now() };                                     // u64: the monotonic clock, nanoseconds
+  { engine.tell_drop(event) };                          // tells the control plane
   { engine.load(n) };                                   // const Load*
   { engine.count_opened(n) };                           // one active flow more of a backend, by number; counted by every CPU at once
   { engine.count_closed(n) };                           // one less

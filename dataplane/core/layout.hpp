@@ -109,8 +109,9 @@ inline constexpr u32 kHashKeys = 8;
 
 /// What the packet path tells itself, across CPUs. Written seldom, in a cache line of its own.
 struct Shared {
-  u32 limited;  ///< the age tick, plus 1, in which a CPU last met the limit of new flows; 0: none did
-  u32 reserved[15];
+  u32 limited;         ///< the age tick, plus 1, in which a CPU last met the limit of new flows; 0: none did
+  u32 drop_followers;  ///< the control plane's: 0: nobody wants to know of single drops
+  u32 reserved[14];
 };
 static_assert(sizeof(Shared) == kCacheLine);
 
@@ -282,6 +283,16 @@ struct Counter {
 static_assert(sizeof(Counter) == 32);
 
 inline constexpr u32 kMaxReasons = 32;  ///< a power of two
+
+/// What was dropped of a service's packets, by reason from kFirstDrop on. One row of all services by id for each CPU,
+/// and in each row a place more, for what services counted whose id another one has by now; the row behind the last
+/// CPU's belongs to the control plane. A packet for no service is in the CPU's own count alone.
+inline constexpr u32 kMaxDropReasons = 24;
+
+struct ServiceDrops {
+  u64 counts[kMaxDropReasons];
+};
+static_assert(sizeof(ServiceDrops) == 3 * kCacheLine && kDropReasons <= kMaxDropReasons);
 
 /// What a CPU may do so often only (limit.hpp). Its clock goes on 64 times a second, about.
 enum class LimitKind : u8 { new_flows, icmp, neighbours, drop_events, held_fragments };

@@ -30,7 +30,7 @@ ASTIL_INLINE Steering owner_of(Engine& engine, const FlowTuple& flow) {
   const Service* service = find_service(engine, flow, generation);
   if (service == nullptr) return {.reason = Reason::no_service};
   engine.saw_service(*service);
-  if (service->ring.length == 0) return {.reason = Reason::no_backend};
+  if (service->ring.length == 0) return not_placed(Reason::no_backend, *service);
   engine.saw_unknown_flow(hash);
   Steering ring =
       at_slot(engine, *service, Scheduler::maglev, service->ring, ring_slot(hash.ring, service->ring.length));

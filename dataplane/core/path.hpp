@@ -1,6 +1,7 @@
 // The packet path, straight through: parse, service, steer, rewrite, verdict. `run` is all that an engine calls.
 #pragma once
 
+#include "dataplane/core/drops.hpp"
 #include "dataplane/core/too_big.hpp"
 #include "dataplane/core/unusual.hpp"
 
@@ -11,17 +12,17 @@ namespace detail {
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet<Ip>& packet) {
   const Steering steering = steer(engine, packet);
-  if (steering.backend == nullptr) return {.reason = steering.reason};
+  if (steering.backend == nullptr) return not_steered(steering);
   const Backend& backend = *steering.backend;
   engine.saw_backend(backend, steering.number);
   if (is_first_fragment(packet)) engine.template note_fragment<Ip>(steering.number);
   const u64 destination = shared_load(backend.destination_mac);
-  if (destination == 0) return {.reason = Reason::no_next_hop};
+  if (destination == 0) return dropped(Reason::no_next_hop, backend.service);
   const Rewritten rewritten = rewrite(engine, packet, backend, steering.tag);
-  if (rewritten.ethernet == nullptr) return {.reason = rewritten.reason};
+  if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_client);
   count_packet(engine, steering.number, packet.length);
-  return emit(engine, rewritten, {backend.interface, destination, backend.source_mac}, Reason::forwarded);
+  return emit(engine, rewritten, {backend.interface, destination, backend.source_mac}, backend, Reason::forwarded);
 }
 
 /// A reply under nat. One that is of no flow stays as it is: probes and direct access to backends are not ours.
@@ -36,17 +37,17 @@ ASTIL_INLINE Verdict to_client(Engine& engine, const Packet<Ip>& packet) {
   if (is_first_fragment(packet)) engine.template note_fragment<Ip>(replier.number);
   const Address address = replier.backend->service_address;
   const NextHop hop = engine.route(destination_of(packet), address, longest_datagram(engine, packet));
-  if (hop.status == NextHop::Status::no_neighbour) return {.reason = Reason::no_neighbour};
-  if (hop.status == NextHop::Status::too_big) return {.reason = is_too_big(engine, hop.mtu).reason};
+  const Backend& backend = *replier.backend;
+  if (hop.status == NextHop::Status::no_neighbour) return dropped(Reason::no_neighbour, backend.service);
+  if (hop.status == NextHop::Status::too_big) return dropped(is_too_big(engine, hop.mtu).reason, backend.service);
   // To an address of the balancer itself no route leads: a probe's answer.
-  if (hop.status != NextHop::Status::found)
-    return {.reason = reply == ReplyOf::known_flow ? Reason::no_route : Reason::unknown_reply};
-  const Rewritten rewritten =
-      rewrite_nat(engine, packet, Direction::from_backend, address, replier.backend->service_port);
-  if (rewritten.ethernet == nullptr) return {.reason = rewritten.reason};
-  engine.saw_rewrite(*replier.backend, Direction::from_backend);
+  if (hop.status != NextHop::Status::found && reply != ReplyOf::known_flow) return {.reason = Reason::unknown_reply};
+  if (hop.status != NextHop::Status::found) return dropped(Reason::no_route, backend.service);
+  const Rewritten rewritten = rewrite_nat(engine, packet, Direction::from_backend, address, backend.service_port);
+  if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
+  engine.saw_rewrite(backend, Direction::from_backend);
   count_packet(engine, replier.number, packet.length);
-  return emit(engine, rewritten, exit_of(engine, hop), Reason::replied);
+  return emit(engine, rewritten, exit_of(engine, hop), backend, Reason::replied);
 }
 
 /// Not decided yet: for decide_unusual.
@@ -111,8 +112,10 @@ template <class Ip, class Engine>
 ASTIL_INLINE Verdict run_version(Engine& engine) {
   Verdict verdict = engine.template part<Part::usual, Ip>();
   if (verdict.reason == kUnusual) verdict = engine.template part<Part::unusual, Ip>();
-  if (verdict.reason == Reason::too_big) verdict = engine.template part<Part::too_big, Ip>();
-  return verdict;
+  if (verdict.reason != Reason::too_big) return verdict;
+  const u32 service = service_of(verdict);
+  verdict = engine.template part<Part::too_big, Ip>();
+  return verdict.reason < kFirstDrop ? verdict : dropped(verdict.reason, service);
 }
 
 template <class Engine>
@@ -149,17 +152,20 @@ ASTIL_INLINE Verdict run_frame(Engine& engine) {
 
 }  // namespace detail
 
-template <class Engine>
-ASTIL_INLINE void count_reason(Engine& engine, Reason reason) {
-  if (CpuRow* row = engine.cpu_row()) engine.add(&row->reasons[static_cast<u32>(reason)], 1);
+/// Counts what has become of a packet.
+template <Engine E>
+ASTIL_INLINE Verdict finish(E& engine, const Verdict& verdict) {
+  if (verdict.reason < kFirstCounted) return verdict;
+  if (CpuRow* row = engine.cpu_row()) engine.add(&row->reasons[static_cast<u32>(verdict.reason)], 1);
+  if (verdict.reason < kFirstDrop) return verdict;
+  engine.note_drop(verdict.reason, service_of(verdict));
+  return {.reason = verdict.reason};
 }
 
 /// Takes one packet through the path. The caller does what the verdict says (kReasons has its action) and nothing more.
 template <Engine E>
 ASTIL_INLINE Verdict run(E& engine) {
-  const Verdict verdict = detail::run_frame(engine);
-  if (verdict.reason >= kFirstCounted) count_reason(engine, verdict.reason);
-  return verdict;
+  return finish(engine, detail::run_frame(engine));
 }
 
 }  // namespace astil::core

@@ -54,6 +54,7 @@ inline constexpr Reason kFirstCounted = Reason::relayed;
 inline constexpr Reason kFirstPass = Reason::not_ip;
 inline constexpr Reason kFirstHold = Reason::fragment_held;
 inline constexpr Reason kFirstDrop = Reason::no_backend;
+inline constexpr u32 kDropReasons = static_cast<u32>(Reason::count) - static_cast<u32>(kFirstDrop);
 
 constexpr Action action_of(Reason reason) {
   if (reason >= kFirstDrop) return Action::drop;

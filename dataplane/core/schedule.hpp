@@ -16,10 +16,14 @@ struct Opening {
 /// The backend that a packet goes to, or why there is none.
 struct Steering {
   const Backend* backend = nullptr;
-  u32 number = 0;
+  u32 number = 0;                 ///< where backend is nullptr: the service's id, plus 1; 0: not known
   u32 tag = 0;                    ///< of the flow's hash, for what spreads flows over paths
   Reason reason = Reason::count;  ///< where backend is nullptr
 };
+
+ASTIL_INLINE Steering not_placed(Reason reason, const Service& service) {
+  return {.number = service.id + 1, .reason = reason};
+}
 
 /// least-connections looks at every backend of a service with so many; of more, at those in some slots of the ring.
 inline constexpr u32 kExactMembers = 32;
@@ -145,7 +149,7 @@ ASTIL_INLINE Steering ring_choice(Engine& engine, const Service& service, const 
 /// The scheduler's choice for a new flow. `by_ring`: whatever the scheduler, take the ring.
 template <class Engine>
 ASTIL_INLINE Steering schedule(Engine& engine, const Service& service, const Opening& opening, bool by_ring) {
-  if (service.ring.length == 0) return {.reason = Reason::no_backend};
+  if (service.ring.length == 0) return not_placed(Reason::no_backend, service);
   if (!by_ring && service.scheduler == Scheduler::round_robin && service.wheel.length != 0) {
     const u64 turn = engine.next_turn(service.id);
     return detail::at_slot(engine, service, Scheduler::round_robin, service.wheel,

@@ -7,8 +7,8 @@
 
 namespace astil::core {
 
-/// Where a new flow goes, and what is still to be done: a backend's number and flags; or kRefused and the reason; or
-/// kByAffinity, flags and a service's id.
+/// Where a new flow goes, and what is still to be done: a backend's number and flags; or kRefused, the reason and,
+/// above it, the service's id, plus 1; or kByAffinity, flags and a service's id.
 using Placement = u32;
 inline constexpr Placement kRefused = 1U << 31U;
 inline constexpr Placement kByAffinity = 1U << 30U;  ///< `place_by_affinity` knows the backend
@@ -16,7 +16,10 @@ inline constexpr Placement kWrite = 1U << 29U;       ///< the flow is to be writ
 inline constexpr Placement kRewrite = 1U << 28U;     ///< where it stands already,
 inline constexpr Placement kCount = 1U << 27U;       ///< and is to be counted as a connection
 inline constexpr Placement kToDo = kWrite | kRewrite | kCount;
-constexpr Placement refused(Reason reason) { return kRefused | static_cast<u32>(reason); }
+inline constexpr u32 kReasonBits = 8;
+constexpr Placement refused(Reason reason, u32 service = kNoService) {
+  return kRefused | ((service + 1) << kReasonBits) | static_cast<u32>(reason);
+}
 constexpr u32 number_in(Placement placement) { return placement & ((1U << kBackendBits) - 1); }
 
 namespace detail {
@@ -149,7 +152,7 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   if (opens && !limited && !alike && service->affinity_ticks != 0) return to_do | kByAffinity | service->id;
   const bool by_ring = !opens || alike || is_limited(*settings, engine.tick());
   const Steering steering = schedule(engine, *service, opening, by_ring);
-  return steering.backend == nullptr ? refused(steering.reason) : to_do | steering.number;
+  return steering.backend == nullptr ? refused(steering.reason, service->id) : to_do | steering.number;
 }
 
 /// Writes down where a new flow went, and counts it.
@@ -198,10 +201,13 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet<Ip>& packet) {
     }
   }
   Placement placement = engine.place(opening);
-  if ((placement & kRefused) != 0) return {.reason = static_cast<Reason>(placement & (kMaxReasons - 1))};
+  if ((placement & kRefused) != 0) {
+    return {.number = number_in(placement >> kReasonBits),
+            .reason = static_cast<Reason>(placement & (kMaxReasons - 1))};
+  }
   if ((placement & kByAffinity) != 0) {
     const u32 by_affinity = engine.place_by_affinity(opening, number_in(placement));
-    if (by_affinity == kNoBackend) return {.reason = Reason::no_backend};
+    if (by_affinity == kNoBackend) return {.number = number_in(placement) + 1, .reason = Reason::no_backend};
     placement = (placement & kToDo) | by_affinity;
   }
   if ((placement & kToDo) != 0) engine.note_flow(opening, placement);

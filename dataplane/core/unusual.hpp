@@ -25,6 +25,11 @@ ASTIL_INLINE Owner owner_of_fragment(Engine& engine, const Packet<Ip>& packet, c
   return {{.reason = Reason::other_protocol}};
 }
 
+/// Why a packet goes nowhere: a drop, which is its service's, or a pass.
+ASTIL_INLINE Verdict not_steered(const Steering& steering) {
+  return {.reason = steering.reason, .interface = steering.number};
+}
+
 /// What an ICMP error is about; icmp is nullptr: the packet is a later fragment.
 template <class Ip>
 struct About {
@@ -37,15 +42,15 @@ ASTIL_INLINE Verdict send_to_backend(Engine& engine, const Packet<Ip>& packet, A
   const Backend& backend = *at.backend;
   engine.saw_backend(backend, at.number);
   const u64 destination = shared_load(backend.destination_mac);
-  if (destination == 0) return {.reason = Reason::no_next_hop};
+  if (destination == 0) return dropped(Reason::no_next_hop, backend.service);
   const u32 length = packet.length;
   const bool quotes = about.icmp != nullptr && backend.forwarding == Forwarding::nat;
   const Rewritten rewritten = quotes ? rewrite_error_to_backend(engine, packet, *about.icmp, about.quoted, backend)
                                      : rewrite(engine, packet, backend, at.tag);
-  if (rewritten.ethernet == nullptr) return {.reason = rewritten.reason};
+  if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_client);
   count_packet(engine, at.number, length);
-  return emit(engine, rewritten, {backend.interface, destination, backend.source_mac},
+  return emit(engine, rewritten, {backend.interface, destination, backend.source_mac}, backend,
               about.icmp == nullptr ? Reason::forwarded : Reason::relayed);
 }
 
@@ -53,17 +58,18 @@ template <class Ip, class Engine>
 ASTIL_INLINE Verdict send_to_client(Engine& engine, const Packet<Ip>& packet, About<Ip>& about, const Steering& at) {
   const Backend& backend = *at.backend;
   const NextHop hop = engine.route(core::destination_of(packet), backend.service_address, packet.length);
-  if (hop.status == NextHop::Status::no_neighbour) return {.reason = Reason::no_neighbour};
-  if (hop.status == NextHop::Status::too_big) return {.reason = is_too_big(engine, hop.mtu).reason};
-  if (hop.status != NextHop::Status::found) return {.reason = Reason::no_route};
+  if (hop.status == NextHop::Status::no_neighbour) return dropped(Reason::no_neighbour, backend.service);
+  if (hop.status == NextHop::Status::too_big) return dropped(is_too_big(engine, hop.mtu).reason, backend.service);
+  if (hop.status != NextHop::Status::found) return dropped(Reason::no_route, backend.service);
   const u32 length = packet.length;
   const Rewritten rewritten =
       about.icmp == nullptr ? rewrite_nat(engine, packet, Direction::from_backend, backend.service_address, kAnyPort)
                             : rewrite_error_to_client(engine, packet, *about.icmp, about.quoted, backend);
-  if (rewritten.ethernet == nullptr) return {.reason = rewritten.reason};
+  if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_backend);
   count_packet(engine, at.number, length);
-  return emit(engine, rewritten, exit_of(engine, hop), about.icmp == nullptr ? Reason::replied : Reason::relayed);
+  return emit(engine, rewritten, exit_of(engine, hop), backend,
+              about.icmp == nullptr ? Reason::replied : Reason::relayed);
 }
 
 template <class Ip, class Engine>
@@ -110,7 +116,7 @@ ASTIL_INLINE Verdict decide_unusual(Engine& engine) {
     owner = owner_of_quoted(engine, about.quoted);
   }
   const bool held = owner.at.reason == Reason::fragment_held;
-  if (owner.at.backend == nullptr && !held) return {.reason = owner.at.reason};
+  if (owner.at.backend == nullptr && !held) return not_steered(owner.at);
   if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
   if (held) return {.reason = engine.hold(packet.length) ? Reason::fragment_held : Reason::fragment_refused};
   if (owner.sender == Direction::from_client) return send_to_backend(engine, packet, about, owner.at);

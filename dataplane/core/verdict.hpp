@@ -7,11 +7,12 @@
 namespace astil::core::detail {
 
 template <class Engine>
-ASTIL_INLINE Verdict emit(Engine& engine, const Rewritten& packet, const Exit& exit, Reason reason) {
+ASTIL_INLINE Verdict emit(Engine& engine, const Rewritten& packet, const Exit& exit, const Backend& backend,
+                          Reason reason) {
   write_addresses(*packet.ethernet, exit);
   packet.ethernet->type = packet.type;
   if (((exit.destination | exit.source) >> 48U) != 0 && !engine.push_tags(exit, packet.type))
-    return {.reason = Reason::no_headroom};
+    return dropped(Reason::no_headroom, backend.service);
   return {.reason = reason, .interface = exit.interface};
 }
 

@@ -45,6 +45,7 @@ core::Verdict NativeDataplane::run(Frame& frame, std::uint32_t ingress) {
   around.ingress = ingress;
   around.tick = tick_;
   if (route) around.route = route;
+  if (on_drop) around.tell_drop = on_drop;
   NativeEngine<> engine(tables_, frame, around);
   return core::run(engine);
 }

@@ -33,6 +33,8 @@ class NativeDataplane final : public dataplane::Dataplane {
 
   /// How `run` finds the next hop of replies.
   std::function<core::NextHop(const core::Address& to, const core::Address& from, std::uint32_t length)> route;
+  /// Hears of dropped packets while Shared::drop_followers is set.
+  std::function<void(const core::DropEvent& event)> on_drop;
 
  private:
   struct Free {

@@ -50,9 +50,11 @@ struct Surroundings {
   std::uint32_t tick = 0;
   std::uint32_t fine_tick = 0;
   std::uint32_t row = 0;  ///< of the per-CPU tables
+  std::uint64_t now = 0;  ///< of the monotonic clock, nanoseconds
   std::function<NextHop(const Address& to, const Address& from, std::uint32_t length)> route =
       [](const Address&, const Address&, std::uint32_t) { return NextHop{}; };
   std::function<bool(std::span<const std::byte> frame)> hold = [](std::span<const std::byte>) { return true; };
+  std::function<void(const DropEvent& event)> tell_drop = [](const DropEvent&) {};
 };
 
 enum class Access { read_write, read_only };
@@ -98,6 +100,13 @@ class NativeEngine : public Observer {
   /// Who only asks has a row of its own, for what stages leave there for others.
   CpuRow* cpu_row() { return kAccess == Access::read_only ? &own_row_ : at(tables_.cpu_rows(), around_.row); }
   Counter* counter(u32 slot) { return at(tables_.counters(), around_.row * tables_.counter_stride() + slot); }
+
+  ServiceDrops* drops(u32 service) { return at(tables_.drops(), around_.row * tables_.drop_stride() + service); }
+  void note_drop(Reason reason, u32 service) {
+    if constexpr (kAccess == Access::read_write) core::note_drop(*this, reason, service);
+  }
+  u64 now() { return around_.now; }
+  void tell_drop(const DropEvent& event) { around_.tell_drop(event); }
 
   const Load* load(u32 i) { return at(tables_.loads(), i); }
   void count_opened(u32 backend) { count(&Load::opened, backend); }

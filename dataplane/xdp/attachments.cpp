@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "dataplane/xdp/rtnetlink.hpp"
 #include "dataplane/xdp/tc_filter.hpp"
@@ -143,10 +144,9 @@ Result<Attachment> Attachments::attach(std::uint32_t ifindex, Hook hook) {
     auto made = make(ifindex, hook);
     if (made.has_error()) return made.error();
     const bool other_stays = known != held_.end() && known->second.tc != made->tc;
-    const bool other_tc = other_stays && known->second.tc;
-    held_[ifindex] = std::move(*made);
+    Held other = std::exchange(held_[ifindex], std::move(*made));
     if (other_stays) {
-      if (auto gone = remove(ifindex, other_tc); gone.has_error()) return gone.error();
+      if (auto gone = remove(ifindex, std::move(other)); gone.has_error()) return gone.error();
     }
   }
   Held& held = held_[ifindex];
@@ -154,8 +154,10 @@ Result<Attachment> Attachments::attach(std::uint32_t ifindex, Hook hook) {
   return Attachment{.ifindex = ifindex, .hook = held.hook, .why = held.why};
 }
 
-Result<void> Attachments::remove(std::uint32_t ifindex, bool tc) const {
-  if (tc) return TcFilter(folder_.filename().string(), ifindex).remove(folder_);
+/// A link whose last holder goes lets go of its interface later, at some time.
+Result<void> Attachments::remove(std::uint32_t ifindex, Held held) const {
+  if (held.tc) return TcFilter(folder_.filename().string(), ifindex).remove(folder_);
+  ::bpf_link_detach(held.link.get());
   std::error_code error;
   std::filesystem::remove(pin_of(ifindex), error);
   if (error) return Error{"remove the pin of interface " + std::to_string(ifindex) + ": " + error.message(), {}};
@@ -165,9 +167,9 @@ Result<void> Attachments::remove(std::uint32_t ifindex, bool tc) const {
 Result<void> Attachments::detach(std::uint32_t ifindex) {
   const auto known = held_.find(ifindex);
   if (known == held_.end()) return {};
-  const bool tc = known->second.tc;
+  Held held = std::move(known->second);
   held_.erase(known);
-  return remove(ifindex, tc);
+  return remove(ifindex, std::move(held));
 }
 
 void Attachments::take_over(PinnedLink link) {

@@ -50,7 +50,7 @@ class Attachments {
                                     const char* why) const;
   [[nodiscard]] Result<Held> make_tc(std::uint32_t ifindex, const std::string& why) const;
   [[nodiscard]] bool is_alive(std::uint32_t ifindex, const Held& held) const;
-  [[nodiscard]] Result<void> remove(std::uint32_t ifindex, bool tc) const;
+  [[nodiscard]] Result<void> remove(std::uint32_t ifindex, Held held) const;
   [[nodiscard]] std::filesystem::path pin_of(std::uint32_t ifindex) const;
 
   std::filesystem::path folder_;

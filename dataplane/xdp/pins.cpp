@@ -91,6 +91,8 @@ Result<std::vector<PinnedLink>> pinned_links(const std::filesystem::path& instan
 
 Result<void> remove_pin(const PinnedLink& link) {
   if (link.tc) return TcFilter(link.path.filename().string(), link.ifindex).remove(link.path);
+  // At once: a link whose last holder goes lets go of its interface later, at some time.
+  ::bpf_link_detach(link.descriptor.get());
   std::error_code error;
   std::filesystem::remove(link.path, error);
   if (error) return Error{"remove " + link.path.string() + ": " + error.message(), {}};

@@ -252,9 +252,18 @@ Result<void> XdpDataplane::listen() {
       engine.take_->fragment(held.interface, std::as_bytes(std::span(held.frame).first(held.length)));
     return ++engine.taken_ == kEventsAtOnce ? kEnoughForNow : 0;
   };
+  const auto drop = [](void* self, void* record, std::size_t size) {
+    auto& engine = *static_cast<XdpDataplane*>(self);
+    if (size >= sizeof(core::DropEvent) && engine.take_ != nullptr)
+      engine.take_->drop(*static_cast<const core::DropEvent*>(record));
+    return ++engine.taken_ == kEventsAtOnce ? kEnoughForNow : 0;
+  };
   ring_.reset(ring_buffer__new(object_.map_descriptor("events"), neighbour, this, nullptr));
-  if (!ring_ || ring_buffer__add(ring_.get(), object_.map_descriptor("held_fragments"), fragment, this) != 0)
+  if (!ring_ || ring_buffer__add(ring_.get(), object_.map_descriptor("held_fragments"), fragment, this) != 0 ||
+      ring_buffer__add(ring_.get(), object_.map_descriptor("drop_events"), drop, this) != 0)
     return system_error("listen to the packet path", errno);
+  // A daemon that was killed may have left its followers behind.
+  __atomic_store_n(&tables().settings().shared.drop_followers, 0U, __ATOMIC_RELAXED);
   return {};
 }
 

@@ -67,6 +67,19 @@ class Kernel : public TestEngine {
 
   [[nodiscard]] const dataplane::Tables& tables() const override { return mapped_.tables(); }
 
+  std::vector<core::DropEvent> take_drops() override {
+    std::vector<core::DropEvent> drops;
+    const auto take = [](void* list, void* record, std::size_t /*size*/) {
+      static_cast<std::vector<core::DropEvent>*>(list)->push_back(*static_cast<const core::DropEvent*>(record));
+      return 0;
+    };
+    ring_buffer* ring = ring_buffer__new(object_.map_descriptor("drop_events"), take, &drops, nullptr);
+    if (ring == nullptr) throw std::runtime_error("no ring of drops");
+    ring_buffer__consume(ring);
+    ring_buffer__free(ring);
+    return drops;
+  }
+
  protected:
   /// What the program returned; the frame is as it left it.
   std::uint32_t test_run(Bytes& bytes, void* context_after, std::uint32_t context_bytes) {

@@ -34,9 +34,11 @@ class Native final : public TestEngine {
     native_.route = [](const core::Address& to, const core::Address& /*from*/, std::uint32_t length) {
       return route(to, length);
     };
+    native_.on_drop = [this](const core::DropEvent& drop) { drops_.push_back(drop); };
   }
 
   [[nodiscard]] const dataplane::Tables& tables() const override { return native_.tables(); }
+  std::vector<core::DropEvent> take_drops() override { return std::exchange(drops_, {}); }
 
   Exit run(Bytes& bytes) override {
     native::Frame frame(bytes);
@@ -48,6 +50,7 @@ class Native final : public TestEngine {
 
  private:
   native::NativeDataplane native_;
+  std::vector<core::DropEvent> drops_;
 };
 
 }  // namespace

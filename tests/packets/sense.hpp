@@ -107,6 +107,10 @@ class Sense {
     if (std::tie(of_a.packets, of_a.bytes, of_a.connections) != std::tie(of_b.packets, of_b.bytes, of_b.connections))
       names.append("counter ").append(std::to_string(slot)).append(" ");
   }
+  for (std::size_t place = 0; place < a.drop_stride(); ++place) {
+    if (std::memcmp(a.sum_drops(place).counts, b.sum_drops(place).counts, sizeof(core::ServiceDrops)) != 0)
+      names.append("drops of ").append(std::to_string(place)).append(" ");
+  }
   for (std::size_t i = 0; i < kReasonCount; ++i) {
     const auto reason = static_cast<Reason>(i);
     // Nobody takes what is held here, and the kernel has room for so many.

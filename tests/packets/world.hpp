@@ -35,6 +35,8 @@ class TestEngine : public dataplane::Dataplane {
   virtual Exit run(Bytes& frame) = 0;
   /// Can it be handed this frame? The kernel's test runs do not take every one that comes by a wire.
   [[nodiscard]] virtual bool takes(const Bytes& /*frame*/) const { return true; }
+  /// What the packet path has told of drops since the last call.
+  virtual std::vector<core::DropEvent> take_drops() { return {}; }
 
   void wait_for_readers() override {}  // frames are handed in by the one thread that publishes too
   [[nodiscard]] std::uint32_t tick() const override { return 0; }

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -87,12 +88,58 @@ class FakeWalk final : public api::FlowWalk {
   std::function<bool()> more_;
 };
 
+inline api::DropEventView sample_drop() {
+  return {.time = "2026-01-31T12:00:00.123456Z",
+          .reason = "no_backend",
+          .service = "web",
+          .protocol = "tcp",
+          .source = {ip_of("203.0.113.7"), 40000},
+          .destination = {ip_of("192.0.2.1"), 80},
+          .length = 60,
+          .interface = "eth0",
+          .lost = 0};
+}
+
+/// Drops for followers, which they hear of on the server's thread; and how many there are.
+struct FakeDrops {
+  std::vector<api::DropEventView> first;  ///< for each follower, at once
+  std::map<const void*, std::pair<std::vector<api::DropEventView>, std::function<void()>>> followers;
+  std::optional<std::promise<void>> all_left;  ///< set, and then reset, when the last one leaves
+
+  void publish(const api::DropEventView& drop) {
+    for (auto& [id, follower] : followers) {
+      follower.first.push_back(drop);
+      if (follower.second) follower.second();
+    }
+  }
+};
+
+class FakeFollower final : public api::DropFollower {
+ public:
+  explicit FakeFollower(std::shared_ptr<FakeDrops> drops) : drops_(std::move(drops)) {
+    drops_->followers[this].first = drops_->first;
+  }
+  FakeFollower(const FakeFollower&) = delete;
+  FakeFollower& operator=(const FakeFollower&) = delete;
+  ~FakeFollower() override {
+    drops_->followers.erase(this);
+    if (!drops_->followers.empty() || !drops_->all_left) return;
+    drops_->all_left->set_value();
+    drops_->all_left.reset();
+  }
+  std::vector<api::DropEventView> take() override { return std::exchange(drops_->followers[this].first, {}); }
+  void on_ready(std::function<void()> ready) override { drops_->followers[this].second = std::move(ready); }
+
+ private:
+  std::shared_ptr<FakeDrops> drops_;
+};
+
 class FakeDaemon : public api::Daemon {
  public:
   api::StatusView status_view = sample_status();
-  api::DropsView drops_view{{{"no_backend", "no backend of the service is in rotation", 5},
-                             {"bad_checksum", "a checksum was wrong", 0},
-                             {"ttl_expired", "the time to live ran out", 12}}};
+  api::DropsView drops_view{{{"no_backend", "no backend of the service is in rotation", 5, {{"web", 4}}, 1},
+                             {"bad_checksum", "a checksum was wrong", 0, {}, 0},
+                             {"ttl_expired", "the time to live ran out", 12, {}, 12}}};
   Result<api::FlowsView> flows_view = api::FlowsView{};
   Result<api::TraceView> trace_view = api::TraceView{};
   boost::system::result<api::ApplyView, api::Refusal> apply_view = api::ApplyView{};
@@ -101,6 +148,9 @@ class FakeDaemon : public api::Daemon {
   std::function<bool()> more_flows = [] { return false; };
 
   mutable int drops_asked = 0;
+  std::shared_ptr<FakeDrops> drop_events = std::make_shared<FakeDrops>();
+  std::optional<Error> follow_refusal;
+  mutable api::DropFilter drop_filter;
   mutable api::FlowFilter flow_filter;
   mutable api::TraceQuery trace_query;
   std::string applied_yaml;
@@ -113,9 +163,15 @@ class FakeDaemon : public api::Daemon {
     return status_view;
   }
   api::VersionView version() const override { return {status_view.version, status_view.layout_version}; }
-  api::DropsView drops() const override {
+  Result<api::DropsView> drops(const api::DropFilter& filter) const override {
     ++drops_asked;
+    drop_filter = filter;
     return drops_view;
+  }
+  Result<std::unique_ptr<api::DropFollower>> follow_drops(const api::DropFilter& filter) override {
+    drop_filter = filter;
+    if (follow_refusal) return *follow_refusal;
+    return std::make_unique<FakeFollower>(drop_events);
   }
   Result<std::unique_ptr<api::FlowWalk>> flows(const api::FlowFilter& filter) const override {
     flow_filter = filter;

@@ -21,7 +21,7 @@ std::string sample_text() { return metrics_text({test::sample_status(), test::Fa
 TEST(Metrics, of_a_backend_carry_its_service_and_name) {
   const auto text = sample_text();
   for (const auto* line : {
-           "astil_build_info{version=\"1.2.3\",engine=\"xdp\",layout=\"4\"} 1\n",
+           "astil_build_info{version=\"1.2.3\",engine=\"kernel\",layout=\"4\"} 1\n",
            "astil_start_time_seconds 1000000000\n",
            "astil_config_applies_total{result=\"refused\"} 1\n",
            "astil_service_connections_total{service=\"web\"} 200\n",
@@ -32,7 +32,10 @@ TEST(Metrics, of_a_backend_carry_its_service_and_name) {
            "astil_backend_checks_total{service=\"web\",backend=\"b2\",result=\"failed\"} 3\n",
            "astil_backend_check_duration_seconds{service=\"web\",backend=\"b1\"} 0.0025",
            "astil_table_capacity{table=\"flows\"} 1048576\n",
-           "astil_drops_total{reason=\"bad_checksum\"} 0\n",
+           "astil_drops_total{service=\"\",reason=\"bad_checksum\"} 0\n",
+           "astil_drops_total{service=\"web\",reason=\"no_backend\"} 4\n",
+           "astil_drops_total{service=\"web\",reason=\"ttl_expired\"} 0\n",
+           "astil_drops_total{service=\"\",reason=\"no_backend\"} 1\n",
        }) {
     EXPECT_THAT(text, HasSubstr(line));
   }

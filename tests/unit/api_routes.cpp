@@ -49,10 +49,26 @@ TEST_F(Routes, version_tells_the_build_and_the_layout) {
   EXPECT_EQ(version.layout_version, 4U);
 }
 
+TEST_F(Routes, drops_can_be_asked_for_and_followed_by_service_and_reason) {
+  EXPECT_EQ(get("/v1/drops?service=web&reason=no_backend").status, 200U);
+  EXPECT_EQ(daemon.drop_filter.service, "web");
+  EXPECT_EQ(daemon.drop_filter.reason, "no_backend");
+  const auto followed = get("/v1/drops/follow?reason=ttl_expired");
+  EXPECT_EQ(followed.status, 200U);
+  EXPECT_TRUE(followed.lines != nullptr);
+  EXPECT_EQ(daemon.drop_filter.service, std::nullopt);
+  EXPECT_EQ(daemon.drop_filter.reason, "ttl_expired");
+  daemon.follow_refusal = Error{"there is no service 'wbe'", {}};
+  EXPECT_EQ(get("/v1/drops/follow?service=wbe").status, 422U);
+}
+
 TEST_F(Routes, drops_are_listed_with_their_descriptions) {
   const auto drops = view_of<DropsView>(get("/v1/drops"));
   ASSERT_EQ(drops.drops.size(), 3U);
   EXPECT_EQ(drops.drops[2].count, 12U);
+  ASSERT_EQ(drops.drops[0].services.size(), 1U);
+  EXPECT_EQ(drops.drops[0].services[0].service, "web");
+  EXPECT_EQ(drops.drops[0].services[0].count, 4U);
 }
 
 TEST_F(Routes, flows_passes_the_filter_on) {
@@ -149,7 +165,7 @@ TEST_F(Routes, detach_is_told_to_the_server_only_when_it_worked) {
 TEST_F(Routes, metrics_are_prometheus_text) {
   const auto reply = get("/metrics");
   EXPECT_EQ(reply.content_type, "text/plain; version=0.0.4; charset=utf-8");
-  EXPECT_THAT(reply.body, HasSubstr("astil_drops_total{reason=\"ttl_expired\"} 12\n"));
+  EXPECT_THAT(reply.body, HasSubstr("astil_drops_total{service=\"\",reason=\"ttl_expired\"} 12\n"));
 }
 
 TEST_F(Routes, a_path_that_is_none_is_404) {

@@ -65,6 +65,59 @@ TEST(ApiServer, answers_others_while_a_long_list_is_gathered) {
   EXPECT_THAT(patient.receive_all(), HasSubstr(R"("matched":0)"));
 }
 
+const std::string kFollow = "GET /v1/drops/follow HTTP/1.1\r\nHost: x\r\n\r\n";
+
+TEST(ApiServer, sends_lines_as_they_come_to_several_followers) {
+  FakeDaemon daemon;
+  daemon.drop_events->first = {test::sample_drop()};
+  RunningServer server(daemon);
+  auto one = connect(server);
+  auto other = connect(server);
+  for (auto* client : {&one, &other}) {
+    client->send(kFollow);
+    const auto begin = client->receive_until("\"lost\":0}\n\r\n");
+    EXPECT_THAT(begin, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(begin, HasSubstr("Transfer-Encoding: chunked\r\n"));
+    EXPECT_THAT(begin, HasSubstr(R"("reason":"no_backend","service":"web")"));
+  }
+  auto late = test::sample_drop();
+  late.reason = "ttl_expired";
+  server.on_loop([&] { daemon.drop_events->publish(late); });
+  for (auto* client : {&one, &other}) EXPECT_THAT(client->receive_until("\n\r\n"), HasSubstr("ttl_expired"));
+}
+
+TEST(ApiServer, lets_go_of_a_follower_that_leaves) {
+  FakeDaemon daemon;
+  auto left = daemon.drop_events->all_left.emplace().get_future();
+  RunningServer server(daemon);
+  {
+    auto leaving = connect(server);
+    leaving.send(kFollow);
+    leaving.receive_until("\r\n\r\n");
+  }
+  left.wait();
+}
+
+TEST(ApiServer, answers_others_while_a_follower_takes_nothing) {
+  FakeDaemon daemon;
+  daemon.drop_events->first.assign(100'000, test::sample_drop());  // more than the socket's buffers hold
+  RunningServer server(daemon);
+  auto stopped = connect(server);
+  stopped.send(kFollow);
+  stopped.receive_until("\r\n\r\n");
+  EXPECT_THAT(talk(server.socket(), kGetStatus), StartsWith("HTTP/1.1 200"));
+}
+
+TEST(ApiServer, ends_followers_at_its_end) {
+  FakeDaemon daemon;
+  RunningServer server(daemon);
+  auto follower = connect(server);
+  follower.send(kFollow);
+  follower.receive_until("\r\n\r\n");
+  server.stop();
+  EXPECT_THAT(follower.receive_all(), IsEmpty());
+}
+
 TEST(ApiServer, takes_a_configuration) {
   FakeDaemon daemon;
   RunningServer server(daemon);

@@ -31,7 +31,7 @@ class Held : public testing::Test {
            },
        .send = [this](std::uint32_t /*ifindex*/,
                       FragmentHolder::Frame frame) { sent_.push_back(std::to_integer<int>(frame[0])); },
-       .lose = [this] { ++lost_; }}};
+       .lose = [this](std::uint32_t /*ifindex*/, FragmentHolder::Frame /*frame*/) { ++lost_; }}};
 };
 
 TEST_F(Held, fragments_leave_when_their_first_has_come) {

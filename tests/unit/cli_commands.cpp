@@ -1,8 +1,10 @@
 // Every command against a daemon on a real socket: what it prints, and its exit code.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/read_until.hpp>
+#include <csignal>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -70,7 +72,7 @@ TEST_F(Commands, status_is_one_screen_with_problems_first) {
   service web: backend b2 is down: connect: Connection refused
     next: look at nginx on 10.0.0.3
 
-astil main  version 1.2.3, engine xdp, running for 3 h 12 min
+astil main  version 1.2.3, engine kernel, running for 3 h 12 min
 configuration /etc/astil/astil.yaml, applied 3 h 12 min ago
 
   INTERFACE  STATE  HOOK        MAC                WHY
@@ -204,10 +206,106 @@ TEST_F(Commands, a_refusal_as_json_is_an_object_on_the_standard_output) {
 
 TEST_F(Commands, drops_come_with_the_most_frequent_first) {
   EXPECT_EQ(ask({"drops"}).out,
-            "REASON        PACKETS  MEANING\n"
-            "ttl_expired        12  the time to live ran out\n"
-            "no_backend          5  no backend of the service is in rotation\n"
-            "bad_checksum        0  a checksum was wrong\n");
+            R"(REASON        PACKETS  SERVICES  MEANING
+ttl_expired        12            the time to live ran out
+no_backend          5  web 4     no backend of the service is in rotation
+bad_checksum        0            a checksum was wrong
+)");
+}
+
+TEST_F(Commands, drops_name_the_services_with_the_most) {
+  daemon.drops_view.drops[0].services = {{"a", 1}, {"b", 20}, {"c", 3}, {"d", 4}, {"e", 2}};
+  EXPECT_THAT(ask({"drops"}).out, HasSubstr(" b 20, d 4, c 3, 2 more  no backend"));
+}
+
+TEST_F(Commands, drops_are_asked_for_by_service_and_reason) {
+  EXPECT_EQ(ask({"drops", "--service", "web", "--reason=no_backend"}).code, kDone);
+  EXPECT_EQ(daemon.drop_filter.service, "web");
+  EXPECT_EQ(daemon.drop_filter.reason, "no_backend");
+  EXPECT_EQ(ask({"drops", "--service", ""}).code, kInvalid);
+}
+
+/// An output that has seen enough after so many flushed lines, as a pipe whose reader has gone.
+class Enough : public std::stringbuf {
+ public:
+  explicit Enough(int lines) : lines_(lines) {}
+
+ protected:
+  int sync() override { return --lines_ > 0 ? 0 : -1; }
+
+ private:
+  int lines_;
+};
+
+TEST_F(Commands, drops_are_followed_until_nobody_reads_them) {
+  auto lost = test::sample_drop();
+  lost.lost = 3;
+  lost.service.clear();
+  lost.source = {ip_of("2001:db8::9"), 0};
+  lost.destination = {ip_of("2001:db8::1"), 0};
+  lost.protocol = "ipv6-icmp";
+  daemon.drop_events->first = {test::sample_drop(), lost};
+  RunningServer server(daemon);
+  const auto follow = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--socket", server.socket()});
+    std::istringstream in;
+    std::ostringstream err;
+    Enough enough(2);
+    std::ostream out(&enough);
+    const int code = run(words, {.in = in, .out = out, .err = err});
+    return Outcome{code, enough.str(), err.str()};
+  };
+  const auto text = follow({"drops", "--follow", "--service", "web"});
+  EXPECT_EQ(text.code, kDone);
+  EXPECT_EQ(text.err, "");
+  EXPECT_EQ(text.out,
+            "2026-01-31T12:00:00.123456Z  no_backend        web           tcp 203.0.113.7:40000 > 192.0.2.1:80  60 B  "
+            "eth0\n"
+            "3 drops not shown: they came faster than they were read\n"
+            "2026-01-31T12:00:00.123456Z  no_backend        -             ipv6-icmp 2001:db8::9 > 2001:db8::1  60 B  "
+            "eth0\n");
+  EXPECT_EQ(daemon.drop_filter.service, "web");
+  const auto json = follow({"drops", "--follow", "-o", "json"});
+  EXPECT_EQ(std::ranges::count(json.out, '\n'), 2);
+  EXPECT_THAT(json.out, StartsWith(R"({"time":"2026-01-31T12:00:00.123456Z","reason":"no_backend")"));
+}
+
+TEST_F(Commands, following_drops_ends_with_the_daemon) {
+  RunningServer server(daemon);
+  Outcome outcome{};
+  std::thread following([&] { outcome = run_words({"drops", "--follow"}, server.socket()); });
+  while (true) {
+    bool follows = false;
+    server.on_loop([&] { follows = !daemon.drop_events->followers.empty(); });
+    if (follows) break;
+  }
+  server.stop();
+  following.join();
+  EXPECT_EQ(outcome.code, kRefused);
+  EXPECT_THAT(outcome.err, HasSubstr(" has ended\n"));
+}
+
+TEST_F(Commands, following_drops_ends_cleanly_on_a_signal) {
+  RunningServer server(daemon);
+  Outcome outcome{};
+  std::thread following([&] { outcome = run_words({"drops", "--follow"}, server.socket()); });
+  while (true) {
+    bool follows = false;
+    server.on_loop([&] { follows = !daemon.drop_events->followers.empty(); });
+    if (follows) break;
+  }
+  ::kill(::getpid(), SIGINT);
+  following.join();
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(Commands, following_drops_tells_why_the_daemon_refuses) {
+  daemon.follow_refusal = Error{"there is no service 'wbe'", "did you mean web"};
+  const auto outcome = ask({"drops", "--follow", "--service", "wbe"});
+  EXPECT_EQ(outcome.code, kRefused);
+  EXPECT_THAT(outcome.err, HasSubstr("there is no service 'wbe'"));
+  EXPECT_EQ(ask_nobody({"drops", "--follow"}).code, kRefused);
 }
 
 TEST_F(Commands, trace_tells_each_stage_and_the_verdict) {

@@ -188,6 +188,8 @@ TEST_F(Carry, of_a_retired_backends_flows_keeps_them_too) {
 
 TEST_F(Carry, of_counters_loses_none) {
   old_.send(from_client(1, 12345, kSyn));
+  old_.send(
+      Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(kClient, kVip).time_to_live(1).tcp(1, 81, kSyn));
   ASSERT_TRUE(new_.publisher().publish(read_state(old_.tables())).has_value());
   carry_counters(old_.tables(), new_.tables());
   const auto packets = [](const World& world) {
@@ -203,6 +205,17 @@ TEST_F(Carry, of_counters_loses_none) {
     return by_use;
   };
   EXPECT_EQ(packets(new_), packets(old_));
+  const auto drops = [](const World& world, std::uint16_t port) {
+    const Tables& tables = world.tables();
+    for (const core::Service& service : tables.services_of(tables.active())) {
+      if (service.in_use == 0 || host(service.port) != port) continue;
+      return tables.sum_drops(service.id)
+          .counts[static_cast<std::size_t>(core::Reason::ttl_expired) - static_cast<std::size_t>(core::kFirstDrop)];
+    }
+    return ~0UL;
+  };
+  EXPECT_EQ(drops(new_, 81), 1U);
+  EXPECT_EQ(drops(new_, 80), 0U);
   EXPECT_EQ(new_.counted(core::Reason::no_service), old_.counted(core::Reason::no_service));
   EXPECT_NE(new_.counted(core::Reason::no_service), 0U);
 }

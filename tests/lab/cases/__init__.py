@@ -12,6 +12,7 @@ from cases import (  # noqa: F401
     mtu,
     path_mtu,
     tracing,
+    drops,
     failure,
     change,
     restart,
