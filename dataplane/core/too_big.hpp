@@ -30,19 +30,29 @@ ASTIL_INLINE u64 sum_of(const u8* bytes, u32 counted = kBytes) {
   return sum;
 }
 
-/// How many of the quoted bytes count in the sum around them. Where a checksum is left to the device, it will still
-/// fill it in, and what that one covers comes to nothing in any other.
+/// What of the quoted bytes counts in the sum around them.
+struct Counted {
+  u32 bytes;  ///< from their begin
+  u16 rest;   ///< what those behind them come to, as one word
+};
+
+/// A checksum that is left to the device stands for the pseudo header's sum, and the device puts there what makes it
+/// and all behind it come to nothing: without that sum, to its complement.
 template <class Ip, class Engine>
-ASTIL_INLINE u32 counted_bytes(Engine& engine) {
+ASTIL_INLINE Counted counted_bytes(Engine& engine) {
+  constexpr Counted kAll{.bytes = kQuotedBytes<Ip>, .rest = 0};
   if constexpr (Engine::kFinishedChecksums) {
-    return kQuotedBytes<Ip>;
+    return kAll;
   } else {
     Packet<Ip> packet{};
     Transport transport{};
-    if (!parse_network(engine, packet, transport)) return kQuotedBytes<Ip>;
+    if (!parse_network(engine, packet, transport)) return kAll;
     const bool udp = transport.protocol == kProtocolUdp;
-    const u32 field = transport.offset + (udp ? offsetof(UdpHeader, checksum) : offsetof(TcpHeader, checksum));
-    return engine.is_left_to_device(field) ? transport.offset - kNetworkOffset : kQuotedBytes<Ip>;
+    const u32 at = transport.offset + (udp ? offsetof(UdpHeader, checksum) : offsetof(TcpHeader, checksum));
+    if (!engine.is_left_to_device(at)) return kAll;
+    const auto* field = header_at<ChecksumField>(engine, at);
+    if (field == nullptr) return kAll;
+    return {.bytes = transport.offset - kNetworkOffset, .rest = static_cast<u16>(~field->value)};
   }
 }
 
@@ -98,11 +108,11 @@ ASTIL_INLINE Verdict tell_too_big(Engine& engine, u16 mtu) {
   constexpr u32 kGap = sizeof(Header) + sizeof(IcmpHeader);
   if (!is_within_limit(engine, LimitKind::icmp, per_unit(kIcmpPerSecond))) return {.reason = Reason::too_big};
   if (!engine.pull(kNetworkOffset + kQuoted)) return {.reason = Reason::too_big};
-  const u32 counted = detail::counted_bytes<Ip>(engine);
+  const detail::Counted counted = detail::counted_bytes<Ip>(engine);
   const auto* quoted = header_at<Header, kQuoted>(engine, kNetworkOffset);
   const auto* ethernet = header_at<EthernetHeader>(engine, 0);
   if (quoted == nullptr || ethernet == nullptr) return {.reason = Reason::too_big};
-  const u64 sum = detail::sum_of<kQuoted>(reinterpret_cast<const u8*>(quoted), counted);
+  const u64 sum = detail::sum_of<kQuoted>(reinterpret_cast<const u8*>(quoted), counted.bytes) + counted.rest;
   const EthernetHeader frame = *ethernet;
   if (!engine.trim(kNetworkOffset + kQuoted) || !engine.template open_gap<Gap::plain>(kGap))
     return {.reason = Reason::too_big};

@@ -15,6 +15,7 @@ from cases import (  # noqa: F401
     drops,
     failure,
     change,
+    hooks,
     restart,
     configuration,
     startup,

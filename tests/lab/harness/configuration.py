@@ -30,6 +30,8 @@ def service(forwarding, backends, address=None, **changes):
 
 
 def configuration(instance, interfaces, services, **more):
+    """Packets are taken at XDP, the hook of fast devices, unless `more` says otherwise: `auto` would be tc here."""
+    more = {**more, "dataplane": {"hook": "xdp", **more.get("dataplane", {})}}
     return {
         "instance": instance,
         "interfaces": list(interfaces),

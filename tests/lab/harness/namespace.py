@@ -61,6 +61,10 @@ class Namespace:
         (shown,) = json.loads(process.run(["ip", "-n", self.name, "-j", "link", "show", "dev", interface]).stdout)
         return f"ether dst {shown['address']} and ({packet_filter})"
 
+    def leave_to_device(self, interface):
+        """Senders leave checksums and segments to the interface, as they do by default."""
+        self.run("ethtool", "-K", interface, "tx", "on", "tso", "on")
+
     def await_addresses(self):
         """An IPv6 address is of use only when its route is there, which a thread of the kernel's makes."""
 
