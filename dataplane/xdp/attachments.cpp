@@ -82,9 +82,9 @@ Result<Attachments::Held> Attachments::make_xdp(std::uint32_t ifindex, Hook hook
   const int refusal = errno;
   Error error = attach_error(ifindex, refusal);
   if (!generic && is_refusal_of_driver(refusal)) {
-    error = {
-        "the driver of interface " + std::to_string(ifindex) + " takes no native XDP program: " + std::strerror(refusal),
-        "let its hook be auto, tc or xdp-generic"};
+    error = {"the driver of interface " + std::to_string(ifindex) +
+                 " takes no native XDP program: " + std::strerror(refusal),
+             "let its hook be auto, tc or xdp-generic"};
   }
   return error;
 }
