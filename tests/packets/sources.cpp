@@ -190,11 +190,9 @@ TEST_P(Sources, keep_their_limits_while_others_come) {
   EXPECT_EQ(send(1, 1001, kSyn), Reason::source_limited);
 }
 
-INSTANTIATE_TEST_SUITE_P(all, Sources,
-                         testing::Combine(testing::Values(EngineKind::native, EngineKind::kernel),
-                                          testing::Values(Version::ipv4, Version::ipv6)),
+INSTANTIATE_TEST_SUITE_P(all, Sources, testing::Combine(kEveryEngine, testing::Values(Version::ipv4, Version::ipv6)),
                          [](const testing::TestParamInfo<Kind>& kind) {
-                           return std::string(std::get<0>(kind.param) == EngineKind::native ? "native" : "kernel") +
+                           return std::string(name_of(std::get<0>(kind.param))) +
                                   (std::get<1>(kind.param) == Version::ipv4 ? "_ipv4" : "_ipv6");
                          });
 
