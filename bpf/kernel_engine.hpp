@@ -41,6 +41,9 @@ ASTIL_SUBPROGRAM u32 astil_least_loaded(Context* context, const astil::core::Ser
 ASTIL_SUBPROGRAM u32 astil_place_by_affinity(Context* context, const astil::core::Opening* opening, u32 service);
 ASTIL_SUBPROGRAM u32 astil_note_flow(Context* context, const astil::core::Opening* opening, u32 placement);
 
+/// Of a service with lists or a limit of sources: a Reason.
+ASTIL_SUBPROGRAM u32 astil_check_source(Context* context, const astil::core::Opening* opening, u32 place, u32 opens);
+
 /// Of IPv6, from an offset on and a protocol number: see `walk_extensions`.
 ASTIL_SUBPROGRAM u64 astil_skip_extensions(Context* context, u32 offset, u32 protocol);
 
@@ -82,6 +85,14 @@ class KernelEngine : public Silent, public Hook {
   }
   ASTIL_INLINE u64 now() { return monotonic_ns(); }
   ASTIL_INLINE void tell_drop(DropEvent& event) { (void)ringbuf_output(&::drop_events, &event, sizeof(event), 0); }
+
+  ASTIL_INLINE const SourceRules* source_rules(u32 i) { return at<const SourceRules>(&::source_rules, i); }
+  ASTIL_INLINE const SourceRange* source_range(u32 i) { return at<const SourceRange>(&::source_ranges, i); }
+  ASTIL_INLINE SourceBucket* source_bucket(u32 i) { return at<SourceBucket>(&::source_buckets, i); }
+  ASTIL_INLINE u64 source_clock() { return (jiffies() * ::settings.tick_multiplier) >> kSourceClockShift; }
+  ASTIL_INLINE Reason check_source(const Opening& opening, u32 place, u32 opens) {
+    return static_cast<Reason>(astil_check_source(context_, &opening, place, opens));
+  }
 
   ASTIL_INLINE const Load* load(u32 i) { return at<const Load>(&::loads, i); }
   ASTIL_INLINE void count_opened(u32 backend) {
@@ -235,6 +246,12 @@ ASTIL_SUBPROGRAM u32 astil_place_by_affinity(Context* context, const Opening* op
   if (opening == nullptr) return kNoBackend;
   KernelEngine engine(context);
   return place_by_affinity(engine, *opening, service);
+}
+
+ASTIL_SUBPROGRAM u32 astil_check_source(Context* context, const Opening* opening, u32 place, u32 opens) {
+  if (opening == nullptr) return static_cast<u32>(Reason::internal);
+  KernelEngine engine(context);
+  return static_cast<u32>(check_source(engine, *opening, place, opens));
 }
 
 /// The verifier wants a value.

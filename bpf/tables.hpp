@@ -31,6 +31,9 @@ ASTIL_ARRAY(cpu_rows, astil::core::CpuRow);
 ASTIL_ARRAY(cursors, astil::core::Cursor);
 ASTIL_ARRAY(loads, astil::core::Load);
 ASTIL_ARRAY(drops, astil::core::ServiceDrops);
+ASTIL_ARRAY(source_rules, astil::core::SourceRules);
+ASTIL_ARRAY(source_ranges, astil::core::SourceRange);
+ASTIL_ARRAY(source_buckets, astil::core::SourceBucket);
 
 struct events_map {
   MAP_UINT(type, BPF_MAP_TYPE_RINGBUF);

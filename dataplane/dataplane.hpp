@@ -54,6 +54,8 @@ class Dataplane {
   [[nodiscard]] virtual std::uint32_t tick() const = 0;
   /// Now, on the clock of core::kUnitsPerSecond.
   [[nodiscard]] virtual std::uint32_t fine_tick() const = 0;
+  /// Now, on the clock of core::kSourceUnitsPerSecond.
+  [[nodiscard]] virtual std::uint64_t source_clock() const = 0;
 
   /// Attaches the packet path, or renews it where it is attached. An interface that cannot take it stays as it was.
   virtual Result<Attachment> attach(std::uint32_t ifindex, Hook hook) = 0;

@@ -11,6 +11,7 @@
 #include "dataplane/core/hash.hpp"
 #include "dataplane/core/headers.hpp"
 #include "dataplane/core/layout.hpp"
+#include "dataplane/source_list.hpp"
 
 namespace astil::dataplane {
 
@@ -70,6 +71,7 @@ struct ServiceState {
   core::Scheduler scheduler = core::Scheduler::maglev;
   std::uint8_t source_bits = 128;  ///< as in core::Service
   std::optional<Affinity> affinity;
+  SourceControl sources;
   std::vector<BackendUse> backends;
   std::vector<std::uint16_t> ring;   ///< indices into `backends`; empty: none in rotation
   std::vector<std::uint16_t> wheel;  ///< likewise, the order of round-robin's turns

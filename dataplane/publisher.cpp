@@ -32,6 +32,8 @@ struct Publisher::Plan {
   std::vector<Service> records;             ///< of the whole generation, by id
   std::vector<RingWrite> rings;
   std::vector<MemberWrite> members;
+  std::vector<core::SourceRules> source_rules;  ///< of the whole generation, by id
+  std::vector<core::SourceRange> source_ranges;
   ServiceIndex index;
 };
 
@@ -53,7 +55,7 @@ Service record_of(const ServiceState& state, std::uint32_t id) {
           .members = static_cast<std::uint32_t>(state.backends.size()),
           .affinity_ticks = state.affinity ? ticks_for(state.affinity->seconds) : std::uint16_t{0},
           .affinity_bits = state.affinity ? state.affinity->bits : std::uint8_t{0},
-          .padding = 0,
+          .checks_sources = std::uint8_t{!state.sources.ranges.empty() || state.sources.new_flows_per_second != 0},
           .reserved = {}};
 }
 
@@ -223,7 +225,7 @@ Result<Published> Publisher::publish(const DesiredState& desired) {
 
   const std::uint32_t active = tables_.active();
   const bool same =
-      active != core::kNoGeneration && plan.index.matches(tables_, active) &&
+      active != core::kNoGeneration && plan.index.matches(tables_, active) && has_sources(plan, active) &&
       std::memcmp(plan.records.data(), tables_.services_of(active).data(), plan.records.size() * sizeof(Service)) == 0;
   if (!same) {
     write_rings(desired, plan);
@@ -240,6 +242,7 @@ Result<Publisher::Plan> Publisher::plan(const DesiredState& desired) const {
   if (auto done = place_services(desired, plan); done.has_error()) return done.error();
   if (auto done = place_backends(desired, plan); done.has_error()) return done.error();
   if (auto done = place_rings(desired, plan); done.has_error()) return done.error();
+  if (auto done = place_sources(desired, plan); done.has_error()) return done.error();
   if (auto done = build_index(desired, plan); done.has_error()) return done.error();
   return plan;
 }
@@ -351,6 +354,27 @@ Result<void> Publisher::place_rings(const DesiredState& desired, Plan& plan) con
   return {};
 }
 
+/// Ranges of all services stand in a row, anew in each generation.
+Result<void> Publisher::place_sources(const DesiredState& desired, Plan& plan) const {
+  plan.source_rules.resize(tables_.sizes.services);
+  for (std::size_t i = 0; i < desired.services.size(); ++i) {
+    const SourceControl& sources = desired.services[i].sources;
+    plan.source_rules[plan.placed[i].id] = rules_of(sources, static_cast<std::uint32_t>(plan.source_ranges.size()));
+    plan.source_ranges.insert(plan.source_ranges.end(), sources.ranges.begin(), sources.ranges.end());
+  }
+  if (plan.source_ranges.size() <= tables_.sizes.source_ranges) return {};
+  return full("prefixes of sources", plan.source_ranges.size() / 2, tables_.sizes.source_ranges / 2, "source_prefixes");
+}
+
+/// Does a generation have the plan's rules for sources?
+bool Publisher::has_sources(const Plan& plan, std::uint32_t generation) const {
+  const auto same = [](const auto& wanted, const auto& there) {
+    return wanted.empty() || std::memcmp(wanted.data(), there.data(), wanted.size() * sizeof(wanted.front())) == 0;
+  };
+  return same(plan.source_rules, tables_.source_rules_of(generation)) &&
+         same(plan.source_ranges, tables_.source_ranges_of(generation));
+}
+
 /// The keys of services, and under nat those of replies from every backend that may have flows, retired ones included.
 Result<void> Publisher::build_index(const DesiredState& desired, Plan& plan) const {
   std::vector<IndexKey> keys;
@@ -450,6 +474,8 @@ void Publisher::switch_to(const Plan& plan) {
   }
   const std::uint32_t next = tables_.active() == 0 ? 1 : 0;
   std::memcpy(tables_.services_of(next).data(), plan.records.data(), plan.records.size() * sizeof(Service));
+  std::copy(plan.source_rules.begin(), plan.source_rules.end(), tables_.source_rules_of(next).begin());
+  std::copy(plan.source_ranges.begin(), plan.source_ranges.end(), tables_.source_ranges_of(next).begin());
   plan.index.write(tables_, next);
   // The filter lets through what either generation serves, until no packet sees the old one.
   core::Settings& settings = tables_.settings();

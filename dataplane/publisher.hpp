@@ -71,6 +71,8 @@ class Publisher {
   std::vector<bool> place_known_services(const DesiredState& desired, Plan& plan, std::vector<bool>& taken) const;
   Result<void> place_backends(const DesiredState& desired, Plan& plan) const;
   Result<void> place_rings(const DesiredState& desired, Plan& plan) const;
+  Result<void> place_sources(const DesiredState& desired, Plan& plan) const;
+  [[nodiscard]] bool has_sources(const Plan& plan, std::uint32_t generation) const;
   Result<void> build_index(const DesiredState& desired, Plan& plan) const;
   void write_backends(const DesiredState& desired, const Plan& plan);
   void retire(const Plan& plan);
@@ -94,7 +96,8 @@ DesiredState read_state(const Tables& tables);
 struct PoolUse {
   std::size_t services = 0;
   std::size_t backends = 0;
-  std::size_t ring_slots = 0;  ///< of the active generation, in whole lines
+  std::size_t ring_slots = 0;     ///< of the active generation, in whole lines
+  std::size_t source_ranges = 0;  ///< likewise
 };
 PoolUse pool_use(const Tables& tables);
 

@@ -26,6 +26,15 @@ std::optional<Affinity> affinity_of(const core::Service& service) {
   return Affinity{.seconds = (service.affinity_ticks - 1U) * core::kTickSeconds, .bits = service.affinity_bits};
 }
 
+SourceControl sources_of(const Tables& tables, const core::Service& service) {
+  const core::SourceRules& rules = tables.source_rules_of(tables.active())[service.id];
+  const auto ranges = tables.source_ranges_of(tables.active()).subspan(rules.first_range, rules.ranges);
+  return {.ranges = {ranges.begin(), ranges.end()},
+          .new_flows_per_second = rules.per_second,
+          .burst = rules.burst,
+          .bits = rules.bits};
+}
+
 /// 0 for those that are not in the list any more.
 std::unordered_map<std::uint32_t, std::uint32_t> weights_by_number(const Tables& tables, const core::Service& service) {
   std::unordered_map<std::uint32_t, std::uint32_t> weights;
@@ -80,6 +89,7 @@ DesiredState read_state(const Tables& tables) {
                       .scheduler = service.scheduler,
                       .source_bits = service.source_bits,
                       .affinity = affinity_of(service),
+                      .sources = sources_of(tables, service),
                       .backends = {},
                       .ring = {},
                       .wheel = {}};
@@ -117,6 +127,7 @@ PoolUse pool_use(const Tables& tables) {
   for (const core::Service& service : tables.services_of(tables.active())) {
     if (service.in_use == 0) continue;
     ++use.services;
+    use.source_ranges += tables.source_rules_of(tables.active())[service.id].ranges;
     for (const core::RingSpan& span : {service.ring, service.wheel}) {
       use.ring_slots += lines_for(span.length, core::kSlotsPerLine) * core::kSlotsPerLine;
     }

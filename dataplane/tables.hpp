@@ -35,9 +35,12 @@ enum class TableId {
   cpu_rows,
   cursors,
   loads,
-  drops
+  drops,
+  source_rules,
+  source_ranges,
+  source_buckets
 };
-inline constexpr std::size_t kTableCount = 14;
+inline constexpr std::size_t kTableCount = 17;
 
 namespace detail {
 using S = const core::Sizes&;
@@ -63,6 +66,11 @@ inline constexpr std::array<TableSpec, kTableCount> kTableSpecs{{
     {"loads", sizeof(core::Load), [](detail::S s) { return std::size_t{s.backends}; }},
     {"drops", sizeof(core::ServiceDrops),
      [](detail::S s) { return detail::per_cpu_rows(s) * (std::size_t{s.services} + 1); }},
+    {"source_rules", sizeof(core::SourceRules), [](detail::S s) { return 2 * std::size_t{s.services}; }},
+    {"source_ranges", sizeof(core::SourceRange),
+     [](detail::S s) { return std::max<std::size_t>(2 * std::size_t{s.source_ranges}, 1); }},
+    {"source_buckets", sizeof(core::SourceBucket),
+     [](detail::S s) { return std::max<std::size_t>(s.source_buckets, 1); }},
 }};
 
 /// Views of all tables. Copies refer to the same memory, which the engine owns; valid as long as it lives.
@@ -93,6 +101,10 @@ struct Tables {
 
   [[nodiscard]] auto drops() const { return span_of<core::ServiceDrops>(TableId::drops); }
 
+  [[nodiscard]] auto source_rules() const { return span_of<core::SourceRules>(TableId::source_rules); }
+  [[nodiscard]] auto source_ranges() const { return span_of<core::SourceRange>(TableId::source_ranges); }
+  [[nodiscard]] auto source_buckets() const { return span_of<core::SourceBucket>(TableId::source_buckets); }
+
   /// Slots of one row of `counters`: backends, then services.
   [[nodiscard]] std::size_t counter_stride() const { return std::size_t{sizes.backends} + sizes.services; }
   /// The row that only the control plane writes.
@@ -118,6 +130,12 @@ struct Tables {
   }
   [[nodiscard]] std::span<core::IndexLine> index_of(std::uint32_t generation) const {
     return service_index().subspan(std::size_t{generation} * sizes.index_lines, sizes.index_lines);
+  }
+  [[nodiscard]] std::span<core::SourceRules> source_rules_of(std::uint32_t generation) const {
+    return source_rules().subspan(std::size_t{generation} * sizes.services, sizes.services);
+  }
+  [[nodiscard]] std::span<core::SourceRange> source_ranges_of(std::uint32_t generation) const {
+    return source_ranges().subspan(std::size_t{generation} * sizes.source_ranges, sizes.source_ranges);
   }
   /// The generation in use, or core::kNoGeneration.
   [[nodiscard]] std::uint32_t active() const { return __atomic_load_n(&settings().active, __ATOMIC_ACQUIRE); }

@@ -85,6 +85,16 @@ BOOST_DESCRIBE_STRUCT(BackendView, (),
                       (name, address, port, weight, in_rotation, draining, ring_share, health, next_hop, traffic,
                        retired))
 
+/// Which clients a service lets in, as configured.
+struct SourcesView {
+  std::uint64_t allowed_prefixes = 0;  ///< 0, and others denied: all that those do not hold are let in
+  std::uint64_t denied_prefixes = 0;
+  std::uint32_t new_flows_per_second = 0;  ///< of each source; 0: no limit
+  std::uint32_t burst = 0;
+  std::uint32_t source_prefix = 0;  ///< length of the prefix that makes a source, of the service's IP version
+};
+BOOST_DESCRIBE_STRUCT(SourcesView, (), (allowed_prefixes, denied_prefixes, new_flows_per_second, burst, source_prefix))
+
 struct ServiceView {
   std::string name;
   ip::address address;
@@ -97,10 +107,11 @@ struct ServiceView {
   Traffic traffic;
   std::vector<BackendView> backends;
   std::optional<double> affinity_seconds;  ///< how long a client's backend is remembered; none: no affinity
+  std::optional<SourcesView> sources;      ///< none: all clients are let in
 };
 BOOST_DESCRIBE_STRUCT(ServiceView, (),
                       (name, address, port, protocol, forwarding, scheduler, ring_slots, ring_digest, traffic, backends,
-                       affinity_seconds))
+                       affinity_seconds, sources))
 
 struct InterfaceView {
   std::string name;
@@ -114,7 +125,7 @@ BOOST_DESCRIBE_STRUCT(InterfaceView, (), (name, ifindex, hook, why, state, mac))
 
 /// The fill of one table of the packet path.
 struct TableView {
-  std::string name;  ///< "flows", "services", "backends", "ring_slots"
+  std::string name;  ///< "flows", "services", "backends", "ring_slots", "source_ranges"
   std::uint64_t used = 0;
   std::uint64_t capacity = 0;
 };

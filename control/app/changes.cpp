@@ -1,6 +1,8 @@
 #include "control/app/changes.hpp"
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 #include "control/config/keys.hpp"
 
@@ -39,6 +41,53 @@ void compare_backends(const Service& from, const Service& to, std::vector<std::s
   }
 }
 
+using Prefixes = std::vector<config::Prefix>;
+
+/// "allow: 2 prefixes added (192.0.2.0/24, ...), 1 removed (198.51.100.0/24)"
+void compare_prefixes(const std::string& where, const Prefixes& from, const Prefixes& to,
+                      std::vector<std::string>& changes) {
+  const auto only_in = [](const Prefixes& some, const Prefixes& others, const char* what) -> std::string {
+    std::set<std::pair<config::address, unsigned>> known;
+    for (const config::Prefix& prefix : others) known.insert({prefix.network, prefix.length});
+    constexpr std::size_t kShown = 3;
+    std::size_t count = 0;
+    std::string names;
+    for (const config::Prefix& prefix : some) {
+      if (known.contains({prefix.network, prefix.length})) continue;
+      if (++count <= kShown) names += (names.empty() ? "" : ", ") + config::ClientNetwork{}.show(prefix);
+    }
+    if (count == 0) return {};
+    if (count > kShown) names += ", ...";
+    return std::to_string(count) + (count == 1 ? " prefix " : " prefixes ") + what + " (" + names + ")";
+  };
+  const std::string added = only_in(to, from, "added");
+  const std::string removed = only_in(from, to, "removed");
+  if (added.empty() && removed.empty()) return;
+  changes.push_back(where + added + (added.empty() || removed.empty() ? "" : ", ") + removed);
+}
+
+void compare_sources(const Service& from, const Service& to, std::vector<std::string>& changes) {
+  if (from.sources == to.sources) return;
+  const std::string where = "service " + to.name + ": sources: ";
+  const config::Sources before = from.sources.value_or(config::Sources{});
+  const config::Sources now = to.sources.value_or(config::Sources{});
+  const std::size_t told = changes.size();
+  compare_prefixes(where + "allow: ", before.allow, now.allow, changes);
+  compare_prefixes(where + "deny: ", before.deny, now.deny, changes);
+  const auto limit = [](const config::Sources& sources) {
+    return std::tuple(sources.new_flows_per_second, sources.burst, sources.prefixes.ipv4, sources.prefixes.ipv6);
+  };
+  if (limit(before) != limit(now)) {
+    changes.push_back(where +
+                      (!now.new_flows_per_second ? "no limit of new flows any more"
+                       : !before.new_flows_per_second
+                           ? "limit of new flows begins, " + std::to_string(*now.new_flows_per_second) + " a second"
+                           : "limit of new flows changed, now " + std::to_string(*now.new_flows_per_second) +
+                                 " a second, " + std::to_string(*now.burst) + " at once"));
+  }
+  if (changes.size() == told) changes.push_back(where + "lists in another order");
+}
+
 void compare_services(const Service& from, const Service& to, std::vector<std::string>& changes) {
   const std::string where = "service " + to.name + ": ";
   if (from.host != to.host || from.port != to.port) {
@@ -56,6 +105,7 @@ void compare_services(const Service& from, const Service& to, std::vector<std::s
     const char* how = !to.affinity ? "given up" : from.affinity ? "changed" : "begins";
     changes.push_back(where + "affinity " + how);
   }
+  compare_sources(from, to, changes);
   if (from.health != to.health) changes.push_back(where + "health check changed");
   if (from.ring_slots_per_weight != to.ring_slots_per_weight) changes.push_back(where + "ring size changed");
   compare_backends(from, to, changes);

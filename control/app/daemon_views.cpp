@@ -85,8 +85,10 @@ Result<std::unique_ptr<api::DropFollower>> Daemon::follow_drops(const api::DropF
 Result<api::TraceView> Daemon::trace(const api::TraceQuery& query) const {
   const auto interfaces = interface_states();
   if (interfaces.empty()) return Error{"no interface of the configuration is there", "see astil status"};
-  const TraceEntry entry{
-      .ingress = interfaces.front().ifindex, .ingress_mac = interfaces.front().mac, .tick = path_->engine().tick()};
+  const TraceEntry entry{.ingress = interfaces.front().ifindex,
+                         .ingress_mac = interfaces.front().mac,
+                         .tick = path_->engine().tick(),
+                         .source_clock = path_->engine().source_clock()};
   return app::trace(path_->tables(), entry, query,
                     {.service = [this](std::uint32_t id) { return service_name(id); },
                      .backend = [this](std::uint32_t number) { return labels_of(number).backend; },

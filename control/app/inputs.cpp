@@ -56,6 +56,26 @@ std::optional<dataplane::Affinity> affinity_of(const config::Service& service) {
 
 }  // namespace
 
+dataplane::SourceControl sources_of(const config::Service& service) {
+  if (!service.sources) return {};
+  const config::Sources& wanted = *service.sources;
+  const unsigned mapped_bits = service.host.is_v4() ? 96 : 0;
+  std::vector<dataplane::SourcePrefix> prefixes;
+  const auto add = [&](const std::vector<config::Prefix>& list, dataplane::SourceVerdict verdict) {
+    for (const config::Prefix& prefix : list) {
+      prefixes.push_back({.network = to_core(prefix.network),
+                          .length = static_cast<std::uint8_t>(mapped_bits + prefix.length),
+                          .verdict = verdict});
+    }
+  };
+  add(wanted.allow, dataplane::SourceVerdict::allow);
+  add(wanted.deny, dataplane::SourceVerdict::deny);
+  return {.ranges = dataplane::ranges_of(std::move(prefixes)),
+          .new_flows_per_second = wanted.new_flows_per_second.value_or(0),
+          .burst = wanted.burst.value_or(0),
+          .bits = client_bits(service, wanted.prefixes)};
+}
+
 core::Address to_core(const config::address& host) {
   if (host.is_v4()) return core::mapped(core::be32(host.to_v4().to_uint()));
   core::Address address{};
@@ -132,7 +152,10 @@ core::Sizes table_sizes(const config::TableSizes& tables) {
           // Both generations, each service's list rounded up to a line.
           .member_lines = 2 * (tables.backends / core::kMembersPerLine + tables.services),
           .index_lines = dataplane::ServiceIndex::lines_for(2 * std::size_t{keys}),
-          .client_lines = tables.ipv6 ? flow_lines : 0};
+          .client_lines = tables.ipv6 ? flow_lines : 0,
+          .source_ranges = static_cast<std::uint32_t>(
+              dataplane::ranges_for(tables.source_prefixes, std::min(tables.services, tables.source_prefixes))),
+          .source_buckets = tables.limited_sources};
 }
 
 namespace {
@@ -169,6 +192,7 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
                                 .scheduler = to_core(service.scheduler),
                                 .source_bits = client_bits(service, service.source_hash),
                                 .affinity = affinity_of(service),
+                                .sources = sources_of(service),
                                 .slots_per_weight = service.ring_slots_per_weight,
                                 .backends = {}};
     for (const config::Backend& backend : service.backends) {

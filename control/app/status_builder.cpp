@@ -92,6 +92,7 @@ void StatusBuilder::add_tables() {
       {.name = "services", .used = use.services, .capacity = sizes.services},
       {.name = "backends", .used = use.backends, .capacity = sizes.backends},
       {.name = "ring_slots", .used = use.ring_slots, .capacity = std::uint64_t{sizes.ring_lines} * core::kSlotsPerLine},
+      {.name = "source_ranges", .used = use.source_ranges, .capacity = sizes.source_ranges},
   };
 }
 
@@ -204,6 +205,14 @@ void StatusBuilder::add_service(std::size_t index) {
                         .traffic = {},
                         .backends = {},
                         .affinity_seconds = std::nullopt};
+  if (wanted.sources) {
+    const config::Sources& sources = *wanted.sources;
+    view.sources = {.allowed_prefixes = sources.allow.size(),
+                    .denied_prefixes = sources.deny.size(),
+                    .new_flows_per_second = sources.new_flows_per_second.value_or(0),
+                    .burst = sources.burst.value_or(0),
+                    .source_prefix = wanted.host.is_v4() ? sources.prefixes.ipv4 : sources.prefixes.ipv6};
+  }
   if (wanted.affinity) view.affinity_seconds = std::chrono::duration<double>(wanted.affinity->timeout).count();
   const auto slots = ring_counts(index);
   for (std::size_t b = 0; b < wanted.backends.size(); ++b) {

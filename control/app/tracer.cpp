@@ -53,6 +53,13 @@ std::string endpoint(const core::Address& address, core::Be16 port) {
   return host_text + ":" + (port == core::kAnyPort ? "any" : std::to_string(host(port)));
 }
 
+/// `bits`: as core::Address has them.
+std::string prefix_text(const core::Address& network, std::uint32_t bits) {
+  constexpr std::uint32_t kMappedBits = 96;
+  const bool ipv4 = is_ipv4(network) && bits >= kMappedBits;
+  return text_of(network) + "/" + std::to_string(ipv4 ? bits - kMappedBits : bits);
+}
+
 const char* kind_of(const auto& packet) {
   if (packet.protocol == core::kProtocolUdp) return "";
   return (packet.tcp_flags & core::kTcpSyn) != 0 ? ", a SYN" : ", in mid-connection";
@@ -142,6 +149,25 @@ class Storyteller {
          std::string(name_of(service.scheduler)) + " takes backend " + names_.backend(backend) +
              " of these flows: " + compared_ + "; unless another connection comes first",
          {{"scheduler", name_of(service.scheduler)}, {"flows", compared_}});
+  }
+
+  void saw_source_rule(const core::Address& client, std::uint32_t rule) {
+    const bool denied = (rule & core::kDenied) != 0;
+    const std::uint32_t length = rule & ~core::kDenied;
+    const std::string which = length == 0 ? "no prefix" : prefix_text(core::first_bits(client, length - 1), length - 1);
+    const std::string why = length == 0 ? (denied ? "no prefix of allow holds the client, so it is denied"
+                                                  : "no prefix of deny holds the client, so it is let in")
+                                        : (denied ? "deny has " + which : "allow has " + which) +
+                                              ", the longest prefix that holds the client";
+    tell("sources", why, {{"prefix", which}, {"verdict", denied ? "denied" : "allowed"}});
+  }
+
+  void saw_source_limit(const core::SourceRules& rules, const core::Address& source, bool takes) {
+    const std::string which = prefix_text(source, rules.bits);
+    tell("sources",
+         which + (takes ? " is within its limit of " : " has used up its limit of ") +
+             std::to_string(rules.per_second) + " new flows a second, " + std::to_string(rules.burst) + " at once",
+         {{"source", which}, {"limit", std::to_string(rules.per_second)}, {"verdict", takes ? "within" : "limited"}});
   }
 
   void saw_affinity(const core::Service& /*service*/, const core::FlowPlace& place) {
@@ -290,6 +316,7 @@ Result<api::TraceView> trace(const dataplane::Tables& tables, const TraceEntry& 
   native::Surroundings around;
   around.ingress = entry.ingress;
   around.tick = entry.tick;
+  around.source_clock = entry.source_clock;
   around.route = [](const core::Address&, const core::Address&, std::uint32_t) {
     return core::NextHop{.status = core::NextHop::Status::found};
   };

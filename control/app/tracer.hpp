@@ -22,6 +22,7 @@ struct TraceEntry {
   std::uint32_t ingress = 0;      ///< ifindex
   std::uint64_t ingress_mac = 0;  ///< of that interface
   std::uint32_t tick = 0;
+  std::uint64_t source_clock = 0;
 };
 
 /// A packet of a known flow is traced as one in mid-connection, any other as a SYN.

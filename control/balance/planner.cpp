@@ -153,6 +153,7 @@ void Planner::plan_service(const ServiceInput& input, Plan& plan) const {
                      .scheduler = input.scheduler,
                      .source_bits = input.source_bits,
                      .affinity = input.affinity,
+                     .sources = input.sources,
                      .backends = uses_of(input.backends, before.state.backends),
                      .ring = {},
                      .wheel = {}};

@@ -52,6 +52,7 @@ struct ServiceInput {
   core::Scheduler scheduler = core::Scheduler::maglev;
   std::uint8_t source_bits = 128;  ///< these two as dataplane::ServiceState has them
   std::optional<dataplane::Affinity> affinity;
+  dataplane::SourceControl sources;
   std::uint32_t slots_per_weight = 100;
   std::vector<BackendInput> backends;
 };

@@ -76,13 +76,31 @@ std::string age_cell(const api::HealthView& health, api::TimePoint now) {
   return health.since == api::TimePoint{} ? "" : age(health.since, now);
 }
 
+/// Who is let in; empty: everyone.
+std::string sources_text(const api::ServiceView& service) {
+  if (!service.sources) return {};
+  const api::SourcesView& sources = *service.sources;
+  const auto prefixes = [](std::uint64_t count) {
+    return std::to_string(count) + (count == 1 ? " prefix" : " prefixes");
+  };
+  std::vector<std::string> parts;
+  if (sources.allowed_prefixes != 0) parts.push_back(prefixes(sources.allowed_prefixes) + " allowed");
+  if (sources.denied_prefixes != 0) parts.push_back(prefixes(sources.denied_prefixes) + " denied");
+  if (sources.new_flows_per_second != 0)
+    parts.push_back(std::to_string(sources.new_flows_per_second) + " new flows a second, " +
+                    std::to_string(sources.burst) + " at once, from each /" + std::to_string(sources.source_prefix));
+  std::string text = "  sources: ";
+  for (std::size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : "; ") + parts[i];
+  return text + "\n";
+}
+
 std::string service_text(const api::ServiceView& service, api::TimePoint now, Colour colour) {
   std::string text = paint(service.name, Tone::strong, colour) + "  " + endpoint_text(service.address, service.port) +
                      " " + service.protocol + ", " + service.forwarding + ", " + service.scheduler + ", " +
                      plural(service.ring_slots, "ring slot");
   if (service.affinity_seconds)
     text += ", affinity " + duration_text(std::chrono::seconds(std::llround(*service.affinity_seconds)));
-  text += "\n";
+  text += "\n" + sources_text(service);
   Table table({{"BACKEND"},
                {"ADDRESS"},
                {"STATE"},

@@ -147,6 +147,32 @@ Shape SourcePrefix::shape() const {
   return shape;
 }
 
+Result<Prefix> ClientNetwork::read(const Scalar& scalar) const {
+  const std::string text(scalar.text);
+  const std::size_t slash = std::min(text.find('/'), text.size());
+  const auto network = parse(std::string_view(text).substr(0, slash));
+  if (!network) return Error{};
+  const unsigned width = width_of(*network);
+  if (slash == text.size()) return Error{{}, "write its length too: " + text + '/' + std::to_string(width)};
+  const auto length = read_integer({std::string_view(text).substr(slash + 1), false});
+  if (!length || *length > width) return Error{};
+  const Prefix prefix{first_of(*network, static_cast<unsigned>(*length)), static_cast<unsigned>(*length)};
+  if (prefix.network != *network) return Error{text + " has bits behind its length", "write " + show(prefix)};
+  if (network->is_v6() && network->to_v6().is_v4_mapped())
+    return Error{text + " is of IPv4-mapped addresses, which no packet has", "write an IPv4 prefix"};
+  return prefix;
+}
+
+std::string ClientNetwork::show(const Prefix& value) const { return SourcePrefix{}.show(value); }
+
+Shape ClientNetwork::shape() const {
+  Shape shape;
+  shape.words = "a prefix such as 203.0.113.0/24 or 2001:db8::/32";
+  shape.pattern = R"(^([0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2]))"
+                  R"(|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$)";
+  return shape;
+}
+
 bool holds(const Prefix& prefix, const address& host) {
   if (prefix.network.is_v4() != host.is_v4() || prefix.length > width_of(host)) return false;
   return first_of(host, prefix.length) == prefix.network;

@@ -24,6 +24,13 @@ struct SourcePrefix {
   [[nodiscard]] Shape shape() const;
 };
 
+/// `203.0.113.0/24` or `2001:db8::/32`, of any length: clients, as Sources has them.
+struct ClientNetwork {
+  [[nodiscard]] Result<Prefix> read(const Scalar& scalar) const;
+  [[nodiscard]] std::string show(const Prefix& value) const;
+  [[nodiscard]] Shape shape() const;
+};
+
 /// Whether the address is within the prefix; one of the other IP version is not.
 [[nodiscard]] bool holds(const Prefix& prefix, const address& host);
 

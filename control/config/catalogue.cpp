@@ -43,6 +43,12 @@ class Cataloguer {
     key.is_required = true;
   }
 
+  void list(std::string_view name, const std::vector<Prefix>& /*member*/, std::string_view doc) {
+    CatalogueKey& key = add(CatalogueKey::Form::list, name, doc);
+    key.shape = ClientNetwork{}.shape();
+    key.most = kMostPrefixes;
+  }
+
   template <class Inner>
   void section(std::string_view name, std::string_view doc, const Inner& describe_inner) {
     Cataloguer inner(add(CatalogueKey::Form::section, name, doc).keys);

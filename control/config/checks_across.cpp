@@ -170,15 +170,19 @@ std::uint64_t ring_slots(const Service& service) {
 void check_tables(const Model& model, const Node& root, Mistakes& mistakes) {
   std::uint64_t backends = 0;
   std::uint64_t slots = 0;
+  std::uint64_t prefixes = 0;
   for (const Service& service : model.services) {
     backends += service.backends.size();
     slots += balance::kRingGenerations * ring_slots(service);
+    if (service.sources) prefixes += service.sources->allow.size() + service.sources->deny.size();
   }
   const std::uint64_t services = model.services.size();
   const TableSizes& sizes = model.tables;
   check_room({"services", services, sizes.services, std::to_string(services) + " services"}, root, mistakes);
   check_room({"backends", backends, sizes.backends, std::to_string(backends) + " backends"}, root, mistakes);
   check_room({"ring_slots", slots, sizes.ring_slots, "rings of " + std::to_string(slots) + " slots"}, root, mistakes);
+  check_room({"source_prefixes", prefixes, sizes.source_prefixes, std::to_string(prefixes) + " prefixes of sources"},
+             root, mistakes);
 }
 
 /// The flow table keeps the client's whole address only where there is room for it.

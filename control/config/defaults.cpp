@@ -10,6 +10,7 @@ void fill_in_defaults(Model& model) {
     model.address_interface = model.interfaces.front();
   }
   for (Service& service : model.services) {
+    if (service.sources && !service.sources->burst) service.sources->burst = service.sources->new_flows_per_second;
     for (Backend& backend : service.backends) {
       if (backend.port == Port{}) backend.port = service.port;
     }

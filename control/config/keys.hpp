@@ -9,6 +9,7 @@
 //   optional(name, member, kind, doc)              else the member's initial value holds
 //   optional(name, member, kind, doc, Otherwise)   else what Otherwise says, filled in later (defaults.hpp)
 //   list(name, strings, kind, most, doc)           from one to that many, each only once
+//   list(name, prefixes, doc)                      none, or from one on
 //   section(name, doc, describe_inner)             keys grouped for the reader, members of the same object
 //   section(name, optional_part, doc)              a part of its own that may be absent
 //   mapping(name, parts, kind of the names, AtLeast, doc)    named parts
@@ -138,6 +139,21 @@ void describe(V& v, Affinity& affinity) {
 }
 
 template <class V>
+void describe(V& v, Sources& sources) {
+  v.list("allow", sources.allow,
+         "Prefixes of clients that are let in. With it all others are not, but for what a longer prefix says.");
+  v.list(
+      "deny", sources.deny,
+      "Prefixes of clients that are kept out. Of all prefixes of both lists that hold a client, the longest decides.");
+  v.optional("new_flows_per_second", sources.new_flows_per_second, Integer<std::uint32_t>{1, 100'000},
+             "New flows that a source may have in a second; more are dropped.", Otherwise{"no limit"});
+  v.optional("burst", sources.burst, Integer<std::uint32_t>{1, 1'000'000},
+             "New flows that a source may have at once after it had none for a while.",
+             Otherwise{"new_flows_per_second"});
+  describe(v, sources.prefixes);
+}
+
+template <class V>
 void describe(V& v, Service& service) {
   v.required("address", service.host, kHostAddress, "Address that clients connect to.");
   v.required("port", service.port, ServicePort{},
@@ -172,6 +188,10 @@ void describe(V& v, Service& service) {
   v.section("affinity", service.affinity,
             "With it, new flows of a client go to the backend of its last one while that is in rotation, whatever the "
             "scheduler.");
+  v.section(
+      "sources", service.sources,
+      "Which clients are let in, and how fast. It concerns packets of flows that are not known: what is open stays "
+      "open when the lists change.");
   v.mapping("backends", service.backends, kName, AtLeast::one, "The servers behind the service, by name.");
 }
 
@@ -188,6 +208,12 @@ void describe(V& v, TableSizes& tables) {
       "ring_slots", tables.ring_slots, Integer<std::uint32_t>{1024, 1U << 28U},
       "Room for the rings of all services, 2 bytes a slot. Each ring has room twice: one to read while the next is "
       "written.");
+  v.optional("source_prefixes", tables.source_prefixes, Integer<std::uint32_t>{1, 500'000},
+             "Room for the prefixes of all services' sources, about 100 bytes each.");
+  v.optional(
+      "limited_sources", tables.limited_sources, Integer<std::uint32_t>{1024, 1U << 24U, Steps::powers_of_two},
+      "Sources whose new flows can be told apart at once, 8 bytes each. Of more, those that were quiet for longest "
+      "begin anew.");
   v.optional(
       "ipv6", tables.ipv6, Boolean{},
       "Whether IPv6 flows can be remembered: 16 more bytes for each slot. Services with an IPv6 address need it.");

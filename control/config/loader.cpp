@@ -56,20 +56,9 @@ void Loader::refuse(std::string_view name, const Node& value, const std::string&
 void Loader::list(std::string_view name, std::vector<std::string>& member, const Text& kind, std::size_t most,
                   std::string_view /*doc*/) {
   const Entry* entry = take_required(name);
-  if (entry == nullptr || mistakes_->at(entry->value.place)) return;
-  const Node& list = entry->value;
-  if (list.kind != Node::Kind::list) {
-    const std::string example = std::string(name) + ": [" + list.text + ']';
-    refuse(name, list, "a list", {{}, list.kind == Node::Kind::scalar ? "write " + in_quotes(example) : ""});
-    return;
-  }
-  if (list.items.empty()) mistakes_->add(list.place, std::string(name) + " is empty", "at least one is needed");
-  if (list.items.size() > most) {
-    mistakes_->add(list.place, std::string(name) + " has " + std::to_string(list.items.size()) + " items",
-                   "at most " + std::to_string(most) + " are supported");
-    return;
-  }
-  for (const Node& item : list.items) {
+  const auto* items = entry == nullptr ? nullptr : items_of(name, entry->value, most);
+  if (items == nullptr) return;
+  for (const Node& item : *items) {
     std::string value;
     if (!read_value("each of " + std::string(name), item, value, kind)) continue;
     if (std::find(member.begin(), member.end(), value) != member.end()) {
@@ -78,6 +67,30 @@ void Loader::list(std::string_view name, std::vector<std::string>& member, const
       member.push_back(std::move(value));
     }
   }
+}
+
+void Loader::list(std::string_view name, std::vector<Prefix>& member, std::string_view /*doc*/) {
+  const Entry* entry = take(name);
+  const auto* items = entry == nullptr ? nullptr : items_of(name, entry->value, kMostPrefixes);
+  if (items == nullptr) return;
+  for (const Node& item : *items) {
+    Prefix value;
+    if (read_value("each of " + std::string(name), item, value, ClientNetwork{})) member.push_back(value);
+  }
+}
+
+const std::vector<Node>* Loader::items_of(std::string_view name, const Node& list, std::size_t most) {
+  if (mistakes_->at(list.place)) return nullptr;
+  if (list.kind != Node::Kind::list) {
+    const std::string example = std::string(name) + ": [" + list.text + ']';
+    refuse(name, list, "a list", {{}, list.kind == Node::Kind::scalar ? "write " + in_quotes(example) : ""});
+    return nullptr;
+  }
+  if (list.items.empty()) mistakes_->add(list.place, std::string(name) + " is empty", "at least one is needed");
+  if (list.items.size() <= most) return &list.items;
+  mistakes_->add(list.place, std::string(name) + " has " + std::to_string(list.items.size()) + " items",
+                 "at most " + std::to_string(most) + " are supported");
+  return nullptr;
 }
 
 void Loader::finish() {

@@ -42,6 +42,9 @@ class Loader {
   void list(std::string_view name, std::vector<std::string>& member, const Text& kind, std::size_t most,
             std::string_view doc);
 
+  /// Repetitions are left to check_sources, which can tell more of them.
+  void list(std::string_view name, std::vector<Prefix>& member, std::string_view doc);
+
   template <class Inner>
   void section(std::string_view name, std::string_view /*doc*/, const Inner& describe_inner) {
     if (const Entry* entry = take_mapping(take(name))) load_inner(*entry, describe_inner);
@@ -95,6 +98,8 @@ class Loader {
 
   void check_name(const Entry& entry, const Text& names);
   void require_entries(const Entry& mapping, AtLeast least);
+  /// The items of a list with from one to `most` of them; else none and a mistake.
+  const std::vector<Node>* items_of(std::string_view name, const Node& list, std::size_t most);
   void refuse(std::string_view name, const Node& value, const std::string& words, const Error& error);
 
   template <class T, KindOf<T> K>

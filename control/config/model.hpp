@@ -100,6 +100,18 @@ struct Affinity {
   bool operator==(const Affinity&) const = default;
 };
 
+/// Which clients a service lets in. At least one member says something.
+struct Sources {
+  std::vector<Prefix> allow;  ///< none: everyone is let in that `deny` does not keep out
+  std::vector<Prefix> deny;   ///< of the prefixes of both that hold a client, the longest decides
+  std::optional<std::uint32_t> new_flows_per_second;  ///< of each source, 1 to 100000; none: no limit
+  std::optional<std::uint32_t> burst;                 ///< at once; always given where there is a limit
+  ClientPrefixes prefixes{.ipv4 = 32, .ipv6 = 64};    ///< which clients are one source
+  bool operator==(const Sources&) const = default;
+};
+/// In each of its lists.
+inline constexpr std::size_t kMostPrefixes = 200'000;
+
 struct Service {
   std::string name;  ///< unique
   address host;
@@ -110,6 +122,7 @@ struct Service {
   Scheduler scheduler = Scheduler::maglev;
   ClientPrefixes source_hash;  ///< only with scheduler source_hash
   std::optional<Affinity> affinity;
+  std::optional<Sources> sources;
   std::uint32_t ring_slots_per_weight = 100;  ///< slots for the smallest weight, at least; 10 to 10000
   std::optional<HealthCheck> health;          ///< none: backends count as up
   std::vector<Backend> backends;              ///< at least one
@@ -121,11 +134,13 @@ inline constexpr std::size_t kMostInterfaces = 64;
 
 /// Sizes of the packet path's tables. A change makes new tables; flows are carried over.
 struct TableSizes {
-  std::uint32_t flow_slots = 1U << 20U;  ///< a power of two, 1024 to 2^28
-  std::uint32_t services = 1024;         ///< at most 65536
-  std::uint32_t backends = 16384;        ///< uses of a backend by a service, 20 bits at most
-  std::uint32_t ring_slots = 4U << 20U;  ///< 2 bytes each, for all rings, two generations
-  bool ipv6 = true;                      ///< IPv6 flows can be remembered, at 16 more bytes for each flow slot
+  std::uint32_t flow_slots = 1U << 20U;   ///< a power of two, 1024 to 2^28
+  std::uint32_t services = 1024;          ///< at most 65536
+  std::uint32_t backends = 16384;         ///< uses of a backend by a service, 20 bits at most
+  std::uint32_t ring_slots = 4U << 20U;   ///< 2 bytes each, for all rings, two generations
+  bool ipv6 = true;                       ///< IPv6 flows can be remembered, at 16 more bytes for each flow slot
+  std::uint32_t source_prefixes = 16384;  ///< of all services' lists, at most 500000
+  std::uint32_t limited_sources = 65536;  ///< whose new flows are told apart; a power of two, 1024 to 2^24
   auto operator<=>(const TableSizes&) const = default;
 };
 

@@ -90,6 +90,11 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.load(n) };                                   // const Load*
   { engine.count_opened(n) };                           // one active flow more of a backend, by number; counted by every CPU at once
   { engine.count_closed(n) };                           // one less
+  { engine.source_rules(n) };                           // const SourceRules*
+  { engine.source_range(n) };                           // const SourceRange*
+  { engine.source_bucket(n) };                          // SourceBucket*
+  { engine.source_clock() };                            // u64: a clock of kSourceUnitsPerSecond (sources.hpp)
+  { engine.check_source(opening, n, n) };               // Reason: calls core::check_source, in a function of its own where that helps
   { engine.note_limited(n) };                           // stores Shared::limited
   { engine.next_turn(n) };                              // u64: of a round-robin service, by id; each call another one
   { engine.swap(entry, value, value) };                 // bool: compare and swap of 8 bytes
@@ -120,6 +125,10 @@ struct Silent {
   /// One of those that least-connections or two-choices compares.
   ASTIL_INLINE void saw_load(u32 /*backend*/, u32 /*weight*/, u32 /*active*/) {}
   ASTIL_INLINE void saw_least_loaded(const Service& /*service*/, u32 /*backend*/) {}
+  /// What a service's lists say of a client: the rule of its range, 0 where there is no such list.
+  ASTIL_INLINE void saw_source_rule(const Address& /*client*/, u32 /*rule*/) {}
+  /// And its limit; the source is the first bits of the client's address.
+  ASTIL_INLINE void saw_source_limit(const SourceRules& /*rules*/, const Address& /*source*/, bool /*takes*/) {}
   ASTIL_INLINE void saw_affinity(const Service& /*service*/, const FlowPlace& /*place*/) {}
   ASTIL_INLINE void saw_backend(const Backend& /*backend*/, u32 /*number*/) {}
   ASTIL_INLINE void saw_rewrite(const Backend& /*backend*/, Direction /*direction*/) {}

@@ -34,21 +34,23 @@ enum class Scheduler : u8 { maglev, round_robin, least_connections, source_hash,
 
 /// The sizes of all tables, in records.
 struct Sizes {
-  u32 cpus;          ///< rows of the per-CPU tables; the control plane has one row more, behind the others
-  u32 flow_lines;    ///< a power of two
-  u32 services;      ///< highest service id + 1
-  u32 backends;      ///< highest backend number + 1, at most 2^20 - 1
-  u32 ring_lines;    ///< of the pool of rings
-  u32 member_lines;  ///< of the pool of backend lists
-  u32 index_lines;   ///< of one generation's service index, a power of two
-  u32 client_lines;  ///< of IPv6 clients: flow_lines, or 0 where IPv6 flows are not remembered
+  u32 cpus;            ///< rows of the per-CPU tables; the control plane has one row more, behind the others
+  u32 flow_lines;      ///< a power of two
+  u32 services;        ///< highest service id + 1
+  u32 backends;        ///< highest backend number + 1, at most 2^20 - 1
+  u32 ring_lines;      ///< of the pool of rings
+  u32 member_lines;    ///< of the pool of backend lists
+  u32 index_lines;     ///< of one generation's service index, a power of two
+  u32 client_lines;    ///< of IPv6 clients: flow_lines, or 0 where IPv6 flows are not remembered
+  u32 source_ranges;   ///< of one generation
+  u32 source_buckets;  ///< a power of two
 };
-static_assert(sizeof(Sizes) == 32);
+static_assert(sizeof(Sizes) == 40);
 
 constexpr bool operator==(const Sizes& a, const Sizes& b) {
   return a.cpus == b.cpus && a.flow_lines == b.flow_lines && a.services == b.services && a.backends == b.backends &&
          a.ring_lines == b.ring_lines && a.member_lines == b.member_lines && a.index_lines == b.index_lines &&
-         a.client_lines == b.client_lines;
+         a.client_lines == b.client_lines && a.source_ranges == b.source_ranges && a.source_buckets == b.source_buckets;
 }
 
 /// The first 64 bytes of the settings are the same in every layout version, so that any daemon can tell what it found.
@@ -61,7 +63,7 @@ struct LayoutHeader {
   u32 layout_version;  ///< kLayoutVersion of whoever made them
   u32 ring_only;       ///< not 0: as above
   Sizes sizes;
-  u64 reserved[2];
+  u64 reserved;
 };
 static_assert(sizeof(LayoutHeader) == kCacheLine);
 
@@ -169,10 +171,40 @@ struct Service {
   u32 members;         ///< length of its list in the member pool
   u16 affinity_ticks;  ///< how long a client's new flows keep to a backend after its last new one; 0: no affinity
   u8 affinity_bits;    ///< of the client's address, as `source_bits`: clients with the same ones are one
-  u8 padding;
+  u8 checks_sources;   ///< not 0: new flows are subject to its SourceRules
   u32 reserved[2];
 };
 static_assert(sizeof(Service) == kCacheLine);
+
+/// Which clients a service lets in, and how fast, in one generation: as its Service, at [g * Sizes::services + id].
+struct SourceRules {
+  u32 first_range;  ///< at [g * Sizes::source_ranges + this]
+  u32 ranges;       ///< 0: everyone is let in
+  u32 interval;     ///< between two new flows of a source, in units of the source clock; 0: no limit
+  u32 tolerance;    ///< by which new flows may come earlier than that, likewise: a burst
+  u32 per_second;   ///< the same two, as they were asked for
+  u32 burst;
+  u8 bits;  ///< of the client's address, IPv4 as in Address: clients with the same ones are one source
+  u8 reserved[7];
+};
+static_assert(sizeof(SourceRules) == 32);
+
+/// Some clients and what their service says of them: all from `first` on, up to the next range. A service's ranges are
+/// in order, and its first one begins at 0.
+struct SourceRange {
+  u64 first[2];  ///< an Address in host byte order, its high half first
+  u32 rule;      ///< the length of the prefix that it is of, as in Address, plus 1; 0: what no prefix says. kDenied
+  u32 reserved;
+};
+static_assert(sizeof(SourceRange) == 24);
+inline constexpr u32 kDenied = 1U << 31U;
+
+/// How far ahead of time a source is with its new flows: a tag of the service and the source in the high bits, and
+/// below it the time, on the source clock, before which the next one would be early. 0: free. See sources.hpp.
+struct SourceBucket {
+  u64 value;
+};
+static_assert(sizeof(SourceBucket) == 8);
 
 inline constexpr u32 kSlotsPerLine = 32;
 struct RingLine {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dataplane/core/drops.hpp"
+#include "dataplane/core/sources.hpp"
 #include "dataplane/core/too_big.hpp"
 #include "dataplane/core/unusual.hpp"
 

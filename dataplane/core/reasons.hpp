@@ -28,6 +28,8 @@ enum class Action : u8 {
   X(unready, pass, "the tables hold no configuration yet")                                                        \
   X(fragment_held, hold, "a fragment ahead of its datagram's first one: the daemon holds it until that comes")    \
   X(no_backend, drop, "the service has no backend in rotation")                                                   \
+  X(source_denied, drop, "the service's lists of sources do not let the client in")                               \
+  X(source_limited, drop, "more new flows from the client than the service's limit of a source lets in")          \
   X(no_next_hop, drop, "the backend's next hop has no known MAC address")                                         \
   X(no_route, drop, "no route to the client of a reply under nat")                                                \
   X(no_neighbour, drop, "the client's next hop has no known MAC address yet; the daemon is asked to resolve it")  \

@@ -139,6 +139,11 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   const Service* service = find_service(engine, flow, generation);
   if (service == nullptr) return refused(Reason::no_service);
   engine.saw_service(*service);
+  if (service->checks_sources != 0) {
+    const u32 rules = service->id + (generation == 0 ? 0 : settings->header.sizes.services);
+    const Reason refusal = engine.check_source(opening, rules, opens ? 1 : 0);
+    if (refusal != Reason::count) return refused(refusal, service->id);
+  }
   engine.saw_unknown_flow(hash);
   // A flow that stands in the table has its place, and is written there whatever comes in.
   const bool known = place.line != nullptr;

@@ -44,6 +44,7 @@ core::Verdict NativeDataplane::run(Frame& frame, std::uint32_t ingress) {
   Surroundings around;
   around.ingress = ingress;
   around.tick = tick_;
+  around.source_clock = source_clock_;
   if (route) around.route = route;
   if (on_drop) around.tell_drop = on_drop;
   NativeEngine<> engine(tables_, frame, around);

@@ -17,6 +17,7 @@ class NativeDataplane final : public dataplane::Dataplane {
   void wait_for_readers() override {}
   [[nodiscard]] std::uint32_t tick() const override { return tick_; }
   [[nodiscard]] std::uint32_t fine_tick() const override { return 0; }
+  [[nodiscard]] std::uint64_t source_clock() const override { return source_clock_; }
   Result<dataplane::Attachment> attach(std::uint32_t ifindex, dataplane::Hook hook) override;
   Result<void> detach(std::uint32_t ifindex) override;
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override { return attachments_; }
@@ -27,6 +28,7 @@ class NativeDataplane final : public dataplane::Dataplane {
   }
 
   void set_tick(std::uint32_t tick) { tick_ = tick; }
+  void set_source_clock(std::uint64_t time) { source_clock_ = time; }
 
   /// Runs a frame through the packet path; the frame becomes what would be sent.
   core::Verdict run(Frame& frame, std::uint32_t ingress);
@@ -44,6 +46,7 @@ class NativeDataplane final : public dataplane::Dataplane {
   dataplane::Tables tables_;
   std::vector<dataplane::Attachment> attachments_;
   std::uint32_t tick_ = 0;
+  std::uint64_t source_clock_ = 0;
 };
 
 }  // namespace astil::native

@@ -50,6 +50,7 @@ struct Surroundings {
   std::uint32_t tick = 0;
   std::uint32_t fine_tick = 0;
   std::uint32_t row = 0;  ///< of the per-CPU tables
+  std::uint64_t source_clock = 0;
   std::uint64_t now = 0;  ///< of the monotonic clock, nanoseconds
   std::function<NextHop(const Address& to, const Address& from, std::uint32_t length)> route =
       [](const Address&, const Address&, std::uint32_t) { return NextHop{}; };
@@ -107,6 +108,14 @@ class NativeEngine : public Observer {
   }
   u64 now() { return around_.now; }
   void tell_drop(const DropEvent& event) { around_.tell_drop(event); }
+
+  const SourceRules* source_rules(u32 i) { return at(tables_.source_rules(), i); }
+  const SourceRange* source_range(u32 i) { return at(tables_.source_ranges(), i); }
+  SourceBucket* source_bucket(u32 i) { return at(tables_.source_buckets(), i); }
+  u64 source_clock() { return around_.source_clock; }
+  Reason check_source(const Opening& opening, u32 place, u32 opens) {
+    return core::check_source(*this, opening, place, opens);
+  }
 
   const Load* load(u32 i) { return at(tables_.loads(), i); }
   void count_opened(u32 backend) { count(&Load::opened, backend); }

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "dataplane/core/sources.hpp"
 #include "dataplane/publisher.hpp"
 #include "dataplane/xdp/pins.hpp"
 
@@ -277,6 +278,10 @@ std::uint32_t XdpDataplane::tick() const {
 
 std::uint32_t XdpDataplane::fine_tick() const {
   return static_cast<std::uint32_t>((jiffies_now() * tables().settings().tick_multiplier) >> core::kFineShift);
+}
+
+std::uint64_t XdpDataplane::source_clock() const {
+  return (jiffies_now() * tables().settings().tick_multiplier) >> core::kSourceClockShift;
 }
 
 Result<dataplane::Attachment> XdpDataplane::attach(std::uint32_t ifindex, dataplane::Hook hook) {

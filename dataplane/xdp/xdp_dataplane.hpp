@@ -54,6 +54,7 @@ class XdpDataplane final : public dataplane::Dataplane {
   void wait_for_readers() override;
   [[nodiscard]] std::uint32_t tick() const override;
   [[nodiscard]] std::uint32_t fine_tick() const override;
+  [[nodiscard]] std::uint64_t source_clock() const override;
   Result<dataplane::Attachment> attach(std::uint32_t ifindex, dataplane::Hook hook) override;
   Result<void> detach(std::uint32_t ifindex) override;
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override;

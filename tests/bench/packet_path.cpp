@@ -69,6 +69,7 @@ class BenchDataplane final : public dataplane::Dataplane {
   void wait_for_readers() override {}
   [[nodiscard]] std::uint32_t tick() const override { return 0; }
   [[nodiscard]] std::uint32_t fine_tick() const override { return 0; }
+  [[nodiscard]] std::uint64_t source_clock() const override { return 0; }
   Result<dataplane::Attachment> attach(std::uint32_t /*ifindex*/, dataplane::Hook /*hook*/) override {
     return dataplane::Attachment{};
   }

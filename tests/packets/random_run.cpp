@@ -38,6 +38,7 @@ struct Changes {
   std::uint32_t mtu;  ///< of a path
   bool has_vlan;
   bool has_exact_port;
+  std::uint8_t denied_bits;  ///< of a client that some services do not let in
 };
 
 Changes changes_at(std::size_t stage) {
@@ -47,7 +48,8 @@ Changes changes_at(std::size_t stage) {
           .mac = stage % 4 == 3 ? 0 : mac(0xb3),
           .mtu = stage % 4 == 1 ? 0 : 1300U,
           .has_vlan = stage % 3 == 1,
-          .has_exact_port = stage % 5 != 2};
+          .has_exact_port = stage % 5 != 2,
+          .denied_bits = static_cast<std::uint8_t>(stage % 4 == 2 ? 0 : 32)};
 }
 
 /// Every forwarding with all that a tunnel can put in front, both schedulers, tags of VLANs, a service without a
@@ -62,24 +64,34 @@ void add_services(const Hosts& own, const Hosts& other, const Changes& now, std:
   const BackendOptions tagged{.mtu = now.mtu,
                               .vlan = now.has_vlan ? std::uint16_t{0x2064} : std::uint16_t{7},
                               .outer_vlan = now.has_vlan ? std::uint16_t{9} : std::uint16_t{0}};
-  services.insert(services.end(),
-                  {service(0)
-                       .nat()
-                       .backend(backends[0], {.port = kBackendPort, .weight = now.weight})
-                       .backend(backends[1], second_nat),
-                   service(0)
-                       .udp()
-                       .nat()
-                       .backend(backends[0], {.port = kBackendPort})
-                       .backend(backends[1], {.port = kBackendPort, .rotation = now.udp_rotation}),
-                   service(1).tunnel().backend(backends[0]).backend(other.backends[1], {.weight = now.weight}),
-                   service(1).udp().tunnel().round_robin().backend(backends[0]).backend(other.backends[1]),
-                   service(2).direct().round_robin().backend(backends[0], {.weight = 3}).backend(backends[1], tagged),
-                   service(3).nat().round_robin().backend(backends[2], {.port = kBackendPort, .mac = now.mac}),
-                   service(4).tunnel().backend(backends[0], {.rotation = Rotation::out}),
-                   service(5).gue().backend(backends[0], tagged).backend(other.backends[0], {.rotation = now.rotation}),
-                   service(5).udp().gue().backend(backends[0]).backend(other.backends[0]),
-                   service(6).udp().direct().backend(backends[0], {.vlan = 5})});
+  services.insert(
+      services.end(),
+      {service(0)
+           .nat()
+           .backend(backends[0], {.port = kBackendPort, .weight = now.weight})
+           .backend(backends[1], second_nat),
+       service(0)
+           .udp()
+           .nat()
+           .backend(backends[0], {.port = kBackendPort})
+           .backend(backends[1], {.port = kBackendPort, .rotation = now.udp_rotation}),
+       service(1)
+           .tunnel()
+           .deny(own.clients[1], now.denied_bits)
+           .allow(own.clients[0], 32)
+           .backend(backends[0])
+           .backend(other.backends[1], {.weight = now.weight}),
+       service(1).udp().tunnel().round_robin().backend(backends[0]).backend(other.backends[1]),
+       service(2).direct().round_robin().backend(backends[0], {.weight = 3}).backend(backends[1], tagged),
+       service(3).nat().round_robin().backend(backends[2], {.port = kBackendPort, .mac = now.mac}),
+       service(4).tunnel().backend(backends[0], {.rotation = Rotation::out}),
+       service(5)
+           .gue()
+           .limit(10, 3, 32)
+           .backend(backends[0], tagged)
+           .backend(other.backends[0], {.rotation = now.rotation}),
+       service(5).udp().gue().backend(backends[0]).backend(other.backends[0]),
+       service(6).udp().direct().deny(own.clients[2], 32).limit(5, 2, 24).backend(backends[0], {.vlan = 5})});
 }
 
 /// On any port of another address, and at times one port of it on its own.

@@ -34,7 +34,8 @@ TEST_P(Reading, changes_no_byte_of_any_table) {
                    Service(kVip, 81).tunnel().round_robin().backend("10.0.0.1"),
                    Service(kVip, 82).direct().backend("10.0.0.1", {.mac = 0}),
                    Service(kVip, 83).direct().least_connections().backend("10.0.0.1").backend("10.0.0.2"),
-                   Service(kVip, 84).direct().round_robin().affinity(60, 32).backend("10.0.0.1").backend("10.0.0.2")});
+                   Service(kVip, 84).direct().round_robin().affinity(60, 32).backend("10.0.0.1").backend("10.0.0.2"),
+                   Service(kVip, 85).direct().deny("10.9.0.0", 16).limit(10, 10, 24).backend("10.0.0.1")});
   world().tables().settings().new_flows_per_unit = 1;
   const Packet base = Packet().ethernet(kBalancerMac, kClientMac).ipv4(kClient, kVip);
   world().send(Packet(base).tcp(1000, 80, kSyn));

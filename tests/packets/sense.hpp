@@ -95,7 +95,8 @@ class Sense {
   using dataplane::TableId;
   std::string names;
   for (const TableId id : {TableId::service_index, TableId::services, TableId::backends, TableId::rings,
-                           TableId::members, TableId::flows, TableId::clients, TableId::fragments, TableId::cursors}) {
+                           TableId::members, TableId::flows, TableId::clients, TableId::fragments, TableId::cursors,
+                           TableId::source_rules, TableId::source_ranges, TableId::source_buckets}) {
     const auto index = static_cast<std::size_t>(id);
     const dataplane::TableSpec& spec = dataplane::kTableSpecs[index];
     if (std::memcmp(a.memory[index], b.memory[index], spec.record_bytes * spec.records(a.sizes)) != 0)
@@ -140,6 +141,7 @@ inline void stay_on_this_cpu() {
 
 /// What limits count is over.
 inline void forget_limits(const dataplane::Tables& tables) {
+  std::fill(tables.source_buckets().begin(), tables.source_buckets().end(), core::SourceBucket{});
   for (core::CpuRow& row : tables.cpu_rows()) std::fill(std::begin(row.limits), std::end(row.limits), core::Limit{});
 }
 

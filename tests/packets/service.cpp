@@ -28,6 +28,19 @@ Service& Service::source_hash(std::uint8_t bits) {
 Service& Service::affinity(std::uint32_t seconds, std::uint8_t bits) {
   return state_.affinity = dataplane::Affinity{.seconds = seconds, .bits = whole_bits(bits)}, *this;
 }
+Service& Service::allow(std::string_view network, std::uint8_t bits) {
+  prefixes_.push_back({address(network), whole_bits(bits), dataplane::SourceVerdict::allow});
+  return *this;
+}
+Service& Service::deny(std::string_view network, std::uint8_t bits) {
+  prefixes_.push_back({address(network), whole_bits(bits), dataplane::SourceVerdict::deny});
+  return *this;
+}
+Service& Service::limit(std::uint32_t per_second, std::uint32_t burst, std::uint8_t bits) {
+  state_.sources.new_flows_per_second = per_second;
+  state_.sources.burst = burst;
+  return state_.sources.bits = whole_bits(bits), *this;
+}
 /// Bits of an IPv4 address as of one that is mapped into IPv6.
 std::uint8_t Service::whole_bits(std::uint8_t bits) const {
   return static_cast<std::uint8_t>(is_ipv4(state_.key.address) ? 96 + bits : bits);
@@ -61,6 +74,7 @@ dataplane::ServiceState Service::state() const {
     members.push_back(
         {.identity = balance::identity_of(state.backends[i].address, state.backends[i].port), .weight = weights_[i]});
   }
+  state.sources.ranges = dataplane::ranges_of(prefixes_);
   state.ring = balance::make_ring(members, ring_length_);
   if (state.scheduler == core::Scheduler::round_robin) state.wheel = balance::make_wheel(members);
   return state;

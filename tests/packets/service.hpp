@@ -60,6 +60,11 @@ class Service {
   Service& source_hash(std::uint8_t bits);
   /// Clients with the same bits are one.
   Service& affinity(std::uint32_t seconds, std::uint8_t bits);
+  /// Clients whose addresses begin with so many bits of one, of its version of IP.
+  Service& allow(std::string_view network, std::uint8_t bits);
+  Service& deny(std::string_view network, std::uint8_t bits);
+  /// So many new flows a second, and at once, of clients with the same bits.
+  Service& limit(std::uint32_t per_second, std::uint32_t burst, std::uint8_t bits);
   Service& ring_length(std::uint32_t slots);
   Service& backend(std::string_view dotted, const BackendOptions& options = {});
 
@@ -70,6 +75,7 @@ class Service {
 
   dataplane::ServiceState state_;
   std::vector<std::uint32_t> weights_;
+  std::vector<dataplane::SourcePrefix> prefixes_;
   std::uint32_t ring_length_ = 256;
   bool gue_ = false;
   std::optional<core::Address> source_;

@@ -39,7 +39,9 @@ core::Sizes small_sizes() {
           .ring_lines = 256,
           .member_lines = 64,
           .index_lines = 64,
-          .client_lines = 128};
+          .client_lines = 128,
+          .source_ranges = 256,
+          .source_buckets = 64};
 }
 
 Outcome World::send(Bytes frame) {

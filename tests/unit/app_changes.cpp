@@ -46,6 +46,28 @@ TEST(Changes, of_scheduler_and_affinity_say_what_becomes_of_them) {
               ElementsAre("service web: scheduler changed to maglev", "service web: affinity given up"));
 }
 
+TEST(Changes, of_sources_name_prefixes_and_limits) {
+  const auto prefix = [](const char* network) { return config::Prefix{boost::asio::ip::make_address(network), 24}; };
+  config::Model from = model();
+  from.services[0].sources = config::Sources{
+      .allow = {prefix("10.1.1.0")}, .deny = {prefix("10.2.1.0")}, .new_flows_per_second = 10, .burst = 20};
+  config::Model to = model();
+  to.services[0].sources =
+      config::Sources{.allow = {prefix("10.1.1.0")},
+                      .deny = {prefix("10.2.2.0"), prefix("10.2.3.0"), prefix("10.2.4.0"), prefix("10.2.5.0")},
+                      .new_flows_per_second = 10,
+                      .burst = 30};
+  EXPECT_THAT(
+      describe_changes(from, to),
+      ElementsAre("service web: sources: deny: 4 prefixes added (10.2.2.0/24, 10.2.3.0/24, 10.2.4.0/24, ...), 1 "
+                  "prefix removed (10.2.1.0/24)",
+                  "service web: sources: limit of new flows changed, now 10 a second, 30 at once"));
+  EXPECT_THAT(describe_changes(from, model()),
+              ElementsAre("service web: sources: allow: 1 prefix removed (10.1.1.0/24)",
+                          "service web: sources: deny: 1 prefix removed (10.2.1.0/24)",
+                          "service web: sources: no limit of new flows any more"));
+}
+
 TEST(Changes, of_any_setting_are_told_once) {
   const std::vector<std::function<void(config::Model&)>> changes{
       [](config::Model& m) { m.interfaces = {"eth1"}; },
@@ -59,6 +81,7 @@ TEST(Changes, of_any_setting_are_told_once) {
       [](config::Model& m) { m.services[0].scheduler = config::Scheduler::round_robin; },
       [](config::Model& m) { m.services[0].source_hash.ipv4 = 24; },
       [](config::Model& m) { m.services[0].affinity.emplace(); },
+      [](config::Model& m) { m.services[0].sources = config::Sources{.new_flows_per_second = 5, .burst = 5}; },
       [](config::Model& m) { m.new_flows_per_second = 0; },
       [](config::Model& m) { m.services[0].health.emplace(); },
       [](config::Model& m) { m.services[0].ring_slots_per_weight *= 2; },

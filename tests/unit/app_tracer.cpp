@@ -68,6 +68,27 @@ TEST_F(Traces, of_least_connections_show_what_was_compared) {
   EXPECT_THAT(text, testing::Not(HasSubstr("b3"))) << "not in rotation";
 }
 
+TEST_F(Traces, of_sources_name_the_prefix_or_the_limit_that_decided) {
+  publish(Service(kVip, 80).direct().deny(test::kClient, 24).allow(test::kClient, 30).limit(5, 2, 28));
+  const api::TraceView first = trace_of(1);
+  EXPECT_EQ(first.backend.substr(0, 1), "b");
+  EXPECT_THAT(text_of(first), HasSubstr("sources: allow has 192.0.2.8/30, the longest prefix that holds the client\n"));
+  EXPECT_THAT(text_of(first),
+              HasSubstr("sources: 192.0.2.0/28 is within its limit of 5 new flows a second, 2 at once"));
+  open(1);
+  open(2);
+  const api::TraceView limited = trace_of(3);
+  EXPECT_EQ(limited.reason, "source_limited");
+  EXPECT_THAT(text_of(limited), HasSubstr("192.0.2.0/28 has used up its limit of 5 new flows a second"));
+  EXPECT_TRUE(trace_of(1).flow_known) << "and is not asked";
+
+  publish(Service(kVip, 80).direct().allow("10.0.0.0", 8));
+  const api::TraceView denied = trace_of(4);
+  EXPECT_EQ(denied.verdict, api::Verdict::drop);
+  EXPECT_EQ(denied.reason, "source_denied");
+  EXPECT_THAT(text_of(denied), HasSubstr("sources: no prefix of allow holds the client, so it is denied"));
+}
+
 TEST_F(Traces, of_source_hash_show_that_the_clients_address_decided) {
   publish(Service(kVip, 80).direct().source_hash(32));
   const api::TraceView view = trace_of(99);

@@ -167,12 +167,14 @@ TEST_F(PlannerCase, a_scheduler_by_load_gets_the_weights_and_no_wheel) {
   input.scheduler = core::Scheduler::least_connections;
   input.source_bits = 120;
   input.affinity = dataplane::Affinity{.seconds = 60, .bits = 120};
+  input.sources = {.ranges = dataplane::ranges_of({{.network = address("10.9.0.0"), .length = 112}}), .burst = 3};
   const auto state = change_to(input);
   EXPECT_EQ(state.backends[0].weight, 1U);
   EXPECT_EQ(state.backends[1].weight, 7U);
   EXPECT_TRUE(state.wheel.empty());
   EXPECT_EQ(state.source_bits, 120);
   EXPECT_EQ(state.affinity, input.affinity);
+  EXPECT_EQ(state.sources, input.sources);
 }
 
 TEST(Identity, differs_by_address_and_port) {

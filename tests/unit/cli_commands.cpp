@@ -90,6 +90,16 @@ web  192.0.2.1:80 tcp, nat, maglev, 503 ring slots
 )");
 }
 
+TEST_F(Commands, status_shows_whom_a_service_lets_in) {
+  daemon.status_view.services[0].sources = api::SourcesView{
+      .allowed_prefixes = 0, .denied_prefixes = 3, .new_flows_per_second = 100, .burst = 200, .source_prefix = 32};
+  EXPECT_THAT(ask({"status"}).out,
+              HasSubstr("503 ring slots\n  sources: 3 prefixes denied; 100 new flows a second, 200 at once, from each "
+                        "/32\n  BACKEND"));
+  daemon.status_view.services[0].sources = api::SourcesView{.allowed_prefixes = 1};
+  EXPECT_THAT(ask({"status"}).out, HasSubstr("  sources: 1 prefix allowed\n"));
+}
+
 TEST_F(Commands, status_says_that_all_is_well) {
   daemon.status_view.problems.clear();
   EXPECT_THAT(ask({"status"}).out, StartsWith("No problems.\n"));

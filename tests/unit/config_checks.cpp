@@ -23,6 +23,47 @@ TEST(config_checks, a_timeout_is_not_longer_than_the_interval) {
                   "before the next begins]"));
 }
 
+TEST(config_checks, prefixes_of_sources_stand_once_and_say_something) {
+  const auto with = [](const std::string& sources) { return with_line("    sources: {" + sources + "}"); };
+  EXPECT_THAT(with("allow: [10.0.0.0/8, 10.1.2.0/24], deny: [10.1.0.0/16]"), IsEmpty()) << "one between two";
+  EXPECT_THAT(
+      with("deny: [10.0.0.0/8, 10.0.0.0/8]"),
+      ElementsAre("8:34: 10.0.0.0/8 stands twice in the sources of service \"web\" [deny has (line 8) already]"));
+  EXPECT_THAT(with("deny: [10.0.0.0/8], allow: [10.0.0.0/8]"),
+              ElementsAre("8:22: 10.0.0.0/8 stands twice in the sources of service \"web\" [allow has (line 8) too: it "
+                          "can not be both]"));
+  EXPECT_THAT(with("deny: [10.3.0.0/16, 192.0.2.0/24, 10.0.0.0/8]"),
+              ElementsAre("8:22: 10.3.0.0/16 is within 10.0.0.0/8, which deny has (line 8) already [leave it out]"));
+  EXPECT_THAT(
+      with("deny: [2001:db8::/32]"),
+      ElementsAre("8:22: 2001:db8::/32 is of IPv6, and service \"web\" has the IPv4 address 192.0.2.10 (line 4) "
+                  "[clients are of the service's version: leave it out]"));
+  EXPECT_THAT(with("ipv4_prefix: 24").size(), 2U) << "applies only with a limit, and nothing is said";
+  EXPECT_THAT(with("deny: [10.0.0.0/8], burst: 7"),
+              ElementsAre("8:35: \"burst\" applies only with new_flows_per_second"));
+}
+
+TEST(config_checks, a_limit_of_sources_can_be_kept) {
+  const auto with = [](const std::string& sources) { return with_line("    sources: {" + sources + "}"); };
+  EXPECT_THAT(with("new_flows_per_second: 1, burst: 3600"), IsEmpty());
+  EXPECT_THAT(
+      with("new_flows_per_second: 1, burst: 3601"),
+      ElementsAre("8:47: a source would need more than an hour to earn this burst [at 1 new flows a second write "
+                  "3600 at most]"));
+  EXPECT_THAT(with("new_flows_per_second: 1000, burst: 10"), IsEmpty());
+  EXPECT_THAT(
+      with("new_flows_per_second: 1000, burst: 9"),
+      ElementsAre("8:50: with this burst a source could not have its new_flows_per_second [the clock goes on in "
+                  "steps of up to 10 ms: write 10 or more]"));
+}
+
+TEST(config_checks, prefixes_of_sources_fit_into_the_table) {
+  EXPECT_THAT(mistakes_in("dataplane: {tables: {source_prefixes: 1}}\n" + kSmallest +
+                          "    sources: {deny: [10.0.0.0/8, 192.0.2.0/24]}\n"),
+              ElementsAre("1:39: 2 prefixes of sources do not fit: dataplane.tables.source_prefixes is 1 [set "
+                          "dataplane.tables.source_prefixes to 2 or more]"));
+}
+
 TEST(config_checks, a_value_with_a_mistake_is_not_compared) {
   EXPECT_EQ(with_line("    health: {type: tcp, interval: fast, timeout: 2s}").size(), 1U);
   EXPECT_EQ(with_line("  b: {address: 192.0.2.10, port: eighty, backends: {b: {address: 198.51.100.2}}}").size(), 1U);

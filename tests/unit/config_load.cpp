@@ -54,6 +54,7 @@ services:
     scheduler: source-hash
     source_hash: {ipv4_prefix: 24, ipv6_prefix: 56}
     affinity: {timeout: 10m, ipv4_prefix: 16, ipv6_prefix: 48}
+    sources: {allow: [10.0.0.0/8, 192.0.2.7/32], deny: [10.1.0.0/16], new_flows_per_second: 50, burst: 70, ipv4_prefix: 24}
     ring: {slots_per_weight: 50}
     health: {type: http, path: /x, host: a.example, status: 204, port: 81, interval: 2s, timeout: 1500ms, rise: 4, fall: 5}
     backends:
@@ -66,6 +67,7 @@ services:
     forwarding: direct
     scheduler: two-choices
     affinity: {}
+    sources: {new_flows_per_second: 9}
     backends:
       a: {address: 2001:db8:0::1}
 )",
@@ -88,6 +90,14 @@ services:
   EXPECT_EQ(web.scheduler, Scheduler::source_hash);
   EXPECT_EQ(web.source_hash, (ClientPrefixes{.ipv4 = 24, .ipv6 = 56}));
   EXPECT_EQ(web.affinity, (Affinity{.timeout = Milliseconds{600'000}, .prefixes = {.ipv4 = 16, .ipv6 = 48}}));
+  const auto prefix = [](const char* network, unsigned length) {
+    return Prefix{boost::asio::ip::make_address(network), length};
+  };
+  EXPECT_EQ(web.sources, (Sources{.allow = {prefix("10.0.0.0", 8), prefix("192.0.2.7", 32)},
+                                  .deny = {prefix("10.1.0.0", 16)},
+                                  .new_flows_per_second = 50,
+                                  .burst = 70,
+                                  .prefixes = {.ipv4 = 24, .ipv6 = 64}}));
   EXPECT_EQ(web.ring_slots_per_weight, 50U);
   EXPECT_EQ(web.health->port, Port{81});
   EXPECT_EQ(web.health->interval, Milliseconds{2000});
@@ -105,6 +115,7 @@ services:
   EXPECT_EQ(all.tunnel, Tunnel{});
   EXPECT_EQ(all.scheduler, Scheduler::two_choices);
   EXPECT_EQ(all.affinity, Affinity{}) << "with its defaults";
+  EXPECT_EQ(all.sources, (Sources{.new_flows_per_second = 9, .burst = 9})) << "the burst follows";
   EXPECT_EQ(all.backends.at(0).host.to_string(), "2001:db8::1");
   EXPECT_EQ(all.backends.at(0).port, Port{0});
 }

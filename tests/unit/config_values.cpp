@@ -8,6 +8,24 @@
 namespace astil::config::test {
 namespace {
 
+TEST(config_values, prefixes_of_clients_are_of_any_length_and_have_no_bits_behind_it) {
+  const auto mistakes = [](const std::string& prefix) {
+    return mistakes_in(kSmallest + "    sources: {deny: [" + prefix + "]}\n");
+  };
+  EXPECT_TRUE(mistakes("0.0.0.0/0").empty());
+  EXPECT_TRUE(mistakes("127.0.0.1/32").empty());
+  const std::string kWords = "8:22: each of deny must be a prefix such as 203.0.113.0/24 or 2001:db8::/32, not ";
+  EXPECT_EQ(mistakes("10.0.0.1").at(0), kWords + "\"10.0.0.1\" [write its length too: 10.0.0.1/32]");
+  EXPECT_EQ(mistakes("10.0.0.0/33").at(0), kWords + "\"10.0.0.0/33\"");
+  EXPECT_EQ(mistakes("lan").at(0), kWords + "\"lan\"");
+  EXPECT_EQ(mistakes("10.0.0.1/8").at(0), "8:22: 10.0.0.1/8 has bits behind its length [write 10.0.0.0/8]");
+  EXPECT_EQ(mistakes("\"::ffff:10.0.0.0/104\"").at(0),
+            "8:22: ::ffff:10.0.0.0/104 is of IPv4-mapped addresses, which no packet has [write an IPv4 prefix]");
+  EXPECT_EQ(mistakes_in(kSmallest + "    sources: {deny: []}\n").at(0), "8:21: deny is empty [at least one is needed]");
+  EXPECT_EQ(mistakes_in(kSmallest + "    sources: {deny: 10.0.0.0/8}\n").at(0),
+            "8:21: deny must be a list, not \"10.0.0.0/8\" [write \"deny: [10.0.0.0/8]\"]");
+}
+
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 

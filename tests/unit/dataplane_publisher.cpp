@@ -14,8 +14,16 @@ using test::Service;
 
 constexpr std::string_view kVip = "198.51.100.1";
 
-constexpr core::Sizes kSizes{
-    .cpus = 2, .flow_lines = 16, .services = 4, .backends = 8, .ring_lines = 32, .member_lines = 8, .index_lines = 16};
+constexpr core::Sizes kSizes{.cpus = 2,
+                             .flow_lines = 16,
+                             .services = 4,
+                             .backends = 8,
+                             .ring_lines = 32,
+                             .member_lines = 8,
+                             .index_lines = 16,
+                             .client_lines = 0,
+                             .source_ranges = 64,
+                             .source_buckets = 16};
 
 class PublisherCase : public testing::Test {
  protected:
@@ -136,6 +144,34 @@ TEST_F(PublisherCase, full_lines_go_by_the_longest_affinity_that_any_service_has
   EXPECT_EQ(ticks(), 21U);
   publish({web(), mail()});
   EXPECT_EQ(ticks(), 0U);
+}
+
+TEST_F(PublisherCase, lists_and_limits_of_sources_are_read_back_and_switch_a_generation_when_they_change) {
+  const auto with = [&](std::string_view denied) {
+    return test::desired({web().deny(denied, 24).allow("10.0.0.0", 8).limit(100, 250, 28), mail().limit(7, 7, 32)});
+  };
+  EXPECT_TRUE(publisher_.publish(with("10.1.2.0")).value().switched);
+  EXPECT_FALSE(publisher_.publish(with("10.1.2.0")).value().switched);
+  const DesiredState read = read_state(tables());
+  ASSERT_EQ(read.services.size(), 2U);
+  EXPECT_EQ(read.services[0].sources, with("10.1.2.0").services[0].sources);
+  EXPECT_EQ(read.services[1].sources, with("10.1.2.0").services[1].sources);
+  EXPECT_EQ(pool_use(tables()).source_ranges, 5U);
+  EXPECT_TRUE(publisher_.publish(with("10.1.3.0")).value().switched);
+  EXPECT_EQ(read_state(tables()).services[0].sources, with("10.1.3.0").services[0].sources);
+  EXPECT_TRUE(publisher_.publish(test::desired({web(), mail()})).value().switched);
+  EXPECT_EQ(read_state(tables()).services[0].sources, SourceControl{});
+}
+
+TEST_F(PublisherCase, too_many_prefixes_of_sources_leave_everything_as_it_was) {
+  publish({web()});
+  const auto before = contents();
+  Service many = web();
+  for (unsigned i = 0; i < 200; ++i) many.deny("10.0." + std::to_string(i) + ".4", 32);
+  const auto refused = publisher_.publish(test::desired({many}));
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_NE(refused.error().text().find("dataplane.tables.source_prefixes"), std::string::npos);
+  EXPECT_EQ(contents(), before);
 }
 
 TEST_F(PublisherCase, too_many_services_backends_or_slots_leave_everything_as_it_was) {
