@@ -339,7 +339,8 @@ void Mutator::cut(Bytes& frame) {
 
 Bytes Mutator::next() {
   Bytes frame = valid().bytes();
-  if (lots_.one_in(2)) return frame;
+  is_valid_ = lots_.one_in(2);
+  if (is_valid_) return frame;
   if (lots_.one_in(2)) flip_bits(frame);
   if (lots_.one_in(2)) replace_field(frame);
   if (lots_.one_in(4)) cut(frame);

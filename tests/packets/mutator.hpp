@@ -72,6 +72,8 @@ class Mutator {
 
   /// Another frame. About every second one is as its sender would have it.
   Bytes next();
+  /// Is the last one as it was built? Others may have faults of any kind.
+  [[nodiscard]] bool is_valid() const { return is_valid_; }
   /// One that is: of TCP, UDP, ICMP or fragments, from a client, a backend or a router in between.
   Packet valid();
 
@@ -84,6 +86,7 @@ class Mutator {
   void replace_field(Bytes& frame);
   void cut(Bytes& frame);
 
+  bool is_valid_ = true;
   Lots lots_;
   std::array<Ends, kRecent> recent_;  ///< of clients
 };
