@@ -15,6 +15,7 @@ from cases import (  # noqa: F401
     drops,
     sources,
     failure,
+    flood,
     change,
     hooks,
     restart,

@@ -1,10 +1,14 @@
-// Behaviour of lab_client's parts that a wrong count would come from: the reading of responses and of the command line.
+// Behaviour of the parts of lab_client and lab_flood that a wrong count would come from: the reading of responses and
+// of command lines, and a flood's frames.
 #include <gtest/gtest.h>
 
 #include <array>
+#include <set>
 
+#include "tests/lab/client/flood.hpp"
 #include "tests/lab/client/options.hpp"
 #include "tests/lab/client/response.hpp"
+#include "tests/packets/complaint.hpp"
 
 namespace astil::lab {
 namespace {
@@ -90,6 +94,50 @@ TEST(options, a_range_that_runs_backwards_is_refused) {
 TEST(options, long_without_a_number_of_connections_is_refused) {
   constexpr std::array arguments = {"long", "--to", "192.0.2.10:80"};
   EXPECT_FALSE(parse_options(arguments));
+}
+
+constexpr std::uint64_t kOwn = 0x0200000000c1;
+
+FloodOptions flood_to(const char* target) {
+  const std::array arguments = {"--interface", "eth0",   "--next-hop", "02:00:00:00:00:0a", "--to",
+                                target,        "--kind", "syns",       "--flows",           "10"};
+  return parse_flood_options(arguments).value();
+}
+
+TEST(flood, next_hop_is_read_as_it_is_written) { EXPECT_EQ(flood_to("192.0.2.10:80").next_hop, 0x0a0000000002U); }
+
+TEST(flood, needs_a_whole_mac_address) {
+  for (const char* const mac : {"02:00:00:00:00", "02:00:00:00:00:0g", "02-00-00-00-00-01", "02:00:00:00:00:011"}) {
+    const std::array arguments = {"--interface", "eth0", "--next-hop", mac, "--to", "192.0.2.10:80", "--flows", "1"};
+    EXPECT_FALSE(parse_flood_options(arguments)) << mac;
+  }
+}
+
+TEST(flood, nothing_is_wrong_with_its_frames) {
+  for (const char* const target : {"192.0.2.10:80", "[2001:db8:c::10]:80"}) {
+    const FloodFrames frames(flood_to(target), kOwn);
+    test::Bytes frame(frames.size());
+    for (const std::uint64_t flow : {0ULL, 1ULL, 12345ULL, 0xffffffffULL}) {
+      frames.write(frame, flow, Segment::syn);
+      EXPECT_EQ(test::complaint_of_frame(frame), "") << target << ", SYN of flow " << flow;
+      frames.write(frame, flow, Segment::ack);
+      EXPECT_EQ(test::complaint_of_frame(frame), "") << target << ", ACK of flow " << flow;
+    }
+  }
+}
+
+TEST(flood, no_two_flows_have_the_same_source) {
+  for (const char* const target : {"192.0.2.10:80", "[2001:db8:c::10]:80"}) {
+    const FloodFrames frames(flood_to(target), kOwn);
+    test::Bytes frame(frames.size());
+    std::set<test::Bytes> seen;
+    constexpr std::uint64_t kFlows = 100'000;
+    for (std::uint64_t flow = 0; flow < kFlows; ++flow) {
+      frames.write(frame, flow, Segment::syn);
+      seen.insert(frame);
+    }
+    EXPECT_EQ(seen.size(), kFlows) << target;
+  }
 }
 
 }  // namespace

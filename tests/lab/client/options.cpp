@@ -3,33 +3,16 @@
 
 #include <boost/asio/ip/address_v4_iterator.hpp>
 #include <boost/asio/ip/address_v6_iterator.hpp>
-#include <charconv>
 #include <limits>
 #include <map>
 #include <string_view>
+
+#include "tests/lab/client/arguments.hpp"
 
 namespace astil::lab {
 namespace {
 
 using boost::asio::ip::address;
-
-template <class Number>
-Result<Number> parse_number(std::string_view text, Number low, Number high) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < low || value > high) {
-    return Error{
-        "'" + std::string(text) + "' is not a number from " + std::to_string(low) + " to " + std::to_string(high), {}};
-  }
-  return value;
-}
-
-Result<address> parse_address(std::string_view text) {
-  boost::system::error_code bad;
-  address parsed = boost::asio::ip::make_address(text, bad);
-  if (bad) return Error{"'" + std::string(text) + "' is not an IP address", {}};
-  return parsed;
-}
 
 /// "A-B" in two; "A" is "A-A".
 std::pair<std::string_view, std::string_view> split_range(std::string_view text) {
@@ -38,19 +21,10 @@ std::pair<std::string_view, std::string_view> split_range(std::string_view text)
   return {text.substr(0, dash), text.substr(dash + 1)};
 }
 
-/// "192.0.2.10:80" or "[2001:db8::10]:80".
 Result<> read_target(Options& options, std::string_view text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos) return Error{"'" + std::string(text) + "' is not ADDRESS:PORT", {}};
-  std::string_view host = text.substr(0, colon);
-  const bool bracketed = host.starts_with('[') && host.ends_with(']');
-  if (bracketed) host = host.substr(1, host.size() - 2);
-  const auto address = parse_address(host);
-  if (!address) return address.error();
-  if (address->is_v6() != bracketed) return Error{"brackets are for IPv6 addresses, which need them", {}};
-  const auto port = parse_number<std::uint16_t>(text.substr(colon + 1), 1, 65535);
-  if (!port) return port.error();
-  options.to = {*address, *port};
+  const auto target = parse_endpoint(text);
+  if (!target) return target.error();
+  options.to = *target;
   return {};
 }
 

@@ -40,6 +40,7 @@ FAR_NET, FAR_NET_6 = "203.0.113.0/24", "2001:db8:f::/64"
 STRANGERS_NET, STRANGERS_NET_6 = "198.18.0.0/15", "2001:db8:bad::/64"
 _FAR_GATEWAY, _FAR_GATEWAY_6 = "203.0.113.1", "2001:db8:f::1"
 DIRECT_REPLIES = 100  # a routing table's number
+_QUEUE = 10_000  # packets
 
 
 def backend_address(number):
@@ -59,10 +60,13 @@ def far_address_6(number):
 
 
 class Topology:
-    """The hosts' namespaces. `two_arm` and `one_arm` make it."""
+    """The hosts' namespaces. `two_arm` and `one_arm` make it. A `crowded` net is for more packets than it can carry: links
+    have queues, where the kernel fills them (Linux 6.16; a veth alone holds 256 packets), and TCP sends again what was
+    lost after a second at most (Linux 6.15), instead of waiting twice as long each time."""
 
-    def __init__(self, arms, backends, front_mtu=1500, back_mtu=TUNNEL_MTU):
+    def __init__(self, arms, backends, front_mtu=1500, back_mtu=TUNNEL_MTU, crowded=False):
         self.arms = arms
+        self.crowded = crowded
         self.front_mtu = front_mtu
         self.back_mtu = back_mtu
         self.switch = _make_switch(back_mtu)
@@ -71,6 +75,9 @@ class Topology:
         self._wire_client()
         self._wire_balancer()
         _tune_client(self.client)
+        if crowded:
+            self._expect_crowds(self.client, *(f"eth{arm}" for arm in range(arms)))
+            self._expect_crowds(self.switch, "client", "balancer")
         self.backends = {}
         for number in range(1, backends + 1):
             self.add_backend(number)
@@ -121,8 +128,19 @@ class Topology:
         backend.sysctl(
             "net.core.somaxconn=65535", "net.ipv4.tcp_max_syn_backlog=65535", "net.ipv4.tcp_max_tw_buckets=1000000"
         )
+        if self.crowded:
+            self._expect_crowds(backend, "eth0")
+            self._expect_crowds(self.switch, name)
         self.backends[name] = backend
         return name, backend
+
+    @staticmethod
+    def _expect_crowds(host, *interfaces):
+        """Before anything listens on the host: connections have this from the socket that took them."""
+        setting = "net.ipv4.tcp_rto_max_ms"
+        host.run("sh", "-c", f"test ! -e /proc/sys/{setting.replace('.', '/')} || sysctl -q -w {setting}=1000")
+        for interface in interfaces:
+            host.run("tc", "qdisc", "replace", "dev", interface, "root", "pfifo", "limit", _QUEUE)
 
     def add_far_client(self, path_mtu, numbers):
         """One more client, with an address of each number, behind the client's host, which is its router and sends no
