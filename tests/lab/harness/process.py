@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -46,9 +47,17 @@ def end(child, signal_number=signal.SIGKILL, timeout=10):
     try:
         return child.wait(timeout)
     except subprocess.TimeoutExpired:
+        where = _where_it_waits(child.pid)
         child.kill()
         child.wait()
-        raise RuntimeError(f"{child.args[-1]}: still there {timeout} s after signal {signal_number}") from None
+        raise RuntimeError(f"{child.args[-1]}: still there {timeout} s after signal {signal_number}{where}") from None
+
+
+def _where_it_waits(pid):
+    """Its state and its place in the kernel."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    told = [line for line in status if line.startswith(("State", "Sig", "Shd"))]
+    return "\n" + "\n".join([*told, pathlib.Path(f"/proc/{pid}/stack").read_text()])
 
 
 def until(condition, what, timeout=10.0):
