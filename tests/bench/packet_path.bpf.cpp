@@ -1,5 +1,5 @@
 // The packet path under a stopwatch: each run first puts the packet back as it was (the kernel's test run does not),
-// with the next flow's source, then takes it through the path. The programs without the path measure what that costs.
+// with the next flow's client, then takes it through the path. The programs without the path measure what that costs.
 #include "bpf/xdp_hook.hpp"
 // In this order: the engine is over the hook.
 #include "bpf/kernel_engine.hpp"
@@ -19,31 +19,31 @@ using astil::bench::Control;
 }
 
 /// The frame that the path has made longer gets its old length.
+template <class Frame>
 [[gnu::always_inline]] inline bool shrink(xdp_md* context) {
   const long length = static_cast<long>(static_cast<u64>(context->data_end) - static_cast<u64>(context->data));
-  if (length <= static_cast<long>(astil::bench::kFrameBytes)) return true;
-  return astil::bpf::adjust_head(context, static_cast<int>(length - static_cast<long>(astil::bench::kFrameBytes))) == 0;
+  if (length <= static_cast<long>(Frame::kBytes)) return true;
+  return astil::bpf::adjust_head(context, static_cast<int>(length - static_cast<long>(Frame::kBytes))) == 0;
 }
 
-/// Writes what the path changes, and the next flow's source.
-[[gnu::always_inline]] inline bool restore(xdp_md* context, Control& bench) {
+/// Writes the frame as it comes from, or goes to, the next flow's client.
+template <class Frame>
+[[gnu::always_inline]] inline bool write(xdp_md* context, Control& bench) {
   auto* frame = reinterpret_cast<u8*>(static_cast<u64>(context->data));
-  if (frame + astil::bench::kFrameBytes > reinterpret_cast<u8*>(static_cast<u64>(context->data_end))) return false;
+  if (frame + Frame::kBytes > reinterpret_cast<u8*>(static_cast<u64>(context->data_end))) return false;
   bench.cursor = (bench.cursor * 1664525U + 1013904223U) & bench.flow_mask;  // Knuth's: every flow once in a round
   const u32 flow = bench.first_flow + bench.cursor;
-  auto* words = reinterpret_cast<u64*>(frame);
-  words[0] = bench.header[0];
-  words[1] = bench.header[1];
-  words[2] = bench.header[2];
-  auto* ip = reinterpret_cast<Ipv4Header*>(frame + kNetworkOffset);
-  ip->checksum = bench.ip_checksum;
-  ip->source = be32(0x0a000000U + (flow >> 4U));
-  ip->destination = bench.destination;
-  auto* tcp = reinterpret_cast<TcpHeader*>(frame + kNetworkOffset + sizeof(Ipv4Header));
-  tcp->source = be16(static_cast<u16>(1024U + (flow & 15U)));
-  tcp->destination = be16(80);
-  tcp->flags = static_cast<u8>(bench.tcp_flags);
+#pragma clang loop unroll(full)
+  for (u32 i = 0; i < Frame::kBytes / 8; ++i) reinterpret_cast<u64*>(frame)[i] = bench.frame[i];
+  *reinterpret_cast<Be32*>(frame + Frame::kAddress) = astil::bench::client_of(flow);
+  *reinterpret_cast<Be16*>(frame + Frame::kPort) = astil::bench::client_port_of(flow);
   return true;
+}
+
+template <class Frame>
+[[gnu::always_inline]] inline bool restore(xdp_md* context) {
+  Control* bench = control();
+  return bench != nullptr && shrink<Frame>(context) && write<Frame>(context, *bench);
 }
 
 }  // namespace
@@ -76,26 +76,23 @@ SEC("xdp") int bench_memory([[maybe_unused]] xdp_md* context) {
   return XDP_DROP;
 }
 
-SEC("xdp") int bench_restore(xdp_md* context) {
-  Control* bench = control();
-  if (bench == nullptr || !shrink(context) || !restore(context, *bench)) return XDP_ABORTED;
-  return XDP_DROP;
-}
-
-/// The same where the packet has grown first, as under tunnel: its shrinking belongs to the restoring, its growing does
-/// not.
-SEC("xdp") int bench_restore_grown(xdp_md* context) {
-  Control* bench = control();
-  if (bench == nullptr || astil::bpf::adjust_head(context, -static_cast<int>(sizeof(Ipv4Header))) != 0)
-    return XDP_ABORTED;
-  if (!shrink(context) || !restore(context, *bench)) return XDP_ABORTED;
-  return XDP_DROP;
-}
-
-SEC("xdp") int bench_path(xdp_md* context) {
-  Control* bench = control();
-  if (bench == nullptr || !shrink(context) || !restore(context, *bench)) return XDP_ABORTED;
-  astil::bpf::KernelEngine engine(context);
-  return astil::bpf::take(engine, context);
-}
+// Of each kind of frame: the path; restoring alone; and restoring where the packet has grown first, as under tunnel:
+// its shrinking belongs to the restoring, its growing does not.
+#define BENCH_FRAME(kind, Frame)                                                                          \
+  SEC("xdp") int bench_path_##kind(xdp_md* context) {                                                     \
+    if (!restore<astil::bench::Frame>(context)) return XDP_ABORTED;                                       \
+    astil::bpf::KernelEngine engine(context);                                                             \
+    return astil::bpf::take(engine, context);                                                             \
+  }                                                                                                       \
+  SEC("xdp") int bench_restore_##kind(xdp_md* context) {                                                  \
+    return restore<astil::bench::Frame>(context) ? XDP_DROP : XDP_ABORTED;                                \
+  }                                                                                                       \
+  SEC("xdp") int bench_grown_##kind(xdp_md* context) {                                                    \
+    if (astil::bpf::adjust_head(context, -static_cast<int>(sizeof(Ipv4Header))) != 0) return XDP_ABORTED; \
+    return restore<astil::bench::Frame>(context) ? XDP_DROP : XDP_ABORTED;                                \
+  }
+BENCH_FRAME(from_client4, FromClient4)
+BENCH_FRAME(from_backend4, FromBackend4)
+BENCH_FRAME(from_client6, FromClient6)
+#undef BENCH_FRAME
 }

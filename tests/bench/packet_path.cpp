@@ -7,83 +7,55 @@
 // restoring. Every case asserts from the program's own counters that each packet took the way the case is named for.
 // "One flow line" reads a random line of the same table and waits for it: the least that a packet of one of many flows
 // can cost.
-#include <bpf/bpf.h>
 #include <getopt.h>
-#include <net/if.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iostream>
-#include <optional>
+#include <map>
+#include <numeric>
 #include <vector>
 
-#include "control/balance/ring.hpp"
-#include "dataplane/census.hpp"
-#include "dataplane/core/hash.hpp"
-#include "dataplane/core/schedule.hpp"
-#include "dataplane/publisher.hpp"
-#include "dataplane/xdp/embedded_program.hpp"
-#include "dataplane/xdp/kernel_object.hpp"
-#include "tests/bench/packet_path_control.hpp"
+#include "tests/bench/packet_bench.hpp"
 
 namespace {
 
 using namespace astil;
-using bench::Control;
-using core::be16;
-using core::be32;
+using bench::fail;
+using bench::Frames;
+using bench::PacketBench;
+using bench::Sender;
+using bench::Served;
+using core::Forwarding;
+using core::kTcpAck;
+using core::kTcpSyn;
 using core::Reason;
+using core::Scheduler;
+using core::Wrap;
 
 constexpr std::uint32_t kFlows = 1U << 20U;
 constexpr std::uint32_t kSlots = 2 * kFlows;
-constexpr std::uint32_t kBackends = 100;
-constexpr std::uint32_t kRingSlots = 65537;
-constexpr std::uint32_t kLoopback = 1;  ///< the interface of a test run
-constexpr std::uint64_t kOwnMac = 0x010000000002;
-constexpr core::Be32 kService = be32(0xc000020a);  // 192.0.2.10
-constexpr core::Be32 kOther = be32(0xc0000263);
+constexpr std::uint32_t kFewSlots = 1U << 16U;
+constexpr std::uint32_t kRepeat = 1'000'000;
 
-/// A service of the bench: its address, how it picks among how many backends.
-struct Served {
-  core::Be32 address;
-  core::Scheduler scheduler;
-  std::uint32_t backends;
-  std::optional<dataplane::Affinity> affinity = std::nullopt;
-};
-constexpr Served kRing{kService, core::Scheduler::maglev, kBackends};
-constexpr Served kLeast10{be32(0xc000020b), core::Scheduler::least_connections, 10};
-constexpr Served kLeast32{be32(0xc000020c), core::Scheduler::least_connections, core::kExactMembers};
-constexpr Served kLeast100{be32(0xc000020d), core::Scheduler::least_connections, kBackends};
-constexpr Served kTwo{be32(0xc000020e), core::Scheduler::two_choices, kBackends};
-constexpr Served kSource{be32(0xc000020f), core::Scheduler::source_hash, kBackends};
-constexpr Served kAffine{be32(0xc0000210), core::Scheduler::maglev, kBackends, dataplane::Affinity{}};
-
-/// Tables of BPF maps without an attachment, for the publisher.
-class BenchDataplane final : public dataplane::Dataplane {
- public:
-  explicit BenchDataplane(dataplane::Tables tables) : tables_(tables) {}
-  [[nodiscard]] const dataplane::Tables& tables() const override { return tables_; }
-  void wait_for_readers() override {}
-  [[nodiscard]] std::uint32_t tick() const override { return 0; }
-  [[nodiscard]] std::uint32_t fine_tick() const override { return 0; }
-  [[nodiscard]] std::uint64_t source_clock() const override { return 0; }
-  Result<dataplane::Attachment> attach(std::uint32_t /*ifindex*/, dataplane::Hook /*hook*/) override {
-    return dataplane::Attachment{};
-  }
-  Result<void> detach(std::uint32_t /*ifindex*/) override { return {}; }
-  [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override { return {}; }
-  [[nodiscard]] int event_descriptor() const override { return -1; }
-  void take_events(const dataplane::EventTaker& /*take*/) override {}
-  Result<void> inject(std::uint32_t /*ifindex*/, std::span<const std::byte> /*frame*/) override {
-    return Error{"this engine takes frames by calls only", {}};
-  }
-
- private:
-  dataplane::Tables tables_;
-};
+constexpr Served kIpip{.number = 0};
+constexpr Served kGue{.number = 1, .wrap = Wrap::gue4};
+constexpr Served kWide{.number = 2, .wrap = Wrap::ipip6, .wide = true};
+constexpr Served kUdp{.number = 3, .protocol = core::kProtocolUdp};
+constexpr Served kNat{.number = 4, .forwarding = Forwarding::nat};
+constexpr Served kNatOfOne{.number = 5, .forwarding = Forwarding::nat, .backends = 1};
+constexpr Served kDirect{.number = 6, .forwarding = Forwarding::direct};
+constexpr Served kLeast10{.number = 7, .scheduler = Scheduler::least_connections, .backends = 10};
+constexpr Served kLeast32{.number = 8, .scheduler = Scheduler::least_connections, .backends = core::kExactMembers};
+constexpr Served kLeast100{.number = 9, .scheduler = Scheduler::least_connections};
+constexpr Served kTwo{.number = 10, .scheduler = Scheduler::two_choices};
+constexpr Served kSource{.number = 11, .scheduler = Scheduler::source_hash};
+constexpr Served kAffine{.number = 12, .affinity = dataplane::Affinity{}};
+constexpr Served kServices[] = {kIpip,    kGue,     kWide,     kUdp, kNat,    kNatOfOne, kDirect,
+                                kLeast10, kLeast32, kLeast100, kTwo, kSource, kAffine};
 
 struct Figure {
   std::string name;
@@ -92,131 +64,19 @@ struct Figure {
   double ratio = 0;
 };
 
-[[noreturn]] void fail(const std::string& what) {
-  std::cerr << "packet_path: " << what << "\n";
-  std::exit(1);
-}
-
-template <class T>
-T value_of(Result<T> result) {
-  if (result.has_error()) fail(result.error().text());
-  return std::move(*result);
-}
-
-class Bench {
- public:
-  explicit Bench(std::span<const std::byte> object)
-      : object_(value_of(xdp::KernelObject::with_new_tables(object, sizes()))),
-        mapped_(value_of(object_.map(sizes()))) {
-    constexpr std::array<std::uint64_t, core::kHashKeys> kKey{
-        0x9d39247e33776d41, 0x2af7398005aaa5c7, 0x44db015024623547, 0x9c15f73e62a76ae2,
-        0x75834465489c0c89, 0x3290ac3a203001bf, 0x0fbbad1f61042279, 0xe83a908ff2fb60ca};
-    dataplane::initialise(tables(), kKey, dataplane::tick_multiplier_for(250));
-  }
-
-  [[nodiscard]] const dataplane::Tables& tables() const { return mapped_.tables(); }
-
-  static dataplane::ServiceState state_of(const Served& served, core::Forwarding forwarding) {
-    dataplane::ServiceState service{
-        .key = {.address = core::mapped(served.address), .port = 80, .protocol = core::kProtocolTcp},
-        .forwarding = forwarding,
-        .scheduler = served.scheduler,
-        .affinity = served.affinity};
-    std::vector<balance::RingMember> members;
-    for (std::uint32_t i = 0; i < served.backends; ++i) {
-      members.push_back({.identity = core::mixed(i + 1), .weight = 1});
-      service.backends.push_back({.address = core::mapped(be32(0x0a640001U + i)),
-                                  .port = 80,
-                                  .source = core::mapped(be32(0x0a640100U)),
-                                  .destination_mac = std::uint64_t{0x020000000002} + i,
-                                  .source_mac = kOwnMac,
-                                  .interface = kLoopback});
-    }
-    service.ring = balance::make_ring(members, kRingSlots);
-    return service;
-  }
-
-  void publish(core::Forwarding forwarding) {
-    BenchDataplane engine(tables());
-    dataplane::Publisher publisher(engine);
-    dataplane::DesiredState state;
-    state.interfaces = {{.ifindex = kLoopback, .mac = kOwnMac}};
-    for (const Served& served : {kRing, kLeast10, kLeast32, kLeast100, kTwo, kSource, kAffine})
-      state.services.push_back(state_of(served, forwarding));
-    (void)value_of(publisher.publish(state));
-  }
-
-  /// So many new flows are written down in each 64th of a second; 0: all, and the limit was never met.
-  void limit(std::uint32_t most) {
-    tables().settings().new_flows_per_unit = most;
-    tables().settings().shared.limited = 0;
-  }
-
-  void clear_flows() {
-    std::memset(tables().memory[static_cast<std::size_t>(dataplane::TableId::flows)], 0,
-                kSlots / core::kEntriesPerLine * sizeof(core::FlowLine));
-    for (core::Load& load : tables().loads()) load = {};
-  }
-
-  /// The packets of the next runs: from flows [first, first + count), `count` a power of two.
-  void aim(core::Be32 destination, std::uint8_t tcp_flags, std::uint32_t first, std::uint32_t count) {
-    Control control{
-        .cursor = 0, .first_flow = first, .flow_mask = count - 1, .tcp_flags = tcp_flags, .destination = destination};
-    core::EthernetHeader ethernet{};
-    std::memcpy(&ethernet.destination, &kOwnMac, 6);
-    ethernet.type = core::kEtherTypeIpv4;
-    core::Ipv4Header ip{};
-    ip.version_length = 0x45;
-    ip.total_length = be16(bench::kFrameBytes - sizeof(core::EthernetHeader));
-    ip.time_to_live = 64;
-    ip.protocol = core::kProtocolTcp;
-    std::memcpy(frame_.data(), &ethernet, sizeof(ethernet));
-    std::memcpy(frame_.data() + sizeof(ethernet), &ip, sizeof(ip));
-    frame_[sizeof(ethernet) + sizeof(ip) + 12] = std::byte{0x50};
-    std::memcpy(control.header, frame_.data(), sizeof(control.header));
-    const std::uint32_t key = 0;
-    if (::bpf_map_update_elem(object_.map_descriptor("bench_control"), &key, &control, BPF_ANY) != 0)
-      fail("bench_control");
-  }
-
-  /// Nanoseconds a run.
-  double time(const char* program, std::uint32_t repeat) {
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame_.data(), .data_size_in = static_cast<__u32>(frame_.size()),
-                .repeat = static_cast<int>(repeat));
-    if (::bpf_prog_test_run_opts(object_.program(program), &options) != 0) fail(std::string("test run of ") + program);
-    return options.duration;
-  }
-
- private:
-  static core::Sizes sizes() {
-    return {.cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus()),
-            .flow_lines = kSlots / core::kEntriesPerLine,
-            .services = 1024,
-            .backends = 16384,
-            .ring_lines = 131072,
-            .member_lines = 4096,
-            .index_lines = 8192,
-            .client_lines = kSlots / core::kEntriesPerLine};
-  }
-
-  xdp::KernelObject object_;
-  xdp::MappedTables mapped_;
-  std::vector<std::byte> frame_ = std::vector<std::byte>(bench::kFrameBytes);
-};
-
 /// One case: what is made ready before each of its runs, and which counter must have moved by each packet.
 struct Case {
   std::string name;
-  std::function<void(Bench&)> prepare;
+  std::function<void(PacketBench&)> prepare;
   std::uint32_t repeat;
   Reason reason;
-  bool opens;  ///< every packet places a new flow
+  bool opens = false;  ///< every packet places a new flow
+  bool grows = false;  ///< the path makes the packet longer
+  Sender sender = Sender::client4;
 };
 
-/// More than all services use together.
-constexpr std::uint32_t kNumbers = 1024;
-
-core::Counter at_backends(const Bench& bench) {
+core::Counter at_backends(const PacketBench& bench) {
+  constexpr std::uint32_t kNumbers = 4096;  // more than all services use together
   core::Counter sum{};
   for (std::uint32_t number = 0; number < kNumbers; ++number) {
     const core::Counter counter = bench.tables().sum_counter(number);
@@ -227,15 +87,16 @@ core::Counter at_backends(const Bench& bench) {
 }
 
 /// Packets that went this way so far. What is sent is counted with its backend.
-std::uint64_t taken(const Bench& bench, Reason reason) {
-  return reason == Reason::forwarded ? at_backends(bench).packets : bench.tables().sum_reason(reason);
+std::uint64_t taken(const PacketBench& bench, Reason reason) {
+  return reason == Reason::forwarded || reason == Reason::replied ? at_backends(bench).packets
+                                                                  : bench.tables().sum_reason(reason);
 }
 
-double run_case(Bench& bench, const Case& which) {
+double run_case(PacketBench& bench, const Case& which) {
   which.prepare(bench);
   const std::uint64_t before = taken(bench, which.reason);
   const std::uint64_t opened = at_backends(bench).connections;
-  const double ns = bench.time("bench_path", which.repeat);
+  const double ns = bench.time("bench_path_" + bench::suffix_of(which.sender), which.repeat);
   const std::uint64_t took = taken(bench, which.reason) - before;
   if (took != which.repeat) {
     fail(which.name + ": " + std::to_string(took) + " of " + std::to_string(which.repeat) + " packets took the way");
@@ -251,47 +112,93 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-void fill_flows(Bench& bench, std::uint32_t count) {
+/// Opens flows of a service, in a table that is empty at first.
+void fill_flows(PacketBench& bench, const Served& served, std::uint32_t count) {
   bench.clear_flows();
   bench.limit(0);
-  bench.aim(kService, core::kTcpSyn, 0, count);
-  (void)bench.time("bench_path", count);
-  bench.aim(kService, core::kTcpAck, 0, count);
+  const Sender sender = served.wide ? Sender::client6 : Sender::client4;
+  bench.aim(served, {.sender = sender, .tcp_flags = kTcpSyn, .count = count});
+  (void)bench.time("bench_path_" + bench::suffix_of(sender), count);
+}
+
+/// Packets of flows that the table knows, from their clients or, under nat, from their only backend.
+Case known(const std::string& name, const Served& served, std::uint32_t flows, Sender sender = Sender::client4) {
+  const auto prepare = [served, flows, sender](PacketBench& b) {
+    fill_flows(b, served, flows);
+    b.aim(served, {.sender = sender, .count = flows});
+  };
+  const std::string count = flows == 1 ? "1 flow" : flows == kFlows ? "1 M flows" : "64 K flows";
+  return {.name = name + ", " + count,
+          .prepare = prepare,
+          .repeat = flows == kFlows ? kFlows : kRepeat,
+          .reason = sender == Sender::backend4 ? Reason::replied : Reason::forwarded,
+          .grows = served.forwarding == Forwarding::tunnel,
+          .sender = sender};
 }
 
 /// Every packet opens a flow of a service, in a table that is empty at first.
 Case opening(std::string name, const Served& served, std::uint32_t limit = 0) {
-  const auto prepare = [served, limit](Bench& b) {
+  const auto prepare = [served, limit](PacketBench& b) {
     b.clear_flows();
     b.limit(limit);
-    b.aim(served.address, core::kTcpSyn, 0, kFlows);
+    b.aim(served, {.tcp_flags = kTcpSyn, .count = kFlows});
   };
-  return {std::move(name), prepare, kFlows, Reason::forwarded, true};
+  return {.name = std::move(name),
+          .prepare = prepare,
+          .repeat = kFlows,
+          .reason = Reason::forwarded,
+          .opens = true,
+          .grows = true};
 }
 
-std::vector<Case> cases() {
-  constexpr std::uint32_t kRepeat = 1'000'000;
-  return {
-      {"known flow, 1 flow", [](Bench& b) { fill_flows(b, 1); }, kRepeat, Reason::forwarded, false},
-      {"known flow, 64 K flows", [](Bench& b) { fill_flows(b, 65536); }, kRepeat, Reason::forwarded, false},
-      {"known flow, 1 M flows", [](Bench& b) { fill_flows(b, kFlows); }, kFlows, Reason::forwarded, false},
-      opening("SYN, new flow, 1 M flows", kRing),
-      {"SYN, new flow beside 1 M flows",
-       [](Bench& b) {
-         fill_flows(b, kFlows);
-         b.aim(kService, core::kTcpSyn, kFlows, kFlows);
-       },
-       kFlows / 2, Reason::forwarded, true},
-      opening("SYN, above the limit of new flows", kRing, 1),
-      opening("SYN, least-connections of 10", kLeast10),
-      opening("SYN, least-connections of 32", kLeast32),
-      opening("SYN, least-connections of 100", kLeast100),
-      opening("SYN, two-choices of 100", kTwo),
-      opening("SYN, source-hash", kSource),
-      opening("SYN, affinity, 16 flows a client", kAffine),
-      {"not for a service", [](Bench& b) { b.aim(kOther, core::kTcpAck, 0, kFlows); }, kRepeat, Reason::no_service,
-       false},
+Case opening_beside_others() {
+  const auto prepare = [](PacketBench& b) {
+    fill_flows(b, kIpip, kFlows);
+    b.aim(kIpip, {.tcp_flags = kTcpSyn, .first = kFlows, .count = kFlows});
   };
+  Case which = opening("SYN, new flow beside 1 M flows", kIpip);
+  which.prepare = prepare;
+  which.repeat = kFlows / 2;
+  return which;
+}
+
+/// The figures of a case are over tables of these sizes.
+struct Group {
+  std::uint32_t slots;
+  std::vector<Case> cases;
+};
+
+std::vector<Group> groups() {
+  return {{kSlots,
+           {known("known flow", kIpip, 1),
+            known("known flow", kIpip, 65536),
+            known("known flow", kIpip, kFlows),
+            known("UDP, known flow", kUdp, 1),
+            known("UDP, known flow", kUdp, kFlows),
+            known("v6, known flow", kWide, 1, Sender::client6),
+            known("v6, known flow", kWide, kFlows, Sender::client6),
+            known("GUE, known flow", kGue, 1),
+            known("GUE, known flow", kGue, kFlows),
+            known("direct, known flow", kDirect, 1),
+            known("direct, known flow", kDirect, kFlows),
+            known("nat, to a backend", kNat, 1),
+            known("nat, to a backend", kNat, kFlows),
+            known("nat, reply", kNatOfOne, 1, Sender::backend4),
+            known("nat, reply", kNatOfOne, kFlows, Sender::backend4),
+            opening("SYN, new flow, 1 M flows", kIpip),
+            opening_beside_others(),
+            opening("SYN, above the limit of new flows", kIpip, 1),
+            opening("SYN, least-connections of 10", kLeast10),
+            opening("SYN, least-connections of 32", kLeast32),
+            opening("SYN, least-connections of 100", kLeast100),
+            opening("SYN, two-choices of 100", kTwo),
+            opening("SYN, source-hash", kSource),
+            opening("SYN, affinity, 16 flows a client", kAffine),
+            {.name = "not for a service",
+             .prepare = [](PacketBench& b) { b.aim_elsewhere(); },
+             .repeat = kRepeat,
+             .reason = Reason::no_service}}},
+          {kFewSlots, {opening("SYN above the limit, 64 K slots", kIpip, 1)}}};
 }
 
 std::vector<std::byte> read_object(const char* path) {
@@ -303,38 +210,62 @@ std::vector<std::byte> read_object(const char* path) {
   return bytes;
 }
 
-std::vector<Figure> measure(Bench& bench, int rounds) {
-  const std::vector<Case> list = cases();
-  std::vector<double> drops;
-  std::vector<double> swaps;
-  std::vector<double> memory;
-  std::vector<double> restores;
-  std::vector<double> grown;
-  std::vector<std::vector<double>> times(list.size());
+using Times = std::vector<double>;
+
+double least(const Times& values) { return *std::min_element(values.begin(), values.end()); }
+
+/// The times of the programs without the path, by name.
+class Baselines {
+ public:
+  void measure(PacketBench& bench) {
+    bench.aim_elsewhere();
+    for (const char* name : {"bench_drop", "bench_mac_swap", "bench_memory"}) take(bench, name);
+    for (const Sender sender : {Sender::client4, Sender::backend4, Sender::client6}) {
+      bench.aim(sender == Sender::client6 ? kWide : kIpip, {.sender = sender, .count = kFlows});
+      take(bench, "bench_restore_" + bench::suffix_of(sender));
+      take(bench, "bench_grown_" + bench::suffix_of(sender));
+    }
+  }
+  [[nodiscard]] const Times& of(const std::string& name) const { return times_.at(name); }
+
+  /// What restoring the packet takes in a case, by `statistic` of the times.
+  [[nodiscard]] double restoring(const Case& which, const auto& statistic) const {
+    const double restored = statistic(of("bench_restore_" + bench::suffix_of(which.sender)));
+    const double grown = statistic(of("bench_grown_" + bench::suffix_of(which.sender)));
+    return restored - statistic(of("bench_drop")) + (which.grows ? (grown - restored) / 2 : 0);
+  }
+
+ private:
+  void take(PacketBench& bench, const std::string& name) { times_[name].push_back(bench.time(name, kRepeat)); }
+
+  std::map<std::string, Times> times_;
+};
+
+void measure(const Group& group, int rounds, const std::string& only, std::vector<Figure>& figures) {
+  PacketBench bench(read_object(ASTIL_BENCH_OBJECT), kServices, group.slots);
+  Baselines baselines;
+  std::map<std::string, Times> times;
+  const auto wanted = [&](const Case& which) { return which.name.find(only) != std::string::npos; };
   for (int round = 0; round < rounds; ++round) {
-    constexpr std::uint32_t kRepeat = 1'000'000;
-    drops.push_back(bench.time("bench_drop", kRepeat));
-    swaps.push_back(bench.time("bench_mac_swap", kRepeat));
-    memory.push_back(bench.time("bench_memory", kRepeat));
-    bench.aim(kOther, core::kTcpAck, 0, kFlows);
-    restores.push_back(bench.time("bench_restore", kRepeat));
-    grown.push_back(bench.time("bench_restore_grown", kRepeat));
-    for (std::size_t i = 0; i < list.size(); ++i) times[i].push_back(run_case(bench, list[i]));
+    baselines.measure(bench);
+    for (const Case& which : group.cases) {
+      if (wanted(which)) times[which.name].push_back(run_case(bench, which));
+    }
   }
-  const auto least = [](const std::vector<double>& values) { return *std::min_element(values.begin(), values.end()); };
-  const auto restoring = [&](const Case& which, const auto& of) {
-    const double plain = of(restores) - of(drops);
-    return which.reason == Reason::forwarded ? plain + (of(grown) - of(restores)) / 2 : plain;
+  const double swap = least(baselines.of("bench_mac_swap"));
+  const auto add = [&](const std::string& name, const Times& of, double without, double without_median) {
+    const double ns = least(of) - without;
+    figures.push_back({name, ns, median(of) - without_median, ns / swap});
   };
-  std::vector<Figure> figures{
-      {"XDP_DROP", least(drops), median(drops), least(drops) / least(swaps)},
-      {"MAC swap, XDP_TX", least(swaps), median(swaps), 1},
-      {"one flow line, nothing else", least(memory), median(memory), least(memory) / least(swaps)}};
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    const double ns = least(times[i]) - restoring(list[i], least);
-    figures.push_back({list[i].name, ns, median(times[i]) - restoring(list[i], median), ns / least(swaps)});
+  if (figures.empty()) {
+    add("XDP_DROP", baselines.of("bench_drop"), 0, 0);
+    add("MAC swap, XDP_TX", baselines.of("bench_mac_swap"), 0, 0);
+    add("one flow line, nothing else", baselines.of("bench_memory"), 0, 0);
   }
-  return figures;
+  for (const Case& which : group.cases) {
+    if (!wanted(which)) continue;
+    add(which.name, times[which.name], baselines.restoring(which, least), baselines.restoring(which, median));
+  }
 }
 
 void print(const std::vector<Figure>& figures) {
@@ -360,22 +291,26 @@ void write_json(const std::string& path, const std::vector<Figure>& figures) {
 
 int main(int count, char** values) {
   std::string json;
+  std::string only;
   int rounds = 9;
-  constexpr option kOptions[] = {
-      {"json", required_argument, nullptr, 'j'}, {"rounds", required_argument, nullptr, 'r'}, {}};
-  for (int letter = 0; (letter = ::getopt_long(count, values, "j:r:", kOptions, nullptr)) != -1;) {
+  constexpr option kOptions[] = {{"json", required_argument, nullptr, 'j'},
+                                 {"rounds", required_argument, nullptr, 'r'},
+                                 {"only", required_argument, nullptr, 'o'},
+                                 {}};
+  for (int letter = 0; (letter = ::getopt_long(count, values, "j:r:o:", kOptions, nullptr)) != -1;) {
     if (letter == 'j') {
       json = optarg;
     } else if (letter == 'r') {
       rounds = std::max(1, std::atoi(optarg));
+    } else if (letter == 'o') {
+      only = optarg;
     } else {
-      std::cerr << "usage: packet_path [--json FILE] [--rounds N]\n";
+      std::cerr << "usage: packet_path [--json FILE] [--rounds N] [--only PART-OF-A-NAME]\n";
       return 2;
     }
   }
-  Bench bench(read_object(ASTIL_BENCH_OBJECT));
-  bench.publish(core::Forwarding::tunnel);
-  const std::vector<Figure> figures = measure(bench, rounds);
+  std::vector<Figure> figures;
+  for (const Group& group : groups()) measure(group, rounds, only, figures);
   print(figures);
   if (!json.empty()) write_json(json, figures);
   return 0;

@@ -1,0 +1,80 @@
+// The packet path over tables of its own, without an interface: services of every kind, and frames for them, one at a
+// time under the kernel's test run.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/core/hash.hpp"
+#include "dataplane/core/schedule.hpp"
+#include "dataplane/desired.hpp"
+#include "dataplane/xdp/kernel_object.hpp"
+#include "tests/bench/packet_path_control.hpp"
+
+namespace astil::bench {
+
+inline constexpr std::uint32_t kBackends = 100;
+inline constexpr std::uint16_t kPort = 80;
+
+/// A service of the bench; each has an address of its own.
+struct Served {
+  std::uint32_t number;  ///< of its address, and of its backends'
+  core::Forwarding forwarding = core::Forwarding::tunnel;
+  core::Wrap wrap = core::Wrap::ipip4;
+  core::Scheduler scheduler = core::Scheduler::maglev;
+  std::uint32_t backends = kBackends;
+  std::uint8_t protocol = core::kProtocolTcp;
+  bool wide = false;  ///< IPv6
+  std::optional<dataplane::Affinity> affinity = std::nullopt;
+};
+
+/// Who sends the frames, and by which version of IP: the programs' names end so.
+enum class Sender : std::uint8_t { client4, backend4, client6 };
+
+/// The frames of a case: of flows [first, first + count), `count` a power of two.
+struct Frames {
+  Sender sender = Sender::client4;
+  std::uint8_t tcp_flags = core::kTcpAck;
+  std::uint32_t first = 0;
+  std::uint32_t count = 1;
+};
+
+class PacketBench {
+ public:
+  /// `flow_slots`: a power of two. Ends the program with a word where anything fails, as all of these functions do.
+  PacketBench(std::span<const std::byte> object, std::span<const Served> services, std::uint32_t flow_slots);
+
+  [[nodiscard]] const dataplane::Tables& tables() const { return mapped_.tables(); }
+
+  /// So many new flows are written down in each 64th of a second; 0: all, and the limit was never met.
+  void limit(std::uint32_t most);
+  void clear_flows();
+
+  /// What the next runs send.
+  void aim(const Served& served, const Frames& frames);
+  /// As a stranger's packets to nobody here.
+  void aim_elsewhere();
+
+  /// Nanoseconds of processor time for each of `repeat` runs. (The kernel's own figure is a whole number: of six,
+  /// nearly one may be missing.)
+  [[nodiscard]] double time(const std::string& program, std::uint32_t repeat);
+
+  /// The address of a backend of a service.
+  [[nodiscard]] static core::Address backend_address(const Served& served, std::uint32_t i);
+
+ private:
+  void publish(std::span<const Served> services);
+
+  xdp::KernelObject object_;
+  xdp::MappedTables mapped_;
+  std::vector<std::byte> frame_;
+};
+
+/// How the names of a sender's programs end.
+std::string suffix_of(Sender sender);
+
+[[noreturn]] void fail(const std::string& what);
+
+}  // namespace astil::bench
