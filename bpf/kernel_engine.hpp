@@ -20,8 +20,10 @@ inline constexpr unsigned char kAddressFamilyInet6 = 10;
 ASTIL_SUBPROGRAM u32 astil_place_flow(Context* context, const astil::core::Opening* opening);
 
 /// The parts of the path of each version of IP. They give a verdict as one number: see `as_number`.
-ASTIL_SUBPROGRAM u64 astil_ipv4(Context* context);
-ASTIL_SUBPROGRAM u64 astil_ipv6(Context* context);
+ASTIL_SUBPROGRAM u64 astil_to_service4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_to_service6(Context* context);
+ASTIL_SUBPROGRAM u64 astil_reply4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_reply6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_unusual4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_unusual6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_too_big4(Context* context);
@@ -37,6 +39,8 @@ ASTIL_SUBPROGRAM u32 astil_note_drop(Context* context, u32 reason, u32 service);
 
 /// What a new flow may take besides, and what few packets of a known one do; apart for the same reasons.
 ASTIL_SUBPROGRAM u32 astil_change_entry(u64* entry, u64 before, u64 after);
+/// `sign`: a Sign as one number.
+ASTIL_SUBPROGRAM u32 astil_touch(u64* entry, u64 value, u32 sign);
 ASTIL_SUBPROGRAM u32 astil_least_loaded(Context* context, const astil::core::Service* service, u32 seed);
 ASTIL_SUBPROGRAM u32 astil_place_by_affinity(Context* context, const astil::core::Opening* opening, u32 service);
 ASTIL_SUBPROGRAM u32 astil_note_flow(Context* context, const astil::core::Opening* opening, u32 placement);
@@ -104,6 +108,9 @@ class KernelEngine : public Silent, public Hook {
   ASTIL_INLINE void note_limited(u32 mark) {
     if (shared_load(::settings.shared.limited) != mark) shared_store(::settings.shared.limited, mark);
   }
+  ASTIL_INLINE void touch(u64* entry, u64 value, const Sign& sign) {
+    (void)astil_touch(entry, value, std::bit_cast<u32>(sign));
+  }
   ASTIL_INLINE bool change(u64* entry, u64 before, u64 after) { return astil_change_entry(entry, before, after) != 0; }
   ASTIL_INLINE u32 least_loaded(const Service& service, u32 seed) {
     return astil_least_loaded(context_, &service, seed);
@@ -124,11 +131,13 @@ class KernelEngine : public Silent, public Hook {
   }
   template <Part kPart, class Ip>
   ASTIL_INLINE Verdict part() {
+    if constexpr (kPart == Part::to_service)
+      return as_verdict(Ip::kIsWide ? astil_to_service6(context_) : astil_to_service4(context_));
+    if constexpr (kPart == Part::reply)
+      return as_verdict(Ip::kIsWide ? astil_reply6(context_) : astil_reply4(context_));
     if constexpr (kPart == Part::unusual)
       return as_verdict(Ip::kIsWide ? astil_unusual6(context_) : astil_unusual4(context_));
-    if constexpr (kPart == Part::too_big)
-      return as_verdict(Ip::kIsWide ? astil_too_big6(context_) : astil_too_big4(context_));
-    return as_verdict(Ip::kIsWide ? astil_ipv6(context_) : astil_ipv4(context_));
+    return as_verdict(Ip::kIsWide ? astil_too_big6(context_) : astil_too_big4(context_));
   }
   template <class Ip>
   ASTIL_INLINE void note_fragment(u32 backend) {
@@ -164,6 +173,14 @@ class KernelEngine : public Silent, public Hook {
   ASTIL_INLINE void add(u64* counter, u64 amount) { *counter += amount; }
 
   ASTIL_INLINE NextHop route(const Address& to, const Address& from, u32 length) {
+    auto* hop = at<Hop>(&::hops, current_cpu() * kHops + hop_place(to, from));
+    if (hop != nullptr && is_way(*hop, to, from, ingress(), length, fine_tick())) return next_hop_of(*hop);
+    return ask_for_route(to, from, length, hop);
+  }
+
+ private:
+  /// Asks the routing table; what it says is kept in `hop`.
+  ASTIL_INLINE NextHop ask_for_route(const Address& to, const Address& from, u32 length, Hop* hop) {
     CpuRow* row = cpu_row();
     if (row == nullptr) return {};
     static_assert(sizeof(::bpf_fib_lookup) <= sizeof(row->scratch));
@@ -188,13 +205,23 @@ class KernelEngine : public Silent, public Hook {
     }
     if (answer == BPF_FIB_LKUP_RET_FRAG_NEEDED) return {.status = NextHop::Status::too_big, .mtu = query.mtu_result};
     if (answer != BPF_FIB_LKUP_RET_SUCCESS) return {.status = NextHop::Status::no_route};
-    return {.status = NextHop::Status::found,
-            .interface = query.ifindex,
-            .destination_mac = mac_of(query.dmac),
-            .source_mac = mac_of(query.smac)};
+    const NextHop found{.status = NextHop::Status::found,
+                        .interface = query.ifindex,
+                        .destination_mac = mac_of(query.dmac),
+                        .source_mac = mac_of(query.smac)};
+    if (hop != nullptr) {
+      *hop = {.to = to,
+              .from = from,
+              .destination_mac = found.destination_mac,
+              .source_mac = found.source_mac,
+              .interface = found.interface,
+              .ingress = ingress(),
+              .mtu = query.mtu_result,
+              .unit = fine_tick()};
+    }
+    return found;
   }
 
- private:
   ASTIL_INLINE static void copy_words(u32 (&to)[4], const Be32 (&from)[4]) {
     for (u32 i = 0; i < 4; ++i) to[i] = raw(from[i]);
   }
@@ -234,6 +261,13 @@ ASTIL_SUBPROGRAM u32 astil_change_entry(u64* entry, u64 before, u64 after) {
   if (entry == nullptr) return 0;
   KernelEngine engine(nullptr);
   return change_entry(engine, entry, before, after) ? 1 : 0;
+}
+
+ASTIL_SUBPROGRAM u32 astil_touch(u64* entry, u64 value, u32 sign) {
+  if (entry == nullptr) return 0;
+  KernelEngine engine(nullptr);
+  touch(engine, entry, value, std::bit_cast<Sign>(sign));
+  return 0;
 }
 
 ASTIL_SUBPROGRAM u32 astil_least_loaded(Context* context, const Service* service, u32 seed) {
@@ -280,8 +314,10 @@ ASTIL_SUBPROGRAM u64 astil_skip_extensions(Context* context, u32 offset, u32 pro
     KernelEngine engine(context);                      \
     return as_number(run_part<part, Version>(engine)); \
   }
-ASTIL_PART(astil_ipv4, Part::usual, Ipv4)
-ASTIL_PART(astil_ipv6, Part::usual, Ipv6)
+ASTIL_PART(astil_to_service4, Part::to_service, Ipv4)
+ASTIL_PART(astil_to_service6, Part::to_service, Ipv6)
+ASTIL_PART(astil_reply4, Part::reply, Ipv4)
+ASTIL_PART(astil_reply6, Part::reply, Ipv6)
 ASTIL_PART(astil_unusual4, Part::unusual, Ipv4)
 ASTIL_PART(astil_unusual6, Part::unusual, Ipv6)
 ASTIL_PART(astil_too_big4, Part::too_big, Ipv4)

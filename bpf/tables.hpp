@@ -4,6 +4,7 @@
 
 #include "bpf/helpers.hpp"
 #include "dataplane/core/events.hpp"
+#include "dataplane/core/hops.hpp"
 #include "dataplane/core/layout.hpp"
 
 #define ASTIL_ARRAY(map_name, Record)    \
@@ -34,6 +35,15 @@ ASTIL_ARRAY(drops, astil::core::ServiceDrops);
 ASTIL_ARRAY(source_rules, astil::core::SourceRules);
 ASTIL_ARRAY(source_ranges, astil::core::SourceRange);
 ASTIL_ARRAY(source_buckets, astil::core::SourceBucket);
+
+// Of the program alone: nobody else reads it. kHops for each CPU; the loader sizes it.
+struct hops_map {
+  MAP_UINT(type, BPF_MAP_TYPE_ARRAY);
+  MAP_UINT(max_entries, 1);
+  MAP_TYPE(key, unsigned);
+  MAP_TYPE(value, astil::core::Hop);
+};
+SEC(".maps") hops_map hops;
 
 struct events_map {
   MAP_UINT(type, BPF_MAP_TYPE_RINGBUF);

@@ -93,6 +93,7 @@ struct Tags {
 };
 
 ASTIL_INLINE void take_off(Context* context, u32& type, u32& control) {
+  type = 0;
   if (context->vlan_present == 0) return;
   type = context->vlan_proto;
   control = context->vlan_tci;
@@ -103,17 +104,27 @@ ASTIL_INLINE bool put_back(Context* context, u32 type, u32 control) {
   return type == 0 || push_vlan(context, static_cast<u16>(type), static_cast<u16>(control)) == 0;
 }
 
+/// Takes both tags off, into the CPU's row; nullptr: there is none.
+template <class Engine>
+ASTIL_INLINE Tags* take_off_tags(Engine& engine, Context* context) {
+  CpuRow* row = context->vlan_present == 0 ? nullptr : engine.cpu_row();
+  if (row == nullptr) return nullptr;
+  static_assert(sizeof(Tags) <= sizeof(row->tags));
+  auto* tags = reinterpret_cast<Tags*>(row->tags);
+  take_off(context, tags->types[0], tags->controls[0]);
+  take_off(context, tags->types[1], tags->controls[1]);
+  return tags;
+}
+
 /// Takes the packet, without its tags, through the path. One with more than two is not for it.
 template <class Engine>
 ASTIL_INLINE Verdict run_untagged(Engine& engine, Context* context) {
-  Tags tags{};
-  take_off(context, tags.types[0], tags.controls[0]);
-  take_off(context, tags.types[1], tags.controls[1]);
+  const Tags* tags = take_off_tags(engine, context);
   engine.prepare();
   const bool more = context->vlan_present != 0;
   const Verdict verdict = more ? finish(engine, {.reason = Reason::not_ip}) : run(engine);
-  if (!keeps_tags(verdict.reason)) return verdict;
-  if (put_back(context, tags.types[1], tags.controls[1]) && put_back(context, tags.types[0], tags.controls[0]))
+  if (tags == nullptr || !keeps_tags(verdict.reason)) return verdict;
+  if (put_back(context, tags->types[1], tags->controls[1]) && put_back(context, tags->types[0], tags->controls[0]))
     return verdict;
   return finish(engine, {.reason = Reason::no_headroom});
 }

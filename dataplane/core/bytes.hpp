@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace astil::core {
 
@@ -38,6 +39,28 @@ constexpr Be32 be32(u32 value) { return Be32{host(Be32{value})}; }
 #else
 #define ASTIL_WIRE [[gnu::packed]]
 #endif
+
+/// Fields that are neighbours, read in one access.
+template <class Word>
+[[gnu::always_inline]] inline Word load_as(const void* fields) {
+#ifdef __bpf__
+  return *static_cast<const Word*>(fields);
+#else
+  Word word;
+  __builtin_memcpy(&word, fields, sizeof(word));
+  return word;
+#endif
+}
+
+/// Likewise, written.
+template <class Word>
+[[gnu::always_inline]] inline void store_as(void* fields, Word word) {
+#ifdef __bpf__
+  *static_cast<Word*>(fields) = word;
+#else
+  __builtin_memcpy(fields, &word, sizeof(word));
+#endif
+}
 
 /// The stages are composed into one straight program: a call costs more than most of them.
 #define ASTIL_INLINE [[gnu::always_inline]] inline

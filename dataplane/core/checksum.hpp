@@ -34,9 +34,8 @@ constexpr ChecksumDifference replaced(const Address& before, const Address& afte
 
 /// One's complement sums may be taken over larger words and folded later (RFC 1071, section 2).
 constexpr u16 fold64(u64 sum) {
-  sum = (sum & 0xffffffffU) + (sum >> 32U);
-  sum = (sum & 0xffffffffU) + (sum >> 32U);
-  return fold(static_cast<u32>(sum));
+  constexpr u64 kWord = 0xffff;
+  return fold(static_cast<u32>((sum & kWord) + ((sum >> 16U) & kWord) + ((sum >> 32U) & kWord) + (sum >> 48U)));
 }
 
 /// RFC 1624, equation 3: HC' = ~(~HC + ~m + m').

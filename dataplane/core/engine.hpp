@@ -57,7 +57,7 @@ template <class E>
 concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address& address, Address& client,
                           FlowKey& key, u32 bytes, i32 gap, const Opening& opening, const Service& service,
                           ChecksumField* field, ChecksumDifference difference, const detail::Exit& exit,
-                          DropEvent& event) {
+                          DropEvent& event, const Sign& sign) {
   { engine.begin() };                                   // u8*: first byte of the Ethernet header
   { engine.end() };                                     // u8*: behind the last byte that can be read
   { engine.ingress() };                                 // u32: ifindex the packet came in by
@@ -71,7 +71,7 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.segment_bytes() };                           // u32: payload of each packet that this one stands for; 0: it stands for itself
   { engine.tick() };                                    // u32: the clock of flow ages
   { engine.fine_tick() };                               // u32: a clock of kUnitsPerSecond
-  { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes; one without a known MAC address is asked for
+  { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes, as the routing table has it or had it a quarter of a second ago; one without a known MAC address is asked for
   { engine.settings() };                                // const Settings*, never null
   { engine.index_line(n) };                             // const IndexLine*; these are null where n is out of range
   { engine.service(n) };                                // const Service*
@@ -107,6 +107,7 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.template note_fragment<Ipv4>(n) };     // calls note_first_fragment, likewise
   { engine.hold(n) };                                   // bool: gives the packet, n bytes, to the control plane to hold
   { engine.skip_extensions(n, u8{}) };                  // Extensions: calls walk_extensions, likewise
+  { engine.touch(entry, value, sign) };                 // calls core::touch, likewise
   { engine.change(entry, value, value) };               // bool: calls change_entry, likewise
   { engine.least_loaded(service, n) };                  // u32: calls least_loaded, likewise
   { engine.place_by_affinity(opening, n) };             // u32: calls place_by_affinity, likewise

@@ -92,8 +92,12 @@ struct Sign {
   Direction direction;
 };
 
-/// Is the state one that a packet without FIN, SYN or RST leaves as it is?
-constexpr bool is_settled(FlowState state) { return state == FlowState::established || state == FlowState::udp_stream; }
+/// The states that a packet without FIN, SYN or RST leaves as they are, within one age tick: a bit for each.
+constexpr u32 quiet_states(Direction direction) {
+  constexpr u32 kSettled =
+      (1U << static_cast<u32>(FlowState::established)) | (1U << static_cast<u32>(FlowState::udp_stream));
+  return direction == Direction::from_client ? kSettled | (1U << static_cast<u32>(FlowState::half_open)) : kSettled;
+}
 
 /// The state after a packet. `later_tick`: the packet is of a later age tick than the one before. A FIN or RST is only
 /// somebody's word: data that comes after it shows that the connection lives. The client's data alone prove no more

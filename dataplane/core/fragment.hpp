@@ -96,7 +96,12 @@ ASTIL_INLINE void note_first_fragment(Engine& engine, u32 backend) {
   detail::Transport transport{};
   if (!detail::parse_network(engine, packet, transport)) return;
   if (backend == kNobody && !detail::is_of_service(engine, packet)) return;  // strangers' are not looked for
-  FlowTuple datagram = detail::datagram_of(packet, transport);
+  FlowTuple local;
+  FlowTuple* place_for = &local;
+  if constexpr (Ip::kIsWide) place_for = scratch_for<FlowTuple>(engine);
+  if (place_for == nullptr) return;
+  FlowTuple& datagram = *place_for;
+  datagram = detail::datagram_of(packet, transport);
   if constexpr (Ip::kIsWide) keep_in_memory(datagram);
   note_fragment(engine, flow_hash(datagram, engine.settings()->hash_key, kFragmentLines - 1), backend);
 }

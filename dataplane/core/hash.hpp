@@ -49,31 +49,53 @@ constexpr u64 spread(u64 value) {
 
 }  // namespace detail
 
-/// NH of UMAC (RFC 4418, section 5.2.2) over the tuple, then spread over all bits: without the key, two tuples collide
-/// with a chance of 2^-32. Every word has a part of the key of its own.
-[[gnu::always_inline]] constexpr u64 flow_digest(const FlowTuple& flow, const u64 (&key)[kHashKeys]) {
+namespace detail {
+
+constexpr u64 digest_of_ends(const FlowTuple& flow, const u64 (&key)[kHashKeys]) {
   const u32 ports = (u32{raw(flow.client_port)} << 16U) | raw(flow.port);
-  const u64 sum = detail::nh(ports, flow.protocol, key[2], key[3]) + (key[0] >> 32U);
+  return nh(ports, flow.protocol, key[2], key[3]) + (key[0] >> 32U);
+}
+
+}  // namespace detail
+
+/// Of a flow whose addresses are known to be IPv6.
+[[gnu::always_inline]] constexpr u64 wide_flow_digest(const FlowTuple& flow, const u64 (&key)[kHashKeys]) {
   const auto& client = flow.client.words;
   const auto& address = flow.address.words;
-  if (is_ipv4(flow.client)) return detail::spread(sum + detail::nh(raw(client[3]), raw(address[3]), key[0], key[1]));
-  return detail::spread(sum + detail::nh(raw(client[0]), raw(client[1]), key[4], key[5]) +
+  return detail::spread(detail::digest_of_ends(flow, key) + detail::nh(raw(client[0]), raw(client[1]), key[4], key[5]) +
                         detail::nh(raw(client[2]), raw(client[3]), key[6], key[7]) +
                         detail::nh(raw(address[0]), raw(address[1]), key[4] >> 32U, key[5] >> 32U) +
                         detail::nh(raw(address[2]), raw(address[3]), key[6] >> 32U, key[7] >> 32U));
 }
 
+/// NH of UMAC (RFC 4418, section 5.2.2) over the tuple, then spread over all bits: without the key, two tuples collide
+/// with a chance of 2^-32. Every word has a part of the key of its own.
+[[gnu::always_inline]] constexpr u64 flow_digest(const FlowTuple& flow, const u64 (&key)[kHashKeys]) {
+  if (!is_ipv4(flow.client)) return wide_flow_digest(flow, key);
+  return detail::spread(detail::digest_of_ends(flow, key) +
+                        detail::nh(raw(flow.client.words[3]), raw(flow.address.words[3]), key[0], key[1]));
+}
+
 /// The highest bit of an entry's tag: an affinity entry has it, a flow never, so that neither is found for the other.
 inline constexpr u32 kAffinityTag = 1U << 30U;
 
-[[gnu::always_inline]] constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[kHashKeys], u32 line_mask) {
-  const u64 digest = flow_digest(flow, key);
+/// The second of a flow's lines, by its first and its tag.
+[[gnu::always_inline]] constexpr u32 other_line(u32 line, u32 tag, u32 line_mask) {
+  const u32 step = (((tag * 0x9e3779b1U) >> 16U) & (kNeighbours - 1)) | 1U;
+  return line ^ (step & line_mask);
+}
+
+[[gnu::always_inline]] constexpr FlowHash hash_of_digest(u64 digest, u32 line_mask) {
   const u32 low = static_cast<u32>(digest) & 0x7fffffffU;
   const u32 high = static_cast<u32>(digest >> 32U);
   const u32 short_low = low & (kAffinityTag - 1);
   const u32 tag = short_low == 0 ? 1 : short_low;
-  const u32 step = (((tag * 0x9e3779b1U) >> 16U) & (kNeighbours - 1)) | 1U;
-  return {.tag = tag, .line = high & line_mask, .other_line = (high ^ step) & line_mask, .ring = low ^ (high << 11U)};
+  const u32 line = high & line_mask;
+  return {.tag = tag, .line = line, .other_line = other_line(line, tag, line_mask), .ring = low ^ (high << 11U)};
+}
+
+[[gnu::always_inline]] constexpr FlowHash flow_hash(const FlowTuple& flow, const u64 (&key)[kHashKeys], u32 line_mask) {
+  return hash_of_digest(flow_digest(flow, key), line_mask);
 }
 
 /// Of an affinity entry: `client` is the first bits of a client's address, and its port 0.
@@ -118,15 +140,27 @@ enum class IndexKind : u32 {
 
 inline constexpr Be16 kAnyPort{};
 
+namespace detail {
+
+constexpr u64 rest_of_index_key(Be16 port, u8 protocol, IndexKind kind) {
+  return (u64{raw(port)} << 16U) | (u64{protocol} << 8U) | static_cast<u32>(kind);
+}
+
+}  // namespace detail
+
+/// Of an address that is known to be IPv6.
+[[gnu::always_inline]] constexpr u64 wide_index_key(const Address& address, Be16 port, u8 protocol, IndexKind kind) {
+  const auto& words = address.words;
+  const u64 high = (u64{raw(words[0])} << 32U) | raw(words[1]);
+  const u64 low = (u64{raw(words[2])} << 32U) | raw(words[3]);
+  return detail::spread(high ^ (low * 0x9e3779b97f4a7c15ULL)) ^ detail::rest_of_index_key(port, protocol, kind);
+}
+
 /// (address, port, protocol) as one number. Of IPv6 addresses, many have the same: whoever finds a key compares the
 /// record.
 [[gnu::always_inline]] constexpr u64 index_key(const Address& address, Be16 port, u8 protocol, IndexKind kind) {
-  const u64 rest = (u64{raw(port)} << 16U) | (u64{protocol} << 8U) | static_cast<u32>(kind);
-  const auto& words = address.words;
-  if (is_ipv4(address)) return (u64{raw(words[3])} << 32U) | rest;
-  const u64 high = (u64{raw(words[0])} << 32U) | raw(words[1]);
-  const u64 low = (u64{raw(words[2])} << 32U) | raw(words[3]);
-  return detail::spread(high ^ (low * 0x9e3779b97f4a7c15ULL)) ^ rest;
+  if (!is_ipv4(address)) return wide_index_key(address, port, protocol, kind);
+  return (u64{raw(address.words[3])} << 32U) | detail::rest_of_index_key(port, protocol, kind);
 }
 
 /// A key's bit in the filter of Settings: the top of a product, which depends on every bit of the key.

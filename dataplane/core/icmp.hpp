@@ -170,13 +170,13 @@ constexpr bool is_error(const Packet<Ipv6>& /*packet*/, u8 type) { return type <
 /// Nothing that an error says changes the flow's entry: anybody can send one.
 template <class Ip, class Engine>
 ASTIL_INLINE Owner owner_of_quoted(Engine& engine, const Quoted<Ip>& quoted) {
-  if (may_be_ours(engine, source_of(quoted), quoted.ports->source, quoted.protocol, IndexKind::service)) {
+  if (may_be_ours<Ip>(engine, source_of(quoted), quoted.ports->source, quoted.protocol, IndexKind::service)) {
     FlowTuple flow = flow_of_quoted_reply(quoted);
     if constexpr (Ip::kIsWide) keep_in_memory(flow);
     const Steering owner = owner_of<Unknown::by_ring>(engine, flow);
     if (owner.backend != nullptr || owner.reason != Reason::no_service) return {owner, Direction::from_client};
   }
-  if (!may_be_ours(engine, destination_of(quoted), quoted.ports->destination, quoted.protocol, IndexKind::reply))
+  if (!may_be_ours<Ip>(engine, destination_of(quoted), quoted.ports->destination, quoted.protocol, IndexKind::reply))
     return {{.reason = Reason::other_protocol}};
   const GenerationNumber generation = shared_load(engine.settings()->active);
   if (generation >= kNoGeneration) return {{.reason = Reason::unready}};

@@ -33,7 +33,7 @@ template <class Ip>
 struct Packet {
   using Version = Ip;
 
-  const EthernetStart* ethernet;
+  EthernetStart* ethernet;
   typename Ip::Header* ip;
   Ports* ports;             ///< nullptr: these two are of no use, since it is a later fragment, or ICMP
   ChecksumField* checksum;  ///< of TCP or UDP
@@ -49,6 +49,16 @@ ASTIL_INLINE Address source_of(const Packet<Ipv4>& packet) { return mapped(packe
 ASTIL_INLINE Address source_of(const Packet<Ipv6>& packet) { return packet.ip->source; }
 ASTIL_INLINE Address destination_of(const Packet<Ipv4>& packet) { return mapped(packet.ip->destination); }
 ASTIL_INLINE Address destination_of(const Packet<Ipv6>& packet) { return packet.ip->destination; }
+
+/// The same packet, of whose headers the compiler knows nothing: what is read of it is read anew, and is not kept from
+/// before in registers that there are not.
+template <class Ip>
+ASTIL_INLINE Packet<Ip> read_again(const Packet<Ip>& packet) {
+  Packet<Ip> again = packet;
+  again.ip = as_one_pointer(again.ip);
+  again.ports = as_one_pointer(again.ports);
+  return again;
+}
 
 /// Likewise.
 ASTIL_INLINE bool is_later_fragment(const Packet<Ipv4>& packet) {
@@ -69,6 +79,16 @@ ASTIL_INLINE Record* scratch_for(Engine& engine) {
   return row == nullptr ? nullptr : reinterpret_cast<Record*>(row->scratch);
 }
 
+/// Finds the first two headers; false: the frame is too short for them.
+template <class Ip, class Engine>
+ASTIL_INLINE bool find_frame(Engine& engine, Packet<Ip>& packet) {
+  u8* start = engine.begin();
+  if (start + kNetworkOffset + sizeof(typename Ip::Header) > engine.end()) return false;
+  packet.ethernet = reinterpret_cast<EthernetStart*>(start);
+  packet.ip = reinterpret_cast<typename Ip::Header*>(start + kNetworkOffset);
+  return true;
+}
+
 namespace detail {
 
 /// Where the transport header stands, and of what it is.
@@ -82,32 +102,32 @@ struct Transport {
 /// The transport header; false: it is cut short.
 template <class Header, class Engine>
 ASTIL_INLINE bool take_transport(Engine& engine, auto& packet, const Transport& at) {
-  auto* header = header_at<u8, sizeof(Header)>(engine, at.offset);
-  if (header == nullptr || at.bytes < sizeof(Header)) return false;
+  u8* header = engine.begin() + at.offset;
+  if (header + sizeof(Header) > engine.end() || at.bytes < sizeof(Header)) return false;
   packet.ports = reinterpret_cast<Ports*>(header);
   packet.checksum = reinterpret_cast<ChecksumField*>(header + offsetof(Header, checksum));
   return true;
 }
 
+/// False: it is neither TCP nor UDP, or cut short.
 template <class Engine>
 ASTIL_INLINE bool parse_transport(Engine& engine, auto& packet, const Transport& at) {
   packet.tcp_flags = 0;
   packet.protocol = at.protocol;
   packet.transport_bytes = at.bytes;
-  if (at.protocol == kProtocolUdp) {
-    if (!take_transport<UdpHeader>(engine, packet, at)) return false;
-  } else {
+  if (at.protocol == kProtocolTcp) {
     if (!take_transport<TcpHeader>(engine, packet, at)) return false;
     packet.tcp_flags = reinterpret_cast<const TcpHeader*>(packet.ports)->flags;
+    return true;
   }
-  return true;
+  return at.protocol == kProtocolUdp && take_transport<UdpHeader>(engine, packet, at);
 }
 
 /// RFC 791, section 3.1. False: it is none.
 template <class Engine>
 ASTIL_INLINE bool parse_network(Engine& engine, Packet<Ipv4>& packet, Transport& transport) {
-  auto* ip = header_at<Ipv4Header>(engine, kNetworkOffset);
-  if (ip == nullptr) return false;
+  if (!find_frame(engine, packet)) return false;
+  const Ipv4Header* ip = packet.ip;
   const u32 header_length = (ip->version_length & 0x0fU) * 4U;
   const u32 total = host(ip->total_length);
   if (header_length < sizeof(Ipv4Header) || total < header_length) return false;
@@ -115,7 +135,6 @@ ASTIL_INLINE bool parse_network(Engine& engine, Packet<Ipv4>& packet, Transport&
                .bytes = total - header_length,
                .protocol = ip->protocol,
                .identification = raw(ip->identification)};
-  packet.ip = ip;
   packet.length = total;
   return true;
 }
@@ -123,10 +142,9 @@ ASTIL_INLINE bool parse_network(Engine& engine, Packet<Ipv4>& packet, Transport&
 /// RFC 8200, section 3. A payload length of 0 (a jumbogram, RFC 2675) has no transport header behind it.
 template <class Engine>
 ASTIL_INLINE bool parse_network(Engine& engine, Packet<Ipv6>& packet, Transport& transport) {
-  auto* ip = header_at<Ipv6Header>(engine, kNetworkOffset);
-  if (ip == nullptr) return false;
+  if (!find_frame(engine, packet)) return false;
+  const Ipv6Header* ip = packet.ip;
   const u32 payload = host(ip->payload_length);
-  packet.ip = ip;
   packet.length = payload + sizeof(Ipv6Header);
   packet.extension = Fragment::none;
   transport = {.offset = kNetworkOffset + static_cast<u32>(sizeof(Ipv6Header)),
@@ -147,6 +165,13 @@ ASTIL_INLINE bool parse_network(Engine& engine, Packet<Ipv6>& packet, Transport&
 
 }  // namespace detail
 
+/// Has an IPv6 packet an address that stands for IPv4 in the tables? None should (RFC 4291, section 2.5.5.2; RFC 6890),
+/// and the tables would take it for what it says. Known flows have none.
+template <class Ip>
+ASTIL_INLINE bool has_mapped_end(const Packet<Ip>& packet) {
+  return Ip::kIsWide && (is_ipv4(destination_of(packet)) || is_ipv4(source_of(packet)));
+}
+
 /// What `parse` says of a packet.
 enum class Parsed : u8 {
   not_ip,
@@ -154,15 +179,13 @@ enum class Parsed : u8 {
   unusual,  ///< IP, and anything else: see unusual.hpp
 };
 
-/// Fills `packet`, whose `ethernet` is set.
+/// Fills `packet`.
 template <class Ip, class Engine>
 ASTIL_INLINE Parsed parse(Engine& engine, Packet<Ip>& packet) {
   detail::Transport transport{};
   if (!detail::parse_network(engine, packet, transport)) return Parsed::not_ip;
-  const bool known = transport.protocol == kProtocolTcp || transport.protocol == kProtocolUdp;
-  if (!known || is_later_fragment(packet)) return Parsed::unusual;
+  if (is_later_fragment(packet)) return Parsed::unusual;
   if (!detail::parse_transport(engine, packet, transport)) return Parsed::unusual;
-  engine.saw_packet(packet);
   return Parsed::plain;
 }
 

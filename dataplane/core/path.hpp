@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dataplane/core/drops.hpp"
+#include "dataplane/core/known.hpp"
 #include "dataplane/core/sources.hpp"
 #include "dataplane/core/too_big.hpp"
 #include "dataplane/core/unusual.hpp"
@@ -36,46 +37,46 @@ ASTIL_INLINE Verdict to_client(Engine& engine, const Packet<Ip>& packet) {
   const ReplyOf reply = reply_of(engine, packet, replier, generation);
   if (reply == ReplyOf::nobody) return {.reason = Reason::unknown_reply};
   if (is_first_fragment(packet)) engine.template note_fragment<Ip>(replier.number);
-  const Address address = replier.backend->service_address;
-  const NextHop hop = engine.route(destination_of(packet), address, longest_datagram(engine, packet));
   const Backend& backend = *replier.backend;
+  const NextHop hop = engine.route(destination_of(packet), backend.service_address, longest_datagram(engine, packet));
   if (hop.status == NextHop::Status::no_neighbour) return dropped(Reason::no_neighbour, backend.service);
   if (hop.status == NextHop::Status::too_big) return dropped(is_too_big(engine, hop.mtu).reason, backend.service);
   // To an address of the balancer itself no route leads: a probe's answer.
   if (hop.status != NextHop::Status::found && reply != ReplyOf::known_flow) return {.reason = Reason::unknown_reply};
   if (hop.status != NextHop::Status::found) return dropped(Reason::no_route, backend.service);
-  const Rewritten rewritten = rewrite_nat(engine, packet, Direction::from_backend, address, backend.service_port);
+  const Rewritten rewritten = rewrite_nat(engine, read_again(packet), Direction::from_backend,
+                                          as_one_pointer(&backend)->service_address, backend.service_port);
   if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_backend);
   count_packet(engine, replier.number, packet.length);
   return emit(engine, rewritten, exit_of(engine, hop), backend, Reason::replied);
 }
 
-/// Not decided yet: for decide_unusual.
-inline constexpr Reason kUnusual = Reason::count;
-
-/// A frame without tags.
+/// What may be for a service.
 template <class Ip, class Engine>
-ASTIL_INLINE Verdict decide(Engine& engine) {
+ASTIL_INLINE Verdict decide_to_service(Engine& engine) {
   Packet<Ip> packet{};
-  packet.ethernet = header_at<EthernetStart>(engine, 0);
-  if (packet.ethernet == nullptr) return {.reason = Reason::not_ip};
   const Parsed parsed = parse(engine, packet);
-  if (parsed == Parsed::not_ip) return {.reason = Reason::not_ip};
+  if (parsed == Parsed::not_ip || has_mapped_end(packet)) return {.reason = Reason::not_ip};
   if (parsed == Parsed::unusual) return {.reason = kUnusual};
-  const bool to_service =
-      may_be_ours(engine, destination_of(packet), packet.ports->destination, packet.protocol, IndexKind::service);
-  const bool reply = may_be_ours(engine, source_of(packet), packet.ports->source, packet.protocol, IndexKind::reply);
-  if (!to_service && !reply) {
-    if (is_first_fragment(packet)) engine.template note_fragment<Ip>(kNobody);
-    return {.reason = Reason::no_service};
-  }
+  if (!may_be_ours<Ip>(engine, destination_of(packet), packet.ports->destination, packet.protocol, IndexKind::service))
+    return {.reason = kReply};
   if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
-  if (to_service) {
-    const Verdict verdict = to_backend(engine, packet);
-    if (verdict.reason != Reason::no_service) return verdict;
+  engine.saw_packet(packet);
+  const Verdict verdict = to_backend(engine, packet);
+  return verdict.reason == Reason::no_service ? Verdict{.reason = kReply} : verdict;
+}
+
+/// What is for no service, but may be a backend's reply; it has been parsed before.
+template <class Ip, class Engine>
+ASTIL_INLINE Verdict decide_reply(Engine& engine) {
+  Packet<Ip> packet{};
+  if (parse(engine, packet) != Parsed::plain || has_mapped_end(packet)) return {.reason = Reason::not_ip};
+  Verdict verdict{.reason = Reason::no_service};
+  if (may_be_ours<Ip>(engine, source_of(packet), packet.ports->source, packet.protocol, IndexKind::reply)) {
+    if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
+    verdict = to_client(engine, packet);
   }
-  const Verdict verdict = reply ? to_client(engine, packet) : Verdict{.reason = Reason::no_service};
   // Its later fragments are the kernel's too.
   if (is_first_fragment(packet) && action_of(verdict.reason) == Action::pass)
     engine.template note_fragment<Ip>(kNobody);
@@ -84,22 +85,22 @@ ASTIL_INLINE Verdict decide(Engine& engine) {
 
 }  // namespace detail
 
-/// What an engine may keep in functions of their own, each for one version of IP.
+/// What `decide_known` leaves to others. An engine may keep each in a function of its own, for one version of IP.
 enum class Part : u8 {
-  usual,
-  unusual,  ///< what `usual` has left undecided
-  too_big,  ///< the answer to what it has refused as such
+  to_service,  ///< not of a known flow, or not by a plain way
+  reply,       ///< perhaps from a backend under nat
+  unusual,     ///< fragments, ICMP, what is cut short
+  too_big,     ///< the answer to what one of them has refused as such
 };
 
 template <Part kPart, class Ip, class Engine>
 ASTIL_INLINE Verdict run_part(Engine& engine) {
+  if constexpr (kPart == Part::to_service) return detail::decide_to_service<Ip>(engine);
+  if constexpr (kPart == Part::reply) return detail::decide_reply<Ip>(engine);
   if constexpr (kPart == Part::unusual) return detail::decide_unusual<Ip>(engine);
-  if constexpr (kPart == Part::too_big) {
-    const CpuRow* row = engine.cpu_row();
-    return row == nullptr ? Verdict{.reason = Reason::internal}
-                          : tell_too_big<Ip>(engine, static_cast<u16>(row->scratch[0]));
-  }
-  return detail::decide<Ip>(engine);
+  const CpuRow* row = engine.cpu_row();
+  return row == nullptr ? Verdict{.reason = Reason::internal}
+                        : tell_too_big<Ip>(engine, static_cast<u16>(row->scratch[0]));
 }
 
 /// Does the frame go on as it came, or back to where it came from? Then its tags belong to it.
@@ -109,9 +110,11 @@ constexpr bool keeps_tags(Reason reason) {
 
 namespace detail {
 
+/// From the part on that `verdict` names.
 template <class Ip, class Engine>
-ASTIL_INLINE Verdict run_version(Engine& engine) {
-  Verdict verdict = engine.template part<Part::usual, Ip>();
+ASTIL_INLINE Verdict run_from(Engine& engine, Verdict verdict) {
+  if (verdict.reason == kToService) verdict = engine.template part<Part::to_service, Ip>();
+  if (verdict.reason == kReply) verdict = engine.template part<Part::reply, Ip>();
   if (verdict.reason == kUnusual) verdict = engine.template part<Part::unusual, Ip>();
   if (verdict.reason != Reason::too_big) return verdict;
   const u32 service = service_of(verdict);
@@ -119,36 +122,36 @@ ASTIL_INLINE Verdict run_version(Engine& engine) {
   return verdict.reason < kFirstDrop ? verdict : dropped(verdict.reason, service);
 }
 
-template <class Engine>
-ASTIL_INLINE Verdict run_untagged(Engine& engine, u32 kind) {
-  if ((kind & kKindMask) == kKindIpv4) return run_version<Ipv4>(engine);
-  if ((kind & kKindMask) == kKindIpv6) return run_version<Ipv6>(engine);
-  return {.reason = Reason::not_ip};
+template <class Ip, class Engine>
+ASTIL_INLINE Verdict run_untagged(Engine& engine) {
+  const Verdict verdict = decide_known<Ip>(engine);
+  return verdict.reason < kUnusual ? verdict : run_from<Ip>(engine, verdict);
 }
 
-/// Takes the tags off a frame that has some; the path sees it without them. False: it is not for the path.
+/// A frame with VLAN tags: the path sees it without them.
 template <class Engine>
-ASTIL_INLINE bool take_off_tags(Engine& engine, TaggedStart*& start, u32& kind) {
-  start = read_tags(engine);
-  if (start == nullptr) return false;
+ASTIL_INLINE Verdict run_tagged(Engine& engine) {
+  TaggedStart* start = read_tags(engine);
+  if (start == nullptr) return {.reason = Reason::not_ip};
   const auto* version = header_at<u8>(engine, kNetworkOffset + start->tags * kVlanTagBytes);
-  if (version == nullptr) return false;
-  kind = raw(start->type) | (u32{*version} << 16U);
-  return remove_tags(engine, *start);
+  if (version == nullptr) return {.reason = Reason::not_ip};
+  const u32 kind = (raw(start->type) | (u32{*version} << 16U)) & kKindMask;
+  if ((kind != kKindIpv4 && kind != kKindIpv6) || !remove_tags(engine, *start)) return {.reason = Reason::not_ip};
+  const Verdict verdict = kind == kKindIpv4 ? run_from<Ipv4>(engine, {.reason = kToService})
+                                            : run_from<Ipv6>(engine, {.reason = kToService});
+  if (keeps_tags(verdict.reason) && !restore_tags(engine, *start)) return {.reason = Reason::no_headroom};
+  return verdict;
 }
 
 template <class Engine>
 ASTIL_INLINE Verdict run_frame(Engine& engine) {
   const auto* ethernet = header_at<EthernetStart>(engine, 0);
   if (ethernet == nullptr) return {.reason = Reason::not_ip};
-  u32 kind = ethernet->kind;
-  TaggedStart* start = nullptr;
-  if (Engine::kTagsInFrame && is_vlan(Be16{static_cast<u16>(kind)}) && !take_off_tags(engine, start, kind))
-    return {.reason = Reason::not_ip};
-  const Verdict verdict = run_untagged(engine, kind);
-  if (start != nullptr && keeps_tags(verdict.reason) && !restore_tags(engine, *start))
-    return {.reason = Reason::no_headroom};
-  return verdict;
+  const u32 kind = ethernet->kind;
+  if ((kind & kKindMask) == kKindIpv4) return run_untagged<Ipv4>(engine);
+  if ((kind & kKindMask) == kKindIpv6) return run_untagged<Ipv6>(engine);
+  if (Engine::kTagsInFrame && is_vlan(Be16{static_cast<u16>(kind)})) return run_tagged(engine);
+  return {.reason = Reason::not_ip};
 }
 
 }  // namespace detail

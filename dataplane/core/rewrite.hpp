@@ -97,10 +97,9 @@ ASTIL_INLINE Rewritten is_too_big(Engine& engine, u32 mtu) {
   return {.reason = Reason::too_big};
 }
 
-/// As the backend's forwarding says.
+/// As the backend's forwarding says, what is short enough for the way there.
 template <class Ip, class Engine>
-ASTIL_INLINE Rewritten rewrite(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
-  if (longest_datagram(engine, packet) > backend.max_length) return is_too_big(engine, backend.max_length);
+ASTIL_INLINE Rewritten rewrite_short(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
   switch (backend.forwarding) {
     case Forwarding::nat:
       return rewrite_nat(engine, packet, Direction::from_client, backend.address, backend.port);
@@ -110,6 +109,12 @@ ASTIL_INLINE Rewritten rewrite(Engine& engine, const Packet<Ip>& packet, const B
       return rewrite_direct(engine, packet);
   }
   return {};
+}
+
+template <class Ip, class Engine>
+ASTIL_INLINE Rewritten rewrite(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
+  if (longest_datagram(engine, packet) > backend.max_length) return is_too_big(engine, backend.max_length);
+  return rewrite_short(engine, packet, backend, tag);
 }
 
 }  // namespace astil::core

@@ -5,12 +5,12 @@
 
 namespace astil::core {
 
-/// A client's packet whose flow the table does not know, or that may open it anew.
+/// A client's packet that may be of a new flow.
 struct Opening {
   FlowTuple flow;
   FlowHash hash{};
   u8 tcp_flags;
-  u8 is_fragment;
+  u8 has_data;  ///< not 0: TCP with a payload
 };
 
 /// The backend that a packet goes to, or why there is none.

@@ -48,14 +48,24 @@ ASTIL_INLINE u32 look_up(Engine& engine, GenerationNumber generation, u64 key) {
 
 }  // namespace detail
 
-/// May there be a service, or a backend under nat, at this place? No is certain.
-template <class Engine>
+namespace detail {
+
+template <class Ip>
+constexpr u64 index_key_of(const Address& address, Be16 port, u8 protocol, IndexKind kind) {
+  return Ip::kIsWide ? wide_index_key(address, port, protocol, kind) : index_key(address, port, protocol, kind);
+}
+
+}  // namespace detail
+
+/// May there be a service, or a backend under nat, at this end of a packet of this version? No is certain.
+template <class Ip, class Engine>
 ASTIL_INLINE bool may_be_ours(Engine& engine, const Address& address, Be16 port, u8 protocol, IndexKind kind) {
   const u32 holds = engine.settings()->holds;
   if (kind == IndexKind::reply && (holds & kHoldsReplies) == 0) return false;
-  if (detail::is_in_filter(engine, index_key(address, port, protocol, kind))) return true;
+  if (detail::is_in_filter(engine, detail::index_key_of<Ip>(address, port, protocol, kind))) return true;
   const u32 any = kind == IndexKind::service ? kHoldsAnyPort : kHoldsAnyPortReplies;
-  return (holds & any) != 0 && detail::is_in_filter(engine, index_key(address, kAnyPort, protocol, kind));
+  return (holds & any) != 0 &&
+         detail::is_in_filter(engine, detail::index_key_of<Ip>(address, kAnyPort, protocol, kind));
 }
 
 /// A service's record in a generation, 0 or 1; nullptr: the id is out of range.

@@ -36,25 +36,28 @@ ASTIL_INLINE Sign sign_of(Engine& engine, const auto& packet, Direction directio
 /// tick, so that a busy flow leaves its line clean.
 template <class Engine>
 ASTIL_INLINE bool is_quiet(Engine& engine, const FlowPlace& place, u8 tcp_flags, Direction direction) {
-  const bool plain = (tcp_flags & (kTcpFin | kTcpSyn | kTcpRst)) == 0;
-  const FlowState state = state_of_flow(place.value);
-  const bool stays = is_settled(state) || (state == FlowState::half_open && direction == Direction::from_client);
-  return plain && stays && (engine.tick() & kAgeMask) == age_of(place.value);
+  const u32 changing = tcp_flags & (kTcpFin | kTcpSyn | kTcpRst);
+  const u32 stays = (quiet_states(direction) >> static_cast<u32>(state_of_flow(place.value))) & 1U;
+  return (changing | (stays ^ 1U) | ((engine.tick() & kAgeMask) ^ age_of(place.value))) == 0;
 }
 
-/// A packet of a known flow: its age and its state.
+}  // namespace detail
+
+/// A packet of a known flow: the age and the state of its entry, whose value was read.
 template <class Engine>
-ASTIL_INLINE void touch(Engine& engine, const FlowPlace& place, const Sign& sign) {
+ASTIL_INLINE void touch(Engine& engine, u64* place, u64 value, const Sign& sign) {
   const u32 tick = engine.tick() & kAgeMask;
-  FlowEntry entry = unpack(place.value);
+  FlowEntry entry = unpack(value);
   if (entry.state == FlowState::claimed) return;  // its claimer's alone
   const FlowState state = next_state(entry.state, sign, tick != entry.age);
   if (tick == entry.age && state == entry.state) return;
   entry.age = tick;
   entry.state = state;
   // Where another packet of the flow was quicker, its word stands.
-  (void)engine.change(entry_at(place), place.value, pack(entry));
+  (void)engine.change(place, value, pack(entry));
 }
+
+namespace detail {
 
 /// Writes a new flow down. One that can not be written is not lost: the ring still decides for it.
 template <class Engine>
@@ -103,8 +106,16 @@ constexpr bool opens_connection(u8 protocol, u8 tcp_flags) {
 
 /// Is the flow one of the service that the backend works for?
 ASTIL_INLINE bool serves(const Backend& backend, const FlowTuple& flow) {
-  const bool port = backend.service_port == flow.port || backend.service_port == kAnyPort;
-  return port && backend.service_protocol == flow.protocol && backend.service_address == flow.address;
+  // The address's last word, port and protocol are neighbours, and a byte that does not matter.
+  static_assert(offsetof(Backend, service_port) == offsetof(Backend, service_address) + 16 &&
+                offsetof(Backend, service_protocol) == offsetof(Backend, service_port) + 2);
+  constexpr u32 kNotMattering = 8;
+  const u64 own = load_as<u64>(&backend.service_address.words[3]);
+  const u64 last = raw(flow.address.words[3]) | (u64{flow.protocol} << 48U);
+  const u64 wanted = last | (u64{raw(flow.port)} << 32U);
+  if ((own ^ wanted) << kNotMattering != 0 && (own ^ last) << kNotMattering != 0) return false;
+  return half(backend.service_address, 0) == half(flow.address, 0) &&
+         backend.service_address.words[2] == flow.address.words[2];
 }
 
 /// Places a flow: where it is, if it is known after all, else where affinity or the scheduler says.
@@ -127,7 +138,8 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
       has_place = is_of(engine, place, flow);
     } else if (!opens || !detail::starts_over(engine, place, flow, *backend)) {
       engine.saw_known_flow(place, *backend);
-      detail::touch(engine, place, {flow.protocol, opening.tcp_flags, 0, Direction::from_client});
+      touch(engine, entry_at(place), place.value,
+            {flow.protocol, opening.tcp_flags, opening.has_data, Direction::from_client});
       return number;
     } else if (settings->header.ring_only != 0 && backend->rotation == Rotation::in) {
       chosen = number;  // as in the tables that were carried before this SYN came
@@ -160,22 +172,16 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
   return steering.backend == nullptr ? refused(steering.reason, service->id) : to_do | steering.number;
 }
 
-/// Writes down where a new flow went, and counts it.
+/// Writes down where a new flow went.
 template <class Engine>
 ASTIL_INLINE void note_flow(Engine& engine, const Opening& opening, Placement placement) {
   const FlowHash& hash = opening.hash;
-  const u32 number = number_in(placement);
-  if ((placement & kWrite) != 0) {
-    const FlowLines lines = both_lines(engine, hash);
-    const FlowPlace place = (placement & kRewrite) != 0 ? find_calmly(hash, lines) : FlowPlace{};
-    detail::remember(engine, place, lines, opening, number);
-  }
-  if (Counter* counter = (placement & kCount) != 0 ? engine.counter(number) : nullptr)
-    engine.add(&counter->connections, 1);
+  const FlowLines lines = both_lines(engine, hash);
+  const FlowPlace place = (placement & kRewrite) != 0 ? find_calmly(hash, lines) : FlowPlace{};
+  detail::remember(engine, place, lines, opening, number_in(placement));
 }
 
-/// Steers a client's packet. The flow table is asked first: a backend's record names its service, so that a packet of a
-/// known flow needs no look-up of the service.
+/// Steers a client's packet, of whatever flow.
 template <class Ip, class Engine>
 ASTIL_INLINE Steering steer(Engine& engine, const Packet<Ip>& packet) {
   const Settings* settings = engine.settings();
@@ -184,27 +190,13 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet<Ip>& packet) {
   if constexpr (Ip::kIsWide) place_for = scratch_for<Opening>(engine);
   if (place_for == nullptr) return {.reason = Reason::internal};
   Opening& opening = *place_for;
-  opening = {.flow = flow_of_client(packet), .hash = {}, .tcp_flags = packet.tcp_flags};
+  opening = {.flow = flow_of_client(packet),
+             .hash = {},
+             .tcp_flags = packet.tcp_flags,
+             .has_data = has_data(engine, packet) ? u8{1} : u8{0}};
   if constexpr (Ip::kIsWide) keep_in_memory(opening);
   const FlowTuple& flow = opening.flow;
   opening.hash = flow_hash(flow, settings->hash_key, settings->header.sizes.flow_lines - 1);
-  const FlowHash& hash = opening.hash;
-  // A SYN may open a known flow anew; a datagram leaves a backend that is down.
-  const bool udp = packet.protocol == kProtocolUdp;
-  if (udp || !opens_connection(packet.protocol, packet.tcp_flags)) {
-    FlowLines lines = flow_lines(engine, hash, false);
-    const FlowPlace place = find_flow(engine, hash, lines);
-    if (place.line != nullptr) {
-      const u32 number = backend_of(place.value);
-      const Backend* backend = engine.backend(number);
-      if (backend != nullptr && serves(*backend, flow) && !(udp && backend->rotation == Rotation::down)) {
-        engine.saw_known_flow(place, *backend);
-        if (!detail::is_quiet(engine, place, packet.tcp_flags, Direction::from_client))
-          detail::touch(engine, place, detail::sign_of(engine, packet, Direction::from_client));
-        return {.backend = backend, .number = number, .tag = hash.tag};
-      }
-    }
-  }
   Placement placement = engine.place(opening);
   if ((placement & kRefused) != 0) {
     return {.number = number_in(placement >> kReasonBits),
@@ -215,9 +207,11 @@ ASTIL_INLINE Steering steer(Engine& engine, const Packet<Ip>& packet) {
     if (by_affinity == kNoBackend) return {.number = number_in(placement) + 1, .reason = Reason::no_backend};
     placement = (placement & kToDo) | by_affinity;
   }
-  if ((placement & kToDo) != 0) engine.note_flow(opening, placement);
+  if ((placement & kWrite) != 0) engine.note_flow(opening, placement);
   const u32 number = number_in(placement);
-  return {.backend = engine.backend(number), .number = number, .tag = hash.tag, .reason = Reason::internal};
+  if (Counter* counter = (placement & kCount) != 0 ? engine.counter(number) : nullptr)
+    engine.add(&counter->connections, 1);
+  return {.backend = engine.backend(number), .number = number, .tag = opening.hash.tag, .reason = Reason::internal};
 }
 
 /// Whose reply is it?
@@ -244,7 +238,7 @@ ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet<Ip>& packet, const Re
     if (backend_of(place.value) != replier.number) return ReplyOf::nobody;
     engine.saw_known_flow(place, *replier.backend);
     if (!detail::is_quiet(engine, place, packet.tcp_flags, Direction::from_backend))
-      detail::touch(engine, place, detail::sign_of(engine, packet, Direction::from_backend));
+      engine.touch(entry_at(place), place.value, detail::sign_of(engine, packet, Direction::from_backend));
     return ReplyOf::known_flow;
   }
   // Where new flows are limited, what this answers was perhaps not written down. More than an answer it can not be: the

@@ -95,9 +95,8 @@ ASTIL_INLINE Verdict decide_other(Engine& engine, const Packet<Ip>& packet, u8 p
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_unusual(Engine& engine) {
   Packet<Ip> packet{};
-  packet.ethernet = header_at<EthernetStart>(engine, 0);
   Transport transport{};
-  if (packet.ethernet == nullptr || !parse_network(engine, packet, transport)) return {.reason = Reason::not_ip};
+  if (!parse_network(engine, packet, transport) || has_mapped_end(packet)) return {.reason = Reason::not_ip};
   About<Ip> about;
   Owner owner;
   if (is_later_fragment(packet)) {

@@ -135,9 +135,9 @@ ASTIL_INLINE Rewritten wrap_in_ipv6(Engine& engine, const Packet<Ip>& packet, co
   outer->payload_length = be16(static_cast<u16>(length + kUdpBytes));
   outer->next_header = kProtocol;
   outer->hop_limit = kOuterTimeToLive;
-  outer->source = backend.source;
+  put_address(start + offsetof(Ipv6Header, source), backend.source);
   outer->source.words[3] = Be32{raw(backend.source.words[3]) | (tag & raw(backend.source_mask))};
-  outer->destination = backend.address;
+  put_address(start + offsetof(Ipv6Header, destination), backend.address);
   if (kBehind == Behind::udp) detail::write_udp(start + sizeof(Ipv6Header), backend, tag, length);
   return rewritten;
 }

@@ -123,6 +123,7 @@ class NativeEngine : public Observer {
   void note_limited(u32 mark) {
     if constexpr (kAccess == Access::read_write) shared_store(tables_.settings().shared.limited, mark);
   }
+  void touch(u64* entry, u64 value, const Sign& sign) { core::touch(*this, entry, value, sign); }
   bool change(u64* entry, u64 before, u64 after) { return change_entry(*this, entry, before, after); }
   u32 least_loaded(const Service& service, u32 seed) { return core::least_loaded(*this, service, seed); }
   u32 place_by_affinity(const Opening& opening, u32 service) {

@@ -9,6 +9,8 @@
 #include <cstdarg>
 #include <cstdio>
 
+#include "dataplane/core/hops.hpp"
+
 namespace astil::xdp {
 
 using dataplane::kTableCount;
@@ -157,6 +159,10 @@ Result<KernelObject> KernelObject::beside(std::span<const std::byte> bytes, cons
 }
 
 Result<void> KernelObject::load() {
+  // Each CPU has its own; in a map that is taken over they are sized already.
+  bpf_map* hops = bpf_object__find_map_by_name(object_.get(), "hops");
+  if (hops != nullptr && bpf_map__fd(hops) < 0)
+    (void)bpf_map__set_max_entries(hops, static_cast<std::uint32_t>(libbpf_num_possible_cpus()) * core::kHops);
   const int failed = bpf_object__load(object_.get());
   if (failed == 0) return {};
   if (-failed == EPERM || -failed == EACCES) return no_privilege("load the packet path");

@@ -1,6 +1,7 @@
 #include "tests/bench/packet_bench.hpp"
 
 #include <bpf/bpf.h>
+#include <linux/if_link.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -20,23 +21,11 @@ using core::be16;
 using core::be32;
 
 constexpr std::uint32_t kRingSlots = 65537;
-constexpr std::uint32_t kLoopback = 1;  ///< the interface of a test run
-constexpr std::uint64_t kOwnMac = 0x010000000002;
 
 template <class T>
 T value_of(Result<T> result) {
   if (result.has_error()) fail(result.error().text());
   return std::move(*result);
-}
-
-/// A network namespace with a way to clients, for replies.
-void enter_network() {
-  if (::unshare(CLONE_NEWNET) != 0) fail("a network namespace can not be made: run it as root");
-  const char* commands =
-      "ip link set lo up && ip link add out type veth peer name far && ip link set far up && ip link set out up && "
-      "ip addr add 192.0.2.1/24 dev out && ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:c1 nud permanent dev out && "
-      "ip route add 10.0.0.0/8 via 192.0.2.2 && echo 1 > /proc/sys/net/ipv4/ip_forward";
-  if (std::system(commands) != 0) fail("a way to clients can not be set up");
 }
 
 /// Of this thread, in which test runs are.
@@ -70,6 +59,15 @@ class Unattached final : public dataplane::Dataplane {
   dataplane::Tables tables_;
 };
 
+std::vector<std::byte> read_object() {
+  std::ifstream file(ASTIL_BENCH_OBJECT, std::ios::binary);
+  if (!file) fail("can not read " ASTIL_BENCH_OBJECT);
+  const std::vector<char> text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::vector<std::byte> bytes(text.size());
+  std::memcpy(bytes.data(), text.data(), text.size());
+  return bytes;
+}
+
 core::Address network_address(bool wide, std::uint32_t net, std::uint32_t host) {
   if (!wide) return core::mapped(be32(0x0a000000U | (net << 16U) | host));
   return {{be32(0xfd000000U), be32(net), core::Be32{}, be32(host)}};
@@ -77,7 +75,7 @@ core::Address network_address(bool wide, std::uint32_t net, std::uint32_t host) 
 
 core::Address service_address(const Served& served) { return network_address(served.wide, 50, served.number); }
 
-dataplane::ServiceState state_of(const Served& served) {
+dataplane::ServiceState state_of(const Served& served, std::uint32_t interface) {
   dataplane::ServiceState service{
       .key = {.address = service_address(served), .port = kPort, .protocol = served.protocol},
       .forwarding = served.forwarding,
@@ -93,7 +91,7 @@ dataplane::ServiceState state_of(const Served& served) {
                                 .wrap = served.wrap,
                                 .destination_mac = std::uint64_t{0x020000000002} + i,
                                 .source_mac = kOwnMac,
-                                .interface = kLoopback});
+                                .interface = interface});
   }
   service.ring = balance::make_ring(members, kRingSlots);
   return service;
@@ -171,6 +169,16 @@ std::vector<std::byte> frame_of(const core::Address& source, const core::Address
 
 }  // namespace
 
+void enter_network() {
+  if (::unshare(CLONE_NEWNET) != 0) fail("a network namespace can not be made: run it as root");
+  const char* commands =
+      "ip link set lo up && ip link add out type veth peer name far && ip link set far up && ip link set out up && "
+      "ip addr add 192.0.2.1/24 dev out && ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:c1 nud permanent dev out && "
+      "ip route add 10.0.0.0/8 via 192.0.2.2 && echo 1 > /proc/sys/net/ipv4/ip_forward && for i in 0 1; do "
+      "ip link add near$i type veth peer name far$i && ip link set near$i up && ip link set far$i up || exit 1; done";
+  if (std::system(commands) != 0) fail("a way to clients can not be set up");
+}
+
 void fail(const std::string& what) {
   std::cerr << "packet_path: " << what << "\n";
   std::exit(1);
@@ -188,23 +196,22 @@ core::Address PacketBench::backend_address(const Served& served, std::uint32_t i
   return network_address(tunnel ? outer_wide : served.wide, 100 + served.number, i + 1);
 }
 
-PacketBench::PacketBench(std::span<const std::byte> object, std::span<const Served> services, std::uint32_t flow_slots)
-    : object_(value_of(xdp::KernelObject::with_new_tables(object, sizes_for(flow_slots)))),
+PacketBench::PacketBench(std::span<const Served> services, std::uint32_t flow_slots, std::uint32_t interface)
+    : object_(value_of(xdp::KernelObject::with_new_tables(read_object(), sizes_for(flow_slots)))),
       mapped_(value_of(object_.map(sizes_for(flow_slots)))) {
   constexpr std::array<std::uint64_t, core::kHashKeys> kKey{0x9d39247e33776d41, 0x2af7398005aaa5c7, 0x44db015024623547,
                                                             0x9c15f73e62a76ae2, 0x75834465489c0c89, 0x3290ac3a203001bf,
                                                             0x0fbbad1f61042279, 0xe83a908ff2fb60ca};
   dataplane::initialise(tables(), kKey, dataplane::tick_multiplier_for(250));
-  publish(services);
-  enter_network();
+  publish(services, interface);
 }
 
-void PacketBench::publish(std::span<const Served> services) {
+void PacketBench::publish(std::span<const Served> services, std::uint32_t interface) {
   Unattached engine(tables());
   dataplane::Publisher publisher(engine);
   dataplane::DesiredState state;
-  state.interfaces = {{.ifindex = kLoopback, .mac = kOwnMac}};
-  for (const Served& served : services) state.services.push_back(state_of(served));
+  state.interfaces = {{.ifindex = interface, .mac = kOwnMac}};
+  for (const Served& served : services) state.services.push_back(state_of(served, interface));
   (void)value_of(publisher.publish(state));
 }
 
@@ -224,11 +231,23 @@ void PacketBench::aim(const Served& served, const Frames& frames) {
   const core::Address client = served.wide ? network_address(true, 10, 0) : core::mapped(core::Be32{});
   frame_ = frame_of(from_backend ? end : client, from_backend ? client : end, frames.sender, served.protocol,
                     frames.tcp_flags);
-  Control control{.frame = {}, .cursor = 0, .first_flow = frames.first, .flow_mask = frames.count - 1, .reserved = 0};
+  Control control{.first_flow = frames.first, .flow_mask = frames.count - 1};
   std::memcpy(control.frame, frame_.data(), frame_.size());
+  set(control);
+}
+
+Control PacketBench::control() const {
+  Control control{};
+  const std::uint32_t key = 0;
+  if (::bpf_map_lookup_elem(object_.map_descriptor("bench_control"), &key, &control) != 0)
+    fail("what the programs count can not be read");
+  return control;
+}
+
+void PacketBench::set(const Control& control) {
   const std::uint32_t key = 0;
   if (::bpf_map_update_elem(object_.map_descriptor("bench_control"), &key, &control, BPF_ANY) != 0)
-    fail("the packets' table can not be written");
+    fail("what the programs send can not be set");
 }
 
 void PacketBench::aim_elsewhere() { aim({.number = 255}, {.count = 1U << 20U}); }
@@ -241,5 +260,22 @@ double PacketBench::time(const std::string& program, std::uint32_t repeat) {
   if (::bpf_prog_test_run_opts(descriptor, &options) != 0) fail("test run of " + program);
   return (processor_ns() - begin) / repeat;
 }
+
+void PacketBench::attach(const std::string& program, std::uint32_t interface) {
+  LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+  if (::bpf_link_create(object_.program(program.c_str()), static_cast<int>(interface), BPF_XDP, &options) < 0)
+    fail("attach " + program);
+}
+
+void PacketBench::send(std::uint32_t interface, std::uint32_t frames) {
+  Control aimed = control();
+  aimed.interface = interface;
+  set(aimed);
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame_.data(), .data_size_in = static_cast<__u32>(frame_.size()),
+              .repeat = static_cast<int>(frames), .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 64);
+  if (::bpf_prog_test_run_opts(object_.program("bench_send"), &options) != 0) fail("send frames");
+}
+
+std::uint64_t PacketBench::received() const { return control().received; }
 
 }  // namespace astil::bench

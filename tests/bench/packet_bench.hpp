@@ -43,8 +43,9 @@ struct Frames {
 
 class PacketBench {
  public:
-  /// `flow_slots`: a power of two. Ends the program with a word where anything fails, as all of these functions do.
-  PacketBench(std::span<const std::byte> object, std::span<const Served> services, std::uint32_t flow_slots);
+  /// `flow_slots`: a power of two. `interface`: the ifindex that packets come in and leave by. Ends the program with a
+  /// word where anything fails, as all of these functions do.
+  PacketBench(std::span<const Served> services, std::uint32_t flow_slots, std::uint32_t interface);
 
   [[nodiscard]] const dataplane::Tables& tables() const { return mapped_.tables(); }
 
@@ -61,16 +62,32 @@ class PacketBench {
   /// nearly one may be missing.)
   [[nodiscard]] double time(const std::string& program, std::uint32_t repeat);
 
+  /// Links a program of the bench to an interface, for as long as the process lives.
+  void attach(const std::string& program, std::uint32_t interface);
+  /// Sends so many frames, as `aim` made them, out of an interface.
+  void send(std::uint32_t interface, std::uint32_t frames);
+  /// Frames that bench_receive has seen since `aim`.
+  [[nodiscard]] std::uint64_t received() const;
+
   /// The address of a backend of a service.
   [[nodiscard]] static core::Address backend_address(const Served& served, std::uint32_t i);
 
  private:
-  void publish(std::span<const Served> services);
+  void publish(std::span<const Served> services, std::uint32_t interface);
+  [[nodiscard]] Control control() const;
+  void set(const Control& control);
 
   xdp::KernelObject object_;
   xdp::MappedTables mapped_;
   std::vector<std::byte> frame_;
 };
+
+/// A network namespace for the process, with a way to clients, for replies; and two links with both ends in it: `near0`
+/// to `far0`, `near1` to `far1`.
+void enter_network();
+
+inline constexpr std::uint32_t kLoopback = 1;             ///< the interface of a test run
+inline constexpr std::uint64_t kOwnMac = 0x010000000002;  ///< as in the packet
 
 /// How the names of a sender's programs end.
 std::string suffix_of(Sender sender);

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -201,15 +200,6 @@ std::vector<Group> groups() {
           {kFewSlots, {opening("SYN above the limit, 64 K slots", kIpip, 1)}}};
 }
 
-std::vector<std::byte> read_object(const char* path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail(std::string("can not read ") + path);
-  const std::vector<char> text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  std::vector<std::byte> bytes(text.size());
-  std::memcpy(bytes.data(), text.data(), text.size());
-  return bytes;
-}
-
 using Times = std::vector<double>;
 
 double least(const Times& values) { return *std::min_element(values.begin(), values.end()); }
@@ -242,7 +232,7 @@ class Baselines {
 };
 
 void measure(const Group& group, int rounds, const std::string& only, std::vector<Figure>& figures) {
-  PacketBench bench(read_object(ASTIL_BENCH_OBJECT), kServices, group.slots);
+  PacketBench bench(kServices, group.slots, bench::kLoopback);
   Baselines baselines;
   std::map<std::string, Times> times;
   const auto wanted = [&](const Case& which) { return which.name.find(only) != std::string::npos; };
@@ -309,6 +299,7 @@ int main(int count, char** values) {
       return 2;
     }
   }
+  bench::enter_network();
   std::vector<Figure> figures;
   for (const Group& group : groups()) measure(group, rounds, only, figures);
   print(figures);

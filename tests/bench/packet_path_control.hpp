@@ -10,16 +10,19 @@ namespace astil::bench {
 struct FromClient4 {
   static constexpr unsigned kBytes = 64;
   static constexpr unsigned kAddress = 26;
+  static constexpr unsigned kPorts = 34;
   static constexpr unsigned kPort = 34;
 };
 struct FromBackend4 {
   static constexpr unsigned kBytes = 64;
   static constexpr unsigned kAddress = 30;
+  static constexpr unsigned kPorts = 34;
   static constexpr unsigned kPort = 36;
 };
 struct FromClient6 {
   static constexpr unsigned kBytes = 80;
   static constexpr unsigned kAddress = 34;
+  static constexpr unsigned kPorts = 54;
   static constexpr unsigned kPort = 54;
 };
 
@@ -30,7 +33,8 @@ struct Control {
   core::u32 cursor;
   core::u32 first_flow;
   core::u32 flow_mask;  ///< number of flows - 1; a power of two
-  core::u32 reserved;
+  core::u32 interface;  ///< ifindex that bench_send sends out of
+  core::u64 received;   ///< frames, by bench_receive
 };
 
 /// Who a flow's client is: the last word of its address, and its port.

@@ -190,6 +190,19 @@ TEST_P(Way6, more_extension_headers_than_anyone_sends_are_the_kernels_to_judge) 
   EXPECT_TRUE(passed_untouched(world().send(packet), packet));
 }
 
+TEST_P(Way6, an_address_that_stands_for_ipv4_in_the_tables_is_no_packets) {
+  world().publish({Service("198.51.100.1", 80).nat().backend("10.0.0.1"), Service(kVip, 80).nat().backend(kBackend)});
+  const auto send = [this](std::string_view source, std::string_view destination, std::uint8_t flags) {
+    const Packet packet = Packet().ethernet(kBalancerMac, kClientMac).ipv6(source, destination).tcp(40000, 80, flags);
+    EXPECT_TRUE(passed_untouched(world().send(packet), packet)) << source << " to " << destination;
+  };
+  send(kClient6, "::ffff:198.51.100.1", kSyn);
+  send("::ffff:192.0.2.10", "::ffff:198.51.100.1", kSyn);
+  send("::ffff:192.0.2.10", "::ffff:198.51.100.1", kAck);
+  send("::ffff:10.0.0.1", "::ffff:192.0.2.10", kAck);
+  send("::ffff:192.0.2.10", kVip, kSyn);
+}
+
 TEST_P(Way6, an_atomic_fragment_is_a_whole_packet) {
   world().publish({Service(kVip, 80).direct().backend(kBackend)});
   const auto atomic = [](Packet packet) {

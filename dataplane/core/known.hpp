@@ -1,0 +1,76 @@
+// The quick way of most packets: from the client of a flow that the table knows, whole, to a backend that is reached
+// without a VLAN tag. It takes the same stages as any other (path.hpp), with few values alive at a time. What it does
+// not decide it leaves as it was.
+#pragma once
+
+#include "dataplane/core/verdict.hpp"
+
+namespace astil::core {
+
+/// No reasons: which part of the path (path.hpp) is to say.
+inline constexpr Reason kUnusual = Reason::count;
+inline constexpr Reason kToService = static_cast<Reason>(static_cast<u32>(Reason::count) + 1);
+inline constexpr Reason kReply = static_cast<Reason>(static_cast<u32>(Reason::count) + 2);
+static_assert(static_cast<u32>(kReply) < kMaxReasons);
+
+namespace detail {
+
+/// Can the backend have the packet as it stands: no tag to put on, and short enough for the way?
+template <class Engine>
+ASTIL_INLINE bool is_plain_way(Engine& engine, const auto& packet, const Backend& backend, u64 destination) {
+  return destination != 0 && ((destination | backend.source_mac) >> 48U) == 0 &&
+         longest_datagram(engine, packet) <= backend.max_length;
+}
+
+template <class Ip, class Engine>
+ASTIL_INLINE Verdict send_known(Engine& engine, const Packet<Ip>& packet) {
+  const Settings* settings = engine.settings();
+  const FlowTuple flow = flow_of_client(packet);
+  const u64 digest = Ip::kIsWide ? wide_flow_digest(flow, settings->hash_key) : flow_digest(flow, settings->hash_key);
+  const FlowHash hash = hash_of_digest(digest, settings->header.sizes.flow_lines - 1);
+  FlowLines lines = flow_lines(engine, hash, false);
+  const FlowPlace place = find_flow(engine, hash, lines);
+  if (place.line == nullptr) return {.reason = kToService};
+  const u32 number = backend_of(place.value);
+  const Backend* found = engine.backend(number);
+  if (found == nullptr) return {.reason = kToService};
+  const Backend& backend = *found;
+  if (!serves(backend, flow_of_client(read_again(packet)))) return {.reason = kToService};
+  if (packet.protocol == kProtocolUdp && backend.rotation == Rotation::down) return {.reason = kToService};
+  const u64 destination = shared_load(backend.destination_mac);
+  if (!is_plain_way(engine, packet, backend, destination)) return {.reason = kToService};
+  engine.saw_packet(packet);
+  engine.saw_known_flow(place, backend);
+  if (!is_quiet(engine, place, packet.tcp_flags, Direction::from_client))
+    engine.touch(entry_at(place), place.value, sign_of(engine, packet, Direction::from_client));
+  engine.saw_backend(backend, number);
+  const Rewritten rewritten = rewrite_short(engine, packet, backend, hash.tag);
+  if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
+  engine.saw_rewrite(backend, Direction::from_client);
+  count_packet(engine, number, packet.length);
+  write_addresses(*rewritten.ethernet, {backend.interface, destination, backend.source_mac});
+  rewritten.ethernet->type = rewritten.type;
+  return {.reason = Reason::forwarded, .interface = backend.interface};
+}
+
+template <class Ip, class Engine>
+ASTIL_INLINE Verdict decide_known(Engine& engine) {
+  Packet<Ip> packet{};
+  const Parsed parsed = parse(engine, packet);
+  if (parsed == Parsed::not_ip) return {.reason = Reason::not_ip};
+  if (parsed == Parsed::unusual) return {.reason = kUnusual};
+  if (is_first_fragment(packet)) return {.reason = kToService};
+  if (!may_be_ours<Ip>(engine, destination_of(packet), packet.ports->destination, packet.protocol,
+                       IndexKind::service)) {
+    const bool reply =
+        may_be_ours<Ip>(engine, source_of(packet), packet.ports->source, packet.protocol, IndexKind::reply);
+    return {.reason = reply ? kReply : Reason::no_service};
+  }
+  if (packet.protocol == kProtocolTcp && opens_connection(kProtocolTcp, packet.tcp_flags))
+    return {.reason = kToService};
+  if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
+  return send_known(engine, packet);
+}
+
+}  // namespace detail
+}  // namespace astil::core
