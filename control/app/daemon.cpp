@@ -348,7 +348,14 @@ std::vector<dataplane::InterfaceState> Daemon::interface_states() const {
   std::vector<dataplane::InterfaceState> states;
   for (const std::string& name : model_.interfaces) {
     const auto link = network_->link(name);
-    if (link && link->mac) states.push_back({.ifindex = link->ifindex, .mac = mac_word(*link->mac)});
+    if (const auto state = link ? interface_state(*link) : std::nullopt) states.push_back(*state);
+  }
+  // Replies leave by VLAN devices, whose tags the packet path puts on.
+  for (const net::Link& link : network_->links()) {
+    const bool named =
+        std::find(model_.interfaces.begin(), model_.interfaces.end(), link.name) != model_.interfaces.end();
+    const auto state = link.vlan && !named ? interface_state(link) : std::nullopt;
+    if (state) states.push_back(*state);
   }
   return states;
 }

@@ -124,6 +124,14 @@ PathSettings path_settings(const config::Model& model) {
           .answers_echo = model.answers_echo};
 }
 
+std::optional<dataplane::InterfaceState> interface_state(const net::Link& link) {
+  if (!link.mac) return {};
+  const std::uint16_t tag = link.vlan ? link.vlan->id : std::uint16_t{0};
+  return dataplane::InterfaceState{.ifindex = link.ifindex,
+                                   .mac = core::tagged(mac_word(*link.mac), core::be16(tag)),
+                                   .parent = link.vlan ? link.vlan->parent : 0};
+}
+
 dataplane::Hook hook_of(const config::Model& model, const std::string& interface) {
   const auto own = std::find_if(model.interface_settings.begin(), model.interface_settings.end(),
                                 [&](const config::InterfaceSettings& settings) { return settings.name == interface; });
@@ -203,9 +211,9 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
                                    .outer = outer_of(service, backend)};
       const auto hop = facts.next_hop(backend.host);
       if (hop && has_source(service, *hop)) {
-        wanted.hop = {.destination_mac = mac_word(hop->neighbour_mac),
-                      .source_mac = mac_word(hop->source_mac),
-                      .interface = hop->ifindex,
+        wanted.hop = {.destination_mac = core::tagged(mac_word(hop->neighbour_mac), core::be16(hop->exit.outer_tag)),
+                      .source_mac = core::tagged(mac_word(hop->source_mac), core::be16(hop->exit.inner_tag)),
+                      .interface = hop->exit.ifindex,
                       .source = to_core(hop->source_address),
                       .mtu = hop->mtu};
       }

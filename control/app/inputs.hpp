@@ -26,6 +26,10 @@ struct Facts {
 /// The low 6 bytes hold the address as it stands in a packet.
 [[nodiscard]] std::uint64_t mac_word(const net::MacAddress& mac);
 [[nodiscard]] net::MacAddress mac_of(std::uint64_t word);
+
+/// An interface that packets come in by, or a VLAN device over one, as the packet path knows it. None where the link
+/// is not Ethernet.
+[[nodiscard]] std::optional<dataplane::InterfaceState> interface_state(const net::Link& link);
 [[nodiscard]] dataplane::ServiceKey key_of(const config::Service& service);
 
 /// What the packet path does whatever the service.

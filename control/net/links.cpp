@@ -45,4 +45,27 @@ const Link* Links::by_index(std::uint32_t ifindex) const {
   return found == links_.end() ? nullptr : &found->second;
 }
 
+// The packet path writes one tag as 802.1Q's, and of two the outer one as 802.1ad's (dataplane/core/vlan.hpp).
+Result<Exit> Links::exit_of(const Link& link) const {
+  if (!link.vlan) return Exit{.ifindex = link.ifindex};
+  constexpr std::uint16_t kCustomerTag = 0x8100;
+  constexpr std::uint16_t kServiceTag = 0x88a8;
+  const auto refuse = [](const Link& device, const std::string& why) {
+    return Error{"VLAN device " + device.name + " " + why, "ip -d link show " + device.name};
+  };
+  const auto carrier_of = [this](const Link& device) { return by_index(device.vlan->parent); };
+  if (link.vlan->protocol != kCustomerTag)
+    return refuse(link, "has a tag of 802.1ad alone; one that stands alone has to be of 802.1Q");
+  if (link.vlan->id == 0) return refuse(link, "has VLAN id 0, which is no VLAN");
+  const Link* below = carrier_of(link);
+  if (below == nullptr) return refuse(link, "is carried by an interface that is not in this network namespace");
+  if (!below->vlan) return Exit{.ifindex = below->ifindex, .inner_tag = link.vlan->id};
+  if (below->vlan->protocol != kServiceTag || below->vlan->id == 0)
+    return refuse(*below, "carries another one, so its tag has to be of 802.1ad, with a VLAN id");
+  const Link* lowest = carrier_of(*below);
+  if (lowest == nullptr) return refuse(*below, "is carried by an interface that is not in this network namespace");
+  if (lowest->vlan) return refuse(link, "has more than two tags");
+  return Exit{.ifindex = lowest->ifindex, .outer_tag = below->vlan->id, .inner_tag = link.vlan->id};
+}
+
 }  // namespace astil::net

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/base/result.hpp"
 #include "control/net/message.hpp"
 #include "control/net/types.hpp"
 
@@ -26,6 +27,9 @@ class Links {
   [[nodiscard]] const Link* by_name(std::string_view name) const;
   [[nodiscard]] const Link* by_index(std::uint32_t ifindex) const;
   [[nodiscard]] const std::map<std::uint32_t, Link>& all() const { return links_; }
+
+  /// Where a link's frames leave. The error says which VLAN device the packet path can not put tags on for.
+  [[nodiscard]] Result<Exit> exit_of(const Link& link) const;
 
  private:
   std::map<std::uint32_t, Link> links_;

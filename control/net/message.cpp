@@ -149,6 +149,29 @@ bool Neighbour::foreign() const {
   return (state & (NUD_PERMANENT | NUD_NOARP)) != 0 || learned || (managed && originator != kOriginator);
 }
 
+namespace {
+
+/// IFLA_LINKINFO of a VLAN device; what carries it has its own attribute.
+std::optional<Vlan> read_vlan(Bytes link_info) {
+  std::string kind;
+  Bytes data;
+  AttributeReader attributes(link_info);
+  while (const auto attribute = attributes.next()) {
+    if (attribute->type == IFLA_INFO_KIND) kind = read_text(attribute->value);
+    if (attribute->type == IFLA_INFO_DATA) data = attribute->value;
+  }
+  if (kind != "vlan") return {};
+  Vlan vlan;
+  AttributeReader details(data);
+  while (const auto detail = details.next()) {
+    if (detail->type == IFLA_VLAN_ID) vlan.id = read<std::uint16_t>(detail->value).value_or(0);
+    if (detail->type == IFLA_VLAN_PROTOCOL) vlan.protocol = ntohs(read<std::uint16_t>(detail->value).value_or(0));
+  }
+  return vlan;
+}
+
+}  // namespace
+
 std::optional<LinkMessage> parse_link(const RawMessage& message) {
   const auto change = change_of(message.type, RTM_NEWLINK, RTM_DELLINK);
   const auto header = read<ifinfomsg>(message.payload);
@@ -160,13 +183,19 @@ std::optional<LinkMessage> parse_link(const RawMessage& message) {
   result.link.ifindex = static_cast<std::uint32_t>(header->ifi_index);
   result.link.up = (header->ifi_flags & IFF_UP) != 0;
   result.link.carrier = result.link.up && (header->ifi_flags & IFF_RUNNING) != 0;
+  std::uint32_t parent = 0;
+  bool elsewhere = false;  // what carries it is in another network namespace
   AttributeReader attributes(after(message.payload, sizeof(ifinfomsg)));
   while (const auto attribute = attributes.next()) {
+    if (attribute->type == IFLA_LINK) parent = read<std::uint32_t>(attribute->value).value_or(0);
+    if (attribute->type == IFLA_LINK_NETNSID) elsewhere = true;
+    if (attribute->type == IFLA_LINKINFO) result.link.vlan = read_vlan(attribute->value);
     if (attribute->type == IFLA_IFNAME) result.link.name = read_text(attribute->value);
     if (attribute->type == IFLA_MTU) result.link.mtu = read<std::uint32_t>(attribute->value).value_or(0);
     if (attribute->type == IFLA_ADDRESS && header->ifi_type == ARPHRD_ETHER)
       result.link.mac = read_mac(attribute->value);
   }
+  if (result.link.vlan) result.link.vlan->parent = elsewhere ? 0 : parent;
   // Wireless drivers send news of themselves as links without an MTU.
   if (result.link.name.empty() || (*change == Change::added && result.link.mtu == 0)) return {};
   return result;

@@ -198,6 +198,9 @@ Result<NextHop> NextHops::work_out(const Target& target, const address& destinat
   if (!link->carrier) return Error{"interface " + link->name + " has no carrier", {}};
   if (!link->mac) return Error{"interface " + link->name + " is not Ethernet", {}};
 
+  const auto exit = links_.exit_of(*link);
+  if (!exit) return exit.error();
+
   const NeighbourKey key = neighbour_of(route, destination);
   const auto entry = entries_.find(key);
   if (entry == entries_.end() || !entry->second.last_mac) {
@@ -210,7 +213,8 @@ Result<NextHop> NextHops::work_out(const Target& target, const address& destinat
                  .neighbour_mac = *entry->second.last_mac,
                  .source_address = route.source.value_or(any),
                  .mtu = route.mtu == 0 ? link->mtu : std::min(route.mtu, link->mtu),
-                 .neighbour_answers = entry->second.now.valid()};
+                 .neighbour_answers = entry->second.now.valid(),
+                 .exit = *exit};
 }
 
 }  // namespace astil::net

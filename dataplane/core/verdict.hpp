@@ -24,15 +24,27 @@ ASTIL_INLINE void count_packet(Engine& engine, u32 backend, u32 length) {
   engine.add(&counter->bytes, length);
 }
 
-/// What leaves by a VLAN device leaves by what is under it, with a tag.
+/// A VLAN device's record, by its ifindex; nullptr: the interface is none.
+ASTIL_INLINE const Interface* vlan_device(const Settings& settings, u32 ifindex) {
+  const Interface& device = settings.interfaces[interface_slot(ifindex, settings.interface_multiplier)];
+  return device.ifindex == ifindex && device.parent != 0 ? &device : nullptr;
+}
+
+/// What leaves by a VLAN device leaves by what is under it, with a tag; or with two, where that is one as well.
 template <class Engine>
 ASTIL_INLINE Exit exit_of(Engine& engine, const NextHop& hop) {
-  const Exit untagged{hop.interface, hop.destination_mac, hop.source_mac};
-  const Settings* settings = engine.settings();
-  if ((settings->holds & kHoldsVlans) == 0) return untagged;
-  const Interface& device = settings->interfaces[interface_slot(hop.interface, settings->interface_multiplier)];
-  if (device.ifindex != hop.interface || device.parent == 0) return untagged;
-  return {device.parent, hop.destination_mac, tagged(hop.source_mac, Be16{tag_above(device.mac)})};
+  Exit exit{hop.interface, hop.destination_mac, hop.source_mac};
+  const Settings& settings = *engine.settings();
+  if ((settings.holds & kHoldsVlans) == 0) return exit;
+  const Interface* device = vlan_device(settings, exit.interface);
+  if (device == nullptr) return exit;
+  exit.interface = device->parent;
+  exit.source = tagged(exit.source, Be16{tag_above(device->mac)});
+  device = vlan_device(settings, exit.interface);
+  if (device == nullptr) return exit;
+  exit.interface = device->parent;
+  exit.destination = tagged(exit.destination, Be16{tag_above(device->mac)});
+  return exit;
 }
 
 /// Back to the station that the frame came from, by the way it came.

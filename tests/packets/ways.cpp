@@ -309,6 +309,25 @@ TEST_P(Way6, replies_that_leave_by_a_vlan_device_leave_by_what_carries_it) {
              .tcp(80, 40000, kSyn | kAck));
 }
 
+TEST_P(Way6, replies_that_leave_by_a_vlan_device_over_another_have_both_tags) {
+  auto state = desired({Service(kVip, 80).nat().backend(kBackend)});
+  constexpr std::uint32_t kBetween = 101;
+  state.interfaces.push_back(
+      {.ifindex = kOutside, .mac = core::tagged(kOutsideMac, core::be16(42)), .parent = kBetween});
+  state.interfaces.push_back({.ifindex = kBetween, .mac = core::tagged(mac(0x77), core::be16(7)), .parent = kIngress});
+  ASSERT_TRUE(world().publisher().publish(state).has_value());
+  world().send(from_client().tcp(40000, 80, kSyn));
+  expect(Packet().ethernet(kBalancerMac, mac(0xb1)).ipv6(kBackend, kClient6).tcp(80, 40000, kSyn | kAck),
+         Exit::back_out,
+         Packet()
+             .ethernet(kClientMac, kOutsideMac)
+             .vlan(7)
+             .vlan(42)
+             .ipv6(kVip, kClient6)
+             .hop_limit(63)
+             .tcp(80, 40000, kSyn | kAck));
+}
+
 TEST_P(Way6, three_tags_pass_untouched) {
   world().publish({Service(kVip, 80).nat().backend(kBackend)});
   Bytes frame = from_client().vlan(1).vlan(2).tcp(40000, 80, kSyn).bytes();

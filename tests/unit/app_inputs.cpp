@@ -71,5 +71,35 @@ TEST(Inputs, have_the_weight_of_each_backend_and_what_is_known_of_it) {
   EXPECT_EQ(input.backends[0].hop.destination_mac, 0U) << "no next hop is known";
 }
 
+TEST(Inputs, have_the_tags_of_the_vlan_devices_that_lead_to_a_backend) {
+  config::Model model;
+  model.services = {service("192.0.2.10")};
+  const net::NextHop hop{.ifindex = 9,
+                         .source_mac = {{2, 0, 0, 0, 0, 1}},
+                         .neighbour_mac = {{2, 0, 0, 0, 0, 2}},
+                         .mtu = 1500,
+                         .exit = {.ifindex = 3, .outer_tag = 7, .inner_tag = 42}};
+  const Facts facts{.availability = [](const auto&, const auto&) { return balance::Availability::up; },
+                    .next_hop = [&](const auto&) { return std::optional(hop); }};
+  const auto input = planner_inputs(model, facts).at(0).backends.at(0);
+  EXPECT_EQ(input.hop.interface, 3U);
+  EXPECT_EQ(input.hop.destination_mac, core::tagged(mac_word(hop.neighbour_mac), core::be16(7)));
+  EXPECT_EQ(input.hop.source_mac, core::tagged(mac_word(hop.source_mac), core::be16(42)));
+}
+
+TEST(Inputs, know_a_vlan_device_by_its_tag_and_what_carries_it) {
+  const net::MacAddress mac{{2, 0, 0, 0, 0, 1}};
+  const auto plain = interface_state({.ifindex = 3, .name = "eth0", .mac = mac});
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->mac, mac_word(mac));
+  EXPECT_EQ(plain->parent, 0U);
+  const auto device =
+      interface_state({.ifindex = 9, .name = "eth0.42", .mac = mac, .vlan = net::Vlan{.parent = 3, .id = 42}});
+  ASSERT_TRUE(device);
+  EXPECT_EQ(device->mac, core::tagged(mac_word(mac), core::be16(42)));
+  EXPECT_EQ(device->parent, 3U);
+  EXPECT_FALSE(interface_state({.ifindex = 4, .name = "tun0", .mac = {}}));
+}
+
 }  // namespace
 }  // namespace astil::app

@@ -134,6 +134,53 @@ TEST(net_message, a_link_is_read) {
   EXPECT_TRUE(link->link.carrier);
 }
 
+/// An attribute of a nest, as bytes.
+std::vector<std::uint8_t> nested(std::uint16_t type, const std::vector<std::uint8_t>& value) {
+  const auto length = static_cast<std::uint8_t>(sizeof(nlattr) + value.size());
+  std::vector<std::uint8_t> bytes{length, 0, static_cast<std::uint8_t>(type), 0};
+  bytes.insert(bytes.end(), value.begin(), value.end());
+  while (bytes.size() % 4 != 0) bytes.push_back(0);
+  return bytes;
+}
+
+std::vector<std::uint8_t> link_info(std::vector<std::uint8_t> kind, const std::vector<std::uint8_t>& data) {
+  auto bytes = nested(IFLA_INFO_KIND, kind);
+  const auto details = nested(IFLA_INFO_DATA, data);
+  bytes.insert(bytes.end(), details.begin(), details.end());
+  return bytes;
+}
+
+std::vector<std::uint8_t> vlan_100_of_802_1ad() {
+  auto data = nested(IFLA_VLAN_ID, {100, 0});
+  const auto protocol = nested(IFLA_VLAN_PROTOCOL, {0x88, 0xa8});
+  data.insert(data.end(), protocol.begin(), protocol.end());
+  return link_info({'v', 'l', 'a', 'n', 0}, data);
+}
+
+TEST(net_message, a_vlan_device_is_read_with_its_tag_and_what_carries_it) {
+  const auto link =
+      parse_link(ethernet().number(IFLA_LINK, 2).attribute(IFLA_LINKINFO, vlan_100_of_802_1ad()).message());
+  ASSERT_TRUE(link && link->link.vlan);
+  EXPECT_EQ(*link->link.vlan, (Vlan{.parent = 2, .id = 100, .protocol = 0x88a8}));
+}
+
+TEST(net_message, a_vlan_device_over_a_link_of_another_namespace_has_none_here) {
+  const auto link = parse_link(ethernet()
+                                   .number(IFLA_LINK, 2)
+                                   .number(IFLA_LINK_NETNSID, 0)
+                                   .attribute(IFLA_LINKINFO, vlan_100_of_802_1ad())
+                                   .message());
+  ASSERT_TRUE(link && link->link.vlan);
+  EXPECT_EQ(link->link.vlan->parent, 0U);
+}
+
+TEST(net_message, a_link_that_leads_to_another_is_no_vlan_device_by_that) {
+  const auto veth = parse_link(
+      ethernet().number(IFLA_LINK, 2).attribute(IFLA_LINKINFO, link_info({'v', 'e', 't', 'h', 0}, {})).message());
+  ASSERT_TRUE(veth);
+  EXPECT_FALSE(veth->link.vlan);
+}
+
 TEST(net_message, a_bridge_port_that_leaves_its_bridge_is_no_link_that_is_gone) {
   Datagram left(RTM_DELLINK, link_header(AF_BRIDGE, IFF_UP));
   left.text(IFLA_IFNAME, "eth0");

@@ -73,7 +73,26 @@ class net_next_hops : public testing::Test {
 TEST_F(net_next_hops, a_neighbour_that_is_known_gives_the_next_hop_at_once) {
   kernel_.neighbours[key_] = reachable(kGateway);
   hops_.track({a_});
-  EXPECT_EQ(hops_.next_hop(a_).value(), (NextHop{3, kOurs, kGateway, make_address("10.1.0.1"), 1500, true}));
+  EXPECT_EQ(hops_.next_hop(a_).value(),
+            (NextHop{3, kOurs, kGateway, make_address("10.1.0.1"), 1500, true, {.ifindex = 3}}));
+}
+
+TEST_F(net_next_hops, a_neighbour_on_a_vlan_device_is_reached_by_what_carries_it) {
+  static_cast<void>(links_.apply({Change::added,
+                                  {.ifindex = 4,
+                                   .name = "eth0.42",
+                                   .mac = kOurs,
+                                   .mtu = 1496,
+                                   .up = true,
+                                   .carrier = true,
+                                   .vlan = Vlan{.parent = 3, .id = 42}}}));
+  kernel_.routes[a_] = {4, gateway_, make_address("10.1.0.1"), 0};
+  kernel_.neighbours[{4, gateway_}] = reachable(kGateway);
+  hops_.track({a_});
+  const NextHop hop = hops_.next_hop(a_).value();
+  EXPECT_EQ(hop.ifindex, 4U);
+  EXPECT_EQ(hop.mtu, 1496U);
+  EXPECT_EQ(hop.exit, (Exit{.ifindex = 3, .inner_tag = 42}));
 }
 
 TEST_F(net_next_hops, what_is_missing_is_said) {
