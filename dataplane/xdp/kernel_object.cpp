@@ -73,34 +73,61 @@ Result<MappedTables> MappedTables::map(std::span<const int, kTableCount> descrip
   MappedTables mapped;
   mapped.tables_.sizes = sizes;
   for (std::size_t i = 0; i < kTableCount; ++i) {
-    void* memory = ::mmap(nullptr, mapped_bytes(i, sizes), PROT_READ | PROT_WRITE, MAP_SHARED, descriptors[i], 0);
+    const int kind = descriptors[i] < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+    void* memory = ::mmap(nullptr, mapped_bytes(i, sizes), PROT_READ | PROT_WRITE, kind, descriptors[i], 0);
     if (memory == MAP_FAILED) return system_error("map table " + std::string(kTableSpecs[i].name), errno);
     mapped.tables_.memory[i] = static_cast<std::byte*>(memory);
   }
   return mapped;
 }
 
-Result<PinnedTables> PinnedTables::open(const std::filesystem::path& folder) {
-  PinnedTables pinned{.folder = folder, .maps = {}};
-  for (std::size_t i = 0; i < kTableCount; ++i) {
-    const std::string path = pin_path(folder, i);
-    pinned.maps[i] = base::Descriptor(::bpf_obj_get(path.c_str()));
-    if (!pinned.maps[i].valid()) {
-      return errno == EPERM || errno == EACCES ? no_privilege("open " + path) : system_error("open " + path, errno);
-    }
-  }
+namespace {
+
+Result<core::LayoutHeader> read_header(const base::Descriptor& settings, const std::filesystem::path& folder) {
   bpf_map_info info{};
   std::uint32_t length = sizeof(info);
-  if (::bpf_obj_get_info_by_fd(pinned.maps[0].get(), &info, &length) != 0)
+  if (::bpf_obj_get_info_by_fd(settings.get(), &info, &length) != 0)
     return system_error("read " + folder.string(), errno);
-  pinned.settings_id = info.id;
-  std::vector<std::byte> settings(info.value_size);
+  std::vector<std::byte> bytes(info.value_size);
   const std::uint32_t key = 0;
-  if (settings.size() < sizeof(core::LayoutHeader) ||
-      ::bpf_map_lookup_elem(pinned.maps[0].get(), &key, settings.data()) != 0) {
+  core::LayoutHeader header{};
+  if (bytes.size() < sizeof(header) || ::bpf_map_lookup_elem(settings.get(), &key, bytes.data()) != 0)
     return Error{folder.string() + " holds no settings", {}};
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  return header;
+}
+
+Result<std::uint32_t> map_id(const base::Descriptor& map, const std::string& path) {
+  bpf_map_info info{};
+  std::uint32_t length = sizeof(info);
+  if (::bpf_obj_get_info_by_fd(map.get(), &info, &length) != 0) return system_error("read " + path, errno);
+  return info.id;
+}
+
+}  // namespace
+
+Result<PinnedTables> PinnedTables::open(const std::filesystem::path& folder) {
+  PinnedTables pinned{.folder = folder, .map_ids = {}, .maps = {}, .missing = {}};
+  for (std::size_t i = 0; i < kTableCount; ++i) {
+    const std::string path = pin_path(folder, i);
+    base::Descriptor map(::bpf_obj_get(path.c_str()));
+    if (!map.valid() && errno == ENOENT) {
+      pinned.missing += (pinned.missing.empty() ? "" : ", ") + std::string(kTableSpecs[i].name);
+      continue;
+    }
+    if (!map.valid()) {
+      return errno == EPERM || errno == EACCES ? no_privilege("open " + path) : system_error("open " + path, errno);
+    }
+    auto id = map_id(map, path);
+    if (id.has_error()) return id.error();
+    pinned.map_ids.push_back(*id);
+    pinned.maps[i] = std::move(map);
   }
-  std::memcpy(&pinned.header, settings.data(), sizeof(pinned.header));
+  const base::Descriptor& settings = pinned.maps[static_cast<std::size_t>(dataplane::TableId::settings)];
+  if (!settings.valid()) return pinned;
+  auto header = read_header(settings, folder);
+  if (header.has_error()) return header.error();
+  pinned.header = *header;
   return pinned;
 }
 

@@ -22,7 +22,8 @@ class MappedTables {
   MappedTables& operator=(MappedTables&& other) noexcept;
   ~MappedTables();
 
-  /// Maps the maps behind these descriptors, in the order of TableId.
+  /// Maps the maps behind these descriptors, in the order of TableId. A negative one is a table that there is not: its
+  /// records read as zeros.
   static Result<MappedTables> map(std::span<const int, dataplane::kTableCount> descriptors, const core::Sizes& sizes);
 
   [[nodiscard]] const dataplane::Tables& tables() const { return tables_; }
@@ -32,15 +33,15 @@ class MappedTables {
   dataplane::Tables tables_;
 };
 
-/// The pins of one set of tables. Reading them tells layout and sizes.
+/// The pins of one set of tables. Reading them tells layout and sizes. Another layout may have other tables.
 struct PinnedTables {
   std::filesystem::path folder;
-  std::uint32_t settings_id =
-      0;  ///< kernel's id of the settings map: a program with it in its map list runs over this set
-  core::LayoutHeader header{};
+  std::vector<std::uint32_t> map_ids;  ///< the kernel's: a program with one in its map list runs over this set
+  core::LayoutHeader header{};         ///< zeros where there are no settings
   std::array<base::Descriptor, dataplane::kTableCount> maps;
+  std::string missing;  ///< names of tables that have no pin
 
-  /// Error: a pin is missing or is not what its name says.
+  /// Error: a pin that is there can not be opened, or is not what its name says.
   static Result<PinnedTables> open(const std::filesystem::path& folder);
   [[nodiscard]] Result<MappedTables> map() const;
 };

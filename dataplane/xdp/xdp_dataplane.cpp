@@ -58,6 +58,27 @@ std::string difference(const core::LayoutHeader& found, const Options& wanted) {
   return found.sizes == wanted.sizes ? "" : "other table sizes wanted";
 }
 
+/// Does an attached program use these tables?
+bool is_in_use(const PinnedTables& pinned, const std::vector<PinnedLink>& links) {
+  return std::any_of(links.begin(), links.end(), [&](const PinnedLink& link) {
+    return std::find_first_of(link.map_ids.begin(), link.map_ids.end(), pinned.map_ids.begin(), pinned.map_ids.end()) !=
+           link.map_ids.end();
+  });
+}
+
+/// Are these tables, which are in use, all there? Those of another layout may be other ones: whether they can be read
+/// is asked later.
+Result<void> check_whole(const PinnedTables& pinned) {
+  const std::string remedy = "give up their flows: astil detach";
+  const std::string who = "packets go by the tables in " + pinned.folder.string();
+  const bool has_settings = pinned.header.magic == core::kLayoutMagic;
+  const bool ours = has_settings && pinned.header.layout_version == core::kLayoutVersion;
+  if (!pinned.missing.empty() && (ours || !has_settings))
+    return Error{who + ", and the pins of these are gone: " + pinned.missing, remedy};
+  if (!has_settings) return Error{who + ", which are not complete", remedy};
+  return {};
+}
+
 /// Layout versions whose services, backends and flows this build can read. A version that changes one of their records
 /// brings a reader for its predecessor.
 bool is_readable(std::uint32_t version, const Program& program) {
@@ -117,15 +138,13 @@ Result<std::vector<PinnedTables>> XdpDataplane::live_tables(const std::filesyste
   std::vector<PinnedTables> live;
   for (const auto& [number, path] : pinned_table_folders(folder)) {
     auto pinned = PinnedTables::open(path);
-    const bool in_use =
-        pinned.has_value() && std::any_of(links->begin(), links->end(), [&](const PinnedLink& link) {
-          return std::find(link.map_ids.begin(), link.map_ids.end(), pinned->settings_id) != link.map_ids.end();
-        });
-    if (in_use && pinned->header.magic == core::kLayoutMagic) {
-      live.push_back(std::move(*pinned));
-    } else if (auto removed = remove_folder(path); removed.has_error()) {
-      return removed.error();
+    if (pinned.has_error()) return pinned.error();
+    if (!is_in_use(*pinned, *links)) {
+      if (auto removed = remove_folder(path); removed.has_error()) return removed.error();
+      continue;
     }
+    if (auto whole = check_whole(*pinned); whole.has_error()) return whole.error();
+    live.push_back(std::move(*pinned));
   }
   return live;
 }

@@ -126,6 +126,41 @@ TEST_F(Xdp, tables_of_a_layout_that_a_build_does_not_list_are_left_alone) {
   EXPECT_EQ(pinned_services(options_.instance).size(), 1U);
 }
 
+/// As a later release's, which does not have one of our tables, would be found; and an earlier one's.
+TEST_F(Xdp, tables_of_another_layout_that_are_fewer_are_left_alone_or_read_as_far_as_they_go) {
+  constexpr std::uint32_t kOther = core::kLayoutVersion + 1;
+  Options other = options_;
+  other.program.layout_version = kOther;
+  std::swap(options_, other);
+  const auto engine = running();
+  std::swap(options_, other);
+  const std::uint32_t program = program_at("link-100");
+  ASSERT_TRUE(std::filesystem::remove(pinned_table_folders(folder()).front().second / "source_buckets"));
+  const auto refused = XdpDataplane::open(options_);
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_NE(refused.error().what.find("layout version " + std::to_string(kOther)), std::string::npos)
+      << refused.error().text();
+  EXPECT_EQ(program_at("link-100"), program);
+  EXPECT_EQ(table_folders(), 1U);
+  options_.program.also_reads = kOther;
+  const auto carried = XdpDataplane::open(options_);
+  ASSERT_TRUE(carried.has_value()) << carried.error().text();
+  EXPECT_EQ((*carried)->origin().kind, Origin::Kind::carried);
+  EXPECT_EQ(pinned_services(options_.instance).size(), 1U);
+}
+
+TEST_F(Xdp, tables_in_use_of_which_a_pin_is_gone_are_not_given_up) {
+  const auto engine = running();
+  const std::uint32_t program = program_at("link-100");
+  ASSERT_TRUE(std::filesystem::remove(pinned_table_folders(folder()).front().second / "rings"));
+  const auto refused = XdpDataplane::open(options_);
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_NE(refused.error().what.find("rings"), std::string::npos) << refused.error().text();
+  EXPECT_NE(refused.error().remedy.find("astil detach"), std::string::npos) << refused.error().text();
+  EXPECT_EQ(program_at("link-100"), program);
+  EXPECT_EQ(table_folders(), 1U);
+}
+
 TEST_F(Xdp, events_are_limited_and_taken_by_portions_however_many_there_are) {
   const auto engine = running();
   const auto replies = [&](const Packet& packet, int times) {
