@@ -69,7 +69,7 @@ Result<void> Daemon::open() {
   if (network.has_error()) return network.error();
   network_ = std::move(*network);
   addresses_.emplace(*network_);
-  if (auto checked = check_interfaces(model_); checked.has_error()) return checked.error();
+  if (auto checked = check_first_interfaces(); checked.has_error()) return checked.error();
 
   api::ServerOptions server{.socket = model_.socket, .tcp = {}};
   if (model_.metrics)
@@ -117,6 +117,15 @@ Result<void> Daemon::open_packet_path() {
     return attached.error();
   }
   return {};
+}
+
+/// Where packets flow already, a daemon that comes back has to care for them, with the interfaces that there are.
+Result<void> Daemon::check_first_interfaces() {
+  if (xdp::is_running(model_.instance)) {
+    started_with_.insert(model_.interfaces.begin(), model_.interfaces.end());
+    if (model_.address_interface) started_with_.insert(*model_.address_interface);
+  }
+  return check_interfaces(model_);
 }
 
 /// An interface that has gone since the start is a problem in the status, and no reason to refuse another change.

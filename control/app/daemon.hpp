@@ -67,6 +67,7 @@ class Daemon final : public api::Daemon {
 
   Result<void> open();
   Result<void> open_packet_path();
+  Result<void> check_first_interfaces();
   Result<void> check_interfaces(const config::Model& model) const;
   Result<void> attach_interfaces();
   void detach_unused_interfaces();
@@ -116,7 +117,7 @@ class Daemon final : public api::Daemon {
   api::TimePoint started_at_;
   api::ConfigView config_view_;
   bool adopted_ = false;                ///< a running packet path was taken over at the start
-  std::set<std::string> started_with_;  ///< interfaces that were there then
+  std::set<std::string> started_with_;  ///< interfaces that were there then, or with an earlier daemon
 
   std::unique_ptr<net::Network> network_;
   health::AsioProber prober_;

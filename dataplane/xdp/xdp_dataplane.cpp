@@ -333,6 +333,12 @@ Result<void> XdpDataplane::inject(std::uint32_t ifindex, std::span<const std::by
   return {};
 }
 
+bool is_running(const std::string& instance, const std::filesystem::path& bpffs) {
+  const auto links = pinned_links(instance_folder(bpffs, instance));
+  return links.has_value() &&
+         std::any_of(links->begin(), links->end(), [](const PinnedLink& link) { return !link.is_gone(); });
+}
+
 std::vector<core::Address> pinned_services(const std::string& instance, const std::filesystem::path& bpffs) {
   std::vector<core::Address> addresses;
   for (const auto& [number, path] : pinned_table_folders(instance_folder(bpffs, instance))) {

@@ -99,6 +99,9 @@ class XdpDataplane final : public dataplane::Dataplane {
   Origin origin_;
 };
 
+/// Does a packet path of this instance run, left by an earlier daemon?
+bool is_running(const std::string& instance, const std::filesystem::path& bpffs = "/sys/fs/bpf");
+
 /// The addresses of the services that an instance's pinned tables hold; none where there are no tables, or unreadable
 /// ones.
 std::vector<core::Address> pinned_services(const std::string& instance,

@@ -219,3 +219,29 @@ def interface_lost_blocks_no_change(run):
         lab.balancer.wait_until_out_of_rotation("b1")
         problems = str(lab.balancer.status()["problems"])
         run.expect("spare0" in problems, f"nothing is said of it: {problems}")
+
+
+@case("restart_while_an_interface_is_missing")
+def restart_while_an_interface_is_missing(run):
+    """Packets flow, and a daemon that comes back cares for them, though an interface is gone; it is used when it is back."""
+    with run.lab() as lab:
+        spare = "link add spare0 type veth peer name spare1", "link set spare0 up"
+        lab.net.balancer.ip(*spare)
+        configuration = lab.configuration(forwardings=["direct"])
+        configuration["interfaces"].append("spare0")
+        lab.balancer.start(configuration)
+        lab.balancer.wait_until_in_rotation("b1", "b2", "b3")
+        lab.balancer.crash()
+        lab.net.balancer.ip("link del spare0")
+        lab.balancer.start(configuration)
+        problems = str(lab.balancer.status()["problems"])
+        run.expect("spare0" in problems, f"nothing is said of it: {problems}")
+        lab.balancer.wait_until_in_rotation("b1", "b2", "b3")
+        report = lab.traffic.short(lab.to("direct"), connections=300)
+        run.expect(report["failed"] == 0, f"connections failed: {report}")
+        lab.net.balancer.ip(*spare)
+        process.until(lambda: "spare0" in lab.balancer.programs(), "a program at the interface that is back")
+        configuration["interfaces"].append("eth7")
+        lab.balancer.write(configuration)
+        refused = lab.balancer.astil("apply", lab.balancer.config_file, check=False)
+        run.expect(refused.returncode != 0 and "eth7" in refused.stderr, f"one that never was: {refused.stderr}")
