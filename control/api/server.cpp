@@ -128,6 +128,11 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     }
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
+    /// It has no request under way, or not a whole one, from now on.
+    void wait() { waits_since_ = ++server_->waits_; }
+    void work() { waits_since_ = 0; }
+    /// Waits of connections to this listener are in this order; 0: it does not wait.
+    [[nodiscard]] std::uint64_t waits_since(const Slots& slots) const { return &slots == &slots_ ? waits_since_ : 0; }
     ~Connection() {
       server_->connections_.erase(this);
       --slots_.used;
@@ -138,13 +143,17 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
    private:
     std::shared_ptr<Impl> server_;
     Slots& slots_;
+    std::uint64_t waits_since_ = 0;
   };
 
   template <class Acceptor>
   awaitable<void> accept_all(std::shared_ptr<Impl> self, Acceptor& acceptor, Slots& slots, Access access);
   awaitable<void> serve(std::unique_ptr<Connection> connection, Access access);
   /// Answers one request. True: the connection stays open for another.
-  awaitable<bool> serve_one(Stream& stream, beast::flat_buffer& buffer, Access access);
+  awaitable<bool> serve_one(Connection& connection, beast::flat_buffer& buffer, Access access);
+
+  /// Of the connections that wait for a request the one that has done so the longest is closed, where there is one.
+  void close_idlest(const Slots& slots);
 
   /// Sends an answer's lines until the client leaves, or says something.
   awaitable<void> send_lines(Stream& stream, const Answer& answer);
@@ -157,6 +166,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   Slots unix_slots_{loop_};
   Slots tcp_slots_{loop_};
   std::set<Connection*> connections_;
+  std::uint64_t waits_ = 0;  ///< that have begun so far
 };
 
 Result<> Server::Impl::listen() {
@@ -197,15 +207,23 @@ std::optional<Endpoint> Server::Impl::tcp_endpoint() const {
   return Endpoint{bound.address(), bound.port()};
 }
 
+void Server::Impl::close_idlest(const Slots& slots) {
+  Connection* idlest = nullptr;
+  for (Connection* connection : connections_) {
+    const std::uint64_t since = connection->waits_since(slots);
+    if (since != 0 && (idlest == nullptr || since < idlest->waits_since(slots))) idlest = connection;
+  }
+  if (idlest == nullptr) return;
+  idlest->work();
+  idlest->stream.close();
+}
+
 // `self` keeps the object while the coroutine lives. After every wait the server may have been closed, and the acceptor
-// with it: daemon_ says so.
+// with it: daemon_ says so. One connection more than there are places for is accepted: only then is it worth while to
+// close another one for it.
 template <class Acceptor>
 awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, Acceptor& acceptor, Slots& slots, Access access) {
   while (daemon_ != nullptr) {
-    if (slots.used >= options_.max_connections) {
-      co_await slots.freed.async_wait(kToken);
-      continue;
-    }
     auto [failed, socket] = co_await acceptor.async_accept(kToken);
     if (daemon_ == nullptr) co_return;
     if (failed) {
@@ -215,6 +233,11 @@ awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, Acceptor& a
       slots.freed.expires_at(asio::steady_timer::time_point::max());
       continue;
     }
+    while (slots.used >= options_.max_connections) {
+      close_idlest(slots);
+      co_await slots.freed.async_wait(kToken);
+      if (daemon_ == nullptr) co_return;
+    }
     auto connection = std::make_unique<Connection>(self, slots, Stream::socket_type(std::move(socket)));
     asio::co_spawn(loop_, serve(std::move(connection), access), asio::detached);
   }
@@ -222,17 +245,20 @@ awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, Acceptor& a
 
 awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection, Access access) {
   beast::flat_buffer buffer;
-  while (co_await serve_one(connection->stream, buffer, access)) {
+  while (co_await serve_one(*connection, buffer, access)) {
   }
   co_await linger(connection->stream);
 }
 
-awaitable<bool> Server::Impl::serve_one(Stream& stream, beast::flat_buffer& buffer, Access access) {
+awaitable<bool> Server::Impl::serve_one(Connection& connection, beast::flat_buffer& buffer, Access access) {
+  Stream& stream = connection.stream;
   RequestParser parser;
   parser.header_limit(static_cast<std::uint32_t>(options_.header_limit));
   parser.body_limit(access == Access::everything ? options_.body_limit : 0);
   stream.expires_after(options_.request_timeout);
+  connection.wait();
   const auto [unread, read] = co_await http::async_read(stream, buffer, parser, kToken);
+  connection.work();
   if (daemon_ == nullptr) co_return false;
 
   std::optional<Answer> reply;

@@ -19,8 +19,10 @@ struct ServerOptions {
   std::string socket;           ///< path of the Unix socket, mode 0660; its folder is made if missing
   std::optional<Endpoint> tcp;  ///< for Access::metrics; port 0: any free one
   std::size_t header_limit = 8 * 1024;
-  std::size_t body_limit = config::kMaxFileSize;    ///< on the Unix socket; TCP accepts no body
-  std::size_t max_connections = 64;                 ///< per listener; more wait unaccepted
+  std::size_t body_limit = config::kMaxFileSize;  ///< on the Unix socket; TCP accepts no body
+  /// Of each listener. For one more, that which has waited the longest without a request is closed; where all are at
+  /// work, it waits.
+  std::size_t max_connections = 64;
   std::chrono::milliseconds request_timeout{5000};  ///< for a whole request to arrive, and for its answer to be taken
 };
 

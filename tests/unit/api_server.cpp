@@ -196,22 +196,40 @@ TEST(ApiServer, survives_a_client_that_leaves_in_the_middle) {
   EXPECT_THAT(talk(server.socket(), kGetStatus), StartsWith("HTTP/1.1 200"));
 }
 
-TEST(ApiServer, lets_a_client_beyond_the_limit_wait_until_another_leaves) {
+TEST(ApiServer, lets_a_client_beyond_the_limit_wait_until_one_at_work_leaves) {
   FakeDaemon daemon;
   ServerOptions options;
   options.max_connections = 1;
   RunningServer server(daemon, options);
-  const std::string keep = "GET /v1/version HTTP/1.1\r\nHost: x\r\n\r\n";
   auto first = connect(server);
-  first.send(keep);
-  first.receive_until("}\n");
+  first.send(kFollow);
+  first.receive_until("\r\n\r\n");
   auto second = connect(server);
   second.send(kGetStatus);
-  first.send(keep);
-  first.receive_until("}\n");
+  auto late = test::sample_drop();
+  late.reason = "ttl_expired";
+  server.on_loop([&] { daemon.drop_events->publish(late); });
+  EXPECT_THAT(first.receive_until("\n\r\n"), HasSubstr("ttl_expired"));
   EXPECT_FALSE(second.has_input());
   first.close();
   EXPECT_THAT(second.receive_all(), StartsWith("HTTP/1.1 200"));
+}
+
+TEST(ApiServer, closes_the_silent_client_of_longest_standing_for_one_beyond_the_limit) {
+  FakeDaemon daemon;
+  ServerOptions options;
+  options.max_connections = 2;
+  options.request_timeout = std::chrono::hours(1);
+  RunningServer server(daemon, options);
+  auto silent = connect(server);
+  auto kept = connect(server);
+  const std::string keep = "GET /v1/version HTTP/1.1\r\nHost: x\r\n\r\n";
+  kept.send(keep);
+  kept.receive_until("}\n");
+  EXPECT_THAT(talk(server.socket(), kGetStatus), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(silent.receive_all(), IsEmpty());
+  kept.send(keep);
+  kept.receive_until("}\n");
 }
 
 TEST(ApiServer, only_reads_over_tcp) {
