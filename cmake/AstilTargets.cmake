@@ -8,6 +8,9 @@ find_package(yaml-cpp REQUIRED)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
 pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(LIBMNL REQUIRED IMPORTED_TARGET libmnl)
+if(ASTIL_DPDK)
+  pkg_check_modules(DPDK REQUIRED IMPORTED_TARGET libdpdk)
+endif()
 
 if(ASTIL_SANITIZE MATCHES "thread")
   # GCC 12's TSan refuses to run where the kernel spreads addresses wider than it knows (vm.mmap_rnd_bits above 28).

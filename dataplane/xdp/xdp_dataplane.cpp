@@ -5,38 +5,18 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <new>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
 
 #include "dataplane/core/sources.hpp"
+#include "dataplane/jiffies.hpp"
 #include "dataplane/publisher.hpp"
 #include "dataplane/xdp/pins.hpp"
 
 namespace astil::xdp {
 namespace {
-
-/// Ticks of the kernel's jiffies clock in a second: its length is the resolution of the coarse clocks.
-std::uint32_t kernel_hz() {
-  timespec resolution{};
-  ::clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
-  return resolution.tv_nsec > 0
-             ? static_cast<std::uint32_t>((1'000'000'000 + resolution.tv_nsec / 2) / resolution.tv_nsec)
-             : 250;
-}
-
-/// The kernel's jiffies now. They start 300 s before they wrap at 32 bits (INITIAL_JIFFIES) and follow the monotonic
-/// clock.
-std::uint64_t jiffies_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  const std::uint64_t hz = kernel_hz();
-  const std::uint64_t since_boot =
-      static_cast<std::uint64_t>(now.tv_sec) * hz + static_cast<std::uint64_t>(now.tv_nsec) * hz / 1'000'000'000;
-  return since_boot + static_cast<std::uint32_t>(0U - static_cast<std::uint32_t>(300 * hz));
-}
 
 Result<std::array<std::uint64_t, core::kHashKeys>> random_key() {
   std::array<std::uint64_t, core::kHashKeys> key{};
@@ -171,7 +151,7 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::make(const Options& options)
   if (mapped.has_error()) return mapped.error();
   auto key = random_key();
   if (key.has_error()) return key.error();
-  dataplane::initialise(mapped->tables(), *key, dataplane::tick_multiplier_for(kernel_hz()),
+  dataplane::initialise(mapped->tables(), *key, dataplane::tick_multiplier_for(dataplane::kernel_hz()),
                         options.program.layout_version);
   std::unique_ptr<XdpDataplane> engine(
       new XdpDataplane(options, std::move(*grace), std::move(*object), std::move(*mapped)));
@@ -292,15 +272,16 @@ void XdpDataplane::wait_for_readers() {
 }
 
 std::uint32_t XdpDataplane::tick() const {
-  return static_cast<std::uint32_t>((jiffies_now() * tables().settings().tick_multiplier) >> 32U);
+  return static_cast<std::uint32_t>((dataplane::jiffies_now() * tables().settings().tick_multiplier) >> 32U);
 }
 
 std::uint32_t XdpDataplane::fine_tick() const {
-  return static_cast<std::uint32_t>((jiffies_now() * tables().settings().tick_multiplier) >> core::kFineShift);
+  return static_cast<std::uint32_t>((dataplane::jiffies_now() * tables().settings().tick_multiplier) >>
+                                    core::kFineShift);
 }
 
 std::uint64_t XdpDataplane::source_clock() const {
-  return (jiffies_now() * tables().settings().tick_multiplier) >> core::kSourceClockShift;
+  return (dataplane::jiffies_now() * tables().settings().tick_multiplier) >> core::kSourceClockShift;
 }
 
 Result<dataplane::Attachment> XdpDataplane::attach(std::uint32_t ifindex, dataplane::Hook hook) {

@@ -17,7 +17,9 @@ bool is_on_link(const core::Address& to) {
   return (number & ~kHostPart) == host(ip("192.0.2.0")) && host_part != 0 && host_part != kHostPart;
 }
 
-core::NextHop route(const core::Address& to, std::uint32_t length) {
+}  // namespace
+
+core::NextHop route_in_tests(const core::Address& to, std::uint32_t length) {
   const bool own = to == address("192.0.2.1") || to == address("2001:db8:1::1") || to == address("2001:db8:1::");
   if (!is_on_link(to) || own) return {.status = core::NextHop::Status::no_route};
   if (length > kOutsideMtu) return {.status = core::NextHop::Status::too_big, .mtu = kOutsideMtu};
@@ -28,11 +30,13 @@ core::NextHop route(const core::Address& to, std::uint32_t length) {
           .source_mac = kOutsideMac};
 }
 
+namespace {
+
 class Native final : public TestEngine {
  public:
   explicit Native(const core::Sizes& sizes) : native_(sizes) {
     native_.route = [](const core::Address& to, const core::Address& /*from*/, std::uint32_t length) {
-      return route(to, length);
+      return route_in_tests(to, length);
     };
     native_.on_drop = [this](const core::DropEvent& drop) { drops_.push_back(drop); };
   }

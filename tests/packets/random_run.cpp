@@ -259,5 +259,11 @@ TEST(RandomRun, of_a_million_frames_ends_alike_in_the_native_engine_and_tc) {
   run_alike(tc_engine(sizes()), kSeed + 1);
 }
 
+#ifdef ASTIL_DPDK
+TEST(RandomRun, of_a_million_frames_ends_alike_in_the_native_engine_and_dpdk) {
+  run_alike(dpdk_engine(sizes()), kSeed + 2);
+}
+#endif
+
 }  // namespace
 }  // namespace astil::test

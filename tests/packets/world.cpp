@@ -84,6 +84,9 @@ std::optional<core::FlowEntry> World::flow(std::string_view client, std::uint16_
 
 std::unique_ptr<World> make_world(EngineKind kind) {
   if (kind == EngineKind::native) return std::make_unique<World>(native_engine(small_sizes()));
+#ifdef ASTIL_DPDK
+  if (kind == EngineKind::dpdk) return std::make_unique<World>(dpdk_engine(small_sizes()));
+#endif
   auto engine = kind == EngineKind::xdp ? xdp_engine(small_sizes()) : tc_engine(small_sizes());
   return engine.has_error() ? nullptr : std::make_unique<World>(std::move(*engine));
 }
@@ -94,7 +97,17 @@ void PacketCase::SetUp() {
 }
 
 const char* name_of(EngineKind kind) {
-  return kind == EngineKind::native ? "native" : kind == EngineKind::xdp ? "xdp" : "tc";
+  switch (kind) {
+    case EngineKind::native:
+      return "native";
+    case EngineKind::xdp:
+      return "xdp";
+    case EngineKind::tc:
+      return "tc";
+    case EngineKind::dpdk:
+      return "dpdk";
+  }
+  return "";
 }
 
 std::string engine_name(const testing::TestParamInfo<EngineKind>& kind) { return name_of(kind.param); }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "dataplane/core/engine.hpp"
 #include "dataplane/core/hash.hpp"
 #include "dataplane/publisher.hpp"
 #include "tests/packets/packet.hpp"
@@ -58,6 +59,12 @@ class TestEngine : public dataplane::Dataplane {
 [[nodiscard]] core::Sizes small_sizes();
 
 [[nodiscard]] std::unique_ptr<TestEngine> native_engine(const core::Sizes& sizes);
+#ifdef ASTIL_DPDK
+[[nodiscard]] std::unique_ptr<TestEngine> dpdk_engine(const core::Sizes& sizes);
+#endif
+/// The routing table of the engines that have no kernel's: it says what the kernel's says in the namespace of
+/// kernel_world.cpp, for a datagram of so many bytes.
+[[nodiscard]] core::NextHop route_in_tests(const core::Address& to, std::uint32_t length);
 /// Error: not permitted here, or not supported by this kernel. Moves the calling thread to a network namespace of its
 /// own.
 [[nodiscard]] Result<std::unique_ptr<TestEngine>> xdp_engine(const core::Sizes& sizes);
@@ -110,9 +117,13 @@ class World {
   dataplane::Publisher publisher_;
 };
 
-enum class EngineKind { native, xdp, tc };
+enum class EngineKind { native, xdp, tc, dpdk };
 [[nodiscard]] const char* name_of(EngineKind kind);
+#ifdef ASTIL_DPDK
+inline const auto kEveryEngine = testing::Values(EngineKind::native, EngineKind::xdp, EngineKind::tc, EngineKind::dpdk);
+#else
 inline const auto kEveryEngine = testing::Values(EngineKind::native, EngineKind::xdp, EngineKind::tc);
+#endif
 
 /// nullptr: there is no kernel engine here.
 [[nodiscard]] std::unique_ptr<World> make_world(EngineKind kind);
