@@ -96,6 +96,6 @@ SEC("xdp") int bench_path(xdp_md* context) {
   Control* bench = control();
   if (bench == nullptr || !shrink(context) || !restore(context, *bench)) return XDP_ABORTED;
   astil::bpf::KernelEngine engine(context);
-  return astil::bpf::take(engine, context);
+  return astil::bpf::act(astil::bpf::run(engine), context);
 }
 }
