@@ -58,7 +58,12 @@ ASTIL_INLINE Verdict as_verdict(u64 number) {
   return {.reason = static_cast<Reason>(number & (kMaxReasons - 1)), .interface = static_cast<u32>(number >> 32U)};
 }
 
-class KernelEngine : public Silent, public Hook {
+/// Who hears of what the path sees of a packet; a program that wants to know includes bpf/notes.hpp before this.
+#ifndef ASTIL_WATCHER
+#define ASTIL_WATCHER Silent
+#endif
+
+class KernelEngine : public ASTIL_WATCHER, public Hook {
  public:
   using Hook::Hook;
 

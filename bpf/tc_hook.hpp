@@ -6,6 +6,7 @@
 #include <linux/pkt_cls.h>
 
 #include "bpf/helpers.hpp"
+#include "dataplane/core/capture.hpp"
 #include "dataplane/core/path.hpp"
 
 namespace astil::bpf {
@@ -77,6 +78,25 @@ class Hook {
     const u32 all = context_->len;
     const u32 wanted = all < kLookedAt ? all : kLookedAt;
     if (begin() + wanted > end()) pull_data(context_, wanted);
+  }
+
+  /// What goes over the wire, the tag beside the packet included; of a packet that stands for several, of all of them.
+  ASTIL_INLINE u32 wire_bytes() { return frame_bytes() + (context_->vlan_present != 0 ? kVlanTagBytes : 0); }
+  /// Copies the frame's first bytes, `room` or kMaxSnap at most, with the tag where it is on the wire. Gives how many;
+  /// 0: it can not be read. `room` is kMinSnap at the least.
+  ASTIL_INLINE u32 copy_frame(u8* to, u32 room) {
+    constexpr u32 kAddresses = offsetof(EthernetHeader, type);
+    if (context_->vlan_present == 0) {
+      const u32 bytes = at_most(at_most(frame_bytes(), room), kMaxSnap);
+      return bytes != 0 && load_frame(to, bytes) ? bytes : 0;
+    }
+    const u32 rest = at_most(at_most(frame_bytes() - kAddresses, room - kAddresses - kVlanTagBytes),
+                             kMaxSnap - kAddresses - kVlanTagBytes);
+    if (rest == 0 || !load_frame(to, kAddresses)) return 0;
+    *reinterpret_cast<u16*>(to + kAddresses) = static_cast<u16>(context_->vlan_proto);
+    *reinterpret_cast<Be16*>(to + kAddresses + sizeof(u16)) = be16(static_cast<u16>(context_->vlan_tci));
+    if (load_bytes(context_, kAddresses, to + kAddresses + kVlanTagBytes, rest) != 0) return 0;
+    return kAddresses + kVlanTagBytes + rest;
   }
 
  protected:

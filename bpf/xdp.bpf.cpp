@@ -9,7 +9,7 @@ SEC("license") const char program_license[] = "GPL";
 
 SEC("xdp.frags") int astil_xdp(xdp_md* context) {
   astil::bpf::KernelEngine engine(context);
-  return astil::bpf::take(engine, context);
+  return astil::bpf::act(astil::bpf::run(engine), context);
 }
 
 /// For frames that the control plane gives back to an interface whose packet path is at the tc hook. (The kernel takes

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpf/helpers.hpp"
+#include "dataplane/core/capture.hpp"
 #include "dataplane/core/path.hpp"
 
 namespace astil::bpf {
@@ -35,6 +36,15 @@ class Hook {
     correct_in_place(*field, pseudo_header + rest, protocol);
   }
 
+  /// What goes over the wire.
+  ASTIL_INLINE u32 wire_bytes() { return frame_bytes(); }
+  /// Copies the frame's first bytes, `room` or kMaxSnap at most. Gives how many; 0: it can not be read.
+  ASTIL_INLINE u32 copy_frame(u8* to, u32 room) {
+    const u32 all = frame_bytes();
+    const u32 bytes = at_most(at_most(all, room), kMaxSnap);
+    return bytes != 0 && load_frame(to, bytes) ? bytes : 0;
+  }
+
  protected:
   ASTIL_INLINE u32 frame_bytes() { return static_cast<u32>(buffer_length(context_)); }
   ASTIL_INLINE bool load_frame(void* to, u32 bytes) { return load_bytes(context_, 0, to, bytes) == 0; }
@@ -42,10 +52,8 @@ class Hook {
   Context* context_;
 };
 
-/// Takes the packet through the path; the verdict in XDP's terms.
-template <class Engine>
-ASTIL_INLINE int take(Engine& engine, Context* context) {
-  const Verdict verdict = run(engine);
+/// The verdict in XDP's terms.
+ASTIL_INLINE int act(const Verdict& verdict, Context* context) {
   if (verdict.interface != 0) {
     if (verdict.interface == context->ingress_ifindex) return XDP_TX;
     return static_cast<int>(redirect(verdict.interface, 0));

@@ -133,6 +133,8 @@ struct Silent {
   ASTIL_INLINE void saw_affinity(const Service& /*service*/, const FlowPlace& /*place*/) {}
   ASTIL_INLINE void saw_backend(const Backend& /*backend*/, u32 /*number*/) {}
   ASTIL_INLINE void saw_rewrite(const Backend& /*backend*/, Direction /*direction*/) {}
+  /// The packet is dropped; the service's id, or kNoService.
+  ASTIL_INLINE void saw_drop(u32 /*service*/) {}
 };
 
 }  // namespace astil::core

@@ -162,6 +162,7 @@ ASTIL_INLINE Verdict finish(E& engine, const Verdict& verdict) {
   if (verdict.reason < kFirstCounted) return verdict;
   if (CpuRow* row = engine.cpu_row()) engine.add(&row->reasons[static_cast<u32>(verdict.reason)], 1);
   if (verdict.reason < kFirstDrop) return verdict;
+  engine.saw_drop(service_of(verdict));
   engine.note_drop(verdict.reason, service_of(verdict));
   return {.reason = verdict.reason};
 }

@@ -12,6 +12,10 @@ extern const std::byte astil_embedded_program[];
 extern const std::byte astil_embedded_program_end[];
 extern const std::byte astil_embedded_tc_program[];
 extern const std::byte astil_embedded_tc_program_end[];
+extern const std::byte astil_embedded_capture[];
+extern const std::byte astil_embedded_capture_end[];
+extern const std::byte astil_embedded_tc_capture[];
+extern const std::byte astil_embedded_tc_capture_end[];
 // NOLINTEND(readability-identifier-naming)
 }
 
@@ -20,6 +24,8 @@ namespace astil::xdp {
 Program embedded_program() {
   return {.object = {astil_embedded_program, astil_embedded_program_end},
           .tc_object = {astil_embedded_tc_program, astil_embedded_tc_program_end},
+          .capture_object = {astil_embedded_capture, astil_embedded_capture_end},
+          .tc_capture_object = {astil_embedded_tc_capture, astil_embedded_tc_capture_end},
           .layout_version = core::kLayoutVersion,
           .also_reads = ASTIL_ALSO_READS};
 }

@@ -8,8 +8,10 @@
 namespace astil::xdp {
 
 struct Program {
-  std::span<const std::byte> object;     ///< for XDP: ELF, as clang made it
-  std::span<const std::byte> tc_object;  ///< likewise for tc
+  std::span<const std::byte> object;          ///< for XDP: ELF, as clang made it
+  std::span<const std::byte> tc_object;       ///< likewise for tc
+  std::span<const std::byte> capture_object;  ///< both again, as they are attached while packets are captured
+  std::span<const std::byte> tc_capture_object;
   std::uint32_t layout_version = 0;
   std::uint32_t also_reads = 0;  ///< another layout version whose records are the same; 0: none
 };

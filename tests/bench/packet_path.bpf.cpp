@@ -95,7 +95,7 @@ SEC("xdp") int bench_memory([[maybe_unused]] xdp_md* context) {
   SEC("xdp") int bench_path_##kind(xdp_md* context) {                                                     \
     if (!restore<astil::bench::Frame>(context)) return XDP_ABORTED;                                       \
     astil::bpf::KernelEngine engine(context);                                                             \
-    return astil::bpf::take(engine, context);                                                             \
+    return astil::bpf::act(astil::bpf::run(engine), context);                                             \
   }                                                                                                       \
   SEC("xdp") int bench_restore_##kind(xdp_md* context) {                                                  \
     return restore<astil::bench::Frame>(context) ? XDP_DROP : XDP_ABORTED;                                \
@@ -119,7 +119,7 @@ SEC("xdp") int bench_send(xdp_md* context) {
 
 SEC("xdp") int bench_path(xdp_md* context) {
   astil::bpf::KernelEngine engine(context);
-  return astil::bpf::take(engine, context);
+  return astil::bpf::act(astil::bpf::run(engine), context);
 }
 
 SEC("xdp") int bench_receive([[maybe_unused]] xdp_md* context) {

@@ -20,6 +20,8 @@ extern "C" {
 // NOLINTBEGIN(readability-identifier-naming): made by the assembler
 extern const std::byte astil_embedded_tc_frames[];
 extern const std::byte astil_embedded_tc_frames_end[];
+extern const std::byte astil_embedded_tc_frames_capture[];
+extern const std::byte astil_embedded_tc_frames_capture_end[];
 // NOLINTEND(readability-identifier-naming)
 }
 
@@ -78,6 +80,34 @@ class Kernel : public TestEngine {
     ring_buffer__consume(ring);
     ring_buffer__free(ring);
     return drops;
+  }
+
+  void capture(const core::CaptureFilter& filter) override {
+    const std::uint32_t key = 0;
+    const int map = object_.map_descriptor(".data.filter");
+    if (::bpf_map_update_elem(map, &key, &filter, BPF_ANY) != 0) throw std::runtime_error("no filter to write");
+  }
+
+  std::vector<Bytes> take_captured() override {
+    std::vector<Bytes> records;
+    const auto take = [](void* list, void* record, std::size_t size) {
+      const auto* bytes = static_cast<const std::byte*>(record);
+      static_cast<std::vector<Bytes>*>(list)->emplace_back(bytes, bytes + size);
+      return 0;
+    };
+    ring_buffer* ring = ring_buffer__new(object_.map_descriptor("captured"), take, &records, nullptr);
+    if (ring == nullptr) throw std::runtime_error("no ring of captured packets");
+    ring_buffer__consume(ring);
+    ring_buffer__free(ring);
+    return records;
+  }
+
+  core::CaptureCounts capture_counts() override {
+    const std::uint32_t key = 0;
+    core::CaptureCounts counts{};
+    const int map = object_.map_descriptor(".data.counts");
+    if (::bpf_map_lookup_elem(map, &key, &counts) != 0) throw std::runtime_error("no counts to read");
+    return counts;
   }
 
  protected:
@@ -171,6 +201,11 @@ Result<std::unique_ptr<TestEngine>> xdp_engine(const core::Sizes& sizes) {
 
 Result<std::unique_ptr<TestEngine>> tc_engine(const core::Sizes& sizes) {
   return load<Tc>({astil_embedded_tc_frames, astil_embedded_tc_frames_end}, "astil_tc_frames", sizes);
+}
+
+Result<std::unique_ptr<TestEngine>> capturing_engine(bool tc, const core::Sizes& sizes) {
+  if (!tc) return load<Xdp>(xdp::embedded_program().capture_object, "astil_xdp", sizes);
+  return load<Tc>({astil_embedded_tc_frames_capture, astil_embedded_tc_frames_capture_end}, "astil_tc_frames", sizes);
 }
 
 }  // namespace astil::test

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "dataplane/core/capture.hpp"
 #include "dataplane/core/engine.hpp"
 #include "dataplane/core/hash.hpp"
 #include "dataplane/publisher.hpp"
@@ -38,6 +39,11 @@ class TestEngine : public dataplane::Dataplane {
   [[nodiscard]] virtual bool takes(const Bytes& /*frame*/) const { return true; }
   /// What the packet path has told of drops since the last call.
   virtual std::vector<core::DropEvent> take_drops() { return {}; }
+  /// Says which packets are captured; only the engines of `capturing_engine` do so.
+  virtual void capture(const core::CaptureFilter& /*filter*/) {}
+  /// What was captured since the last call: records as the packet path made them.
+  virtual std::vector<Bytes> take_captured() { return {}; }
+  [[nodiscard]] virtual core::CaptureCounts capture_counts() { return {}; }
 
   void wait_for_readers() override {}  // frames are handed in by the one thread that publishes too
   [[nodiscard]] std::uint32_t tick() const override { return 0; }
@@ -70,6 +76,9 @@ class TestEngine : public dataplane::Dataplane {
 [[nodiscard]] Result<std::unique_ptr<TestEngine>> xdp_engine(const core::Sizes& sizes);
 /// Likewise of the tc hook.
 [[nodiscard]] Result<std::unique_ptr<TestEngine>> tc_engine(const core::Sizes& sizes);
+
+/// The same two, `tc` or else XDP, in the build that captures.
+[[nodiscard]] Result<std::unique_ptr<TestEngine>> capturing_engine(bool tc, const core::Sizes& sizes);
 
 /// What became of one frame. What is sent has no counter of its reason (its backend's has it): that is kSent.
 inline constexpr auto kSent = core::Reason::forwarded;
