@@ -15,7 +15,9 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::array<int, 2> kGroups{RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
-constexpr milliseconds kPatience{5000};
+constexpr milliseconds kPatience{12000};
+/// The kernel is asked as often at the least, whatever it announces.
+constexpr milliseconds kBetweenQuestions{200};
 
 /// False as well where there is no route to it at all.
 bool is_local(net::NetlinkSocket& requests, const boost::asio::ip::address& host) {
@@ -27,13 +29,12 @@ bool is_local(net::NetlinkSocket& requests, const boost::asio::ip::address& host
   return verdict.error == 0 && local;
 }
 
-/// Until routes change; false: not in time.
-bool wait_for_change(net::NetlinkSocket& announcements, milliseconds limit) {
+/// Until routes change, or the time is over.
+void wait_for_change(net::NetlinkSocket& announcements, milliseconds limit) {
   pollfd waiting{.fd = announcements.descriptor(), .events = POLLIN};
-  if (::poll(&waiting, 1, static_cast<int>(limit.count())) == 0) return false;
+  if (::poll(&waiting, 1, static_cast<int>(limit.count())) == 0) return;
   while (announcements.receive([](const net::RawMessage& /*message*/) {}) == net::NetlinkSocket::Received::messages) {
   }
-  return true;
 }
 
 }  // namespace
@@ -46,9 +47,9 @@ Result<void> wait_until_local(const boost::asio::ip::address& host) {
   if (announcements.has_error()) return announcements.error();
   const auto end = steady_clock::now() + kPatience;
   while (!is_local(*requests, host)) {
-    const auto left = std::chrono::duration_cast<milliseconds>(end - steady_clock::now());
-    if (left.count() <= 0 || !wait_for_change(*announcements, left))
+    if (steady_clock::now() >= end)
       return Error{"the kernel has no local route to " + host.to_string(), "'ip route get' says where it leads"};
+    wait_for_change(*announcements, kBetweenQuestions);
   }
   return {};
 }

@@ -9,7 +9,7 @@
 
 namespace astil::agent {
 
-/// Waits until the kernel takes packets for the address as its own: some milliseconds, at most 5 s.
+/// Waits until the kernel takes packets for the address as its own: some milliseconds, at most 12 s.
 [[nodiscard]] Result<void> wait_until_local(const boost::asio::ip::address& host);
 
 }  // namespace astil::agent

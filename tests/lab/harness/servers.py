@@ -137,7 +137,9 @@ class Server:
         )
         log.close()
         process.until(
-            lambda: self._agent_works(agent, addresses, interface), f"astil-agent on {self.name}, see {log.name}"
+            lambda: self._agent_works(agent, addresses, interface),
+            f"astil-agent on {self.name}, see {log.name}",
+            timeout=20.0,  # the kernel's thread for IPv6 addresses may have much to do
         )
         return agent
 
