@@ -353,18 +353,22 @@ void Daemon::note_applied() {
   ++config_view_.applies_ok;
 }
 
-std::vector<dataplane::InterfaceState> Daemon::interface_states() const {
+std::vector<dataplane::InterfaceState> Daemon::named_interfaces() const {
   std::vector<dataplane::InterfaceState> states;
   for (const std::string& name : model_.interfaces) {
     const auto link = network_->link(name);
     if (const auto state = link ? interface_state(*link) : std::nullopt) states.push_back(*state);
   }
+  return states;
+}
+
+std::vector<dataplane::InterfaceState> Daemon::interface_states() const {
+  std::vector<dataplane::InterfaceState> states = named_interfaces();
   // Replies leave by VLAN devices, whose tags the packet path puts on.
-  for (const net::Link& link : network_->links()) {
+  for (const dataplane::InterfaceState& state : vlan_states(network_->links())) {
     const bool named =
-        std::find(model_.interfaces.begin(), model_.interfaces.end(), link.name) != model_.interfaces.end();
-    const auto state = link.vlan && !named ? interface_state(link) : std::nullopt;
-    if (state) states.push_back(*state);
+        std::any_of(states.begin(), states.end(), [&](const auto& s) { return s.ifindex == state.ifindex; });
+    if (!named) states.push_back(state);
   }
   return states;
 }

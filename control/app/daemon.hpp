@@ -85,6 +85,7 @@ class Daemon final : public api::Daemon {
   Result<Reconciled> reconcile_once();
   Result<void> fit_tables();
   void note_applied();
+  [[nodiscard]] std::vector<dataplane::InterfaceState> named_interfaces() const;
   [[nodiscard]] std::vector<dataplane::InterfaceState> interface_states() const;
   [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
   void remember_labels();

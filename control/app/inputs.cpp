@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
+#include "control/net/links.hpp"
 #include "dataplane/core/headers.hpp"
 #include "dataplane/pool.hpp"
 #include "dataplane/service_index.hpp"
@@ -130,6 +132,26 @@ std::optional<dataplane::InterfaceState> interface_state(const net::Link& link) 
   return dataplane::InterfaceState{.ifindex = link.ifindex,
                                    .mac = core::tagged(mac_word(*link.mac), core::be16(tag)),
                                    .parent = link.vlan ? link.vlan->parent : 0};
+}
+
+std::vector<dataplane::InterfaceState> vlan_states(const std::vector<net::Link>& links) {
+  net::Links table;
+  static_cast<void>(table.replace(links));
+  std::map<std::uint32_t, dataplane::InterfaceState> states;
+  for (const auto& [ifindex, link] : table.all()) {
+    if (!link.vlan || !link.up || !table.exit_of(link).has_value()) continue;
+    const net::Link* below = table.by_index(link.vlan->parent);
+    const bool two = below != nullptr && below->vlan;
+    const auto state = interface_state(link);
+    const auto between = two ? interface_state(*below) : std::nullopt;
+    if (!state || (two && !between)) continue;
+    if (states.size() + (two ? 2 : 1) > kMostVlanDevices) break;
+    states.emplace(ifindex, *state);
+    if (between) states.emplace(between->ifindex, *between);
+  }
+  std::vector<dataplane::InterfaceState> list;
+  for (const auto& [ifindex, state] : states) list.push_back(state);
+  return list;
 }
 
 dataplane::Hook hook_of(const config::Model& model, const std::string& interface) {

@@ -40,6 +40,11 @@ struct PathSettings {
 };
 [[nodiscard]] PathSettings path_settings(const config::Model& model);
 
+/// The VLAN devices that the packet path can put tags on for, and what lies between them and what carries them: those
+/// that are up, kMostVlanDevices at most, by ifindex. Many more would leave the table of interfaces no free places.
+inline constexpr std::size_t kMostVlanDevices = 64;
+[[nodiscard]] std::vector<dataplane::InterfaceState> vlan_states(const std::vector<net::Link>& links);
+
 /// Of one of the model's interfaces.
 [[nodiscard]] dataplane::Hook hook_of(const config::Model& model, const std::string& interface);
 

@@ -101,5 +101,39 @@ TEST(Inputs, know_a_vlan_device_by_its_tag_and_what_carries_it) {
   EXPECT_FALSE(interface_state({.ifindex = 4, .name = "tun0", .mac = {}}));
 }
 
+net::Link link(std::uint32_t ifindex, std::optional<net::Vlan> vlan = {}) {
+  return {.ifindex = ifindex,
+          .name = "link" + std::to_string(ifindex),
+          .mac = net::MacAddress{{2, 0, 0, 0, 0, 1}},
+          .mtu = 1500,
+          .up = true,
+          .carrier = true,
+          .vlan = vlan};
+}
+
+TEST(Inputs, have_the_vlan_devices_whose_tags_the_packet_path_can_put_on) {
+  net::Link down = link(9, net::Vlan{.parent = 3, .id = 9});
+  down.up = false;
+  const auto states = vlan_states({link(3), link(4, net::Vlan{.parent = 3, .id = 42}),
+                                   link(5, net::Vlan{.parent = 3, .id = 7, .protocol = 0x88a8}),  // carries none
+                                   link(6, net::Vlan{.parent = 3, .id = 8, .protocol = 0x88a8}),
+                                   link(7, net::Vlan{.parent = 6, .id = 43}),
+                                   link(8, net::Vlan{.parent = 0, .id = 44}),   // over another namespace's
+                                   link(10, net::Vlan{.parent = 4, .id = 45}),  // both of 802.1Q
+                                   down});
+  ASSERT_EQ(states.size(), 3U);
+  EXPECT_EQ(states[0].ifindex, 4U);
+  EXPECT_EQ(states[1].ifindex, 6U);
+  EXPECT_EQ(states[2].ifindex, 7U);
+  EXPECT_EQ(states[2].parent, 6U);
+}
+
+TEST(Inputs, have_no_more_vlan_devices_than_the_table_of_interfaces_takes) {
+  std::vector<net::Link> links{link(3)};
+  for (std::uint32_t i = 0; i < 1000; ++i)
+    links.push_back(link(10 + 7 * i, net::Vlan{.parent = 3, .id = static_cast<std::uint16_t>(i + 1)}));
+  EXPECT_EQ(vlan_states(links).size(), kMostVlanDevices);
+}
+
 }  // namespace
 }  // namespace astil::app
