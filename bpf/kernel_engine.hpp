@@ -22,10 +22,16 @@ ASTIL_SUBPROGRAM u32 astil_place_flow(Context* context, const astil::core::Openi
 /// The parts of the path of each version of IP. They give a verdict as one number: see `as_number`.
 ASTIL_SUBPROGRAM u64 astil_to_service4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_to_service6(Context* context);
+ASTIL_SUBPROGRAM u64 astil_full_nat4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_full_nat6(Context* context);
+ASTIL_SUBPROGRAM u64 astil_to_port4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_to_port6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_reply4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_reply6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_unusual4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_unusual6(Context* context);
+ASTIL_SUBPROGRAM u64 astil_unusual_port4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_unusual_port6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_too_big4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_too_big6(Context* context);
 /// Of a first fragment, by version.
@@ -44,6 +50,16 @@ ASTIL_SUBPROGRAM u32 astil_touch(u64* entry, u64 value, u32 sign);
 ASTIL_SUBPROGRAM u32 astil_least_loaded(Context* context, const astil::core::Service* service, u32 seed);
 ASTIL_SUBPROGRAM u32 astil_place_by_affinity(Context* context, const astil::core::Opening* opening, u32 service);
 ASTIL_SUBPROGRAM u32 astil_note_flow(Context* context, const astil::core::Opening* opening, u32 placement);
+
+/// Of full NAT, in CpuRow::connection: see the functions of ports.hpp. A lease is the port, and above it what else it
+/// says.
+ASTIL_SUBPROGRAM u32 astil_find_port(Context* context, const astil::core::Connection* connection, u32 source);
+ASTIL_SUBPROGRAM u32 astil_find_any_port(Context* context, const astil::core::Connection* connection);
+ASTIL_SUBPROGRAM u32 astil_read_port(Context* context, u32 index, astil::core::FlowTuple* flow);
+ASTIL_SUBPROGRAM u64 astil_lease_port(Context* context, const astil::core::Connection* connection, u32 sign,
+                                      u32 steered);
+ASTIL_SUBPROGRAM u32 astil_take_port(Context* context, const astil::core::Connection* connection, u32 backend);
+ASTIL_SUBPROGRAM u32 astil_note_reply(Context* context, u32 index, const astil::core::Connection* connection, u32 sign);
 
 /// Of a service with lists or a limit of sources: a Reason.
 ASTIL_SUBPROGRAM u32 astil_check_source(Context* context, const astil::core::Opening* opening, u32 place, u32 opens);
@@ -80,6 +96,24 @@ class KernelEngine : public ASTIL_WATCHER, public Hook {
   ASTIL_INLINE FlowLine* flow_line(u32 i) { return at<FlowLine>(&::flows, i); }
   ASTIL_INLINE ClientLine* client_line(u32 i) { return at<ClientLine>(&::clients, i); }
   ASTIL_INLINE FragmentLine* fragment_line(u32 i) { return at<FragmentLine>(&::fragments, i); }
+  ASTIL_INLINE FlowLine* port_line(u32 i) { return at<FlowLine>(&::ports, i); }
+  ASTIL_INLINE ClientLine* port_client_line(u32 i) { return at<ClientLine>(&::port_clients, i); }
+  ASTIL_INLINE PortIndex find_port(const Connection& connection, u32 source) {
+    return astil_find_port(context_, &connection, source);
+  }
+  ASTIL_INLINE PortIndex find_any_port(const Connection& connection) {
+    return astil_find_any_port(context_, &connection);
+  }
+  ASTIL_INLINE u32 read_port(PortIndex index, FlowTuple& flow) { return astil_read_port(context_, index, &flow); }
+  ASTIL_INLINE PortLease lease_port(const Connection& connection, const Sign& sign, u32 steered) {
+    return std::bit_cast<PortLease>(astil_lease_port(context_, &connection, std::bit_cast<u32>(sign), steered));
+  }
+  ASTIL_INLINE PortIndex take_port(const Connection& connection, u32 backend) {
+    return astil_take_port(context_, &connection, backend);
+  }
+  ASTIL_INLINE bool note_reply(PortIndex index, const Connection& connection, const Sign& sign) {
+    return astil_note_reply(context_, index, &connection, std::bit_cast<u32>(sign)) != 0;
+  }
   ASTIL_INLINE CpuRow* cpu_row() { return at<CpuRow>(&::cpu_rows, current_cpu()); }
   ASTIL_INLINE Counter* counter(u32 slot) {
     return at<Counter>(&::counters,
@@ -138,10 +172,16 @@ class KernelEngine : public ASTIL_WATCHER, public Hook {
   ASTIL_INLINE Verdict part() {
     if constexpr (kPart == Part::to_service)
       return as_verdict(Ip::kIsWide ? astil_to_service6(context_) : astil_to_service4(context_));
+    if constexpr (kPart == Part::full_nat)
+      return as_verdict(Ip::kIsWide ? astil_full_nat6(context_) : astil_full_nat4(context_));
+    if constexpr (kPart == Part::to_port)
+      return as_verdict(Ip::kIsWide ? astil_to_port6(context_) : astil_to_port4(context_));
     if constexpr (kPart == Part::reply)
       return as_verdict(Ip::kIsWide ? astil_reply6(context_) : astil_reply4(context_));
     if constexpr (kPart == Part::unusual)
       return as_verdict(Ip::kIsWide ? astil_unusual6(context_) : astil_unusual4(context_));
+    if constexpr (kPart == Part::unusual_port)
+      return as_verdict(Ip::kIsWide ? astil_unusual_port6(context_) : astil_unusual_port4(context_));
     return as_verdict(Ip::kIsWide ? astil_too_big6(context_) : astil_too_big4(context_));
   }
   template <class Ip>
@@ -287,6 +327,42 @@ ASTIL_SUBPROGRAM u32 astil_place_by_affinity(Context* context, const Opening* op
   return place_by_affinity(engine, *opening, service);
 }
 
+ASTIL_SUBPROGRAM u32 astil_find_port(Context* context, const Connection* connection, u32 source) {
+  if (connection == nullptr) return kNoPort;
+  KernelEngine engine(context);
+  return find_port(engine, *connection, source);
+}
+
+ASTIL_SUBPROGRAM u32 astil_find_any_port(Context* context, const Connection* connection) {
+  if (connection == nullptr) return kNoPort;
+  KernelEngine engine(context);
+  return find_any_port(engine, *connection);
+}
+
+ASTIL_SUBPROGRAM u32 astil_read_port(Context* context, u32 index, FlowTuple* flow) {
+  if (flow == nullptr) return kNoBackend;
+  KernelEngine engine(context);
+  return read_port(engine, index, *flow);
+}
+
+ASTIL_SUBPROGRAM u64 astil_lease_port(Context* context, const Connection* connection, u32 sign, u32 steered) {
+  if (connection == nullptr) return std::bit_cast<u64>(no_lease(Reason::internal));
+  KernelEngine engine(context);
+  return std::bit_cast<u64>(lease_port(engine, *connection, std::bit_cast<Sign>(sign), steered));
+}
+
+ASTIL_SUBPROGRAM u32 astil_take_port(Context* context, const Connection* connection, u32 backend) {
+  if (connection == nullptr) return kNoPort;
+  KernelEngine engine(context);
+  return take_port(engine, *connection, backend);
+}
+
+ASTIL_SUBPROGRAM u32 astil_note_reply(Context* context, u32 index, const Connection* connection, u32 sign) {
+  if (connection == nullptr) return 0;
+  KernelEngine engine(context);
+  return note_reply(engine, index, *connection, std::bit_cast<Sign>(sign)) ? 1 : 0;
+}
+
 ASTIL_SUBPROGRAM u32 astil_check_source(Context* context, const Opening* opening, u32 place, u32 opens) {
   if (opening == nullptr) return static_cast<u32>(Reason::internal);
   KernelEngine engine(context);
@@ -321,10 +397,16 @@ ASTIL_SUBPROGRAM u64 astil_skip_extensions(Context* context, u32 offset, u32 pro
   }
 ASTIL_PART(astil_to_service4, Part::to_service, Ipv4)
 ASTIL_PART(astil_to_service6, Part::to_service, Ipv6)
+ASTIL_PART(astil_full_nat4, Part::full_nat, Ipv4)
+ASTIL_PART(astil_full_nat6, Part::full_nat, Ipv6)
+ASTIL_PART(astil_to_port4, Part::to_port, Ipv4)
+ASTIL_PART(astil_to_port6, Part::to_port, Ipv6)
 ASTIL_PART(astil_reply4, Part::reply, Ipv4)
 ASTIL_PART(astil_reply6, Part::reply, Ipv6)
 ASTIL_PART(astil_unusual4, Part::unusual, Ipv4)
 ASTIL_PART(astil_unusual6, Part::unusual, Ipv6)
+ASTIL_PART(astil_unusual_port4, Part::unusual_port, Ipv4)
+ASTIL_PART(astil_unusual_port6, Part::unusual_port, Ipv6)
 ASTIL_PART(astil_too_big4, Part::too_big, Ipv4)
 ASTIL_PART(astil_too_big6, Part::too_big, Ipv6)
 #undef ASTIL_PART

@@ -35,6 +35,8 @@ ASTIL_ARRAY(drops, astil::core::ServiceDrops);
 ASTIL_ARRAY(source_rules, astil::core::SourceRules);
 ASTIL_ARRAY(source_ranges, astil::core::SourceRange);
 ASTIL_ARRAY(source_buckets, astil::core::SourceBucket);
+ASTIL_ARRAY(ports, astil::core::FlowLine);
+ASTIL_ARRAY(port_clients, astil::core::ClientLine);
 
 // Of the program alone: nobody else reads it. kHops for each CPU; the loader sizes it.
 struct hops_map {

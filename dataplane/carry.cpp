@@ -1,5 +1,6 @@
 #include "dataplane/carry.hpp"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "dataplane/core/flow_table.hpp"
 #include "dataplane/desired.hpp"
+#include "dataplane/port_sources.hpp"
 
 namespace astil::dataplane {
 namespace {
@@ -109,6 +111,54 @@ void FlowCarrier::carry(native::NativeEngine<>& engine, const FlowRecord& record
       return;
     }
   }
+}
+
+PortCarrier::PortCarrier(const Tables& from, const Tables& to)
+    : from_(from),
+      to_(to),
+      numbers_(translate_numbers(from, to)),
+      written_(std::size_t{core::port_lines(from.sizes)} * core::kEntriesPerLine) {
+  const auto& sources = to.settings().port_sources;
+  for (std::size_t place = 0; place < places_.size(); ++place) {
+    const core::Address& address = from.settings().port_sources[place];
+    const auto found = std::find(std::begin(sources), std::end(sources), address);
+    const bool none = is_free(address) || found == std::end(sources);
+    places_[place] = none ? core::kNoSource : static_cast<std::uint32_t>(found - std::begin(sources));
+  }
+}
+
+void PortCarrier::carry() {
+  for (std::size_t line = 0; line < core::port_lines(from_.sizes); ++line) {
+    for (std::size_t position = 0; position < core::kEntriesPerLine; ++position) carry(line, position);
+  }
+}
+
+/// Where packets have met the new record, it knows more than the old one, if it is of the same connection.
+void PortCarrier::carry(std::size_t line, std::size_t position) {
+  const core::FlowLine& source = from_.ports()[line];
+  core::FlowEntry entry = core::unpack(core::shared_load(source.entries[position]));
+  const std::uint32_t place = places_[line / core::kPortLines];
+  if (entry.tag == 0 || core::is_claimed(entry.state) || place == core::kNoSource) return;
+  if (entry.backend >= numbers_.size() || numbers_[entry.backend] == core::kNoService) return;
+  entry.backend = numbers_[entry.backend];
+  const std::uint64_t value = core::pack(entry);
+  std::uint64_t& written = written_[line * core::kEntriesPerLine + position];
+  if (written == value) return;
+  const std::size_t to_line = place * std::size_t{core::kPortLines} + line % core::kPortLines;
+  core::FlowLine& target = to_.ports()[to_line];
+  std::uint64_t there = core::shared_load(target.entries[position]);
+  const bool same = there != 0 && target.keys[position] == source.keys[position] && core::tag_of(there) == entry.tag;
+  if (same && there != written) return;
+  core::FlowEntry claim = entry;
+  claim.state = core::FlowState::claimed;
+  if (!__atomic_compare_exchange_n(&target.entries[position], &there, core::pack(claim), false, __ATOMIC_ACQ_REL,
+                                   __ATOMIC_RELAXED))
+    return;  // a packet of the connection was quicker
+  target.keys[position] = source.keys[position];
+  if (line < from_.port_clients().size() && to_line < to_.port_clients().size())
+    to_.port_clients()[to_line].clients[position] = from_.port_clients()[line].clients[position];
+  core::shared_store(target.entries[position], value);
+  written = value;
 }
 
 void carry_counters(const Tables& from, const Tables& to) {

@@ -42,6 +42,26 @@ class FlowCarrier {
   Carried carried_;
 };
 
+/// The same for the ports of full NAT. A port stays the same, whichever place its source address has in the new tables;
+/// those that new tables give out meanwhile are not among those that the old ones do (LayoutHeader::ring_only).
+class PortCarrier {
+ public:
+  /// Both must outlive it. Takes 8 bytes for each port of `from`.
+  PortCarrier(const Tables& from, const Tables& to);
+
+  /// One pass over all ports.
+  void carry();
+
+ private:
+  void carry(std::size_t line, std::size_t position);
+
+  const Tables& from_;
+  const Tables& to_;
+  std::vector<std::uint32_t> numbers_;                      ///< as FlowCarrier has them
+  std::array<std::uint32_t, core::kPortSources> places_{};  ///< in `to`, by place in `from`; core::kNoSource: none
+  std::vector<std::uint64_t> written_;                      ///< likewise, by port
+};
+
 /// Carries what services and backends have counted, and the counts of reasons and events, to new tables, so that no
 /// metric goes back.
 void carry_counters(const Tables& from, const Tables& to);

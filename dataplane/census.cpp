@@ -4,24 +4,30 @@
 #include <atomic>
 #include <cstdlib>
 
-#include "dataplane/core/flow_table.hpp"
+#include "dataplane/core/ports.hpp"
 
 namespace astil::dataplane {
 namespace {
 
+/// A table of flows, or of ports.
+struct Records {
+  std::span<core::FlowLine> lines;
+  std::span<core::ClientLine> clients;
+};
+
 /// The connection whose entry stands at a place; none: its service is no more.
-std::optional<core::FlowTuple> flow_at(const Tables& tables, std::size_t line, std::size_t position,
-                                       std::uint32_t backend) {
+std::optional<core::FlowTuple> flow_at(const Tables& tables, const Records& records, std::size_t line,
+                                       std::size_t position, std::uint32_t backend) {
   const std::uint32_t active = tables.active();
   if (active == core::kNoGeneration || backend >= tables.sizes.backends) return std::nullopt;
   const std::uint32_t id = core::shared_load(tables.backends()[backend].service);
   if (id >= tables.sizes.services) return std::nullopt;
   const core::Service& service = tables.services_of(active)[id];
   if (service.in_use == 0) return std::nullopt;
-  const core::FlowKey key = tables.flows()[line].keys[position];
+  const core::FlowKey key = records.lines[line].keys[position];
   const bool ipv4 = core::is_ipv4(service.address);
-  if (!ipv4 && line >= tables.clients().size()) return std::nullopt;
-  return core::FlowTuple{.client = ipv4 ? core::mapped(key.client) : tables.clients()[line].clients[position],
+  if (!ipv4 && line >= records.clients.size()) return std::nullopt;
+  return core::FlowTuple{.client = ipv4 ? core::mapped(key.client) : records.clients[line].clients[position],
                          .address = service.address,
                          .client_port = key.client_port,
                          .port = key.service_port,
@@ -64,6 +70,9 @@ class Walk {
     for (core::FlowLine& line : tables_.flows()) {
       for (std::uint64_t& place : line.entries) visit(place);
     }
+    for (std::size_t line = 0; line < core::port_lines(tables_.sizes); ++line) {
+      for (std::size_t i = 0; i < core::kEntriesPerLine; ++i) visit_port(line, i);
+    }
     return std::move(census_);
   }
 
@@ -80,6 +89,22 @@ class Walk {
       return;
     }
     if (entry != 0) count(entry);  // 0: another was quicker
+  }
+
+  void visit_port(std::size_t line, std::size_t position) {
+    std::uint64_t& place = tables_.ports()[line].entries[position];
+    std::uint64_t entry = core::shared_load(place);
+    if (entry == 0) return;
+    if (core::is_expired(entry, tick_, tables_.settings().port_timeouts) != 0 &&
+        __atomic_compare_exchange_n(&place, &entry, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+      return;
+    if (entry == 0) return;  // another was quicker
+    const auto source = static_cast<std::uint32_t>(line / core::kPortLines);
+    ++census_.ports.used[source];
+    const std::uint32_t backend = core::backend_of(entry);
+    if (backend < census_.named.size()) ++census_.named[backend];
+    const auto flow = flow_at(tables_, {tables_.ports(), tables_.port_clients()}, line, position, backend);
+    if (flow && core::source_in_pool(tables_.settings(), flow->client) != source) census_.ports.strays |= 1U << source;
   }
 
   [[nodiscard]] bool has_expired(std::uint64_t entry) const {
@@ -144,13 +169,15 @@ core::FlowHash hash_of(const FlowRecord& record, const core::Settings& settings,
   return core::flow_hash(record.flow, settings.hash_key, lines - 1);
 }
 
-void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<bool(const FlowRecord&)>& take) {
-  const auto lines = tables.flows();
-  for (std::size_t line = 0; line < lines.size(); ++line) {
+namespace {
+
+void visit(const Tables& tables, const Records& records, std::uint32_t tick,
+           const std::function<bool(const FlowRecord&)>& take) {
+  for (std::size_t line = 0; line < records.lines.size(); ++line) {
     for (std::size_t position = 0; position < core::kEntriesPerLine; ++position) {
-      const std::uint64_t entry = core::shared_load(lines[line].entries[position]);
+      const std::uint64_t entry = core::shared_load(records.lines[line].entries[position]);
       if (entry == 0 || core::is_claimed(core::state_of(entry))) continue;
-      const auto flow = flow_at(tables, line, position, core::backend_of(entry));
+      const auto flow = flow_at(tables, records, line, position, core::backend_of(entry));
       if (!flow) continue;
       const FlowRecord record{.slot = line * core::kEntriesPerLine + position,
                               .entry = core::unpack(entry),
@@ -160,6 +187,16 @@ void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<b
       if (!take(record)) return;
     }
   }
+}
+
+}  // namespace
+
+void visit_flows(const Tables& tables, std::uint32_t tick, const std::function<bool(const FlowRecord&)>& take) {
+  visit(tables, {tables.flows(), tables.clients()}, tick, take);
+}
+
+void visit_ports(const Tables& tables, std::uint32_t tick, const std::function<bool(const FlowRecord&)>& take) {
+  visit(tables, {tables.ports(), tables.port_clients()}, tick, take);
 }
 
 }  // namespace astil::dataplane

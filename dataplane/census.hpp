@@ -15,13 +15,22 @@
 
 namespace astil::dataplane {
 
+/// What of the ports of full NAT is in use.
+struct PortCount {
+  std::array<std::uint64_t, core::kPortSources> used{};  ///< by place of the source address, resting ones included
+  std::uint32_t strays = 0;  ///< places that have connections of clients which the pools send elsewhere, a bit for each
+};
+
 struct Census {
   std::vector<std::uint32_t> flows;  ///< by backend number, all states; affinity entries are none
-  std::vector<std::uint32_t> named;  ///< entries that name the backend number, affinity too: it must not be used again
+  std::vector<std::uint32_t>
+      named;  ///< records that name the number, of affinity and ports too: it is not to be reused
   std::array<std::uint64_t, core::kFlowStates> by_state{};
   std::uint64_t used = 0;       ///< entries that are not free
   std::uint64_t expired = 0;    ///< entries that this census has freed
   std::uint64_t corrected = 0;  ///< active flows that core::Load had too many or too few, by `correct_loads`
+
+  PortCount ports;
 
   std::vector<core::Load> loads_before;  ///< what stood there when the walk began
   std::vector<std::uint32_t> active;     ///< what the walk found of it (core::is_active)
@@ -50,6 +59,9 @@ struct FlowRecord {
   core::FlowTuple flow;
   std::uint32_t idle_seconds = 0;
 };
+
+/// Likewise of the ports of full NAT; `slot` is a core::PortIndex.
+void visit_ports(const Tables& tables, std::uint32_t tick, const std::function<bool(const FlowRecord&)>& take);
 
 /// Where the record stands in a table with so many lines.
 core::FlowHash hash_of(const FlowRecord& record, const core::Settings& settings, std::uint32_t lines);

@@ -105,6 +105,8 @@ struct DesiredState {
   FlowTimeouts timeouts;
   std::uint32_t new_flows_per_second = 0;  ///< of each CPU; 0: no limit
   std::vector<InterfaceState> interfaces;
+  /// Of full NAT, whose clients they share. They must be this machine's, and no service's.
+  std::vector<core::Address> port_sources;
   std::vector<ServiceState> services;
 };
 

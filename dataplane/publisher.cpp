@@ -34,6 +34,7 @@ struct Publisher::Plan {
   std::vector<MemberWrite> members;
   std::vector<core::SourceRules> source_rules;  ///< of the whole generation, by id
   std::vector<core::SourceRange> source_ranges;
+  PortSources port_sources;
   ServiceIndex index;
 };
 
@@ -227,10 +228,13 @@ Result<Published> Publisher::publish(const DesiredState& desired) {
   const bool same =
       active != core::kNoGeneration && plan.index.matches(tables_, active) && has_sources(plan, active) &&
       std::memcmp(plan.records.data(), tables_.services_of(active).data(), plan.records.size() * sizeof(Service)) == 0;
+  port_sources_ = plan.port_sources;
+  std::copy(port_sources_.all.begin(), port_sources_.all.end(), std::begin(settings.port_sources));
   if (!same) {
     write_rings(desired, plan);
     switch_to(plan);
   }
+  write_pools(engine_, port_sources_);
   retire(plan);
   return Published{.services = plan.placed, .switched = !same};
 }
@@ -243,6 +247,9 @@ Result<Publisher::Plan> Publisher::plan(const DesiredState& desired) const {
   if (auto done = place_backends(desired, plan); done.has_error()) return done.error();
   if (auto done = place_rings(desired, plan); done.has_error()) return done.error();
   if (auto done = place_sources(desired, plan); done.has_error()) return done.error();
+  auto port_sources = place_port_sources(tables_, desired.port_sources);
+  if (port_sources.has_error()) return port_sources.error();
+  plan.port_sources = *port_sources;
   if (auto done = build_index(desired, plan); done.has_error()) return done.error();
   return plan;
 }
@@ -383,6 +390,12 @@ Result<void> Publisher::build_index(const DesiredState& desired, Plan& plan) con
     const ServiceKey& key = desired.services[i].key;
     keys.push_back({key.address, be16(key.port), key.protocol, core::IndexKind::service, plan.placed[i].id});
     addresses.add(key.address, core::IndexKind::service_address, plan.placed[i].id);
+    if (desired.services[i].forwarding == core::Forwarding::full_nat)
+      keys.push_back({key.address, be16(key.port), key.protocol, core::IndexKind::full_nat, plan.placed[i].id});
+  }
+  for (std::uint32_t place = 0; place < core::kPortSources; ++place) {
+    if (is_free(plan.port_sources.all[place])) continue;
+    keys.push_back({plan.port_sources.all[place], core::kAnyPort, 0, core::IndexKind::port_source, place});
   }
   const auto add_reply = [&](const UseKey& use, std::uint32_t number) {
     const Service& service = plan.records[use.service];

@@ -15,6 +15,7 @@
 
 #include "dataplane/dataplane.hpp"
 #include "dataplane/desired.hpp"
+#include "dataplane/port_sources.hpp"
 
 namespace astil::dataplane {
 
@@ -47,6 +48,11 @@ class Publisher {
   /// Gives back the numbers that `in_use(number)` denies. Call it with a census that began after the last `publish`.
   /// What they counted goes to their service's own counter. Returns how many.
   std::size_t release(const std::function<bool(std::uint32_t number)>& in_use);
+
+  /// What a census that began after the last `publish` says of source addresses: those that are not wanted and have no
+  /// connection are given back, and none is looked at any more for connections that it has not. Returns how many were
+  /// given back.
+  std::size_t settle_sources(const PortCount& ports) { return settle_port_sources(tables_, port_sources_, ports); }
 
   [[nodiscard]] std::vector<Retired> retired() const;
 
@@ -87,10 +93,14 @@ class Publisher {
   Tables tables_;
   std::unordered_map<UseKey, Use, UseHash> uses_;
   std::vector<std::uint32_t> free_numbers_;  ///< the last is taken first
+  PortSources port_sources_;
 };
 
 /// The state that tables hold, retired uses included (out of rotation): for a publisher of other tables.
 DesiredState read_state(const Tables& tables);
+
+/// All that this machine has of it: addresses of services, and source addresses of full NAT.
+std::vector<core::Address> own_addresses(const DesiredState& state);
 
 /// Counts the slots in use of each table with a capacity.
 struct PoolUse {

@@ -5,6 +5,7 @@
 
 #include "dataplane/core/wrap.hpp"
 #include "dataplane/pool.hpp"
+#include "dataplane/port_sources.hpp"
 #include "dataplane/publisher.hpp"
 
 namespace astil::dataplane {
@@ -76,6 +77,9 @@ DesiredState read_state(const Tables& tables) {
     if (interface.ifindex != 0)
       state.interfaces.push_back({.ifindex = interface.ifindex, .mac = interface.mac, .parent = interface.parent});
   }
+  for (const core::Address& source : tables.settings().port_sources) {
+    if (!is_free(source)) state.port_sources.push_back(source);
+  }
   if (tables.active() == core::kNoGeneration) return state;
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> numbers_by_service;
   for (std::uint32_t number = 0; number < tables.sizes.backends; ++number) {
@@ -118,6 +122,12 @@ DesiredState read_state(const Tables& tables) {
     state.services.push_back(std::move(read));
   }
   return state;
+}
+
+std::vector<core::Address> own_addresses(const DesiredState& state) {
+  std::vector<core::Address> addresses = state.port_sources;
+  for (const ServiceState& service : state.services) addresses.push_back(service.key.address);
+  return addresses;
 }
 
 PoolUse pool_use(const Tables& tables) {

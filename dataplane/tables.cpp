@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dataplane/core/ports.hpp"
+
 namespace astil::dataplane {
 
 core::Counter Tables::sum_counter(std::size_t slot) const {
@@ -39,7 +41,9 @@ core::ServiceDrops Tables::sum_drops(std::size_t place) const {
 void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts, std::uint16_t affinity) {
   using core::FlowState;
   const auto store_ticks = [&](FlowState state, std::uint16_t ticks) {
-    __atomic_store_n(&tables.settings().timeouts[static_cast<std::size_t>(state)], ticks, __ATOMIC_RELAXED);
+    const auto at = static_cast<std::size_t>(state);
+    __atomic_store_n(&tables.settings().timeouts[at], ticks, __ATOMIC_RELAXED);
+    __atomic_store_n(&tables.settings().port_timeouts[at], std::max(ticks, core::kPortRest), __ATOMIC_RELAXED);
   };
   const auto store = [&](FlowState state, std::uint32_t seconds) { store_ticks(state, ticks_for(seconds)); };
   store(FlowState::claimed, 1);  // a claimer that never came back
@@ -78,6 +82,7 @@ void initialise(const Tables& tables, std::span<const std::uint64_t, core::kHash
   // Until the first publication the packet path looks at every packet, and says that it is not ready.
   std::fill(std::begin(settings.filter), std::end(settings.filter), ~0ULL);
   settings.holds = core::kHoldsReplies;
+  for (auto& pool : settings.pools) std::fill(std::begin(pool), std::end(pool), core::kNoSource);
   for (core::Backend& backend : tables.backends()) backend.service = core::kNoService;
   __atomic_store_n(&settings.header.magic, core::kLayoutMagic, __ATOMIC_RELEASE);
 }

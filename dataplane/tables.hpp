@@ -38,9 +38,11 @@ enum class TableId {
   drops,
   source_rules,
   source_ranges,
-  source_buckets
+  source_buckets,
+  ports,
+  port_clients
 };
-inline constexpr std::size_t kTableCount = 17;
+inline constexpr std::size_t kTableCount = 19;
 
 namespace detail {
 using S = const core::Sizes&;
@@ -71,6 +73,9 @@ inline constexpr std::array<TableSpec, kTableCount> kTableSpecs{{
      [](detail::S s) { return std::max<std::size_t>(2 * std::size_t{s.source_ranges}, 1); }},
     {"source_buckets", sizeof(core::SourceBucket),
      [](detail::S s) { return std::max<std::size_t>(s.source_buckets, 1); }},
+    {"ports", sizeof(core::FlowLine), [](detail::S s) { return std::max<std::size_t>(core::port_lines(s), 1); }},
+    {"port_clients", sizeof(core::ClientLine),
+     [](detail::S s) { return std::max<std::size_t>(s.client_lines == 0 ? 0 : core::port_lines(s), 1); }},
 }};
 
 /// Views of all tables. Copies refer to the same memory, which the engine owns; valid as long as it lives.
@@ -103,6 +108,8 @@ struct Tables {
 
   [[nodiscard]] auto source_rules() const { return span_of<core::SourceRules>(TableId::source_rules); }
   [[nodiscard]] auto source_ranges() const { return span_of<core::SourceRange>(TableId::source_ranges); }
+  [[nodiscard]] auto ports() const { return span_of<core::FlowLine>(TableId::ports); }
+  [[nodiscard]] auto port_clients() const { return span_of<core::ClientLine>(TableId::port_clients); }
   [[nodiscard]] auto source_buckets() const { return span_of<core::SourceBucket>(TableId::source_buckets); }
 
   /// Slots of one row of `counters`: backends, then services.

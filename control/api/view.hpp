@@ -251,9 +251,10 @@ struct FlowView {
   std::uint64_t idle_seconds = 0;              ///< to the flow table's resolution, 16 s
   std::string protocol = "tcp";                ///< "tcp" or "udp"
   std::optional<std::uint32_t> client_prefix;  ///< of `affinity`: length of the clients' prefix, whose port is 0
+  std::optional<Endpoint> source;              ///< under full NAT: what the backend sees it come from
 };
 BOOST_DESCRIBE_STRUCT(FlowView, (),
-                      (service, client, destination, backend, state, idle_seconds, protocol, client_prefix))
+                      (service, client, destination, backend, state, idle_seconds, protocol, client_prefix, source))
 
 struct FlowsView {
   std::uint64_t matched = 0;    ///< flows and affinity entries that matched the filter, listed or not

@@ -122,6 +122,7 @@ std::vector<std::string> describe_changes(const config::Model& from, const confi
   if (from.addresses != to.addresses || from.address_interface != to.address_interface) {
     changes.emplace_back("owner or interface of service addresses changed");
   }
+  if (from.full_nat != to.full_nat) changes.emplace_back("source addresses of full NAT changed");
   if (from.tables != to.tables) changes.emplace_back("table sizes changed: flows are carried to new tables");
   if (from.timeouts != to.timeouts) changes.emplace_back("timeouts of flows changed");
   if (from.new_flows_per_second != to.new_flows_per_second) changes.emplace_back("limit of new flows changed");

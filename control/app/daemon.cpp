@@ -89,14 +89,13 @@ Result<void> Daemon::open() {
 }
 
 Result<void> Daemon::open_packet_path() {
-  const xdp::Options options{
-      .instance = model_.instance, .sizes = table_sizes(model_.tables), .program = options_.program};
+  const xdp::Options options{.instance = model_.instance, .sizes = table_sizes(model_), .program = options_.program};
   auto path = PacketPath::open(loop_, options);
   if (path.has_error()) return path.error();
   path_ = std::move(*path);
+  path_->on_sources_released([this] { request_reconcile(); });
   std::set<config::address> served;
-  for (const dataplane::ServiceState& service : path_->inherited().services)
-    served.insert(from_core(service.key.address));
+  for (const core::Address& address : dataplane::own_addresses(path_->inherited())) served.insert(from_core(address));
   if (auto inherited = addresses_->inherit(served); inherited.has_error()) return inherited.error();
   const xdp::Origin& origin = path_->origin();
   adopted_ = origin.kind != xdp::Origin::Kind::fresh;
@@ -378,6 +377,13 @@ std::set<PlacedAddress> Daemon::wanted_addresses() const {
   if (model_.addresses != config::AddressOwner::daemon) return wanted;
   const std::string interface = model_.address_interface.value_or(model_.interfaces.front());
   for (const config::Service& service : model_.services) wanted.insert({.interface = interface, .host = service.host});
+  const std::string backends_side = model_.full_nat.interface.value_or(model_.interfaces.back());
+  for (const config::address& host : model_.full_nat.sources) wanted.insert({.interface = backends_side, .host = host});
+  // Those that have connections still stay where they are.
+  for (const core::Address& source : path_->tables().settings().port_sources) {
+    if (dataplane::is_free(source)) continue;
+    if (const auto present = addresses_->find(from_core(source))) wanted.insert(*present);
+  }
   return wanted;
 }
 
@@ -419,7 +425,9 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
 /// Tables of the sizes that the model wants. Those in force may be others than an earlier model's, where a change back
 /// has failed.
 Result<void> Daemon::fit_tables() {
-  const core::Sizes wanted = table_sizes(model_.tables);
+  core::Sizes wanted = table_sizes(model_);
+  // Source addresses that are wanted no more may have connections still: their places stay.
+  wanted.port_sources = std::max(wanted.port_sources, path_->sizes().port_sources);
   if (wanted == path_->sizes()) return {};
   stop_watching_events();  // their descriptor is the engine's, which may go
   const auto resized = [&]() -> Result<void> {

@@ -4,6 +4,7 @@
 
 #include "control/app/inputs.hpp"
 #include "dataplane/census.hpp"
+#include "dataplane/native/native_engine.hpp"
 
 namespace astil::app {
 namespace {
@@ -31,7 +32,22 @@ api::FlowView view_of(const dataplane::FlowRecord& record) {
           .state = static_cast<api::FlowState>(static_cast<int>(record.entry.state) - kFirst),
           .idle_seconds = record.idle_seconds,
           .protocol = flow.protocol == core::kProtocolUdp ? "udp" : "tcp",
-          .client_prefix = std::nullopt};
+          .client_prefix = std::nullopt,
+          .source = std::nullopt};
+}
+
+/// Under full NAT, the port that the flow has.
+std::optional<api::Endpoint> source_of(const dataplane::Tables& tables, const dataplane::FlowRecord& record) {
+  if (record.entry.state == core::FlowState::affinity) return std::nullopt;
+  if (tables.backends()[record.entry.backend].forwarding != core::Forwarding::full_nat) return std::nullopt;
+  native::Frame no_frame({});
+  const native::Surroundings around;
+  native::NativeEngine<native::Access::read_only> engine(tables, no_frame, around);
+  const core::Connection connection{.flow = record.flow, .hash = core::connection_hash(engine, record.flow)};
+  const core::PortIndex index = core::find_any_port(engine, connection);
+  if (index == core::kNoPort) return std::nullopt;
+  return api::Endpoint{.address = from_core(core::port_source(tables.settings(), core::source_of_port(index))),
+                       .port = host(core::port_of(index))};
 }
 
 /// Bits of addresses that an affinity entry of the backend's service goes by; IPv4 addresses are mapped into IPv6.
@@ -77,6 +93,7 @@ bool FlowWalk::advance() {
     if (++view_.matched > filter_.limit) return true;
     api::FlowView view = view_of(flow);
     if (affinity) view.client_prefix = core::is_ipv4(flow.flow.client) ? bits - 96 : bits;
+    view.source = source_of(tables, flow);
     list(backend, std::move(view));
     return true;
   };

@@ -1,6 +1,7 @@
 #include "control/app/inputs.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <map>
 
@@ -18,6 +19,8 @@ core::Forwarding to_core(config::Forwarding forwarding) {
       return core::Forwarding::nat;
     case config::Forwarding::tunnel:
       return core::Forwarding::tunnel;
+    case config::Forwarding::full_nat:
+      return core::Forwarding::full_nat;
     case config::Forwarding::direct:
       break;
   }
@@ -116,6 +119,8 @@ dataplane::ServiceKey key_of(const config::Service& service) {
 }
 
 PathSettings path_settings(const config::Model& model) {
+  std::vector<core::Address> port_sources;
+  for (const config::address& source : model.full_nat.sources) port_sources.push_back(to_core(source));
   const config::Timeouts& timeouts = model.timeouts;
   return {.timeouts = {.half_open = seconds_of(timeouts.half_open),
                        .established = seconds_of(timeouts.established),
@@ -123,7 +128,8 @@ PathSettings path_settings(const config::Model& model) {
                        .closed = seconds_of(timeouts.closed),
                        .udp_stream = seconds_of(timeouts.udp)},
           .new_flows_per_second = model.new_flows_per_second,
-          .answers_echo = model.answers_echo};
+          .answers_echo = model.answers_echo,
+          .port_sources = std::move(port_sources)};
 }
 
 std::optional<dataplane::InterfaceState> interface_state(const net::Link& link) {
@@ -170,7 +176,19 @@ dataplane::Hook hook_of(const config::Model& model, const std::string& interface
   return dataplane::Hook::automatic;
 }
 
-core::Sizes table_sizes(const config::TableSizes& tables) {
+namespace {
+
+/// One place more than addresses, so that one can be exchanged while its connections last.
+std::uint32_t port_source_places(const config::Model& model) {
+  const std::size_t sources = model.full_nat.sources.size();
+  if (sources == 0) return 0;
+  return static_cast<std::uint32_t>(std::min<std::size_t>(std::bit_ceil(sources + 1), core::kPortSources));
+}
+
+}  // namespace
+
+core::Sizes table_sizes(const config::Model& model) {
+  const config::TableSizes& tables = model.tables;
   // Each service and each use of a backend can have a key in the index, and one for its address alone.
   const std::uint32_t keys = tables.services + tables.backends;
   const std::uint32_t flow_lines = std::max(1U, tables.flow_slots / core::kEntriesPerLine);
@@ -185,7 +203,9 @@ core::Sizes table_sizes(const config::TableSizes& tables) {
           .client_lines = tables.ipv6 ? flow_lines : 0,
           .source_ranges = static_cast<std::uint32_t>(
               dataplane::ranges_for(tables.source_prefixes, std::min(tables.services, tables.source_prefixes))),
-          .source_buckets = tables.limited_sources};
+          .source_buckets = tables.limited_sources,
+          .port_sources = port_source_places(model),
+          .reserved = 0};
 }
 
 namespace {

@@ -35,8 +35,9 @@ struct Facts {
 /// What the packet path does whatever the service.
 struct PathSettings {
   dataplane::FlowTimeouts timeouts;
-  std::uint32_t new_flows_per_second = 0;  ///< of each CPU; 0: no limit
-  bool answers_echo = false;               ///< to service addresses
+  std::uint32_t new_flows_per_second = 0;   ///< of each CPU; 0: no limit
+  bool answers_echo = false;                ///< to service addresses
+  std::vector<core::Address> port_sources;  ///< of full NAT
 };
 [[nodiscard]] PathSettings path_settings(const config::Model& model);
 
@@ -48,6 +49,6 @@ inline constexpr std::size_t kMostVlanDevices = 64;
 /// Of one of the model's interfaces.
 [[nodiscard]] dataplane::Hook hook_of(const config::Model& model, const std::string& interface);
 
-[[nodiscard]] core::Sizes table_sizes(const config::TableSizes& tables);
+[[nodiscard]] core::Sizes table_sizes(const config::Model& model);
 
 }  // namespace astil::app

@@ -42,6 +42,7 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
   plan.state.timeouts = settings.timeouts;
   plan.state.new_flows_per_second = settings.new_flows_per_second;
   plan.state.answers_echo = settings.answers_echo;
+  plan.state.port_sources = settings.port_sources;
   auto published = publisher_->publish(plan.state);
   if (published.has_error()) return published.error();
   planner_->commit(plan);
@@ -97,6 +98,10 @@ void PacketPath::on_census(dataplane::Census census, std::uint64_t round) {
   if (!trusted_round_ || round < *trusted_round_) return;
   const std::size_t released = publisher_->release([this](std::uint32_t number) { return census_.named[number] != 0; });
   if (released != 0) log::info("backends without flows released", {{"count", released}});
+  const std::size_t given_back = publisher_->settle_sources(census_.ports);
+  if (given_back == 0) return;
+  log::info("source addresses without connections released", {{"count", given_back}});
+  if (on_sources_released_) on_sources_released_();
 }
 
 }  // namespace astil::app

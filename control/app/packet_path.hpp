@@ -32,6 +32,9 @@ class PacketPath {
   /// The sizes in force, as they were asked for.
   [[nodiscard]] const core::Sizes& sizes() const { return options_.sizes; }
 
+  /// Is called when source addresses of full NAT that are not wanted any more have had their last connection.
+  void on_sources_released(std::function<void()> call) { on_sources_released_ = std::move(call); }
+
   /// How many want to hear of single drops.
   void follow_drops(std::uint32_t followers);
 
@@ -71,6 +74,7 @@ class PacketPath {
   dataplane::Census census_;
   LimitWatch limit_watch_;
   std::uint32_t drop_followers_ = 0;
+  std::function<void()> on_sources_released_;
   /// A census before this one knows less than the last publication; none: nobody has said yet what is wanted.
   std::optional<std::uint64_t> trusted_round_;
   std::shared_ptr<bool> alive_;  ///< of the current census thread: its last results may arrive after it

@@ -1,5 +1,7 @@
 #include "control/app/service_addresses.hpp"
 
+#include <algorithm>
+
 #include "control/base/log.hpp"
 
 namespace astil::app {
@@ -66,6 +68,12 @@ Result<void> ServiceAddresses::add_missing(const std::set<PlacedAddress>& wanted
     }
   }
   return first;
+}
+
+std::optional<PlacedAddress> ServiceAddresses::find(const config::address& host) const {
+  const auto found = std::find_if(present_.begin(), present_.end(),
+                                  [&](const PlacedAddress& address) { return address.host == host; });
+  return found == present_.end() ? std::nullopt : std::optional(*found);
 }
 
 void ServiceAddresses::lost(const config::address& host) {

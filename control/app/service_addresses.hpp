@@ -3,6 +3,7 @@
 #pragma once
 
 #include <compare>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -37,6 +38,9 @@ class ServiceAddresses {
 
   /// The kernel, or somebody, took an address away: the next `add_missing` puts it back.
   void lost(const config::address& host);
+
+  /// Where an address is that this daemon has put; none: nowhere.
+  [[nodiscard]] std::optional<PlacedAddress> find(const config::address& host) const;
 
  private:
   net::Network& network_;

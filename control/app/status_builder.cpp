@@ -21,18 +21,6 @@ api::TimePoint on_wall(std::chrono::steady_clock::time_point time) {
   return std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
 }
 
-const char* text_of(config::Forwarding forwarding) {
-  switch (forwarding) {
-    case config::Forwarding::nat:
-      return "nat";
-    case config::Forwarding::tunnel:
-      return "tunnel";
-    case config::Forwarding::direct:
-      break;
-  }
-  return "direct";
-}
-
 std::string link_state(const std::optional<net::Link>& link) {
   if (!link) return "missing";
   if (!link->up) return "down";
@@ -94,6 +82,13 @@ void StatusBuilder::add_tables() {
       {.name = "ring_slots", .used = use.ring_slots, .capacity = std::uint64_t{sizes.ring_lines} * core::kSlotsPerLine},
       {.name = "source_ranges", .used = use.source_ranges, .capacity = sizes.source_ranges},
   };
+  for (std::size_t place = 0; place < core::kPortSources; ++place) {
+    const core::Address& source = tables_.settings().port_sources[place];
+    if (dataplane::is_free(source)) continue;
+    view_.tables.push_back({.name = "ports of " + from_core(source).to_string(),
+                            .used = daemon_.path_->census().ports.used[place],
+                            .capacity = 65536 - core::kFirstPort});
+  }
 }
 
 void StatusBuilder::add_flow_events() {
@@ -198,7 +193,7 @@ void StatusBuilder::add_service(std::size_t index) {
                         .address = wanted.host,
                         .port = static_cast<std::uint16_t>(wanted.port),
                         .protocol = wanted.protocol == config::Protocol::udp ? "udp" : "tcp",
-                        .forwarding = text_of(wanted.forwarding),
+                        .forwarding = config::kForwardings.show(wanted.forwarding),
                         .scheduler = config::kSchedulers.show(wanted.scheduler),
                         .ring_slots = static_cast<std::uint32_t>(published.ring.size()),
                         .ring_digest = hex(balance::ring_digest(published)),

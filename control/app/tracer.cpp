@@ -40,6 +40,8 @@ const char* name_of(core::Forwarding forwarding) {
       return "nat";
     case core::Forwarding::tunnel:
       return "tunnel";
+    case core::Forwarding::full_nat:
+      return "full-nat";
     case core::Forwarding::direct:
       break;
   }
@@ -80,7 +82,7 @@ std::string wrap_text(const core::Backend& backend) {
 class Storyteller {
  public:
   Storyteller(api::TraceView& view, const Names& names, const dataplane::Tables& tables, std::uint32_t tick)
-      : view_(view), names_(names), tick_(tick) {
+      : view_(view), names_(names), settings_(tables.settings()), tick_(tick) {
     flows_ = tables.flows().data();
     if (tables.active() != core::kNoGeneration) services_ = tables.services_of(tables.active());
   }
@@ -103,6 +105,7 @@ class Storyteller {
   }
 
   void saw_unknown_flow(const core::FlowHash& hash) {
+    flow_unknown_ = true;
     tell("steer", "no flow known; the scheduler decides",
          {{"flow", "unknown"}, {"lines", std::to_string(hash.line) + ", " + std::to_string(hash.other_line)}});
   }
@@ -179,6 +182,16 @@ class Storyteller {
          {{"affinity", names_.backend(entry.backend)}, {"idle_seconds", std::to_string(idle)}});
   }
 
+  void saw_port(core::PortIndex index, const core::Backend& backend) {
+    if (view_.service.empty() && backend.service < services_.size()) saw_service(services_[backend.service]);
+    if (!flow_unknown_) view_.flow_known = true;
+    port_ = endpoint(core::port_source(settings_, core::source_of_port(index)), core::port_of(index));
+    tell("port",
+         flow_unknown_ ? port_ + " would be the connection's, unless another one comes first"
+                       : port_ + " is the connection's",
+         {{"port", port_}});
+  }
+
   void saw_backend(const core::Backend& backend, std::uint32_t number) {
     view_.backend = names_.backend(number);
     tell("steer", "backend " + view_.backend + " at " + endpoint(backend.address, backend.port),
@@ -190,6 +203,14 @@ class Storyteller {
       tell("rewrite", wrap_text(backend), {{"forwarding", "tunnel"}});
     } else if (backend.forwarding == core::Forwarding::direct) {
       tell("rewrite", "addresses stay; only the MAC addresses change", {{"forwarding", "direct"}});
+    } else if (backend.forwarding == core::Forwarding::full_nat) {
+      const bool any = backend.port == core::kAnyPort;
+      const std::string to = any ? text_of(backend.address) : endpoint(backend.address, backend.port);
+      tell("rewrite",
+           direction == Direction::from_client
+               ? "source becomes " + port_ + ", destination " + to + ", checksums corrected"
+               : "both ends become the service's and the client's, checksums corrected",
+           {{"forwarding", "full-nat"}});
     } else if (direction == Direction::from_client) {
       const bool any = backend.port == core::kAnyPort;
       const std::string to = any ? text_of(backend.address) : endpoint(backend.address, backend.port);
@@ -208,7 +229,10 @@ class Storyteller {
 
   api::TraceView& view_;
   const Names& names_;
+  const core::Settings& settings_;
   std::uint32_t tick_;
+  bool flow_unknown_ = false;
+  std::string port_;  ///< of full NAT
   const core::FlowLine* flows_;
   std::string compared_;                     ///< backends and their flows, as they were compared
   std::span<const core::Service> services_;  ///< of the active generation, by id

@@ -186,12 +186,13 @@ std::string status_text(const api::StatusView& status, api::TimePoint now, Colou
 
 std::string flows_text(const api::FlowsView& flows, Colour colour) {
   if (flows.flows.empty()) return "No flows.\n";
-  Table table({{"SERVICE"}, {"CLIENT"}, {"DESTINATION"}, {"BACKEND"}, {"STATE"}, {"IDLE", Align::right}});
+  Table table({{"SERVICE"}, {"CLIENT"}, {"DESTINATION"}, {"SOURCE"}, {"BACKEND"}, {"STATE"}, {"IDLE", Align::right}});
   for (const auto& flow : flows.flows) {
     table.add({{flow.service},
                {flow.client_prefix ? flow.client.address.to_string() + "/" + std::to_string(*flow.client_prefix)
                                    : endpoint_text(flow.client.address, flow.client.port)},
                {endpoint_text(flow.destination.address, flow.destination.port)},
+               {flow.source ? endpoint_text(flow.source->address, flow.source->port) : ""},
                {flow.backend},
                {api::to_string(flow.state), flow.state == api::FlowState::established ? Tone::good : Tone::plain},
                {duration_text(std::chrono::seconds(flow.idle_seconds))}});

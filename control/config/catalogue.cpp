@@ -43,6 +43,13 @@ class Cataloguer {
     key.is_required = true;
   }
 
+  void list(std::string_view name, const std::vector<address>& /*member*/, std::size_t most, std::string_view doc) {
+    CatalogueKey& key = add(CatalogueKey::Form::list, name, doc);
+    key.shape = HostAddress{}.shape();
+    key.most = most;
+    key.is_required = true;
+  }
+
   void list(std::string_view name, const std::vector<Prefix>& /*member*/, std::string_view doc) {
     CatalogueKey& key = add(CatalogueKey::Form::list, name, doc);
     key.shape = ClientNetwork{}.shape();

@@ -51,7 +51,7 @@ void check_weights(const ServiceView& service, Mistakes& mistakes) {
 
 void check_port(const ServiceView& service, const BackendView& backend, Mistakes& mistakes) {
   const Service& model = *service.model;
-  const bool keeps_port = model.forwarding != Forwarding::nat;
+  const bool keeps_port = model.forwarding != Forwarding::nat && model.forwarding != Forwarding::full_nat;
   if (!service.has_value("port") || !backend.has_value("port")) return;
   if (model.port == Port{0}) {
     mistakes.add(backend.place_of("port"),
@@ -61,10 +61,10 @@ void check_port(const ServiceView& service, const BackendView& backend, Mistakes
     return;
   }
   if (!keeps_port || !service.is_sound("forwarding") || backend.model->port == model.port) return;
-  mistakes.add(
-      backend.place_of("port"),
-      "port " + kPort.show(backend.model->port) + " is not the service's port " + kPort.show(model.port),
-      "only forwarding nat can change the port; with " + kForwardings.show(model.forwarding) + " leave it out");
+  mistakes.add(backend.place_of("port"),
+               "port " + kPort.show(backend.model->port) + " is not the service's port " + kPort.show(model.port),
+               "only forwarding nat and full-nat can change the port; with " + kForwardings.show(model.forwarding) +
+                   " leave it out");
 }
 
 /// "backend 2001:db8::1 is IPv6, and the tunnel's source is IPv4: 10.0.0.0 (line 9)"

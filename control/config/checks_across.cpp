@@ -99,8 +99,8 @@ void check_addresses_differ(const Services& services, Mistakes& mistakes) {
   }
 }
 
-/// A host drops packets that come from its own address, and some of those made up within the prefix would be such.
-void check_sources(const Services& services, Mistakes& mistakes) {
+/// Addresses that are a service's or a backend's, and whose.
+std::map<address, std::string> hosts_of(const Services& services) {
   std::map<address, std::string> hosts;
   for (const ServiceView& service : services) {
     if (service.has_value("address"))
@@ -111,6 +111,12 @@ void check_sources(const Services& services, Mistakes& mistakes) {
                           "backend " + in_quotes(backend.model->name) + line_of(backend.entry->place));
     }
   }
+  return hosts;
+}
+
+/// A host drops packets that come from its own address, and some of those made up within the prefix would be such.
+void check_sources(const Services& services, Mistakes& mistakes) {
+  const std::map<address, std::string> hosts = hosts_of(services);
   for (const ServiceView& service : services) {
     const std::optional<Prefix>& source = service.model->tunnel.source;
     if (!source) continue;
@@ -120,6 +126,36 @@ void check_sources(const Services& services, Mistakes& mistakes) {
         service.entry->value.find("tunnel")->value.find("source")->value.place,
         SourcePrefix{}.show(*source) + " holds " + host->first.to_string() + ", the address of " + host->second,
         "choose a prefix that holds no host's address");
+  }
+}
+
+/// Of full NAT: each service needs a source address of its version, and none may be anybody else's.
+void check_full_nat(const Model& model, const Services& services, const Node& root, Mistakes& mistakes) {
+  const Entry* section = root.find("full_nat");
+  const Entry* written = section != nullptr ? section->value.find("sources") : nullptr;
+  const bool is_known = is_sound_or_absent(section, mistakes) && is_sound_or_absent(written, mistakes);
+  const auto& sources = model.full_nat.sources;
+  for (const ServiceView& service : services) {
+    const address& host = service.model->host;
+    const bool is_of_this = service.model->forwarding == Forwarding::full_nat && service.is_sound("forwarding");
+    if (!is_of_this || !is_known || !service.has_value("address")) continue;
+    if (std::any_of(sources.begin(), sources.end(), [&](const address& a) { return a.is_v4() == host.is_v4(); }))
+      continue;
+    mistakes.add(service.place_of("forwarding"),
+                 service.name() + " is under full-nat, and full_nat.sources has no " + std::string(version_of(host)) +
+                     " address",
+                 "name one there that this balancer shall have towards the backends");
+  }
+  if (written == nullptr || written->value.kind != Node::Kind::list) return;
+  const auto taken = hosts_of(services);
+  for (const Node& item : written->value.items) {
+    if (item.kind != Node::Kind::scalar || mistakes.at(item.place)) continue;
+    const auto source = HostAddress{}.read({item.text, item.quoted});
+    if (!source) continue;
+    const auto owner = taken.find(*source);
+    if (owner == taken.end()) continue;
+    mistakes.add(item.place, source->to_string() + " is the address of " + owner->second + " already",
+                 "connections need an address that only they come from");
   }
 }
 
@@ -218,6 +254,7 @@ void check_across(const Model& model, const Services& services, const Node& root
   check_replies_differ(services, mistakes);
   check_addresses_differ(services, mistakes);
   check_sources(services, mistakes);
+  check_full_nat(model, services, root, mistakes);
   check_metrics(model, services, root, mistakes);
   check_tables(model, root, mistakes);
   check_ipv6(model, services, root, mistakes);

@@ -9,6 +9,8 @@ void fill_in_defaults(Model& model) {
   if (adds_addresses && !model.address_interface && !model.interfaces.empty()) {
     model.address_interface = model.interfaces.front();
   }
+  if (adds_addresses && !model.full_nat.interface && !model.full_nat.sources.empty() && !model.interfaces.empty())
+    model.full_nat.interface = model.interfaces.back();
   for (Service& service : model.services) {
     if (service.sources && !service.sources->burst) service.sources->burst = service.sources->new_flows_per_second;
     for (Backend& backend : service.backends) {

@@ -9,6 +9,7 @@
 //   optional(name, member, kind, doc)              else the member's initial value holds
 //   optional(name, member, kind, doc, Otherwise)   else what Otherwise says, filled in later (defaults.hpp)
 //   list(name, strings, kind, most, doc)           from one to that many, each only once
+//   list(name, addresses, most, doc)               from one to that many hosts', each only once
 //   list(name, prefixes, doc)                      none, or from one on
 //   section(name, doc, describe_inner)             keys grouped for the reader, members of the same object
 //   section(name, optional_part, doc)              a part of its own that may be absent
@@ -50,8 +51,11 @@ inline constexpr Choice<EngineKind, 1> kEngines{"engine", {{{"kernel", EngineKin
 inline constexpr Choice<Hook, 4> kHooks{
     "hook", {{{"auto", Hook::automatic}, {"xdp", Hook::xdp}, {"xdp-generic", Hook::xdp_generic}, {"tc", Hook::tc}}}};
 inline constexpr Choice<Protocol, 2> kProtocols{"protocol", {{{"tcp", Protocol::tcp}, {"udp", Protocol::udp}}}};
-inline constexpr Choice<Forwarding, 3> kForwardings{
-    "forwarding", {{{"nat", Forwarding::nat}, {"tunnel", Forwarding::tunnel}, {"direct", Forwarding::direct}}}};
+inline constexpr Choice<Forwarding, 4> kForwardings{"forwarding",
+                                                    {{{"nat", Forwarding::nat},
+                                                      {"full-nat", Forwarding::full_nat},
+                                                      {"tunnel", Forwarding::tunnel},
+                                                      {"direct", Forwarding::direct}}}};
 inline constexpr Choice<Encapsulation, 2> kEncapsulations{
     "encapsulation", {{{"ipip", Encapsulation::ipip}, {"gue", Encapsulation::gue}}}};
 inline constexpr Choice<Scheduler, 5> kSchedulers{"scheduler",
@@ -100,8 +104,8 @@ void describe(V& v, Backend& backend) {
   v.required("address", backend.host, kHostAddress,
              "Address of the server. Of the service's IP version, but with tunnel, which takes both.");
   v.optional("port", backend.port, kPort,
-             "Port of the server. Only nat can change the port, and not that of a service with port any; under nat, an "
-             "address and port can serve one service only.",
+             "Port of the server. Only nat and full-nat can change the port, and not that of a service with port any; "
+             "under nat, an address and port can serve one service only.",
              Otherwise{"the service's port"});
   v.optional(
       "weight", backend.weight, Integer<Weight>{0, 1000},
@@ -162,7 +166,8 @@ void describe(V& v, Service& service) {
   v.optional("protocol", service.protocol, kProtocols, "Transport protocol.");
   v.optional(
       "forwarding", service.forwarding, kForwardings,
-      "How packets reach a backend. nat rewrites addresses, and replies must come back through the balancer; tunnel "
+      "How packets reach a backend. nat rewrites addresses, and replies must come back through the balancer; full-nat "
+      "rewrites the client's too, so that they do, whatever the backends' routes; tunnel "
       "wraps packets in another IP header, direct rewrites the MAC address, and with both the backend has the service "
       "address "
       "on its loopback and replies straight to the client.");
@@ -275,6 +280,16 @@ void describe(V& v, Model& model) {
       addresses.optional("interface", model.address_interface, kInterfaceName, "Interface that gets the addresses.",
                          Otherwise{"the first of interfaces"});
     });
+  });
+  v.section("full_nat", "What services with forwarding full-nat share.", [&](V& full_nat) {
+    full_nat.list(
+        "sources", model.full_nat.sources, kMostPortSources,
+        "Addresses of this balancer's own that connections to the backends come from; a client's come from one "
+        "of its IP version. Each has 64512 ports, so many connections at once, and takes 1 MiB, and 1 MiB more "
+        "with ipv6. One that is left out keeps its connections until they end.");
+    full_nat.optional("interface", model.full_nat.interface, kInterfaceName,
+                      "Interface that gets these addresses, where addresses.owner is daemon.",
+                      Otherwise{"the last of interfaces"});
   });
   v.section("api", "Where the daemon can be asked.", [&](V& api) {
     api.optional("socket", model.socket, kSocketPath, "Unix socket that the command line talks to.",

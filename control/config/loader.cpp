@@ -53,22 +53,6 @@ void Loader::refuse(std::string_view name, const Node& value, const std::string&
   mistakes_->add(value.place, error.what.empty() ? standard : error.what, error.remedy);
 }
 
-void Loader::list(std::string_view name, std::vector<std::string>& member, const Text& kind, std::size_t most,
-                  std::string_view /*doc*/) {
-  const Entry* entry = take_required(name);
-  const auto* items = entry == nullptr ? nullptr : items_of(name, entry->value, most);
-  if (items == nullptr) return;
-  for (const Node& item : *items) {
-    std::string value;
-    if (!read_value("each of " + std::string(name), item, value, kind)) continue;
-    if (std::find(member.begin(), member.end(), value) != member.end()) {
-      mistakes_->add(item.place, in_quotes(value) + " stands twice in " + std::string(name));
-    } else {
-      member.push_back(std::move(value));
-    }
-  }
-}
-
 void Loader::list(std::string_view name, std::vector<Prefix>& member, std::string_view /*doc*/) {
   const Entry* entry = take(name);
   const auto* items = entry == nullptr ? nullptr : items_of(name, entry->value, kMostPrefixes);

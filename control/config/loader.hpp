@@ -2,6 +2,7 @@
 // that all of them are found in one pass.
 #pragma once
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "control/config/keys.hpp"
 #include "control/config/source.hpp"
 #include "control/config/tree.hpp"
+#include "control/config/utf8.hpp"
 
 namespace astil::config {
 
@@ -40,7 +42,13 @@ class Loader {
   }
 
   void list(std::string_view name, std::vector<std::string>& member, const Text& kind, std::size_t most,
-            std::string_view doc);
+            std::string_view doc) {
+    list_of(name, member, kind, most, doc);
+  }
+
+  void list(std::string_view name, std::vector<address>& member, std::size_t most, std::string_view doc) {
+    list_of(name, member, HostAddress{}, most, doc);
+  }
 
   /// Repetitions are left to check_sources, which can tell more of them.
   void list(std::string_view name, std::vector<Prefix>& member, std::string_view doc);
@@ -101,6 +109,23 @@ class Loader {
   /// The items of a list with from one to `most` of them; else none and a mistake.
   const std::vector<Node>* items_of(std::string_view name, const Node& list, std::size_t most);
   void refuse(std::string_view name, const Node& value, const std::string& words, const Error& error);
+
+  template <class T, KindOf<T> K>
+  void list_of(std::string_view name, std::vector<T>& member, const K& kind, std::size_t most,
+               std::string_view /*doc*/) {
+    const Entry* entry = take_required(name);
+    const auto* items = entry == nullptr ? nullptr : items_of(name, entry->value, most);
+    if (items == nullptr) return;
+    for (const Node& item : *items) {
+      T value{};
+      if (!read_value("each of " + std::string(name), item, value, kind)) continue;
+      if (std::find(member.begin(), member.end(), value) != member.end()) {
+        mistakes_->add(item.place, in_quotes(kind.show(value)) + " stands twice in " + std::string(name));
+      } else {
+        member.push_back(std::move(value));
+      }
+    }
+  }
 
   template <class T, KindOf<T> K>
   bool read_value(const std::string& name, const Node& value, T& member, const K& kind) {

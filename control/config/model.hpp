@@ -24,7 +24,7 @@ enum class Port : std::uint16_t {};
 enum class Weight : std::uint16_t {};
 
 enum class Protocol { tcp, udp };
-enum class Forwarding { nat, tunnel, direct };
+enum class Forwarding { nat, tunnel, direct, full_nat };
 enum class Encapsulation { ipip, gue };
 enum class Scheduler { maglev, round_robin, least_connections, source_hash, two_choices };
 enum class EngineKind { kernel };
@@ -62,8 +62,10 @@ struct HealthCheck {
 
 struct Backend {
   std::string name;  ///< unique within the service
-  address host;      ///< under nat and direct, and where Tunnel::source is given, of that IP version; else of either
-  Port port{};       ///< default: the service's; other than that only under nat. 0, any: as the client's packet has it
+  address
+      host;  ///< under nat, full_nat and direct, and where Tunnel::source is given, of that IP version; else of either
+  Port port{};  ///< default: the service's; other than that only under nat and full_nat. 0, any: as the client's packet
+                ///< has it
   Weight weight{1};
   bool operator==(const Backend&) const = default;
 };
@@ -168,6 +170,14 @@ struct InterfaceSettings {
   bool operator==(const InterfaceSettings&) const = default;
 };
 
+/// What services with forwarding full_nat share.
+struct FullNat {
+  std::vector<address> sources;          ///< what connections to backends come from; at most 16, each only once
+  std::optional<std::string> interface;  ///< where `sources` are put; default: the last of Model::interfaces
+  bool operator==(const FullNat&) const = default;
+};
+inline constexpr std::size_t kMostPortSources = 16;
+
 struct Model {
   std::string instance = "main";  ///< names the pins, the socket: [a-z0-9-]{1,32}
   EngineKind engine = EngineKind::kernel;
@@ -178,6 +188,7 @@ struct Model {
   AddressOwner addresses = AddressOwner::daemon;
   std::optional<std::string>
       address_interface;  ///< where service addresses are put; default: the first of `interfaces`
+  FullNat full_nat;
   TableSizes tables;
   std::uint32_t new_flows_per_second = 100'000;  ///< of each CPU; 0: no limit
   Timeouts timeouts;

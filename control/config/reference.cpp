@@ -52,7 +52,9 @@ of your copy of `config/astil.schema.json`:
   on a port there may be one with the same address and `port: any`: it gets the packets for all other ports.
 - Under `nat` an address and port of a backend serve one service only: replies could not be told apart otherwise. A
   backend of a service on any port serves another one only if both have one address and the other keeps the port.
-- Under `nat` and `direct` backends are of the service's IP version. Under `tunnel` they may be of the other one, all of
+- Services under `full-nat` need `full_nat.sources` with an address of their IP version; none of these is the address of
+  a service or a backend.
+- Under `nat`, `full-nat` and `direct` backends are of the service's IP version. Under `tunnel` they may be of the other one, all of
   them of that of `tunnel.source` where it is given, which holds no address of a service or a backend.
 - Under `tunnel` and `direct` a backend listens on the service's own port.
 - Backends of a service on any port have no `port`, and its health check names the port that is probed.

@@ -97,6 +97,15 @@ ASTIL_INLINE T* as_one_pointer(T* pointer) {
   return pointer;
 }
 
+/// A number of which the compiler knows nothing: it would leave out a mask that it holds for needless, of which the
+/// kernel's verifier knows no other reason.
+ASTIL_INLINE u32 as_any_number(u32 number) {
+#ifdef __bpf__
+  asm volatile("" : "+r"(number));
+#endif
+  return number;
+}
+
 /// Reads, in one access, what others write at the same time. (The BPF target knows no atomic loads; there an aligned
 /// load is one.)
 template <class T>

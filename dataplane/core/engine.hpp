@@ -27,6 +27,7 @@ struct NextHop {
 };
 
 struct Opening;        // schedule.hpp
+struct Connection;     // ports.hpp
 struct Extensions;     // extensions.hpp
 enum class Part : u8;  // path.hpp
 struct Ipv4;           // parse.hpp; it stands for both versions here
@@ -57,7 +58,7 @@ template <class E>
 concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address& address, Address& client,
                           FlowKey& key, u32 bytes, i32 gap, const Opening& opening, const Service& service,
                           ChecksumField* field, ChecksumDifference difference, const detail::Exit& exit,
-                          DropEvent& event, const Sign& sign) {
+                          DropEvent& event, const Sign& sign, const Connection& connection, FlowTuple& flow) {
   { engine.begin() };                                   // u8*: first byte of the Ethernet header
   { engine.end() };                                     // u8*: behind the last byte that can be read
   { engine.ingress() };                                 // u32: ifindex the packet came in by
@@ -81,6 +82,14 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.flow_line(n) };                              // FlowLine*
   { engine.client_line(n) };                            // ClientLine*
   { engine.fragment_line(n) };                          // FragmentLine*
+  { engine.port_line(n) };                              // FlowLine*: of the ports of full NAT
+  { engine.port_client_line(n) };                       // ClientLine*: likewise
+  { engine.find_port(connection, n) };                  // PortIndex: calls core::find_port, in a function of its own where that helps
+  { engine.find_any_port(connection) };                 // PortIndex: calls core::find_any_port, likewise
+  { engine.read_port(n, flow) };                        // u32: calls core::read_port, likewise
+  { engine.lease_port(connection, sign, n) };           // PortLease: calls core::lease_port, likewise
+  { engine.take_port(connection, n) };                  // PortIndex: calls core::take_port, likewise
+  { engine.note_reply(n, connection, sign) };           // bool: calls core::note_reply, likewise
   { engine.counter(n) };                                // Counter*: of this CPU, by slot
   { engine.cpu_row() };                                 // CpuRow*: of this CPU
   { engine.drops(n) };                                  // ServiceDrops*: of this CPU, by service
@@ -131,6 +140,8 @@ struct Silent {
   /// And its limit; the source is the first bits of the client's address.
   ASTIL_INLINE void saw_source_limit(const SourceRules& /*rules*/, const Address& /*source*/, bool /*takes*/) {}
   ASTIL_INLINE void saw_affinity(const Service& /*service*/, const FlowPlace& /*place*/) {}
+  /// Under full NAT: the connection's port, a PortIndex; and the backend that it is used with.
+  ASTIL_INLINE void saw_port(u32 /*index*/, const Backend& /*backend*/) {}
   ASTIL_INLINE void saw_backend(const Backend& /*backend*/, u32 /*number*/) {}
   ASTIL_INLINE void saw_rewrite(const Backend& /*backend*/, Direction /*direction*/) {}
   /// The packet is dropped; the service's id, or kNoService.

@@ -136,24 +136,37 @@ ASTIL_INLINE FlowPlace find_calmly(const FlowHash& hash, const FlowLines& lines)
   return detail::place_at(second ? lines.second : lines.first, second ? hash.other_line : hash.line, found & 7U);
 }
 
+/// Which entries may be given up: in one number, for the kernel's sake.
+struct Choice {
+  u8 positions = 0xff;  ///< a bit for each position in a line that is to be looked at
+  u8 first = 0;  ///< of entries that are worth the same, the one whose position differs from this in the highest bits
+  u8 ports = 0;  ///< not 0: they are ports of full NAT, which time out by Settings::port_timeouts
+  u8 reserved = 0;
+};
+
 /// The entry of two lines to give up for a new flow: a free or expired one in the line that has more of them; where
 /// both are full, what has the highest eviction rank in either. Bit 3: in the second line; below it the position.
+/// `choice`: a Choice as one number.
 ASTIL_SUBPROGRAM u32 astil_choose_victim(const FlowLine* first, const FlowLine* second, const Settings* settings,
-                                         u32 tick) {
+                                         u32 tick, u32 choice) {
   if (first == nullptr || second == nullptr || settings == nullptr) return 0;
+  const auto [positions, differs, ports, reserved] = std::bit_cast<Choice>(choice);
+  const auto& timeouts = ports != 0 ? settings->port_timeouts : settings->timeouts;
   u32 best[2] = {0, 0};
   u32 room[2] = {0, 0};
   for (u32 i = 0; i < kEntriesPerLine; ++i) {
     const u64 values[2] = {shared_load(first->entries[i]), shared_load(second->entries[i])};
+    const u32 mask = 0U - ((u32{positions} >> i) & 1U);
     for (u32 side = 0; side < 2; ++side) {
-      const u32 rank = eviction_rank(values[side], tick, settings->timeouts);
-      best[side] = greater(best[side], (rank << 3U) | i);
+      const u32 rank = eviction_rank(values[side], tick, timeouts) & mask;
+      best[side] = greater(best[side], (rank << 3U) | (i ^ (differs & 7U)));
       room[side] += 1U - below(rank, static_cast<u32>(EvictionClass::expired) << kAgeBits);
     }
   }
   const bool both_have_room = room[0] != 0 && room[1] != 0;
   const bool second_better = both_have_room ? room[1] > room[0] : (best[1] >> 3U) > (best[0] >> 3U);
-  return second_better ? kEntriesPerLine | (best[1] & 7U) : best[0] & 7U;
+  const u32 position = ((second_better ? best[1] : best[0]) ^ differs) & 7U;
+  return second_better ? kEntriesPerLine | position : position;
 }
 
 /// Has one of a flow's two lines a free place? Then no other flow has pushed it out. After `find_flow`.
@@ -172,7 +185,8 @@ ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowLines& lines, cons
   const u32 one_less = free & (free - 1);
   if ((one_less & (one_less - 1)) != 0) return detail::place_at(lines.first, hash.line, bit_position(lowest_bit(free)));
   if (lines.second == nullptr) return {};
-  const u32 victim = astil_choose_victim(lines.first, lines.second, engine.settings(), tick);
+  const u32 victim =
+      astil_choose_victim(lines.first, lines.second, engine.settings(), tick, std::bit_cast<u32>(Choice{}));
   if ((victim & kEntriesPerLine) != 0) return detail::place_at(lines.second, hash.other_line, victim & 7U);
   return detail::place_at(lines.first, hash.line, victim & 7U);
 }

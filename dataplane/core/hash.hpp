@@ -136,6 +136,8 @@ enum class IndexKind : u32 {
   reply = 1,            ///< of a backend under nat
   service_address = 2,  ///< whatever the port and protocol, which are 0 in the key
   reply_address = 3,    ///< likewise
+  port_source = 4,      ///< a source address of full NAT, likewise
+  full_nat = 5,         ///< of a service under full NAT, beside `service`
 };
 
 inline constexpr Be16 kAnyPort{};

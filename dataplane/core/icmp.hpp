@@ -4,6 +4,8 @@
 
 #include "dataplane/core/limit.hpp"
 #include "dataplane/core/owner.hpp"
+#include "dataplane/core/parts.hpp"
+#include "dataplane/core/ports.hpp"
 #include "dataplane/core/rewrite.hpp"
 #include "dataplane/core/verdict.hpp"
 
@@ -174,12 +176,16 @@ ASTIL_INLINE Owner owner_of_quoted(Engine& engine, const Quoted<Ip>& quoted) {
     FlowTuple flow = flow_of_quoted_reply(quoted);
     if constexpr (Ip::kIsWide) keep_in_memory(flow);
     const Steering owner = owner_of<Unknown::by_ring>(engine, flow);
+    if (owner.backend != nullptr && owner.backend->forwarding == Forwarding::full_nat)
+      return {{.reason = wants_connection(engine, kNoPort)}};
     if (owner.backend != nullptr || owner.reason != Reason::no_service) return {owner, Direction::from_client};
   }
-  if (!may_be_ours<Ip>(engine, destination_of(quoted), quoted.ports->destination, quoted.protocol, IndexKind::reply))
-    return {{.reason = Reason::other_protocol}};
   const GenerationNumber generation = shared_load(engine.settings()->active);
   if (generation >= kNoGeneration) return {{.reason = Reason::unready}};
+  const u32 source = port_source_at(engine, source_of(quoted), generation);
+  if (source != kNoSource) return {{.reason = wants_connection(engine, port_index(source, quoted.ports->source))}};
+  if (!may_be_ours<Ip>(engine, destination_of(quoted), quoted.ports->destination, quoted.protocol, IndexKind::reply))
+    return {{.reason = Reason::other_protocol}};
   const Replier replier =
       find_replier(engine, destination_of(quoted), quoted.ports->destination, quoted.protocol, generation);
   if (replier.backend == nullptr) return {{.reason = Reason::other_protocol}};

@@ -3,17 +3,21 @@
 // not decide it leaves as it was.
 #pragma once
 
+#include "dataplane/core/parts.hpp"
 #include "dataplane/core/verdict.hpp"
 
 namespace astil::core {
 
-/// No reasons: which part of the path (path.hpp) is to say.
-inline constexpr Reason kUnusual = Reason::count;
-inline constexpr Reason kToService = static_cast<Reason>(static_cast<u32>(Reason::count) + 1);
-inline constexpr Reason kReply = static_cast<Reason>(static_cast<u32>(Reason::count) + 2);
-static_assert(static_cast<u32>(kReply) < kMaxReasons);
-
 namespace detail {
+
+/// Which part of the path has a packet that is for no service?
+template <class Ip, class Engine>
+ASTIL_INLINE Reason part_of_stranger(Engine& engine, const Packet<Ip>& packet) {
+  const bool to_port =
+      (engine.settings()->holds & kHoldsPorts) != 0 &&
+      is_in_filter(engine, index_key_of<Ip>(destination_of(packet), kAnyPort, 0, IndexKind::port_source));
+  return to_port ? kToPort : kReply;
+}
 
 /// Can the backend have the packet as it stands: no tag to put on, and short enough for the way?
 template <class Engine>
@@ -38,7 +42,8 @@ ASTIL_INLINE Verdict send_known(Engine& engine, const Packet<Ip>& packet) {
   if (!serves(backend, flow_of_client(read_again(packet)))) return {.reason = kToService};
   if (packet.protocol == kProtocolUdp && backend.rotation == Rotation::down) return {.reason = kToService};
   const u64 destination = shared_load(backend.destination_mac);
-  if (!is_plain_way(engine, packet, backend, destination)) return {.reason = kToService};
+  if (backend.forwarding == Forwarding::full_nat || !is_plain_way(engine, packet, backend, destination))
+    return {.reason = kToService};
   engine.saw_packet(packet);
   engine.saw_known_flow(place, backend);
   if (!is_quiet(engine, place, packet.tcp_flags, Direction::from_client))
@@ -62,13 +67,17 @@ ASTIL_INLINE Verdict decide_known(Engine& engine) {
   if (is_first_fragment(packet)) return {.reason = kToService};
   if (!may_be_ours<Ip>(engine, destination_of(packet), packet.ports->destination, packet.protocol,
                        IndexKind::service)) {
-    const bool reply =
-        may_be_ours<Ip>(engine, source_of(packet), packet.ports->source, packet.protocol, IndexKind::reply);
-    return {.reason = reply ? kReply : Reason::no_service};
+    const Reason part = part_of_stranger(engine, packet);
+    const bool ours = part == kToPort || may_be_ours<Ip>(engine, source_of(packet), packet.ports->source,
+                                                         packet.protocol, IndexKind::reply);
+    return {.reason = ours ? part : Reason::no_service};
   }
   if (packet.protocol == kProtocolTcp && opens_connection(kProtocolTcp, packet.tcp_flags))
     return {.reason = kToService};
   if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
+  if ((engine.settings()->holds & kHoldsPorts) != 0 &&
+      may_be_ours<Ip>(engine, destination_of(packet), packet.ports->destination, packet.protocol, IndexKind::full_nat))
+    return wants_port(engine, kNoBackend);
   return send_known(engine, packet);
 }
 

@@ -12,7 +12,7 @@
 namespace astil::core {
 
 /// Of this release. Changes whenever a record below changes its size, its fields or their meaning.
-inline constexpr u32 kReleasedLayout = 4;
+inline constexpr u32 kReleasedLayout = 5;
 /// And of this program, which for tests may pretend to be of the next release.
 #ifdef ASTIL_PRETEND_NEXT_LAYOUT
 inline constexpr u32 kLayoutVersion = kReleasedLayout + 1;
@@ -23,7 +23,7 @@ inline constexpr u64 kLayoutMagic = 0x6c69747361ULL;  // "astil"
 
 inline constexpr u32 kCacheLine = 64;
 
-enum class Forwarding : u8 { nat, tunnel, direct };
+enum class Forwarding : u8 { nat, tunnel, direct, full_nat };
 /// What a tunnel puts in front of a packet: an IP header of a version (RFC 2003, RFC 2473), or that and UDP (GUE,
 /// draft-ietf-intarea-gue-09, variant 1).
 enum class Wrap : u8 { ipip4, ipip6, gue4, gue6 };
@@ -44,26 +44,31 @@ struct Sizes {
   u32 client_lines;    ///< of IPv6 clients: flow_lines, or 0 where IPv6 flows are not remembered
   u32 source_ranges;   ///< of one generation
   u32 source_buckets;  ///< a power of two
+  u32 port_sources;    ///< places for source addresses of full NAT, each with its ports: at most kPortSources
+  u32 reserved;
 };
-static_assert(sizeof(Sizes) == 40);
+static_assert(sizeof(Sizes) == 48);
 
 constexpr bool operator==(const Sizes& a, const Sizes& b) {
   return a.cpus == b.cpus && a.flow_lines == b.flow_lines && a.services == b.services && a.backends == b.backends &&
          a.ring_lines == b.ring_lines && a.member_lines == b.member_lines && a.index_lines == b.index_lines &&
-         a.client_lines == b.client_lines && a.source_ranges == b.source_ranges && a.source_buckets == b.source_buckets;
+         a.client_lines == b.client_lines && a.source_ranges == b.source_ranges &&
+         a.source_buckets == b.source_buckets && a.port_sources == b.port_sources;
 }
 
 /// The first 64 bytes of the settings are the same in every layout version, so that any daemon can tell what it found.
 ///
 /// `ring_only` makes two sets of tables choose alike while flows are carried from one to the other: every scheduler
 /// places new flows by the ring, which both have; a port that is used again keeps its backend, which the copied flow
-/// says too; and a reply under nat whose flow has not been copied yet is known by the ring.
+/// says too; and a reply under nat whose flow has not been copied yet is known by the ring. Under full NAT the two
+/// never give out the same port: the old tables (kOld) have the even ones, the new tables the odd ones.
+enum RingOnly : u32 { kAlone = 0, kOld = 1, kNew = 2 };
+
 struct LayoutHeader {
   u64 magic;           ///< kLayoutMagic once the tables are complete
   u32 layout_version;  ///< kLayoutVersion of whoever made them
-  u32 ring_only;       ///< not 0: as above
+  u32 ring_only;       ///< RingOnly: as above
   Sizes sizes;
-  u64 reserved;
 };
 static_assert(sizeof(LayoutHeader) == kCacheLine);
 
@@ -105,7 +110,14 @@ enum Holds : u32 {
   kHoldsAnyPortReplies = 4,  ///< replies of such services under nat
   kHoldsVlans = 8,           ///< VLAN devices among the interfaces
   kHoldsEcho = 16,           ///< a setting: echo to a service address is answered
+  kHoldsPorts = 32,          ///< source addresses of full NAT
 };
+
+/// Source addresses of full NAT: which of them a client's connections have says its place in a pool, by its address
+/// alone. See ports.hpp.
+inline constexpr u32 kPortSources = 16;
+inline constexpr u32 kPoolPlaces = 256;
+inline constexpr u8 kNoSource = 0xff;  ///< in a pool: there is no source address of that version
 
 inline constexpr u32 kHashKeys = 8;
 
@@ -127,12 +139,18 @@ struct Settings {
   Generation generations[2];
   u16 timeouts[kFlowStates];  ///< by FlowState, in age ticks, below kMaxTimeout
   u32 new_flows_per_unit;     ///< the limit of each CPU, see limit.hpp; 0: none
-  u32 reserved[15];
+  /// A bit for each source address that may have connections of clients which the pool sends to another one by now.
+  u32 strays;
+  u16 port_timeouts[kFlowStates];  ///< as `timeouts`, of the ports of full NAT, which rest for a while
+  u32 reserved[6];
   Interface interfaces[kInterfaces];
-  u64 filter[kFilterBits / 64];  ///< holds the keys of both generations' index, while there are two
-  Shared shared;                 ///< the packet path's
+  u64 filter[kFilterBits / 64];        ///< holds the keys of both generations' index, while there are two
+  Address port_sources[kPortSources];  ///< all zeros: the place is free
+  u8 pools[2][kPoolPlaces];            ///< of IPv4, and of IPv6: places in `port_sources`, or kNoSource
+  Shared shared;                       ///< the packet path's
 };
-static_assert(sizeof(Settings) == 256 + 16 * kInterfaces + kFilterBits / 8 + sizeof(Shared));
+static_assert(sizeof(Settings) ==
+              256 + 16 * kInterfaces + kFilterBits / 8 + 16 * kPortSources + 2 * kPoolPlaces + sizeof(Shared));
 static_assert(offsetof(Settings, shared) % kCacheLine == 0);
 
 inline constexpr u32 kNoGeneration = 2;
@@ -294,6 +312,12 @@ struct ClientLine {
 };
 static_assert(sizeof(ClientLine) == 2 * kCacheLine);
 
+/// Under full NAT, which connection has a port of a source address: the place of a record is its port. 8 to a line, in
+/// the form of the flow table's; lines of IPv6 clients beside them, as there. See ports.hpp.
+inline constexpr u32 kPortLines = 65536 / kEntriesPerLine;  ///< of each source address
+inline constexpr u32 kFirstPort = 1024;                     ///< those below are never used (RFC 6056, section 3.2)
+constexpr u32 port_lines(const Sizes& sizes) { return sizes.port_sources * kPortLines; }
+
 /// Datagrams that come in fragments: an entry names the backend of one, in the form of a flow's (tag, age of its first
 /// fragment in half seconds, backend). Found by a hash of the datagram's ends and identification.
 inline constexpr u32 kFragmentLines = 4096;               ///< a power of two
@@ -314,7 +338,7 @@ struct Counter {
 };
 static_assert(sizeof(Counter) == 32);
 
-inline constexpr u32 kMaxReasons = 32;  ///< a power of two
+inline constexpr u32 kMaxReasons = 64;  ///< a power of two
 
 /// What was dropped of a service's packets, by reason from kFirstDrop on. One row of all services by id for each CPU,
 /// and in each row a place more, for what services counted whose id another one has by now; the row behind the last
@@ -344,6 +368,9 @@ struct CpuRow {
   u64 scratch[8];            ///< for the time of one stage: what the kernel's stack has no room for
   u64 client[8];             ///< likewise, while `scratch` has an opening: who a client is to affinity
   u64 tags[4];               ///< likewise of one packet: how its frame began (vlan.hpp)
+  u64 connection[8];         ///< likewise, under full NAT: the connection (ports.hpp)
+  u64 ends[8];               ///< and both ends that the packet gets (full_nat.hpp)
+  u64 steered;               ///< and the number of the backend that it was steered to, before its port is known
 };
 static_assert(static_cast<u32>(Reason::count) <= kMaxReasons && static_cast<u32>(FlowEvent::count) <= 32);
 

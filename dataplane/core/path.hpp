@@ -2,7 +2,9 @@
 #pragma once
 
 #include "dataplane/core/drops.hpp"
+#include "dataplane/core/full_nat.hpp"
 #include "dataplane/core/known.hpp"
+#include "dataplane/core/port_unusual.hpp"
 #include "dataplane/core/sources.hpp"
 #include "dataplane/core/too_big.hpp"
 #include "dataplane/core/unusual.hpp"
@@ -16,6 +18,7 @@ ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet<Ip>& packet) {
   const Steering steering = steer(engine, packet);
   if (steering.backend == nullptr) return not_steered(steering);
   const Backend& backend = *steering.backend;
+  if (backend.forwarding == Forwarding::full_nat) return wants_port(engine, steering.number);
   engine.saw_backend(backend, steering.number);
   if (is_first_fragment(packet)) engine.template note_fragment<Ip>(steering.number);
   const u64 destination = shared_load(backend.destination_mac);
@@ -60,11 +63,11 @@ ASTIL_INLINE Verdict decide_to_service(Engine& engine) {
   if (parsed == Parsed::not_ip || has_mapped_end(packet)) return {.reason = Reason::not_ip};
   if (parsed == Parsed::unusual) return {.reason = kUnusual};
   if (!may_be_ours<Ip>(engine, destination_of(packet), packet.ports->destination, packet.protocol, IndexKind::service))
-    return {.reason = kReply};
+    return {.reason = part_of_stranger(engine, packet)};
   if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
   engine.saw_packet(packet);
   const Verdict verdict = to_backend(engine, packet);
-  return verdict.reason == Reason::no_service ? Verdict{.reason = kReply} : verdict;
+  return verdict.reason == Reason::no_service ? Verdict{.reason = part_of_stranger(engine, packet)} : verdict;
 }
 
 /// What is for no service, but may be a backend's reply; it has been parsed before.
@@ -87,17 +90,23 @@ ASTIL_INLINE Verdict decide_reply(Engine& engine) {
 
 /// What `decide_known` leaves to others. An engine may keep each in a function of its own, for one version of IP.
 enum class Part : u8 {
-  to_service,  ///< not of a known flow, or not by a plain way
-  reply,       ///< perhaps from a backend under nat
-  unusual,     ///< fragments, ICMP, what is cut short
-  too_big,     ///< the answer to what one of them has refused as such
+  to_service,    ///< not of a known flow, or not by a plain way
+  full_nat,      ///< to a service under full NAT: what is steered, or may be quicker than that
+  to_port,       ///< to a source address of full NAT
+  reply,         ///< perhaps from a backend under nat
+  unusual,       ///< fragments, ICMP, what is cut short
+  unusual_port,  ///< of that, what is of a connection under full NAT
+  too_big,       ///< the answer to what one of them has refused as such
 };
 
 template <Part kPart, class Ip, class Engine>
 ASTIL_INLINE Verdict run_part(Engine& engine) {
   if constexpr (kPart == Part::to_service) return detail::decide_to_service<Ip>(engine);
+  if constexpr (kPart == Part::full_nat) return detail::decide_full_nat<Ip>(engine);
+  if constexpr (kPart == Part::to_port) return detail::decide_port<Ip>(engine);
   if constexpr (kPart == Part::reply) return detail::decide_reply<Ip>(engine);
   if constexpr (kPart == Part::unusual) return detail::decide_unusual<Ip>(engine);
+  if constexpr (kPart == Part::unusual_port) return detail::decide_unusual_port<Ip>(engine);
   const CpuRow* row = engine.cpu_row();
   return row == nullptr ? Verdict{.reason = Reason::internal}
                         : tell_too_big<Ip>(engine, static_cast<u16>(row->scratch[0]));
@@ -113,9 +122,13 @@ namespace detail {
 /// From the part on that `verdict` names.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict run_from(Engine& engine, Verdict verdict) {
+  if (verdict.reason == kFullNat) verdict = engine.template part<Part::full_nat, Ip>();
   if (verdict.reason == kToService) verdict = engine.template part<Part::to_service, Ip>();
+  if (verdict.reason == kFullNat) verdict = engine.template part<Part::full_nat, Ip>();
+  if (verdict.reason == kToPort) verdict = engine.template part<Part::to_port, Ip>();
   if (verdict.reason == kReply) verdict = engine.template part<Part::reply, Ip>();
   if (verdict.reason == kUnusual) verdict = engine.template part<Part::unusual, Ip>();
+  if (verdict.reason == kUnusualPort) verdict = engine.template part<Part::unusual_port, Ip>();
   if (verdict.reason != Reason::too_big) return verdict;
   const u32 service = service_of(verdict);
   verdict = engine.template part<Part::too_big, Ip>();

@@ -14,33 +14,35 @@ enum class Action : u8 {
 };
 
 // name, action, what an operator should know
-#define ASTIL_REASONS(X)                                                                                          \
-  X(forwarded, transmit, "a client's packet, sent to a backend")                                                  \
-  X(replied, transmit, "a backend's reply under nat, sent to the client")                                         \
-  X(relayed, transmit, "an ICMP error about a connection, sent on to whoever it concerns")                        \
-  X(echo_answered, transmit, "an echo request to a service address, answered")                                    \
-  X(told_too_big, transmit, "longer than the way to the backend carries: its sender was told how long it may be") \
-  X(not_ip, pass, "neither IPv4 nor IPv6, or shorter than its headers say")                                       \
-  X(other_mac, pass, "a frame for another station, flooded by a bridge or switch")                                \
-  X(other_protocol, pass, "neither TCP nor UDP, nor ICMP about a service")                                        \
-  X(no_service, pass, "no service at this address, port and protocol")                                            \
-  X(unknown_reply, pass, "from a backend's address and port under nat, but of no flow through this balancer")     \
-  X(unready, pass, "the tables hold no configuration yet")                                                        \
-  X(fragment_held, hold, "a fragment ahead of its datagram's first one: the daemon holds it until that comes")    \
-  X(no_backend, drop, "the service has no backend in rotation")                                                   \
-  X(source_denied, drop, "the service's lists of sources do not let the client in")                               \
-  X(source_limited, drop, "more new flows from the client than the service's limit of a source lets in")          \
-  X(no_next_hop, drop, "the backend's next hop has no known MAC address")                                         \
-  X(no_route, drop, "no route to the client of a reply under nat")                                                \
-  X(no_neighbour, drop, "the client's next hop has no known MAC address yet; the daemon is asked to resolve it")  \
-  X(malformed, drop, "TCP or UDP to a service address, but cut short")                                            \
-  X(fragment_refused, drop, "a fragment ahead of its datagram's first one, while too many are held")              \
-  X(fragment_lost, drop, "a fragment ahead of its datagram's first one, which did not come within a second")      \
-  X(ttl_expired, drop, "time to live used up: a forwarding loop, or a traceroute")                                \
-  X(too_big, drop, "longer than the way to the backend carries, and too many senders were told in this moment")   \
-  X(icmp_limit, drop, "an echo request to a service address, of too many in this moment")                         \
-  X(no_headroom, drop, "the driver left no room for the tunnel header in front of the packet")                    \
-  X(too_long, drop, "no total length left for the tunnel headers: more than 65515 bytes")                         \
+#define ASTIL_REASONS(X)                                                                                           \
+  X(forwarded, transmit, "a client's packet, sent to a backend")                                                   \
+  X(replied, transmit, "a backend's reply under nat, sent to the client")                                          \
+  X(relayed, transmit, "an ICMP error about a connection, sent on to whoever it concerns")                         \
+  X(echo_answered, transmit, "an echo request to a service address, answered")                                     \
+  X(told_too_big, transmit, "longer than the way to the backend carries: its sender was told how long it may be")  \
+  X(not_ip, pass, "neither IPv4 nor IPv6, or shorter than its headers say")                                        \
+  X(other_mac, pass, "a frame for another station, flooded by a bridge or switch")                                 \
+  X(other_protocol, pass, "neither TCP nor UDP, nor ICMP about a service")                                         \
+  X(no_service, pass, "no service at this address, port and protocol")                                             \
+  X(unknown_reply, pass, "from a backend's address and port under nat, but of no flow through this balancer")      \
+  X(unready, pass, "the tables hold no configuration yet")                                                         \
+  X(fragment_held, hold, "a fragment ahead of its datagram's first one: the daemon holds it until that comes")     \
+  X(no_backend, drop, "the service has no backend in rotation")                                                    \
+  X(source_denied, drop, "the service's lists of sources do not let the client in")                                \
+  X(source_limited, drop, "more new flows from the client than the service's limit of a source lets in")           \
+  X(no_next_hop, drop, "the backend's next hop has no known MAC address")                                          \
+  X(no_route, drop, "no route to the client of a reply under nat")                                                 \
+  X(no_neighbour, drop, "the client's next hop has no known MAC address yet; the daemon is asked to resolve it")   \
+  X(malformed, drop, "TCP or UDP to a service address, but cut short")                                             \
+  X(fragment_refused, drop, "a fragment ahead of its datagram's first one, while too many are held")               \
+  X(fragment_lost, drop, "a fragment ahead of its datagram's first one, which did not come within a second")       \
+  X(ttl_expired, drop, "time to live used up: a forwarding loop, or a traceroute")                                 \
+  X(too_big, drop, "longer than the way to the backend carries, and too many senders were told in this moment")    \
+  X(icmp_limit, drop, "an echo request to a service address, of too many in this moment")                          \
+  X(no_port, drop, "under full NAT no port is free for a new connection: more source addresses are needed")        \
+  X(no_connection, drop, "under full NAT a segment that neither opens a connection nor is of one that has a port") \
+  X(no_headroom, drop, "the driver left no room for the tunnel header in front of the packet")                     \
+  X(too_long, drop, "no total length left for the tunnel headers: more than 65515 bytes")                          \
   X(internal, drop, "tables contradict each other; please report it")
 
 enum class Reason : u8 {

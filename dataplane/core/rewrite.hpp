@@ -107,6 +107,8 @@ ASTIL_INLINE Rewritten rewrite_short(Engine& engine, const Packet<Ip>& packet, c
       return rewrite_tunnel(engine, packet, backend, tag);
     case Forwarding::direct:
       return rewrite_direct(engine, packet);
+    case Forwarding::full_nat:
+      break;  // full_nat.hpp
   }
   return {};
 }

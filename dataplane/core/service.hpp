@@ -63,7 +63,7 @@ ASTIL_INLINE bool may_be_ours(Engine& engine, const Address& address, Be16 port,
   const u32 holds = engine.settings()->holds;
   if (kind == IndexKind::reply && (holds & kHoldsReplies) == 0) return false;
   if (detail::is_in_filter(engine, detail::index_key_of<Ip>(address, port, protocol, kind))) return true;
-  const u32 any = kind == IndexKind::service ? kHoldsAnyPort : kHoldsAnyPortReplies;
+  const u32 any = kind == IndexKind::reply ? kHoldsAnyPortReplies : kHoldsAnyPort;
   return (holds & any) != 0 &&
          detail::is_in_filter(engine, detail::index_key_of<Ip>(address, kAnyPort, protocol, kind));
 }
@@ -144,6 +144,21 @@ ASTIL_INLINE bool is_replier_address(Engine& engine, const Address& address, Gen
   if ((engine.settings()->holds & kHoldsReplies) == 0 || !detail::is_in_filter(engine, key)) return false;
   const Backend* backend = engine.backend(detail::look_up(engine, generation, key));
   return backend != nullptr && backend->service_protocol != 0 && backend->address == address;
+}
+
+/// The source address of full NAT at a place; what is no place has any.
+ASTIL_INLINE const Address& port_source(const Settings& settings, u32 place) {
+  return settings.port_sources[as_any_number(place) & (kPortSources - 1)];
+}
+
+/// The place of a source address of full NAT; kNoSource: it is none.
+template <class Engine>
+ASTIL_INLINE u32 port_source_at(Engine& engine, const Address& address, GenerationNumber generation) {
+  const Settings* settings = engine.settings();
+  const u64 key = index_key(address, kAnyPort, 0, IndexKind::port_source);
+  if ((settings->holds & kHoldsPorts) == 0 || !detail::is_in_filter(engine, key)) return kNoSource;
+  const u32 place = detail::look_up(engine, generation, key);
+  return place < kPortSources && port_source(*settings, place) == address ? place : u32{kNoSource};
 }
 
 /// The connection that a client's packet belongs to.

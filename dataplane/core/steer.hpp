@@ -84,17 +84,21 @@ ASTIL_INLINE bool is_welcome(Engine& engine) {
   return false;
 }
 
-/// Does the packet, which opens a connection or is of UDP, leave the flow that the table knows?
+/// Does a packet that opens a connection, or is of UDP, leave what an entry says of it?
+template <class Engine>
+ASTIL_INLINE bool is_left(Engine& engine, u64 entry, u8 protocol, const Backend& backend) {
+  const bool expired = is_expired(entry, engine.tick(), engine.settings()->timeouts) != 0;
+  const FlowState state = state_of(entry);
+  const bool ended = expired || state == FlowState::closing || state == FlowState::closed;
+  const bool stays = protocol == kProtocolUdp ? backend.rotation != Rotation::down : backend.rotation == Rotation::in;
+  return ended || !stays;
+}
+
+/// Does such a packet leave the flow that the table knows?
 template <class Engine>
 ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const FlowTuple& flow, const Backend& backend) {
-  const bool expired = is_expired(place.value, engine.tick(), engine.settings()->timeouts) != 0;
-  const FlowState state = state_of(place.value);
-  const bool ended = expired || state == FlowState::closing || state == FlowState::closed;
-  const bool stays =
-      flow.protocol == kProtocolUdp ? backend.rotation != Rotation::down : backend.rotation == Rotation::in;
-  if (!ended && stays) return false;
   // Another connection with the same tag: the two share the backend, or the one that is open would lose its own.
-  return is_of(engine, place, flow);
+  return is_left(engine, place.value, flow.protocol, backend) && is_of(engine, place, flow);
 }
 
 }  // namespace detail

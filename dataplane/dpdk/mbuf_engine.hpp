@@ -53,6 +53,8 @@ class MbufEngine : public Silent {
   ASTIL_INLINE FlowLine* flow_line(u32 i) { return at(worker_.flows, i); }
   ClientLine* client_line(u32 i) { return at(worker_.clients, i); }
   FragmentLine* fragment_line(u32 i) { return at(worker_.fragments, i); }
+  FlowLine* port_line(u32 i) { return at(worker_.ports, i); }
+  ClientLine* port_client_line(u32 i) { return at(worker_.port_clients, i); }
   ASTIL_INLINE CpuRow* cpu_row() { return worker_.cpu_row; }
   ASTIL_INLINE Counter* counter(u32 slot) { return at(worker_.counters, slot); }
   ServiceDrops* drops(u32 service) { return at(worker_.drops, service); }
@@ -85,9 +87,24 @@ class MbufEngine : public Silent {
     return __atomic_compare_exchange_n(place, &before, after, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
   }
 
+  PortIndex find_port(const Connection& connection, u32 source) { return core::find_port(*this, connection, source); }
+  u32 read_port(PortIndex index, FlowTuple& flow) { return core::read_port(*this, index, flow); }
+
   // What few packets need is kept out of the way of the others.
   [[gnu::noinline]] Reason check_source(const Opening& opening, u32 place, u32 opens) {
     return core::check_source(*this, opening, place, opens);
+  }
+  [[gnu::noinline]] PortIndex find_any_port(const Connection& connection) {
+    return core::find_any_port(*this, connection);
+  }
+  [[gnu::noinline]] PortLease lease_port(const Connection& connection, const Sign& sign, u32 steered) {
+    return core::lease_port(*this, connection, sign, steered);
+  }
+  [[gnu::noinline]] PortIndex take_port(const Connection& connection, u32 backend) {
+    return core::take_port(*this, connection, backend);
+  }
+  [[gnu::noinline]] bool note_reply(PortIndex index, const Connection& connection, const Sign& sign) {
+    return core::note_reply(*this, index, connection, sign);
   }
   [[gnu::noinline]] void touch(u64* entry, u64 value, const Sign& sign) { core::touch(*this, entry, value, sign); }
   [[gnu::noinline]] bool change(u64* entry, u64 before, u64 after) { return change_entry(*this, entry, before, after); }

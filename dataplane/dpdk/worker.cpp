@@ -24,6 +24,8 @@ WorkerState::WorkerState(const dataplane::Tables& tables, std::uint32_t row, Out
       source_rules(tables.source_rules()),
       source_ranges(tables.source_ranges()),
       source_buckets(tables.source_buckets()),
+      ports(tables.ports()),
+      port_clients(tables.port_clients()),
       counters(tables.counters().subspan(row * tables.counter_stride(), tables.counter_stride())),
       drops(tables.drops().subspan(row * tables.drop_stride(), tables.drop_stride())),
       cpu_row(&tables.cpu_rows()[row]) {}

@@ -51,6 +51,8 @@ struct WorkerState {
   std::span<core::SourceRules> source_rules;
   std::span<core::SourceRange> source_ranges;
   std::span<core::SourceBucket> source_buckets;
+  std::span<core::FlowLine> ports;
+  std::span<core::ClientLine> port_clients;
   std::span<core::Counter> counters;
   std::span<core::ServiceDrops> drops;
   core::CpuRow* cpu_row;

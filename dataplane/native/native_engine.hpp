@@ -98,6 +98,18 @@ class NativeEngine : public Observer {
   FlowLine* flow_line(u32 i) { return at(tables_.flows(), i); }
   ClientLine* client_line(u32 i) { return at(tables_.clients(), i); }
   FragmentLine* fragment_line(u32 i) { return at(tables_.fragments(), i); }
+  FlowLine* port_line(u32 i) { return at(tables_.ports(), i); }
+  ClientLine* port_client_line(u32 i) { return at(tables_.port_clients(), i); }
+  PortIndex find_port(const Connection& connection, u32 source) { return core::find_port(*this, connection, source); }
+  PortIndex find_any_port(const Connection& connection) { return core::find_any_port(*this, connection); }
+  u32 read_port(PortIndex index, FlowTuple& flow) { return core::read_port(*this, index, flow); }
+  PortLease lease_port(const Connection& connection, const Sign& sign, u32 steered) {
+    return core::lease_port(*this, connection, sign, steered);
+  }
+  PortIndex take_port(const Connection& connection, u32 backend) { return core::take_port(*this, connection, backend); }
+  bool note_reply(PortIndex index, const Connection& connection, const Sign& sign) {
+    return core::note_reply(*this, index, connection, sign);
+  }
   /// Who only asks has a row of its own, for what stages leave there for others.
   CpuRow* cpu_row() { return kAccess == Access::read_only ? &own_row_ : at(tables_.cpu_rows(), around_.row); }
   Counter* counter(u32 slot) { return at(tables_.counters(), around_.row * tables_.counter_stride() + slot); }

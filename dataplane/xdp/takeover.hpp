@@ -15,13 +15,13 @@ namespace astil::xdp {
 /// Has tables choose as core::LayoutHeader::ring_only says, as long as it lives.
 class RingOnly {
  public:
-  explicit RingOnly(const dataplane::Tables& tables) : tables_(tables) { set(tables_, 1); }
+  RingOnly(const dataplane::Tables& tables, core::RingOnly which) : tables_(tables) { set(tables_, which); }
   RingOnly(const RingOnly&) = delete;
   RingOnly& operator=(const RingOnly&) = delete;
-  ~RingOnly() { set(tables_, 0); }
+  ~RingOnly() { set(tables_, core::kAlone); }
 
-  static void set(const dataplane::Tables& tables, std::uint32_t value) {
-    __atomic_store_n(&tables.settings().header.ring_only, value, __ATOMIC_RELAXED);
+  static void set(const dataplane::Tables& tables, core::RingOnly which) {
+    __atomic_store_n(&tables.settings().header.ring_only, std::uint32_t{which}, __ATOMIC_RELAXED);
   }
 
  private:
@@ -31,11 +31,15 @@ class RingOnly {
 /// Tables that were in use before, and what is carried from them.
 struct Predecessor {
   Predecessor(MappedTables from, const dataplane::Tables& to)
-      : tables(std::move(from)), alike(tables.tables()), flows(tables.tables(), to) {}
+      : tables(std::move(from)),
+        alike(tables.tables(), core::kOld),
+        flows(tables.tables(), to),
+        ports(tables.tables(), to) {}
 
   MappedTables tables;
   RingOnly alike;
   dataplane::FlowCarrier flows;
+  dataplane::PortCarrier ports;
 };
 
 /// Pins of tables that nobody uses yet. Removes them when it goes, unless they are kept.

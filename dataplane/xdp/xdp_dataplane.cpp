@@ -97,6 +97,9 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::open_or_throw(Options option
   auto found = live_tables(instance_folder(options.bpffs, options.instance));
   if (found.has_error()) return found.error();
   std::vector<PinnedTables>& live = *found;
+  // Source addresses of full NAT may have connections in places that are wanted no more.
+  for (const PinnedTables& old : live)
+    options.sizes.port_sources = std::max(options.sizes.port_sources, old.header.sizes.port_sources);
   const std::string differs = live.empty() ? "" : difference(live.back().header, options);
   const bool adoptable = !live.empty() && differs.empty();
   auto engine = adoptable ? adopt(options, live.back()) : make(options);
@@ -167,12 +170,13 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::make(const Options& options)
 /// carries what changed meanwhile. With none: only the links.
 Result<void> XdpDataplane::replace(const std::vector<PinnedTables>& live) {
   std::optional<RingOnly> alike;
-  if (!live.empty()) alike.emplace(tables());
+  if (!live.empty()) alike.emplace(tables(), core::kNew);
   std::vector<std::unique_ptr<Predecessor>> predecessors;
   for (const PinnedTables& old : live) {
     auto predecessor = carry_services(old);
     if (predecessor.has_error()) return predecessor.error();
     (*predecessor)->flows.carry(tick());
+    (*predecessor)->ports.carry();
     predecessors.push_back(std::move(*predecessor));
   }
   MovedLinks moved(programs_, folder(), pins_);
@@ -180,6 +184,7 @@ Result<void> XdpDataplane::replace(const std::vector<PinnedTables>& live) {
   wait_for_readers();
   for (const auto& predecessor : predecessors) {
     predecessor->flows.carry(tick());
+    predecessor->ports.carry();
     origin_.carried.push_back(predecessor->flows.carried());
     dataplane::carry_counters(predecessor->tables.tables(), tables());
   }
@@ -187,7 +192,7 @@ Result<void> XdpDataplane::replace(const std::vector<PinnedTables>& live) {
   pins_.keep();
   // No packet meets the old tables any more. What can not be removed now, the next `open` will remove.
   for (const PinnedTables& old : live) (void)remove_folder(old.folder);
-  if (live.empty()) RingOnly::set(tables(), 0);  // an earlier daemon may have been killed before it did so
+  if (live.empty()) RingOnly::set(tables(), core::kAlone);  // an earlier daemon may have been killed before it did so
   return {};
 }
 
@@ -329,9 +334,8 @@ std::vector<core::Address> pinned_services(const std::string& instance, const st
       continue;
     auto mapped = pinned->map();
     if (mapped.has_error()) continue;
-    for (const dataplane::ServiceState& service : dataplane::read_state(mapped->tables()).services) {
-      addresses.push_back(service.key.address);
-    }
+    const auto own = dataplane::own_addresses(dataplane::read_state(mapped->tables()));
+    addresses.insert(addresses.end(), own.begin(), own.end());
   }
   return addresses;
 }

@@ -94,9 +94,10 @@ class Sense {
   using core::Reason;
   using dataplane::TableId;
   std::string names;
-  for (const TableId id : {TableId::service_index, TableId::services, TableId::backends, TableId::rings,
-                           TableId::members, TableId::flows, TableId::clients, TableId::fragments, TableId::cursors,
-                           TableId::source_rules, TableId::source_ranges, TableId::source_buckets}) {
+  for (const TableId id :
+       {TableId::service_index, TableId::services, TableId::backends, TableId::rings, TableId::members, TableId::flows,
+        TableId::clients, TableId::fragments, TableId::cursors, TableId::source_rules, TableId::source_ranges,
+        TableId::source_buckets, TableId::ports, TableId::port_clients}) {
     const auto index = static_cast<std::size_t>(id);
     const dataplane::TableSpec& spec = dataplane::kTableSpecs[index];
     if (std::memcmp(a.memory[index], b.memory[index], spec.record_bytes * spec.records(a.sizes)) != 0)

@@ -1,5 +1,7 @@
 #include "tests/packets/service.hpp"
 
+#include <algorithm>
+
 #include "control/balance/planner.hpp"
 
 namespace astil::test {
@@ -18,6 +20,7 @@ Service& Service::varied_source(std::string_view net, std::uint32_t host_bits) {
   return *this;
 }
 Service& Service::direct() { return state_.forwarding = core::Forwarding::direct, *this; }
+Service& Service::full_nat() { return state_.forwarding = core::Forwarding::full_nat, *this; }
 Service& Service::round_robin() { return state_.scheduler = core::Scheduler::round_robin, *this; }
 Service& Service::least_connections() { return state_.scheduler = core::Scheduler::least_connections, *this; }
 Service& Service::two_choices() { return state_.scheduler = core::Scheduler::two_choices, *this; }
@@ -84,6 +87,10 @@ dataplane::DesiredState desired(const std::vector<Service>& services) {
   dataplane::DesiredState state;
   state.interfaces.push_back({.ifindex = kIngress, .mac = kBalancerMac});
   for (const Service& service : services) state.services.push_back(service.state());
+  const bool full_nat = std::any_of(state.services.begin(), state.services.end(), [](const auto& service) {
+    return service.forwarding == core::Forwarding::full_nat;
+  });
+  if (full_nat) state.port_sources = {address(kPortSource), address(kPortSource6)};
   return state;
 }
 

@@ -29,6 +29,10 @@ inline constexpr std::uint64_t kClientMac = mac(0xc1);
 inline constexpr std::string_view kBalancerAddress = "10.0.0.254";
 inline constexpr std::string_view kBalancerAddress6 = "2001:db8:b::fe";
 
+/// What connections under full NAT come from.
+inline constexpr std::string_view kPortSource = "10.0.0.200";
+inline constexpr std::string_view kPortSource6 = "2001:db8:b::200";
+
 /// What a test may want to be otherwise in a backend.
 struct BackendOptions {
   std::uint16_t port = 0;  ///< 0: the service's
@@ -53,6 +57,8 @@ class Service {
   /// The outer source is made up in a net, by these bits of its last word. Before `backend`.
   Service& varied_source(std::string_view net, std::uint32_t host_bits);
   Service& direct();
+  /// From kPortSource and kPortSource6.
+  Service& full_nat();
   Service& round_robin();
   Service& least_connections();
   Service& two_choices();

@@ -41,7 +41,9 @@ core::Sizes small_sizes() {
           .index_lines = 64,
           .client_lines = 128,
           .source_ranges = 256,
-          .source_buckets = 64};
+          .source_buckets = 64,
+          .port_sources = 2,
+          .reserved = 0};
 }
 
 Outcome World::send(Bytes frame) {
@@ -56,14 +58,28 @@ Outcome World::send(Bytes frame) {
 // The packet path looks at differences between its clock and the ages only; so time goes by as well when all ages go
 // back.
 void World::let_pass(std::uint32_t ticks) {
-  for (core::FlowLine& line : tables().flows()) {
-    for (std::uint64_t& place : line.entries) {
-      if (place == 0) continue;
-      core::FlowEntry entry = core::unpack(place);
-      entry.age = (entry.age - ticks) & core::kAgeMask;
-      place = core::pack(entry);
+  for (const std::span<core::FlowLine> lines : {tables().flows(), tables().ports()}) {
+    for (core::FlowLine& line : lines) {
+      for (std::uint64_t& place : line.entries) {
+        if (place == 0) continue;
+        core::FlowEntry entry = core::unpack(place);
+        entry.age = (entry.age - ticks) & core::kAgeMask;
+        place = core::pack(entry);
+      }
     }
   }
+}
+
+std::vector<Port> World::ports() const {
+  std::vector<Port> ports;
+  dataplane::visit_ports(tables(), 0, [&](const dataplane::FlowRecord& record) {
+    const auto index = static_cast<core::PortIndex>(record.slot);
+    ports.push_back({.source = tables().settings().port_sources[core::source_of_port(index)],
+                     .number = host(core::port_of(index)),
+                     .record = record});
+    return true;
+  });
+  return ports;
 }
 
 std::optional<core::FlowEntry> World::flow(std::string_view client, std::uint16_t client_port, std::string_view service,

@@ -8,9 +8,11 @@
 #include <optional>
 #include <string>
 
+#include "dataplane/census.hpp"
 #include "dataplane/core/capture.hpp"
 #include "dataplane/core/engine.hpp"
 #include "dataplane/core/hash.hpp"
+#include "dataplane/core/ports.hpp"
 #include "dataplane/publisher.hpp"
 #include "tests/packets/packet.hpp"
 #include "tests/packets/service.hpp"
@@ -94,6 +96,13 @@ struct Outcome {
   return outcome.exit == Exit::pass && outcome.bytes == packet.bytes();
 }
 
+/// A port of full NAT that is in use.
+struct Port {
+  core::Address source{};
+  std::uint16_t number = 0;
+  dataplane::FlowRecord record;
+};
+
 class World {
  public:
   explicit World(std::unique_ptr<TestEngine> engine) : engine_(std::move(engine)), publisher_(*engine_) {}
@@ -116,6 +125,7 @@ class World {
   [[nodiscard]] std::optional<core::FlowEntry> flow(std::string_view client, std::uint16_t client_port,
                                                     std::string_view service, std::uint16_t port,
                                                     std::uint8_t protocol = core::kProtocolTcp) const;
+  [[nodiscard]] std::vector<Port> ports() const;
   /// The address of the backend with a number, and the number where there is only one service: see Published.
   [[nodiscard]] core::Address backend_address(std::uint32_t number) const {
     return tables().backends()[number].address;

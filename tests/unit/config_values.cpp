@@ -91,7 +91,7 @@ TEST(config_values, a_misspelt_choice_gets_a_suggestion) {
       ElementsAre("8:16: scheduler must be maglev, round-robin, least-connections, source-hash or two-choices, not "
                   "\"maglve\" [did you mean \"maglev\"?]"));
   EXPECT_THAT(with_line("    forwarding: proxy"),
-              ElementsAre("8:17: forwarding must be nat, tunnel or direct, not \"proxy\""));
+              ElementsAre("8:17: forwarding must be nat, full-nat, tunnel or direct, not \"proxy\""));
 }
 
 TEST(config_values, a_service_on_all_ports_says_any) {

@@ -1,0 +1,38 @@
+// The parts of the path, and how they hand a packet on to each other.
+#pragma once
+
+#include "dataplane/core/engine.hpp"
+
+namespace astil::core {
+
+/// No reasons: which part of the path (path.hpp) is to say.
+inline constexpr Reason kUnusual = Reason::count;
+inline constexpr Reason kToService = static_cast<Reason>(static_cast<u32>(Reason::count) + 1);
+inline constexpr Reason kReply = static_cast<Reason>(static_cast<u32>(Reason::count) + 2);
+inline constexpr Reason kFullNat = static_cast<Reason>(static_cast<u32>(Reason::count) + 3);
+inline constexpr Reason kToPort = static_cast<Reason>(static_cast<u32>(Reason::count) + 4);
+inline constexpr Reason kUnusualPort = static_cast<Reason>(static_cast<u32>(Reason::count) + 5);
+static_assert(static_cast<u32>(kUnusualPort) < kMaxReasons);
+
+namespace detail {
+
+/// A packet that is steered to a backend under full NAT needs a port as well.
+template <class Engine>
+ASTIL_INLINE Verdict wants_port(Engine& engine, u32 number) {
+  CpuRow* row = engine.cpu_row();
+  if (row == nullptr) return {.reason = Reason::internal};
+  row->steered = number;
+  return {.reason = kFullNat};
+}
+
+/// One whose port is known, or is to be found (kNoPort of ports.hpp), and which has none of its own.
+template <class Engine>
+ASTIL_INLINE Reason wants_connection(Engine& engine, u32 port) {
+  CpuRow* row = engine.cpu_row();
+  if (row == nullptr) return Reason::internal;
+  row->steered = port;
+  return kUnusualPort;
+}
+
+}  // namespace detail
+}  // namespace astil::core
