@@ -172,6 +172,8 @@ ASTIL_INLINE Verdict decide_port(Engine& engine) {
   const Backend* backend = engine.backend(number);
   if (backend == nullptr || !is_reply(packet, *backend, connection.flow) ||
       !note_answer(engine, packet, index, connection)) {
+    // The kernel would reset a connection that other tables know, and these do not yet.
+    if (engine.settings()->header.ring_only != kAlone) return dropped(Reason::no_connection, kNoService);
     if (is_first_fragment(packet)) engine.template note_fragment<Ip>(kNobody);
     return {.reason = Reason::unknown_reply};
   }

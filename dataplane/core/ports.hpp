@@ -52,8 +52,9 @@ constexpr u32 port_line_at(u32 source, u32 hash) {
   return source * kPortLines + kFirstLine + ring_slot(hash, kPortLines - kFirstLine);
 }
 constexpr u32 first_port_line(u32 source, const FlowHash& hash) { return port_line_at(source, hash.ring); }
+/// Not by the tag alone: of many connections some share one, and those would always meet.
 constexpr u32 second_port_line(u32 source, const FlowHash& hash) {
-  return port_line_at(source, hash.tag * 0x9e3779b1U);
+  return port_line_at(source, (hash.ring ^ hash.tag) * 0x9e3779b1U);
 }
 
 constexpr PortIndex index_of(const FlowPlace& place) {
@@ -106,13 +107,18 @@ ASTIL_INLINE bool claim_port(Engine& engine, const FlowPlace& place, const FlowE
   return true;
 }
 
-/// Has a line a record with the tag in another place than `except`? Claimed ones count.
-ASTIL_INLINE bool has_tag(const FlowLine& line, u32 tag, const u64* except) {
-  u32 found = 0;
+/// Has a line the connection's record, or a claim that may become it, in another place than `except`?
+template <class Engine>
+ASTIL_INLINE bool has_twin(Engine& engine, const Connection& connection, u32 number, const u64* except) {
+  FlowLine* line = engine.port_line(number);
+  if (line == nullptr) return false;
   ASTIL_KEEP_LOOP
-  for (u32 i = 0; i < kEntriesPerLine; ++i)
-    found |= is_zero((shared_load(line.entries[i]) >> 33U) ^ tag) & (&line.entries[i] == except ? 0U : 1U);
-  return found != 0;
+  for (u32 i = 0; i < kEntriesPerLine; ++i) {
+    const FlowPlace place{.line = line, .position = i, .value = shared_load(line->entries[i]), .number = number};
+    if (tag_of(place.value) != connection.hash.tag || entry_at(place) == except) continue;
+    if (is_claimed(state_of_flow(place.value)) || is_port_of(engine, place, connection.flow)) return true;
+  }
+  return false;
 }
 
 /// Which ports may be given out: all, or while connections are carried to other tables, half of them.
@@ -177,7 +183,8 @@ ASTIL_INLINE PortIndex take_port(Engine& engine, const Connection& connection, u
   const FlowEntry entry{.tag = hash.tag, .age = tick & kAgeMask, .state = FlowState::half_open, .backend = backend};
   if (!detail::claim_port(engine, place, entry, connection.flow)) return kNoPort;
   const u64* own = entry_at(place);
-  const bool twice = detail::has_tag(*first, hash.tag, own) || detail::has_tag(*second, hash.tag, own);
+  const bool twice =
+      detail::has_twin(engine, connection, numbers[0], own) || detail::has_twin(engine, connection, numbers[1], own);
   engine.publish(entry_at(place), twice ? 0 : pack(entry));
   return twice ? kNoPort : detail::index_of(place);
 }

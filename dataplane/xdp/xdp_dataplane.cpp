@@ -176,15 +176,20 @@ Result<void> XdpDataplane::replace(const std::vector<PinnedTables>& live) {
     auto predecessor = carry_services(old);
     if (predecessor.has_error()) return predecessor.error();
     (*predecessor)->flows.carry(tick());
-    (*predecessor)->ports.carry();
     predecessors.push_back(std::move(*predecessor));
   }
+  // Of a connection that has a port here and not there, packets are lost until it is carried: as few as can be.
+  const auto carry_ports = [&] {
+    for (const auto& predecessor : predecessors) predecessor->ports.carry();
+  };
+  carry_ports();
   MovedLinks moved(programs_, folder(), pins_);
   if (auto taken = take_over_links(moved); taken.has_error()) return taken.error();
+  carry_ports();
   wait_for_readers();
+  carry_ports();
   for (const auto& predecessor : predecessors) {
     predecessor->flows.carry(tick());
-    predecessor->ports.carry();
     origin_.carried.push_back(predecessor->flows.carried());
     dataplane::carry_counters(predecessor->tables.tables(), tables());
   }

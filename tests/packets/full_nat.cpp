@@ -1,6 +1,7 @@
 // Full NAT: both ends of a connection change, replies come back to a port of the balancer's own, and no port is ever of
 // two connections.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "tests/packets/complaint.hpp"
@@ -180,6 +181,55 @@ TEST_P(FullNat, never_gives_one_port_to_two_connections) {
   for (const Port& port : world_->ports()) numbers.insert(port.number);
   EXPECT_EQ(numbers.size(), 2000U);
   EXPECT_EQ(world_->ports().size(), 2000U);
+}
+
+TEST_P(FullNat, gives_nearly_all_ports_before_one_is_refused) {
+  if (std::get<0>(GetParam()) != EngineKind::native) return;  // one engine's arithmetic is every engine's
+  world_->publish({one_backend()});
+  constexpr std::uint32_t kPorts = 65536 - core::kFirstPort;
+  std::uint32_t given = 0;
+  std::uint32_t refused = 0;
+  const auto open_as = [&](unsigned last, std::uint16_t port) {
+    const std::string from = ipv6() ? "2001:db8:1::" + std::to_string(last) : "192.0.2." + std::to_string(last);
+    const Reason reason = world_->send(from_client(packet(from, vip()).tcp(port, 80, kSyn))).reason;
+    reason == kSent ? ++given : ++refused;
+  };
+  for (std::uint32_t i = 0; given < kPorts * 7 / 10; ++i)
+    open_as(1 + i / 60000, static_cast<std::uint16_t>(1024 + i % 60000));
+  // Half-open ones would give way: what is seen here is that there was a free one.
+  EXPECT_EQ(refused, 0U);
+  EXPECT_EQ(world_->ports().size(), given);
+}
+
+TEST_P(FullNat, connections_with_the_same_tag_have_a_port_each) {
+  world_->publish({one_backend()});
+  // Of a hundred thousand connections some have one tag: the two are found, and neither is taken for the other.
+  std::map<std::uint32_t, std::pair<unsigned, std::uint16_t>> seen;
+  const auto client_of = [&](unsigned i) {
+    return ipv6() ? "2001:db8:1::" + std::to_string(100 + i) : "192.0.2." + std::to_string(100 + i);
+  };
+  std::size_t pairs = 0;
+  for (unsigned i = 0; i < 4 && pairs < 2; ++i) {
+    for (std::uint32_t from = 1024; from < 60000 && pairs < 2; ++from) {
+      const core::FlowTuple flow{.client = address(client_of(i)),
+                                 .address = address(vip()),
+                                 .client_port = core::be16(static_cast<std::uint16_t>(from)),
+                                 .port = core::be16(80),
+                                 .protocol = core::kProtocolTcp};
+      const core::FlowHash hash = core::flow_hash(flow, world_->tables().settings().hash_key, core::kPortLines - 1);
+      const auto [other, is_new] = seen.try_emplace(hash.tag, i, static_cast<std::uint16_t>(from));
+      if (is_new) continue;
+      ++pairs;
+      const auto [of_other, its_port] = other->second;
+      const auto before = world_->ports().size();
+      EXPECT_EQ(world_->send(from_client(packet(client_of(of_other), vip()).tcp(its_port, 80, kSyn))).reason, kSent);
+      EXPECT_EQ(
+          world_->send(from_client(packet(client_of(i), vip()).tcp(static_cast<std::uint16_t>(from), 80, kSyn))).reason,
+          kSent);
+      EXPECT_EQ(world_->ports().size(), before + 2);
+    }
+  }
+  EXPECT_GT(pairs, 0U);
 }
 
 TEST_P(FullNat, has_no_port_for_a_segment_in_mid_connection_that_nobody_knows) {

@@ -3,7 +3,7 @@
 from harness.case import case
 from harness.ways import WAYS
 
-_WAYS = [WAYS[name] for name in ("nat_ipv4", "nat_ipv6", "direct_ipv6", "ipip_4in6", "gue_6in4")]
+_WAYS = [WAYS[name] for name in ("nat_ipv4", "nat_ipv6", "full_nat_ipv4", "direct_ipv6", "ipip_4in6", "gue_6in4")]
 _EXACT = 8081
 _OTHERS = (80, 8080)
 _CLOSED = 9999  # no server listens there

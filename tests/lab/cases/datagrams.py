@@ -16,7 +16,7 @@ def udp_queries_both_versions(run):
     """Queries by every forwarding and tunnel reach all backends, the one that `astil trace` tells, and are answered."""
     ways = list(WAYS.values())
     with run.lab(ways=ways) as lab:
-        kept = [way.address for way in ways if way.forwarding != "nat"]
+        kept = [way.address for way in ways if not way.rewrites]
         for server in lab.servers.values():
             NameServer(server, kept)
         lab.start_udp_balancer_for(ways, names.PORT, names.NAT_PORT, health_port=names.PORT)
@@ -39,7 +39,7 @@ def _datagrams(run, ways):
     """Datagrams of every size from 1,200 bytes to what fits the client's net arrive and come back whole, all of a flow
     from the same server."""
     with run.lab(ways=ways) as lab:
-        kept = [way.address for way in ways if way.forwarding != "nat"]
+        kept = [way.address for way in ways if not way.rewrites]
         for server in lab.servers.values():
             EchoServer(server, kept)
         lab.start_udp_balancer_for(ways, PORT, NAT_PORT, health_port=8080)

@@ -17,7 +17,7 @@ def _come_whole(run, ways):
     # Links as narrow as the client's, or each server would have to learn that first, by a lost datagram.
     with run.lab(functools.partial(two_arm, back_mtu=1500), ways=ways) as lab:
         for server in lab.servers.values():
-            EchoServer(server, [way.address for way in ways if way.forwarding != "nat"])
+            EchoServer(server, [way.address for way in ways if not way.rewrites])
         lab.start_udp_balancer_for(ways, PORT, NAT_PORT, health_port=8080)
         for way in ways:
             for order in (FIRST_FIRST, LAST_FIRST):

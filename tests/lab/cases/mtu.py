@@ -55,7 +55,7 @@ def _expect_full_packets(run, lab, ways, name, inner_bytes):
     run.expect(not complaints, f"tshark complains: {complaints[:5]}")
     largest = _largest_to(wire)
     for way in ways:
-        size = largest[lab.servers["b1"].addresses[way.version] if way.forwarding == "nat" else way.address]
+        size = largest[lab.servers["b1"].addresses[way.version] if way.rewrites else way.address]
         run.figure(**{f"{way}_largest": size})
         full = inner_bytes(way) + way.outer_length
         run.expect(size == full, f"{way}: the largest packet to the backend has {size} bytes, not {full}")

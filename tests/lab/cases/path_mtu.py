@@ -77,14 +77,14 @@ def servers_learn_of_a_narrow_way_to_clients(run):
             _expect_transfers(run, lab, ways, upload, _far)
         _expect_no_complaint(run, wire)
         for way in ways:
-            server = lab.servers["b1"].addresses[way.version] if way.forwarding == "nat" else way.address
-            _expect_lesson(run, way, wire, server, _far(way))
+            server = lab.servers["b1"].addresses[way.version] if way.rewrites else way.address
+            _expect_lesson(run, way, wire, server, way.shown_as(_far(way)))
 
 
 @case("clients_learn_of_a_narrow_way_to_servers")
 def clients_learn_of_a_narrow_way_to_servers(run):
-    """Under nat, a router near the servers carries less: its errors reach the client, as about packets to the service."""
-    ways = KINDS["nat"]
+    """Under nat and full-nat, a router near the servers carries less: its errors reach the client, as about packets to the service."""
+    ways = KINDS["nat"] + KINDS["full_nat"]
     with run.lab(backends=1, ways=ways) as lab:
         lab.net.add_router(_NARROW)
         lab.start_balancer_for(ways)
@@ -113,9 +113,9 @@ def clients_learn_what_the_route_to_servers_carries(run):
 
 @case("servers_learn_what_the_route_to_clients_carries")
 def servers_learn_what_the_route_to_clients_carries(run):
-    """Under nat, a route of the balancer's with an MTU towards the clients: servers are told, and reply in smaller
+    """Under nat and full-nat, a route of the balancer's with an MTU towards the clients: servers are told, and reply in smaller
     packets."""
-    ways = KINDS["nat"]
+    ways = KINDS["nat"] + KINDS["full_nat"]
     with run.lab(backends=1, ways=ways) as lab:
         # In the place of the kernel's own, which has this metric under IPv6.
         for net, metric in ((CLIENT_NET, 0), (CLIENT_NET_6, 256)):
@@ -129,6 +129,6 @@ def servers_learn_what_the_route_to_clients_carries(run):
             _expect_transfers(run, lab, ways, download, lambda way: way.client)
         _expect_no_complaint(run, wire)
         for way in ways:
-            _expect_lesson(run, way, wire, lab.servers["b1"].addresses[way.version], way.client)
+            _expect_lesson(run, way, wire, lab.servers["b1"].addresses[way.version], way.shown_as(way.client))
         largest = max(int(packet["frame.len"][0]) for packet in front.packets("tcp", *_FIELDS)) - _ETHERNET
         run.expect(largest == _NARROW, f"the largest reply has {largest} bytes, not {_NARROW}")

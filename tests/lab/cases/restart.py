@@ -7,7 +7,7 @@ from harness.steady import SteadyLoad, expect_unharmed
 from harness.ways import WAYS
 
 # Of both versions of IP: IPv6 flows, and IPv6 addresses of services and of backends.
-_BOTH = [WAYS[name] for name in ("nat_ipv6", "direct_ipv6", "ipip_6in4", "gue_4in6")]
+_BOTH = [WAYS[name] for name in ("nat_ipv6", "full_nat_ipv4", "full_nat_ipv6", "direct_ipv6", "ipip_6in4", "gue_4in6")]
 # Their weights change once the lasting connections are open. Then the rings say another backend for a part of those, and
 # nothing but the flow table holds them.
 _EQUAL, _SHIFTED = {}, {"b1": 3}

@@ -42,7 +42,7 @@ def _follow_one_flow(run, lab, way):
     }
     run.expect(wanted.items() <= shown.items(), f"{way}: the flow is listed as {shown}")
     # Where replies do not pass the balancer, it learns only by time that a connection is more than a SYN.
-    state = "established" if way.forwarding == "nat" else "half-open"
+    state = "established" if way.rewrites else "half-open"
     run.expect(shown["state"] == state, f"{way}: the open flow is {shown['state']}")
 
 

@@ -42,9 +42,9 @@ def _to_backend(run, way, packets, target):
 
 
 def _expect_rewritten(run, way, packets, server, mac):
-    """nat: the backend's address and port. direct: the backend's MAC address. Both: a hop less, and nothing else."""
-    target, port = (server.addresses[way.version], "8080") if way.forwarding == "nat" else (way.address, "80")
-    wanted = [mac, way.client, target, _TTL, _TCP, port]
+    """nat: the backend's address and port; full-nat: the client's too. direct: the backend's MAC address. Both: a hop less, and nothing else."""
+    target, port = (server.addresses[way.version], "8080") if way.rewrites else (way.address, "80")
+    wanted = [mac, way.shown_as(way.client), target, _TTL, _TCP, port]
     for packet in _to_backend(run, way, packets, target):
         seen = [packet["eth.dst"][0], *_inner(packet, way)[:4], packet["tcp.dstport"][0]]
         run.expect(seen == wanted, f"{way}: {seen}, not {wanted}")
@@ -68,12 +68,12 @@ def _expect_tunnelled(run, way, packets, server, mac):
 
 
 def _expect_replies(run, way, packets):
-    """On the client's side, from the service's address; by the balancer, which costs a hop, under nat alone."""
+    """On the client's side, from the service's address; by the balancer, which costs a hop, under nat and full-nat alone."""
     seen = {
         tuple(header[:3]) for packet in packets if packet[_HEADER[way.version][0]] and (header := _inner(packet, way))
     }
     replies = {header for header in seen if header[0] == way.address}
-    wanted = {(way.address, way.client, _TTL)} if way.forwarding == "nat" else set()
+    wanted = {(way.address, way.client, _TTL)} if way.rewrites else set()
     run.expect(replies == wanted, f"{way}: replies on the client's side: {replies}")
 
 

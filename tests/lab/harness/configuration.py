@@ -2,11 +2,15 @@
 
 import copy
 
+from harness.topology import PORT_SOURCE, PORT_SOURCE_6
+
 NAT = "192.0.2.10"
 TUNNEL = "192.0.2.11"
 DIRECT = "192.0.2.12"
 ADDRESSES = {"nat": NAT, "tunnel": TUNNEL, "direct": DIRECT}
 FORWARDINGS = tuple(ADDRESSES)
+# Those that give packets the backend's address, and its port.
+REWRITING = ("nat", "full-nat")
 
 # Patient: a check that waits for a turn of the processor, beside a load that takes all of it, is no failure.
 HEALTH = {"type": "http", "path": "/", "interval": "500ms", "timeout": "500ms", "rise": 2, "fall": 3}
@@ -14,7 +18,7 @@ HEALTH = {"type": "http", "path": "/", "interval": "500ms", "timeout": "500ms", 
 
 def service(forwarding, backends, address=None, **changes):
     """A service with `backends`, a dictionary of name to (address, weight). A change to None takes the key out."""
-    port = 8080 if forwarding == "nat" else 80
+    port = 8080 if forwarding in REWRITING else 80
     made = {
         "address": address or ADDRESSES[forwarding],
         "port": 80,
@@ -32,6 +36,8 @@ def service(forwarding, backends, address=None, **changes):
 def configuration(instance, interfaces, services, **more):
     """Packets are taken at XDP, the hook of fast devices, unless `more` says otherwise: `auto` would be tc here."""
     more = {**more, "dataplane": {"hook": "xdp", **more.get("dataplane", {})}}
+    if any(service["forwarding"] == "full-nat" for service in services.values()):
+        more = {"full_nat": {"sources": [PORT_SOURCE, PORT_SOURCE_6]}, **more}
     return {
         "instance": instance,
         "interfaces": list(interfaces),

@@ -89,7 +89,7 @@ class Lab:
         for service in config["services"].values():
             service["health"] = {"type": "tcp", "port": health_port, "interval": "500ms", "timeout": "500ms", "rise": 1}
             for backend in service["backends"].values():
-                backend["port"] = nat_port if service["forwarding"] == "nat" else port
+                backend["port"] = nat_port if service["forwarding"] in configuration.REWRITING else port
         self.balancer.start(config)
         self.balancer.wait_until_in_rotation()
 

@@ -13,6 +13,7 @@
     balancer, front  10.1.0.1                2001:db8:1::1
     balancer, back   10.0.0.1                2001:db8:2::1
     backends         10.0.0.11 and up        2001:db8:2::11 and up
+    port sources     10.0.0.200              2001:db8:2::200          of full NAT; the daemon puts them on the balancer's back
     nobody           10.200.0.0/16           2001:db8:ffff::/96       outer sources that are made up
     strangers        198.18.0.0/15           2001:db8:bad::/64        sources of floods; replies end at the client
     far client       203.0.113.30 and up     2001:db8:f::30 and up    only where a case adds it, behind the client
@@ -34,6 +35,7 @@ SERVICE_NET, SERVICE_NET_6 = "192.0.2.0/24", "2001:db8:c::/64"
 NOBODYS_NET, NOBODYS_NET_6 = "10.200.0.0/16", "2001:db8:ffff::/96"
 FRONT, FRONT_6 = "10.1.0.1", "2001:db8:1::1"
 BACK, BACK_6 = "10.0.0.1", "2001:db8:2::1"
+PORT_SOURCE, PORT_SOURCE_6 = "10.0.0.200", "2001:db8:2::200"
 RETURN, RETURN_6 = "10.0.0.254", "2001:db8:2::fe"
 ROUTER, ROUTER_6 = "10.0.0.253", "2001:db8:2::fd"
 FAR_NET, FAR_NET_6 = "203.0.113.0/24", "2001:db8:f::/64"

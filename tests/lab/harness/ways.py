@@ -7,7 +7,7 @@ Each way has a service of its own, so that one configuration can hold them all. 
 import dataclasses
 
 from harness import configuration
-from harness.topology import CLIENT_ADDRESSES, CLIENT_ADDRESSES_6
+from harness.topology import CLIENT_ADDRESSES, CLIENT_ADDRESSES_6, PORT_SOURCE, PORT_SOURCE_6
 
 GUE_PORT = 6080
 
@@ -33,6 +33,21 @@ class Way:
     def client(self):
         """An address of the client's."""
         return (CLIENT_ADDRESSES if self.version == 4 else CLIENT_ADDRESSES_6)[0]
+
+    @property
+    def rewrites(self):
+        """Do packets get the backend's address, and replies pass the balancer?"""
+        return self.forwarding in configuration.REWRITING
+
+    @property
+    def hides_clients(self):
+        return self.forwarding == "full-nat"
+
+    def shown_as(self, client):
+        """The address that backends see a client have."""
+        if not self.hides_clients:
+            return client
+        return PORT_SOURCE if self.version == 4 else PORT_SOURCE_6
 
     @property
     def header(self):
@@ -72,13 +87,15 @@ def endpoint(address, port):
 def _all_ways():
     kinds = [(each, version, version, None) for each in ("nat", "direct") for version in (4, 6)]
     kinds += [("tunnel", inner, outer, behind) for behind in ("ipip", "gue") for outer in (4, 6) for inner in (4, 6)]
+    kinds += [("full-nat", version, version, None) for version in (4, 6)]
     for number, (forwarding, version, outer, encapsulation) in enumerate(kinds, 30):
-        name = f"{encapsulation}_{version}in{outer}" if encapsulation else f"{forwarding}_ipv{version}"
+        name = f"{encapsulation}_{version}in{outer}" if encapsulation else f"{forwarding.replace('-', '_')}_ipv{version}"
         yield Way(name, number, forwarding, version, outer, encapsulation)
 
 
 WAYS = {way.name: way for way in _all_ways()}
 # The ways by what stands before the underscore.
 KINDS = {
-    kind: [way for way in WAYS.values() if way.name.startswith(kind + "_")] for kind in ("nat", "direct", "ipip", "gue")
+    kind: [way for way in WAYS.values() if way.name.startswith(kind + "_")]
+    for kind in ("nat", "full_nat", "direct", "ipip", "gue")
 }
