@@ -129,7 +129,7 @@ Result<CaptureQuery> capture_query(const Query& query) {
   for (const Result<>& read : {read_number(query, "rate", 1U, Asked::kMostRate, asked.rate),
                                read_number(query, "count", std::uint64_t{1}, kAny, asked.count),
                                read_number(query, "size", Asked::kLeastSize, Asked::kMostSize, asked.size),
-                               read_number(query, "seconds", 1U, Asked::kMostSeconds, asked.seconds),
+                               read_number(query, "duration", 1U, Asked::kMostSeconds, asked.seconds),
                                read_number(query, "snap", Asked::kLeastSnap, Asked::kMostSnap, asked.snap)}) {
     if (!read) return read.error();
   }
@@ -221,7 +221,7 @@ const std::array kRoutes{
     Route{"GET", "/v1/drops/follow", {"service", "reason"}, Access::everything, follow_drops},
     Route{"GET",
           "/v1/capture",
-          {"service", "backend", "client", "rate", "count", "size", "seconds", "snap"},
+          {"service", "backend", "client", "rate", "count", "size", "duration", "snap"},
           Access::everything,
           get_capture},
     Route{"GET", "/v1/trace", {"from", "to", "protocol"}, Access::everything, get_trace},

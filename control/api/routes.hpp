@@ -6,9 +6,8 @@
 //   GET  /v1/flows?service=&backend=&client=&limit=
 //   GET  /v1/drops?service=&reason=
 //   GET  /v1/drops/follow?service=&reason=    lines of JSON, as drops happen, until the client leaves
-//   GET  /v1/capture?service=&backend=&client=&rate=&count=&size=&seconds=&snap=    a pcapng file, as packets come,
-//   until
-//                                             its limits are met or the client leaves
+//   GET  /v1/capture?service=&backend=&client=&rate=&count=&size=&duration=&snap=
+//                                             a pcapng file, as packets come, to its limits or until the client leaves
 //   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
 //   POST /v1/apply?file=NAME      the body is the configuration
 //   POST /v1/detach

@@ -64,7 +64,7 @@ TEST_F(Routes, drops_can_be_asked_for_and_followed_by_service_and_reason) {
 
 TEST_F(Routes, a_capture_passes_on_what_is_asked_for) {
   const auto reply =
-      get("/v1/capture?service=web&backend=b1&client=2001:db8::/32&rate=5&count=10&size=4096&seconds=7&snap=9216");
+      get("/v1/capture?service=web&backend=b1&client=2001:db8::/32&rate=5&count=10&size=4096&duration=7&snap=9216");
   EXPECT_EQ(reply.status, 200U);
   EXPECT_EQ(reply.content_type, "application/x-pcapng");
   ASSERT_TRUE(reply.feed != nullptr);
@@ -92,9 +92,9 @@ TEST_F(Routes, a_capture_of_all_is_limited) {
 
 TEST_F(Routes, a_capture_is_refused_where_it_makes_no_sense) {
   for (const auto* wrong :
-       {"rate=0", "rate=1000001", "count=0", "size=4095", "seconds=0", "seconds=3601", "snap=63", "snap=9217", "snap=x",
-        "client=web", "client=192.0.2.0/0", "client=192.0.2.0/33", "client=2001:db8::/129", "client=192.0.2.0/",
-        "client=::ffff:192.0.2.1", "client=fe80::1%25eth0", "port=80"}) {
+       {"rate=0", "rate=1000001", "count=0", "size=4095", "duration=0", "duration=3601", "snap=63", "snap=9217",
+        "snap=x", "client=web", "client=192.0.2.0/0", "client=192.0.2.0/33", "client=2001:db8::/129",
+        "client=192.0.2.0/", "client=::ffff:192.0.2.1", "client=fe80::1%25eth0", "port=80"}) {
     EXPECT_EQ(get(std::string("/v1/capture?") + wrong).status, 400U) << wrong;
   }
   daemon.capture_refusal = Error{"a capture runs already", {}};
