@@ -81,7 +81,7 @@ class Dataplane {
 
   /// Begins to give the packets that the filter wants to `take`, in calls of `take_events` and `stop_capture`; one
   /// capture at a time. After an error all is as it was.
-  virtual Result<void> start_capture(const core::CaptureFilter& /*filter*/, CaptureTaker /*take*/) {
+  virtual Result<void> start_capture(const core::CaptureFilter& /*filter*/, const CaptureTaker& /*take*/) {
     return Error{"this engine captures no packets", "capture on its interfaces: tcpdump, dpdk-dumpcap"};
   }
   /// Which packets are wanted from now on, where a capture runs.

@@ -1,5 +1,6 @@
 #include "control/app/capture_feed.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <map>

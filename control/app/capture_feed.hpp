@@ -23,7 +23,7 @@ class CaptureFeed {
 
   /// As dataplane::Dataplane has them.
   struct Path {
-    std::function<Result<void>(const core::CaptureFilter&, dataplane::CaptureTaker)> start;
+    std::function<Result<void>(const core::CaptureFilter&, const dataplane::CaptureTaker&)> start;
     std::function<Result<core::CaptureCounts>()> stop;
     std::function<std::vector<std::uint32_t>()> interfaces;  ///< those that packets come in by: ifindex
   };

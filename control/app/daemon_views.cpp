@@ -104,16 +104,15 @@ Names Daemon::names() const {
 }
 
 CaptureFeed::Path Daemon::capture_path() {
-  return {
-      .start = [this](const core::CaptureFilter& filter,
-                      dataplane::CaptureTaker take) { return path_->engine().start_capture(filter, std::move(take)); },
-      .stop = [this] { return path_->engine().stop_capture(); },
-      .interfaces =
-          [this] {
-            std::vector<std::uint32_t> interfaces;
-            for (const auto& attachment : path_->engine().attachments()) interfaces.push_back(attachment.ifindex);
-            return interfaces;
-          }};
+  return {.start = [this](const core::CaptureFilter& filter,
+                          const dataplane::CaptureTaker& take) { return path_->engine().start_capture(filter, take); },
+          .stop = [this] { return path_->engine().stop_capture(); },
+          .interfaces =
+              [this] {
+                std::vector<std::uint32_t> interfaces;
+                for (const auto& attachment : path_->engine().attachments()) interfaces.push_back(attachment.ifindex);
+                return interfaces;
+              }};
 }
 
 Result<std::unique_ptr<api::Capture>> Daemon::capture(const api::CaptureQuery& query) {

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <ostream>
+#include <utility>
 
 #include "control/cli/table.hpp"
 

@@ -2,6 +2,7 @@
 #include "control/cli/usage.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/config/suggest.hpp"
 

@@ -1,5 +1,6 @@
 #include "control/pcapng/reader.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "control/pcapng/format.hpp"

@@ -318,9 +318,9 @@ Result<void> XdpDataplane::inject(std::uint32_t ifindex, std::span<const std::by
 }
 
 /// What is captured makes the descriptor of events readable, too.
-Result<void> XdpDataplane::start_capture(const core::CaptureFilter& filter, dataplane::CaptureTaker take) {
+Result<void> XdpDataplane::start_capture(const core::CaptureFilter& filter, const dataplane::CaptureTaker& take) {
   if (capture_) return Error{"a capture runs already", {}};
-  auto loaded = Capture::load(options_.program, object_, std::move(take));
+  auto loaded = Capture::load(options_.program, object_, take);
   if (loaded.has_error()) return loaded.error().within("start a capture");
   const std::unique_ptr<Capture>& capture = *loaded;
   if (auto set = capture->want(filter); set.has_error()) return set.error();

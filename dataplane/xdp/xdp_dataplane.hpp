@@ -64,7 +64,7 @@ class XdpDataplane final : public dataplane::Dataplane {
   Result<void> inject(std::uint32_t ifindex, std::span<const std::byte> frame) override;
   /// A capture does not end with the engine: the next `open` puts the plain programs back, whoever runs it. So stop it
   /// before others take over the links.
-  Result<void> start_capture(const core::CaptureFilter& filter, dataplane::CaptureTaker take) override;
+  Result<void> start_capture(const core::CaptureFilter& filter, const dataplane::CaptureTaker& take) override;
   void change_capture(const core::CaptureFilter& filter) override;
   Result<core::CaptureCounts> stop_capture() override;
 

@@ -85,8 +85,8 @@ class Captures : public testing::Test {
   pcapng::Reader reader_;
   CaptureFeed feed_{loop_,
                     {.start =
-                         [this](const core::CaptureFilter&, dataplane::CaptureTaker take) {
-                           if (starts_.has_value()) taker_ = std::move(take);
+                         [this](const core::CaptureFilter&, const dataplane::CaptureTaker& take) {
+                           if (starts_.has_value()) taker_ = take;
                            return starts_;
                          },
                      .stop = [this]() -> Result<core::CaptureCounts> {
@@ -239,7 +239,7 @@ TEST_F(Captures, do_not_begin_where_the_packet_path_refuses) {
 TEST_F(Captures, may_outlive_their_feed) {
   auto other = std::make_unique<CaptureFeed>(
       loop_,
-      CaptureFeed::Path{.start = [](const auto&, auto) -> Result<void> { return {}; },
+      CaptureFeed::Path{.start = [](const auto&, const auto&) -> Result<void> { return {}; },
                         .stop = []() -> Result<core::CaptureCounts> { return core::CaptureCounts{}; },
                         .interfaces = [] { return std::vector<std::uint32_t>(); }},
       Names{});

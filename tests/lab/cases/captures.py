@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 
 from harness import paths, process
 from harness.capture import Capture
@@ -143,12 +144,11 @@ for _hook in ("xdp", "tc"):
     case(f"capture_under_load_by_{_hook}", hook=_hook)(_under_load)
 
 
-@case("capture_ends_with_its_client_its_tables_and_its_daemon")
-def capture_ends(run):
+def _ends(run, hook):
     """One at a time; Ctrl-C, other table sizes, kill -9 and SIGTERM of the daemon end it. The load notices nothing, and
     plain programs are there afterwards."""
     with run.lab() as lab:
-        lab.start_balancer()
+        lab.start_balancer(more={"dataplane": {"hook": hook}})
         plain = _programs(lab)
         load = SteadyLoad(lab, FORWARDINGS, lasting=200, parallel=4)
         long = ("--duration", "600")
@@ -169,7 +169,7 @@ def capture_ends(run):
 
         resized = _Background(run, lab, "resized.pcapng", *long)
         resized.await_bytes(20000)
-        lab.balancer.apply(lab.configuration(more={"dataplane": {"tables": {"flow_slots": 524288}}}))
+        lab.balancer.apply(lab.configuration(more={"dataplane": {"hook": hook, "tables": {"flow_slots": 524288}}}))
         run.expect(resized.child.wait(10) == 0, f"other tables: {resized.said.read_text()}")
         run.expect("the tables were exchanged" in resized.said.read_text(), resized.said.read_text())
 
@@ -198,6 +198,35 @@ def capture_ends(run):
             _expect_right(run, lab, Capture(each.file), FORWARDINGS)
         for each in (killed, crashed, stopped):
             _expect_right(run, lab, Capture(each.file), FORWARDINGS, whole=False)
+
+
+for _hook in ("xdp", "tc"):
+    case(f"capture_ends_by_{_hook}", hook=_hook)(_ends)
+
+
+@case("capture_follows_its_backend")
+def capture_follows_its_backend(run):
+    """A backend that is taken out and put in again has another number, which a capture of it goes by then. The hook
+    changes meanwhile, and the capture goes on."""
+    with run.lab() as lab:
+        lab.start_balancer()
+        load = SteadyLoad(lab, ["direct"], lasting=100, parallel=4)
+        child = _Background(run, lab, "b2.pcapng", "--service", "direct", "--backend", "b2", "--rate", "100")
+        child.await_bytes(5000)
+        lab.balancer.apply(lab.configuration(weights={"b1": 1, "b3": 1}))
+        lab.balancer.apply(lab.configuration())
+        lab.balancer.wait_until_in_rotation()
+        lab.balancer.apply(lab.configuration(more={"dataplane": {"hook": "tc"}}))
+        changed = time.time()
+        time.sleep(1)  # the rate's second
+        child.await_bytes(child.file.stat().st_size + 20000)
+        run.expect(process.end(child.child, signal.SIGINT) == 0, child.said.read_text())
+        expect_unharmed(run, *load.stop())
+        file = Capture(child.file)
+        backends = {frames[0]["backend"] for frames in _expect_right(run, lab, file, ["direct"])}
+        run.expect(backends == {"b2"}, f"packets of {backends}")
+        new = [row for row in file.rows('frame.comment contains "flow=new"', "frame.time_epoch") if float(row[0]) > changed]
+        run.expect(new, "no new flow of the backend after it came back")
 
 
 @case("capture_of_drops_and_of_nothing")
