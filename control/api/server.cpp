@@ -321,7 +321,10 @@ awaitable<void> Server::Impl::send_feed(Stream& stream, const Answer& answer) {
     if (failed) break;
   }
   if (last) co_await asio::async_write(stream, http::make_chunk_last(), kToken);
-  stream.socket().cancel();
+  boost::system::error_code closed;
+  stream.socket().cancel(closed);
+  // Whoever reads next from the stream must be the only one.
+  while (!waiting->left) co_await waiting->woken.async_wait(kToken);
 }
 
 Result<std::unique_ptr<Server>> Server::start(asio::io_context& loop, Daemon& daemon, const ServerOptions& options) {
