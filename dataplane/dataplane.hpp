@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/base/result.hpp"
+#include "dataplane/core/capture.hpp"
 #include "dataplane/core/events.hpp"
 #include "dataplane/tables.hpp"
 
@@ -36,6 +37,14 @@ struct EventTaker {
   /// While Shared::drop_followers is set.
   std::function<void(const core::DropEvent& event)> drop;
 };
+
+/// A packet that was captured. All of it is there during the call only.
+struct CapturedFrames {
+  const core::CapturedPacket& packet;  ///< what stands before its `frames`
+  std::span<const std::byte> arrived;  ///< what is kept of the frame as it came in
+  std::span<const std::byte> left;     ///< and as it left; empty where it did not
+};
+using CaptureTaker = std::function<void(const CapturedFrames& captured)>;
 
 class Dataplane {
  public:
@@ -69,6 +78,18 @@ class Dataplane {
 
   /// Lets a frame come in by an interface again, as if it had come by the wire.
   virtual Result<void> inject(std::uint32_t ifindex, std::span<const std::byte> frame) = 0;
+
+  /// Begins to give the packets that the filter wants to `take`, in calls of `take_events` and `stop_capture`; one
+  /// capture at a time. After an error all is as it was.
+  virtual Result<void> start_capture(const core::CaptureFilter& /*filter*/, const CaptureTaker& /*take*/) {
+    return Error{"this engine captures no packets", "capture on its interfaces: tcpdump, dpdk-dumpcap"};
+  }
+  /// Which packets are wanted from now on, where a capture runs.
+  virtual void change_capture(const core::CaptureFilter& /*filter*/) {}
+  /// Gives out what is still there, and tells what became of the packets that were wanted; zeros where no capture runs.
+  /// Not to be called by a CaptureTaker. After an error nothing is captured any more all the same, but packets still
+  /// pay for it.
+  virtual Result<core::CaptureCounts> stop_capture() { return core::CaptureCounts{}; }
 };
 
 }  // namespace astil::dataplane

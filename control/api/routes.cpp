@@ -7,6 +7,7 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <charconv>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -62,7 +63,7 @@ Answer get_drops(Daemon& daemon, const Query& query, const Request& /*request*/)
 }
 
 /// A follower's drops, a line for each.
-class DropLines final : public Lines {
+class DropLines final : public Feed {
  public:
   explicit DropLines(std::unique_ptr<DropFollower> follower) : follower_(std::move(follower)) {}
 
@@ -82,7 +83,67 @@ Answer follow_drops(Daemon& daemon, const Query& query, const Request& /*request
   if (!follower) return failure(422, follower.error());
   Answer answer;
   answer.content_type = "application/x-ndjson";
-  answer.lines = std::make_shared<DropLines>(std::move(*follower));
+  answer.feed = std::make_shared<DropLines>(std::move(*follower));
+  return answer;
+}
+
+class CaptureFile final : public Feed {
+ public:
+  explicit CaptureFile(std::unique_ptr<Capture> capture) : capture_(std::move(capture)) {}
+
+  std::string take() override { return capture_->take(); }
+  void on_ready(std::function<void()> ready) override { capture_->on_ready(std::move(ready)); }
+  void end() override { capture_->end(); }
+  [[nodiscard]] bool ended() const override { return capture_->ended(); }
+
+ private:
+  std::unique_ptr<Capture> capture_;
+};
+
+/// Puts a parameter's number where it belongs, if it was given.
+template <class Number, class Goal>
+Result<> read_number(const Query& query, const char* key, Number least, Number most, Goal& goal) {
+  const auto text = optional_value(query, key);
+  if (!text) return {};
+  const auto number = parse_number<Number>(*text);
+  if (!number || *number < least || *number > most) {
+    return Error{std::string(key) + ": '" + *text + "' is not a number from " + std::to_string(least) + " to " +
+                     std::to_string(most),
+                 {}};
+  }
+  goal = *number;
+  return {};
+}
+
+Result<CaptureQuery> capture_query(const Query& query) {
+  using Asked = CaptureQuery;
+  Asked asked;
+  asked.service = optional_value(query, "service");
+  asked.backend = optional_value(query, "backend");
+  if (const auto text = optional_value(query, "client")) {
+    const auto client = parse_client(*text);
+    if (!client) return client.error().within("client");
+    asked.client = *client;
+  }
+  constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max();
+  for (const Result<>& read : {read_number(query, "rate", 1U, Asked::kMostRate, asked.rate),
+                               read_number(query, "count", std::uint64_t{1}, kAny, asked.count),
+                               read_number(query, "size", Asked::kLeastSize, Asked::kMostSize, asked.size),
+                               read_number(query, "duration", 1U, Asked::kMostSeconds, asked.seconds),
+                               read_number(query, "snap", Asked::kLeastSnap, Asked::kMostSnap, asked.snap)}) {
+    if (!read) return read.error();
+  }
+  return asked;
+}
+
+Answer get_capture(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  const auto asked = capture_query(query);
+  if (!asked) return failure(400, asked.error());
+  auto capture = daemon.capture(*asked);
+  if (!capture) return failure(422, capture.error());
+  Answer answer;
+  answer.content_type = "application/x-pcapng";
+  answer.feed = std::make_shared<CaptureFile>(std::move(*capture));
   return answer;
 }
 
@@ -158,6 +219,11 @@ const std::array kRoutes{
     Route{"GET", "/v1/flows", {"service", "backend", "client", "limit"}, Access::everything, get_flows},
     Route{"GET", "/v1/drops", {"service", "reason"}, Access::everything, get_drops},
     Route{"GET", "/v1/drops/follow", {"service", "reason"}, Access::everything, follow_drops},
+    Route{"GET",
+          "/v1/capture",
+          {"service", "backend", "client", "rate", "count", "size", "duration", "snap"},
+          Access::everything,
+          get_capture},
     Route{"GET", "/v1/trace", {"from", "to", "protocol"}, Access::everything, get_trace},
     Route{"POST", "/v1/apply", {"file"}, Access::everything, post_apply},
     Route{"POST", "/v1/detach", {}, Access::everything, post_detach},
@@ -249,6 +315,24 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   const auto port = parse_number<std::uint16_t>(text.substr(colon + 1));
   if (failed || !port || *port == 0 || address.is_v6() != bracketed) return wrong;
   return Endpoint{address, *port};
+}
+
+Result<ClientPrefix> parse_client(const std::string& text) {
+  const Error wrong{"'" + text + "' is not an address or a prefix", "write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32"};
+  const auto slash = text.find('/');
+  boost::system::error_code failed;
+  const auto address = ip::make_address(text.substr(0, slash), failed);
+  if (failed || text.find('%') != std::string::npos) return wrong;
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return Error{"'" + text + "' is an IPv4-mapped address, which no packet has", "write it as an IPv4 address"};
+  }
+  const unsigned most = address.is_v4() ? 32 : 128;
+  if (slash == std::string::npos) return ClientPrefix{address, most};
+  const auto bits = parse_number<unsigned>(std::string_view(text).substr(slash + 1));
+  if (!bits || *bits < 1 || *bits > most) {
+    return Error{"'" + text + "' has no prefix length from 1 to " + std::to_string(most), {}};
+  }
+  return ClientPrefix{address, *bits};
 }
 
 }  // namespace astil::api

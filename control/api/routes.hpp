@@ -6,6 +6,8 @@
 //   GET  /v1/flows?service=&backend=&client=&limit=
 //   GET  /v1/drops?service=&reason=
 //   GET  /v1/drops/follow?service=&reason=    lines of JSON, as drops happen, until the client leaves
+//   GET  /v1/capture?service=&backend=&client=&rate=&count=&size=&duration=&snap=
+//                                             a pcapng file, as packets come, to its limits or until the client leaves
 //   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
 //   POST /v1/apply?file=NAME      the body is the configuration
 //   POST /v1/detach
@@ -32,14 +34,18 @@ struct Request {
   Access access = Access::metrics;
 };
 
-/// The body of an answer that goes on until the client leaves: lines of JSON, each ended by a newline.
-class Lines {
+/// The body of an answer that goes on, by itself until the client leaves.
+class Feed {
  public:
-  virtual ~Lines() = default;
+  virtual ~Feed() = default;
   /// What there is to send; empty: nothing now.
   [[nodiscard]] virtual std::string take() = 0;
-  /// `ready` is called when there is something after `take` had nothing.
+  /// `ready` is called when there is something after `take` had nothing, and at the end.
   virtual void on_ready(std::function<void()> ready) = 0;
+  /// The client wants no more, and may still read what is left: `take` is called once more.
+  virtual void end() {}
+  /// When `take` has nothing, nothing comes any more.
+  [[nodiscard]] virtual bool ended() const { return false; }
 };
 
 struct Answer {
@@ -50,7 +56,7 @@ struct Answer {
   bool detached = false;   ///< Daemon::after_detach is due once this answer is out
   /// Set: this is no answer yet. `go_on`, until it is one; other work may be done in between.
   std::function<std::optional<Answer>()> unfinished = nullptr;
-  std::shared_ptr<Lines> lines = nullptr;  ///< set: the body, in place of `body`
+  std::shared_ptr<Feed> feed = nullptr;  ///< set: the body, in place of `body`
 };
 
 /// Never throws: whatever the daemon throws becomes a 500.
@@ -63,5 +69,8 @@ void go_on(Answer& answer);
 
 /// "192.0.2.1:80" or "[2001:db8::1]:80".
 [[nodiscard]] Result<Endpoint> parse_endpoint(std::string_view text);
+
+/// "192.0.2.1", "192.0.2.0/24", "2001:db8::/32": bits that the length leaves out may be any.
+[[nodiscard]] Result<ClientPrefix> parse_client(const std::string& text);
 
 }  // namespace astil::api

@@ -91,7 +91,7 @@ awaitable<void> linger(Stream& stream) {
   }
 }
 
-/// What a follower's connection waits for, between lines: more of them, or that the client leaves.
+/// What a connection waits for that a feed goes to: more of it, or that the client leaves.
 struct Waiting {
   explicit Waiting(asio::io_context& loop) : woken(loop, asio::steady_timer::time_point::max()) {}
   asio::steady_timer woken;
@@ -155,8 +155,8 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   /// Of the connections that wait for a request the one that has done so the longest is closed, where there is one.
   void close_idlest(const Slots& slots);
 
-  /// Sends an answer's lines until the client leaves, or says something.
-  awaitable<void> send_lines(Stream& stream, const Answer& answer);
+  /// Sends an answer's feed until its end, or until the client leaves or says something.
+  awaitable<void> send_feed(Stream& stream, const Answer& answer);
 
   asio::io_context& loop_;
   Daemon* daemon_;  // null once closed
@@ -274,8 +274,8 @@ awaitable<bool> Server::Impl::serve_one(Connection& connection, beast::flat_buff
     if (daemon_ == nullptr) co_return false;
     go_on(*reply);
   }
-  if (reply->lines) {
-    co_await send_lines(stream, *reply);
+  if (reply->feed) {
+    co_await send_feed(stream, *reply);
     co_return false;
   }
   const bool detached = reply->detached;
@@ -286,9 +286,9 @@ awaitable<bool> Server::Impl::serve_one(Connection& connection, beast::flat_buff
   co_return !unsent && out.keep_alive();
 }
 
-// In chunks (RFC 9112, section 7.1). What a client does not take in time stays with its lines, which are bounded; so it
-// may take its time, as one whose user has stopped it does.
-awaitable<void> Server::Impl::send_lines(Stream& stream, const Answer& answer) {
+// In chunks (RFC 9112, section 7.1). What a client does not take in time stays with its feed, which is bounded; so it
+// may take its time, as one whose user has stopped it does. A client that shuts down its side may still read the end.
+awaitable<void> Server::Impl::send_feed(Stream& stream, const Answer& answer) {
   auto header = header_of<http::empty_body>(answer);
   header.keep_alive(false);
   header.chunked(true);
@@ -302,17 +302,29 @@ awaitable<void> Server::Impl::send_lines(Stream& stream, const Answer& answer) {
                            waiting->left = true;
                            waiting->woken.cancel();
                          });
-  answer.lines->on_ready([waiting] { waiting->woken.cancel(); });
-  while (daemon_ != nullptr && !waiting->left) {
-    const std::string lines = answer.lines->take();
-    if (lines.empty()) {
-      co_await waiting->woken.async_wait(kToken);
+  Feed& feed = *answer.feed;
+  feed.on_ready([waiting] { waiting->woken.cancel(); });
+  bool last = false;
+  while (daemon_ != nullptr && !last) {
+    last = waiting->left;
+    if (last) {
+      feed.end();
+      stream.expires_after(options_.request_timeout);
+    }
+    const std::string piece = feed.take();
+    if (piece.empty()) {
+      last = last || feed.ended();
+      if (!last) co_await waiting->woken.async_wait(kToken);
       continue;
     }
-    const auto [failed, bytes] = co_await asio::async_write(stream, http::make_chunk(asio::buffer(lines)), kToken);
+    const auto [failed, bytes] = co_await asio::async_write(stream, http::make_chunk(asio::buffer(piece)), kToken);
     if (failed) break;
   }
-  stream.socket().cancel();
+  if (last) co_await asio::async_write(stream, http::make_chunk_last(), kToken);
+  boost::system::error_code closed;
+  stream.socket().cancel(closed);
+  // Whoever reads next from the stream must be the only one.
+  while (!waiting->left) co_await waiting->woken.async_wait(kToken);
 }
 
 Result<std::unique_ptr<Server>> Server::start(asio::io_context& loop, Daemon& daemon, const ServerOptions& options) {

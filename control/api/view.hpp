@@ -273,6 +273,46 @@ class FlowWalk {
   [[nodiscard]] virtual FlowsView take() = 0;
 };
 
+/// Addresses that begin with the same bits.
+struct ClientPrefix {
+  ip::address address;
+  unsigned bits = 0;  ///< 1 to 32, or to 128
+};
+
+/// Which packets to capture, and how much of them. What is not set matches all.
+struct CaptureQuery {
+  static constexpr std::uint32_t kMostRate = 1'000'000;
+  static constexpr std::uint64_t kLeastSize = 4096;
+  static constexpr std::uint64_t kMostSize = 1'000'000'000'000;
+  static constexpr std::uint32_t kMostSeconds = 3600;
+  static constexpr std::uint32_t kLeastSnap = 64;
+  static constexpr std::uint32_t kMostSnap = 9216;
+
+  std::optional<std::string> service;
+  std::optional<std::string> backend;
+  std::optional<ClientPrefix> client;
+  std::uint32_t rate = 1000;           ///< packets a second, at most
+  std::optional<std::uint64_t> count;  ///< packets
+  std::uint64_t size = 100'000'000;    ///< bytes of the file
+  std::uint32_t seconds = 60;
+  std::uint32_t snap = 192;  ///< bytes of a frame that are kept: all headers, and not much of what clients say
+};
+
+/// A capture that runs, or has ended: the bytes of a pcapng file, as they come. It holds a limited number; packets that
+/// come while they are not taken are lost, and counted. All on the daemon's loop.
+class Capture {
+ public:
+  virtual ~Capture() = default;
+  /// What has come since the last call.
+  [[nodiscard]] virtual std::string take() = 0;
+  /// `ready` is called when there is something to take after there was nothing, and when the capture ends.
+  virtual void on_ready(std::function<void()> ready) = 0;
+  /// No more packets are wanted. What there is, the file's end included, can still be taken.
+  virtual void end() = 0;
+  /// Nothing comes any more.
+  [[nodiscard]] virtual bool ended() const = 0;
+};
+
 struct TraceQuery {
   std::string protocol;  ///< "tcp" or "udp"
   Endpoint from;
@@ -357,6 +397,8 @@ class Daemon {
   [[nodiscard]] virtual Result<std::unique_ptr<DropFollower>> follow_drops(const DropFilter& filter) = 0;
   /// The walk must not outlive the daemon.
   [[nodiscard]] virtual Result<std::unique_ptr<FlowWalk>> flows(const FlowFilter& filter) const = 0;
+  /// One at a time. It may outlive the daemon, and then has ended.
+  [[nodiscard]] virtual Result<std::unique_ptr<Capture>> capture(const CaptureQuery& query) = 0;
   /// Runs the packet path over the live tables for one packet, and writes nothing.
   [[nodiscard]] virtual Result<TraceView> trace(const TraceQuery& query) const = 0;
   /// Makes `yaml` the running configuration. `file_name` is for messages only.

@@ -45,7 +45,10 @@ Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Mod
   config_view_.file = options_.config_file;
 }
 
-Daemon::~Daemon() { stop_watching_events(); }
+Daemon::~Daemon() {
+  capture_feed_.end("the daemon ended");
+  stop_watching_events();
+}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& loop, const DaemonOptions& options,
                                               config::Model model, std::function<void()> on_ready) {
@@ -429,6 +432,7 @@ Result<void> Daemon::fit_tables() {
   // Source addresses that are wanted no more may have connections still: their places stay.
   wanted.port_sources = std::max(wanted.port_sources, path_->sizes().port_sources);
   if (wanted == path_->sizes()) return {};
+  capture_feed_.end("the tables were exchanged for others");
   stop_watching_events();  // their descriptor is the engine's, which may go
   const auto resized = [&]() -> Result<void> {
     try {
@@ -456,6 +460,10 @@ void Daemon::remember_labels() {
       labels_[placed[i].backends[b]] = {.service = service.name, .backend = service.backends[b].name};
     }
   }
+  const auto captured = capture_feed_.query();
+  if (!captured) return;
+  // Where its names are gone, what they meant last is captured on.
+  if (const auto filter = capture_filter(*captured); filter.has_value()) path_->engine().change_capture(*filter);
 }
 
 Facts Daemon::facts() const {
@@ -557,6 +565,7 @@ void Daemon::reload() {
 }
 
 Result<> Daemon::detach() {
+  capture_feed_.end("the packet path was detached");
   if (auto gone = addresses_->remove_all(); gone.has_error()) {
     request_reconcile();  // those that are gone already come back
     return gone.error();

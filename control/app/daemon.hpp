@@ -11,6 +11,7 @@
 #include <random>
 
 #include "control/api/server.hpp"
+#include "control/app/capture_feed.hpp"
 #include "control/app/drop_feed.hpp"
 #include "control/app/flow_walk.hpp"
 #include "control/app/fragment_holder.hpp"
@@ -49,6 +50,7 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Result<api::DropsView> drops(const api::DropFilter& filter) const override;
   [[nodiscard]] Result<std::unique_ptr<api::DropFollower>> follow_drops(const api::DropFilter& filter) override;
   [[nodiscard]] Result<std::unique_ptr<api::FlowWalk>> flows(const api::FlowFilter& filter) const override;
+  [[nodiscard]] Result<std::unique_ptr<api::Capture>> capture(const api::CaptureQuery& query) override;
   [[nodiscard]] Result<api::TraceView> trace(const api::TraceQuery& query) const override;
   [[nodiscard]] boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
                                                                           const std::string& file_name) override;
@@ -97,10 +99,14 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Facts facts() const;
   [[nodiscard]] Labels labels_of(std::uint32_t backend) const;
   [[nodiscard]] std::string service_name(std::uint32_t id) const;
+  [[nodiscard]] std::optional<std::uint32_t> service_id(const std::string& name) const;
+  [[nodiscard]] Names names() const;
   void on_health_change(const health::TargetKey& key, const health::State& state);
   [[nodiscard]] std::set<std::string> service_names() const;
   [[nodiscard]] Result<void> check_names(const api::FlowFilter& filter) const;
   [[nodiscard]] Result<void> check_names(const api::DropFilter& filter) const;
+  [[nodiscard]] Result<core::CaptureFilter> capture_filter(const api::CaptureQuery& query) const;
+  [[nodiscard]] CaptureFeed::Path capture_path();
   void on_fragment(std::uint32_t ifindex, std::span<const std::byte> frame);
   void retry_fragments();
   FragmentHolder::Path fragment_path();
@@ -131,6 +137,7 @@ class Daemon final : public api::Daemon {
   std::optional<boost::asio::posix::stream_descriptor> events_;
   FragmentHolder held_fragments_{fragment_path()};
   DropFeed drop_feed_{[this](std::uint32_t followers) { path_->follow_drops(followers); }};
+  CaptureFeed capture_feed_{loop_, capture_path(), names()};
   boost::asio::steady_timer fragment_timer_{loop_};
   boost::asio::steady_timer settle_timer_;
   health::AsioAlarm retry_alarm_;

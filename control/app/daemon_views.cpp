@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "control/app/capture_filter.hpp"
 #include "control/app/daemon.hpp"
 #include "control/app/tracer.hpp"
 #include "control/config/address_kinds.hpp"
@@ -89,14 +90,74 @@ Result<api::TraceView> Daemon::trace(const api::TraceQuery& query) const {
                          .ingress_mac = interfaces.front().mac,
                          .tick = path_->engine().tick(),
                          .source_clock = path_->engine().source_clock()};
-  return app::trace(path_->tables(), entry, query,
-                    {.service = [this](std::uint32_t id) { return service_name(id); },
-                     .backend = [this](std::uint32_t number) { return labels_of(number).backend; },
-                     .interface =
-                         [this](std::uint32_t ifindex) {
-                           const auto link = network_->link(ifindex);
-                           return link ? link->name : "#" + std::to_string(ifindex);
-                         }});
+  return app::trace(path_->tables(), entry, query, names());
+}
+
+Names Daemon::names() const {
+  return {.service = [this](std::uint32_t id) { return service_name(id); },
+          .backend = [this](std::uint32_t number) { return labels_of(number).backend; },
+          .interface =
+              [this](std::uint32_t ifindex) {
+                const auto link = network_->link(ifindex);
+                return link ? link->name : "#" + std::to_string(ifindex);
+              }};
+}
+
+CaptureFeed::Path Daemon::capture_path() {
+  return {.start = [this](const core::CaptureFilter& filter,
+                          const dataplane::CaptureTaker& take) { return path_->engine().start_capture(filter, take); },
+          .stop = [this] { return path_->engine().stop_capture(); },
+          .interfaces =
+              [this] {
+                std::vector<std::uint32_t> interfaces;
+                for (const auto& attachment : path_->engine().attachments()) interfaces.push_back(attachment.ifindex);
+                return interfaces;
+              }};
+}
+
+Result<std::unique_ptr<api::Capture>> Daemon::capture(const api::CaptureQuery& query) {
+  if (detached_) return Error{"the packet path is detached", "start astild again"};
+  const auto filter = capture_filter(query);
+  if (filter.has_error()) return filter.error();
+  return capture_feed_.begin(query, *filter);
+}
+
+/// Of a service that is placed; else of one whose last flows are left.
+std::optional<std::uint32_t> Daemon::service_id(const std::string& name) const {
+  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+    if (model_.services[i].name == name) return path_->placed()[i].id;
+  }
+  for (const auto& [id, known] : service_names_) {
+    if (known == name) return id;
+  }
+  return std::nullopt;
+}
+
+Result<core::CaptureFilter> Daemon::capture_filter(const api::CaptureQuery& query) const {
+  const api::FlowFilter names{.service = query.service, .backend = query.backend, .client = {}};
+  if (auto checked = check_names(names); checked.has_error()) return checked.error();
+  CaptureTargets targets;
+  if (query.service) {
+    targets.service = service_id(*query.service);
+    if (!targets.service)
+      return Error{"service " + *query.service + " is not in the packet path yet", "the daemon is starting: try again"};
+  }
+  if (!query.backend) return filter_of(query, targets);
+  std::vector<std::uint32_t>& numbers = targets.backends.emplace();
+  for (std::uint32_t number = 0; number < path_->tables().sizes.backends; ++number) {
+    if (path_->tables().backends()[number].service == core::kNoService) continue;
+    const Labels labels = labels_of(number);
+    if (labels.backend == *query.backend && (!query.service || labels.service == *query.service))
+      numbers.push_back(number);
+  }
+  if (numbers.empty())
+    return Error{"service " + *query.service + " has no backend '" + *query.backend + "'", "astil status lists them"};
+  if (numbers.size() > core::kMaxCapturedBackends) {
+    return Error{std::to_string(numbers.size()) + " services have a backend " + *query.backend + ", and " +
+                     std::to_string(core::kMaxCapturedBackends) + " can be captured at once",
+                 "name one with --service"};
+  }
+  return filter_of(query, targets);
 }
 
 /// Those in the configuration.

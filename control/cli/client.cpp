@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -22,6 +23,9 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using Protocol = asio::local::stream_protocol;
 using boost::system::error_code;
+
+/// How long the daemon has to end an answer that the user has enough of.
+constexpr std::chrono::seconds kPatience{5};
 
 http::request<http::string_body> to_http(const Question& question) {
   boost::urls::url target(question.path);
@@ -118,6 +122,14 @@ class LineReader {
 
 Result<std::optional<Followed>> follow(const std::string& socket, const Question& question,
                                        const std::function<GoOn(const std::string& line)>& on_line) {
+  LineReader reader(on_line);
+  return receive(
+      socket, question, [&](std::string_view piece) { return reader.read(piece); }, OnSignal::leave);
+}
+
+Result<std::optional<Followed>> receive(const std::string& socket, const Question& question,
+                                        const std::function<GoOn(std::string_view piece)>& on_piece,
+                                        OnSignal on_signal) {
   asio::io_context loop;
   auto connected = connect(loop, socket);
   if (!connected) return connected.error();
@@ -126,10 +138,9 @@ Result<std::optional<Followed>> follow(const std::string& socket, const Question
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(boost::none);
-  LineReader reader(on_line);
   bool by_user = false;
   auto on_chunk = [&](std::uint64_t /*left*/, boost::core::string_view piece, error_code& /*failed*/) {
-    if (reader.read({piece.data(), piece.size()}) == GoOn::no) {
+    if (on_piece({piece.data(), piece.size()}) == GoOn::no) {
       by_user = true;
       loop.stop();
     }
@@ -137,9 +148,19 @@ Result<std::optional<Followed>> follow(const std::string& socket, const Question
   };
   parser.on_chunk_body(on_chunk);
   asio::signal_set signals(loop, SIGINT, SIGTERM);
+  asio::steady_timer patience(loop);
+  const auto leave = [&](error_code aborted) {
+    if (!aborted) loop.stop();
+  };
   signals.async_wait([&](error_code aborted, int /*signal*/) {
     by_user = !aborted;
-    if (by_user) loop.stop();
+    if (aborted) return;
+    if (on_signal == OnSignal::leave) return loop.stop();
+    error_code gone;
+    stream.socket().shutdown(Protocol::socket::shutdown_send, gone);
+    signals.async_wait([&](error_code again, int /*signal*/) { leave(again); });
+    patience.expires_after(kPatience);
+    patience.async_wait(leave);
   });
   const auto request = to_http(question);
   error_code failed;
@@ -151,12 +172,14 @@ Result<std::optional<Followed>> follow(const std::string& socket, const Question
     });
   });
   loop.run();
-  if (by_user) return std::optional(Followed{.ended = Ended::by_user});
+  const bool whole = parser.is_done();
+  if (by_user) return std::optional(Followed{.ended = Ended::by_user, .whole = whole});
   if (parser.is_header_done() && parser.get().result_int() == 200)
-    return std::optional(Followed{.ended = Ended::by_daemon});
+    return std::optional(Followed{.ended = Ended::by_daemon, .whole = whole});
   if (failed) return failed_exchange(socket, failed);
   auto response = parser.release();
-  return std::optional(Followed{.ended = Ended::by_daemon, .refusal = Reply{response.result_int(), response.body()}});
+  return std::optional(
+      Followed{.ended = Ended::by_daemon, .whole = whole, .refusal = Reply{response.result_int(), response.body()}});
 }
 
 Error no_daemon(const std::string& socket) {

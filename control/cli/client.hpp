@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,11 +38,23 @@ enum class Ended { by_user, by_daemon };
 /// How following ended.
 struct Followed {
   Ended ended = Ended::by_user;
-  std::optional<Reply> refusal = std::nullopt;  ///< the daemon's: there were no lines
+  bool whole = false;                           ///< the daemon has sent all of its answer
+  std::optional<Reply> refusal = std::nullopt;  ///< the daemon's: there was nothing else
 };
 
-/// Asks for an answer that goes on, and gives each line of it, without its newline, to `on_line` until that says false,
-/// the daemon ends it, or the user does (SIGINT, SIGTERM). None: nobody listens at `socket`.
+/// What becomes of an answer that goes on when the user has enough of it.
+enum class OnSignal {
+  leave,   ///< nothing more is read
+  finish,  ///< the daemon is told so, and what it sends yet is read; a second signal leaves
+};
+
+/// Asks for an answer that goes on, and gives its bytes as they come to `on_piece` until that says no, the daemon ends
+/// it, or the user does (SIGINT, SIGTERM). None: nobody listens at `socket`.
+[[nodiscard]] Result<std::optional<Followed>> receive(const std::string& socket, const Question& question,
+                                                      const std::function<GoOn(std::string_view piece)>& on_piece,
+                                                      OnSignal on_signal);
+
+/// The same with each line of it, without its newline.
 [[nodiscard]] Result<std::optional<Followed>> follow(const std::string& socket, const Question& question,
                                                      const std::function<GoOn(const std::string& line)>& on_line);
 

@@ -31,6 +31,7 @@ int main(int count, char** values) {
                                      .out = std::cout,
                                      .err = std::cerr,
                                      .colour = colour_of_stdout(),
+                                     .out_is_terminal = isatty(STDOUT_FILENO) == 1,
                                      .detach_offline = astil::app::detach_offline,
                                      .find_socket = astil::app::socket_of_daemon});
 }

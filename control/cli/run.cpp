@@ -12,7 +12,9 @@
 #include <ostream>
 
 #include "control/api/json.hpp"
+#include "control/api/routes.hpp"
 #include "control/cli/arguments.hpp"
+#include "control/cli/capture.hpp"
 #include "control/cli/client.hpp"
 #include "control/cli/render.hpp"
 #include "control/cli/usage.hpp"
@@ -230,6 +232,56 @@ int drops(const Command& command) {
                               [&](const api::DropsView& view) { return drops_text(view, command.with.colour); });
 }
 
+/// What is wrong with the values of the options of `capture`, if anything that can be told without the daemon.
+Result<> check_capture(const Command& command, const std::string& file) {
+  const auto& options = command.invocation.options;
+  if (file.empty()) return Error{"--write needs a name", {}};
+  for (const char* name : {"--service", "--backend"}) {
+    const auto given = options.find(name);
+    if (given != options.end() && given->second.empty()) return Error{name + std::string(" needs a name"), {}};
+  }
+  if (const auto client = options.find("--client"); client != options.end()) {
+    if (const auto clients = api::parse_client(client->second); !clients) return clients.error().within("--client");
+  }
+  for (const char* name : {"--rate", "--count", "--size", "--duration", "--snap"}) {
+    const auto given = options.find(name);
+    if (given == options.end()) continue;
+    if (const auto count = count_of(name, given->second); !count) return count.error();
+  }
+  if (file != CaptureFile::kOut) return {};
+  if (command.with.out_is_terminal) {
+    return Error{"a capture is nothing for a terminal",
+                 "name a file, --write FILE, or who reads it: astil capture | tshark -r -"};
+  }
+  if (command.as_json())
+    return Error{"the standard output has the packets, and no place for JSON", "name a file: --write FILE"};
+  return {};
+}
+
+int capture(const Command& command) {
+  const auto& options = command.invocation.options;
+  const auto write = options.find("--write");
+  const std::string name = write == options.end() ? CaptureFile::kOut : write->second;
+  if (const auto checked = check_capture(command, name); !checked) return misuse(command, checked.error());
+  Question question = question_of_options(command, "/v1/capture");
+  std::erase_if(question.query, [](const auto& parameter) { return parameter.first == "write"; });
+  CaptureFile file(name, command.with.out);
+  const auto received = receive(
+      command.invocation.socket, question, [&](std::string_view piece) { return file.write(piece); }, OnSignal::finish);
+  if (!received) return fail(command, received.error());
+  if (!*received) return fail(command, no_daemon(command.invocation.socket));
+  if ((*received)->refusal) return fail_with_reply(command, *(*received)->refusal);
+  if (const auto closed = file.close(); !closed) return fail(command, closed.error());
+  if (command.as_json()) {
+    print_json(command, file.summary());
+  } else {
+    command.with.err << file.summary_text();
+  }
+  if ((*received)->whole || (*received)->ended == Ended::by_user) return kDone;
+  command.with.err << "astil: the daemon at " << command.invocation.socket << " has ended, and the capture with it\n";
+  return kRefused;
+}
+
 int trace(const Command& command) {
   const auto& options = command.invocation.options;
   const auto from = endpoint_of("--from", options.at("--from"));
@@ -304,9 +356,9 @@ struct Handler {
 };
 
 constexpr std::array kHandlers{
-    Handler{"check", check},   Handler{"apply", apply},     Handler{"status", status},
-    Handler{"flows", flows},   Handler{"drops", drops},     Handler{"trace", trace},
-    Handler{"detach", detach}, Handler{"version", version}, Handler{"help", help},
+    Handler{"check", check},     Handler{"apply", apply},     Handler{"status", status}, Handler{"flows", flows},
+    Handler{"drops", drops},     Handler{"capture", capture}, Handler{"trace", trace},   Handler{"detach", detach},
+    Handler{"version", version}, Handler{"help", help},
 };
 
 }  // namespace

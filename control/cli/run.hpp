@@ -23,6 +23,7 @@ struct Surroundings {
   std::ostream& out;
   std::ostream& err;
   Colour colour = Colour::never;
+  bool out_is_terminal = false;
   std::function<api::TimePoint()> now = std::chrono::system_clock::now;
   /// Removes what an instance without a daemon has left in the kernel. Empty: `detach` needs a daemon.
   std::function<Result<>(const std::string& instance)> detach_offline = nullptr;

@@ -2,6 +2,7 @@
 #include "control/cli/usage.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/config/suggest.hpp"
 
@@ -21,6 +22,7 @@ const std::vector<Option>& global_options() {
 std::string_view long_form(std::string_view option) {
   if (option == "-o") return "--output";
   if (option == "-h") return "--help";
+  if (option == "-w") return "--write";
   return option;
 }
 
@@ -174,6 +176,24 @@ std::string options_text(const std::vector<Option>& options) {
   return text;
 }
 
+/// In lines that fit a terminal.
+std::string usage_of(const Verb& verb) {
+  constexpr std::size_t kWidth = 100;
+  const std::string begin = "Usage: astil " + std::string(verb.name);
+  std::string text;
+  std::string line = begin;
+  const auto add = [&](const std::string& form) {
+    if (line.size() + 1 + form.size() > kWidth) text += std::exchange(line, std::string(begin.size(), ' ')) + "\n";
+    line += " " + form;
+  };
+  if (!verb.operand.empty()) add(std::string(verb.operand));
+  for (const auto& option : verb.options) {
+    const auto form = std::string(option.name) + (option.value.empty() ? "" : " ") + std::string(option.value);
+    add(option.required ? form : "[" + form + "]");
+  }
+  return text + line;
+}
+
 }  // namespace
 
 const std::vector<Verb>& verbs() {
@@ -209,6 +229,23 @@ const std::vector<Verb>& verbs() {
        {{"--follow", "", "single packets, as they are dropped"},
         {"--service", "NAME", "only those of this service"},
         {"--reason", "NAME", "only those dropped for this reason"}}},
+      {"capture",
+       "",
+       "write packets to a file, as they come and as they leave, with the decision",
+       "A pcapng file: each packet of a service stands there as it came in and, where it was sent on,\n"
+       "as it left; the frames' comments say why. Ends at the first of its limits, or with Ctrl-C, and\n"
+       "tells how many packets there are and how many were left out. One capture runs at a time. The\n"
+       "file holds what clients and servers say: by default of each frame 192 bytes, its headers and\n"
+       "a little more.\n",
+       {{"--write", "FILE", "where to (-w); default: the standard output, unless it is a terminal"},
+        {"--service", "NAME", "only packets of this service"},
+        {"--backend", "NAME", "only those of this backend"},
+        {"--client", "IP[/BITS]", "only those from and to these clients, and errors about them"},
+        {"--rate", "N", "at most so many packets a second; default 1000"},
+        {"--count", "N", "at most so many packets"},
+        {"--size", "BYTES", "at most so many in the file; default 100000000"},
+        {"--duration", "SECONDS", "at most so long, up to 3600; default 60"},
+        {"--snap", "BYTES", "of each frame, 64 to 9216; default 192"}}},
       {"trace",
        "",
        "ask where a packet would go, and why",
@@ -247,13 +284,7 @@ Result<std::string> help_text(std::string_view name) {
   if (name.empty()) return Result<std::string>(boost::system::in_place_value, general_help());
   const Verb* verb = find_verb(name);
   if (verb == nullptr) return unknown_verb(name);
-  std::string text = "Usage: astil " + std::string(name);
-  if (!verb->operand.empty()) text += " " + std::string(verb->operand);
-  for (const auto& option : verb->options) {
-    const auto form = std::string(option.name) + (option.value.empty() ? "" : " ") + std::string(option.value);
-    text += option.required ? " " + form : " [" + form + "]";
-  }
-  text += "\n\n" + std::string(verb->summary) + "\n";
+  std::string text = usage_of(*verb) + "\n\n" + std::string(verb->summary) + "\n";
   if (!verb->details.empty()) text += "\n" + std::string(verb->details);
   if (!verb->options.empty()) text += "\nOptions:\n" + options_text(verb->options);
   text += "\nOptions of every command:\n" + options_text(global_options());

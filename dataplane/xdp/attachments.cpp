@@ -172,6 +172,33 @@ Result<void> Attachments::detach(std::uint32_t ifindex) {
   return remove(ifindex, std::move(held));
 }
 
+Result<void> Attachments::give_program(std::uint32_t ifindex, const Held& held) const {
+  if (!is_alive(ifindex, held)) return {};  // `attach` or `detach` will see to it
+  auto program = held.tc ? programs_.tc() : Result<int>(programs_.xdp);
+  if (program.has_error()) return program.error();
+  if (held.tc) return TcFilter(folder_.filename().string(), ifindex).attach(*program, folder_);
+  if (::bpf_link_update(held.link.get(), *program, nullptr) != 0)
+    return system_error("replace the program of interface " + std::to_string(ifindex), errno);
+  return {};
+}
+
+Result<void> Attachments::change_to(const Programs& programs) {
+  const Programs before = programs_;
+  auto changed = return_to(programs);
+  if (changed.has_error()) (void)return_to(before);
+  return changed;
+}
+
+Result<void> Attachments::return_to(const Programs& programs) {
+  programs_ = programs;
+  Result<void> outcome;
+  for (const auto& [ifindex, held] : held_) {
+    auto given = give_program(ifindex, held);
+    if (given.has_error() && outcome.has_value()) outcome = given.error();
+  }
+  return outcome;
+}
+
 void Attachments::take_over(PinnedLink link) {
   held_[link.ifindex] = {.wanted = Hook::automatic,
                          .tc = link.tc,

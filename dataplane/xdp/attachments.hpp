@@ -28,6 +28,11 @@ class Attachments {
   /// which the kernel does not let stand beside each other.
   Result<dataplane::Attachment> attach(std::uint32_t ifindex, dataplane::Hook hook);
   Result<void> detach(std::uint32_t ifindex);
+  /// Gives other programs to all that is held, and to what is attached from now on. After an error all have the
+  /// programs that they had.
+  Result<void> change_to(const Programs& programs);
+  /// The same as far as it goes: an interface that can not be given its program does not keep others from theirs.
+  Result<void> return_to(const Programs& programs);
   /// What an earlier daemon has attached, with our program already.
   void take_over(PinnedLink link);
 
@@ -51,6 +56,7 @@ class Attachments {
   [[nodiscard]] Result<Held> make_tc(std::uint32_t ifindex, const std::string& why) const;
   [[nodiscard]] bool is_alive(std::uint32_t ifindex, const Held& held) const;
   [[nodiscard]] Result<void> remove(std::uint32_t ifindex, Held held) const;
+  [[nodiscard]] Result<void> give_program(std::uint32_t ifindex, const Held& held) const;
   [[nodiscard]] std::filesystem::path pin_of(std::uint32_t ifindex) const;
 
   std::filesystem::path folder_;

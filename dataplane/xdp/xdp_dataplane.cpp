@@ -1,6 +1,7 @@
 #include "dataplane/xdp/xdp_dataplane.hpp"
 
 #include <bpf/bpf.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -309,6 +310,7 @@ void XdpDataplane::take_events(const dataplane::EventTaker& take) {
   taken_ = 0;
   ring_buffer__consume(ring_.get());
   take_ = nullptr;
+  if (capture_) capture_->take(kEventsAtOnce);
 }
 
 /// A frame for the tc hook comes in past XDP, by a program that lets all pass.
@@ -319,9 +321,43 @@ Result<void> XdpDataplane::inject(std::uint32_t ifindex, std::span<const std::by
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_size_in = static_cast<std::uint32_t>(frame.size()),
               .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
               .batch_size = 1);
-  const int program = attachments_.is_tc(ifindex) ? object_.program("astil_let_pass") : program_descriptor();
+  const int attached = capture_ ? capture_->programs().xdp : program_descriptor();
+  const int program = attachments_.is_tc(ifindex) ? object_.program("astil_let_pass") : attached;
   if (::bpf_prog_test_run_opts(program, &run) != 0) return system_error("give a frame to the packet path", errno);
   return {};
+}
+
+/// What is captured makes the descriptor of events readable, too.
+Result<void> XdpDataplane::start_capture(const core::CaptureFilter& filter, const dataplane::CaptureTaker& take) {
+  if (capture_) return Error{"a capture runs already", {}};
+  auto loaded = Capture::load(options_.program, object_, take);
+  if (loaded.has_error()) return loaded.error().within("start a capture");
+  const std::unique_ptr<Capture>& capture = *loaded;
+  if (auto set = capture->want(filter); set.has_error()) return set.error();
+  epoll_event event{.events = EPOLLIN, .data = {}};
+  if (::epoll_ctl(event_descriptor(), EPOLL_CTL_ADD, capture->descriptor(), &event) != 0)
+    return system_error("listen to the capture", errno);
+  if (auto changed = attachments_.change_to(capture->programs()); changed.has_error())
+    return changed.error().within("start a capture");
+  capture_ = std::move(*loaded);
+  return {};
+}
+
+void XdpDataplane::change_capture(const core::CaptureFilter& filter) {
+  if (capture_) (void)capture_->want(filter);
+}
+
+Result<core::CaptureCounts> XdpDataplane::stop_capture() {
+  if (!capture_) return core::CaptureCounts{};
+  const std::unique_ptr<Capture> capture = std::move(capture_);
+  core::CaptureFilter nothing{};
+  nothing.by_backend = 1;  // and there are none
+  (void)capture->want(nothing);
+  auto returned = attachments_.return_to(programs_);
+  (void)grace_.wait();  // for packets under way, which may still be captured
+  capture->take_all();
+  if (returned.has_error()) return returned.error().within("end a capture");
+  return capture->counts();
 }
 
 bool is_running(const std::string& instance, const std::filesystem::path& bpffs) {

@@ -19,6 +19,7 @@
 
 #include "dataplane/dataplane.hpp"
 #include "dataplane/xdp/attachments.hpp"
+#include "dataplane/xdp/capture.hpp"
 #include "dataplane/xdp/embedded_program.hpp"
 #include "dataplane/xdp/grace_period.hpp"
 #include "dataplane/xdp/kernel_object.hpp"
@@ -61,18 +62,19 @@ class XdpDataplane final : public dataplane::Dataplane {
   [[nodiscard]] int event_descriptor() const override;
   void take_events(const dataplane::EventTaker& take) override;
   Result<void> inject(std::uint32_t ifindex, std::span<const std::byte> frame) override;
+  /// A capture does not end with the engine: the next `open` puts the plain programs back, whoever runs it. So stop it
+  /// before others take over the links.
+  Result<void> start_capture(const core::CaptureFilter& filter, const dataplane::CaptureTaker& take) override;
+  void change_capture(const core::CaptureFilter& filter) override;
+  Result<core::CaptureCounts> stop_capture() override;
 
   /// Who sends packets can make events as fast as they are taken; the caller has other things to do.
   static constexpr std::size_t kEventsAtOnce = 256;
 
-  /// The program, for test runs and benchmarks.
+  /// The plain program, for test runs and benchmarks.
   [[nodiscard]] int program_descriptor() const { return object_.program("astil_xdp"); }
 
  private:
-  struct FreeRing {
-    void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
-  };
-
   XdpDataplane(Options options, GracePeriod grace, KernelObject object, MappedTables mapped);
   static Result<std::unique_ptr<XdpDataplane>> open_or_throw(Options options);
   static Result<std::vector<PinnedTables>> live_tables(const std::filesystem::path& folder);
@@ -94,6 +96,7 @@ class XdpDataplane final : public dataplane::Dataplane {
   Programs programs_;
   Attachments attachments_;
   std::unique_ptr<ring_buffer, FreeRing> ring_;
+  std::unique_ptr<Capture> capture_;  ///< none: the plain programs are attached
   const dataplane::EventTaker* take_ = nullptr;
   std::size_t taken_ = 0;  ///< in this call of `take_events`
   Origin origin_;

@@ -26,6 +26,7 @@ TEST(FuzzCorpus, of_netlink_messages_does_no_harm) { run_corpus("netlink", netli
 TEST(FuzzCorpus, of_answers_to_health_checks_does_no_harm) { run_corpus("http_status", http_status); }
 TEST(FuzzCorpus, of_requests_to_the_api_does_no_harm) { run_corpus("api_request", api_request); }
 TEST(FuzzCorpus, of_questions_to_the_api_does_no_harm) { run_corpus("api_routes", api_routes); }
+TEST(FuzzCorpus, of_captures_does_no_harm) { run_corpus("pcapng", pcapng); }
 TEST(FuzzCorpus, of_answers_of_the_api_does_no_harm) { run_corpus("api_answer", api_answer); }
 
 }  // namespace

@@ -25,6 +25,8 @@ void api_request(Input input);
 void api_routes(Input input);
 /// What the command line may get as an answer, and what it prints: control/api/json.hpp, control/cli/render.hpp.
 void api_answer(Input input);
+/// What the command line may get as a capture: control/pcapng/reader.hpp.
+void pcapng(Input input);
 
 inline void require(bool holds, const char* sentence) {
   if (holds) return;

@@ -134,6 +134,42 @@ class FakeFollower final : public api::DropFollower {
   std::shared_ptr<FakeDrops> drops_;
 };
 
+/// A capture's file, which grows on the server's thread.
+struct FakeFile {
+  std::string bytes;   ///< that nobody has taken yet
+  std::string at_end;  ///< what is added when it ends
+  bool ended = false;
+  std::function<void()> ready;
+  std::optional<std::promise<void>> left;  ///< set, and then reset, when nobody wants it any more
+
+  void add(const std::string& more) {
+    bytes += more;
+    if (ready) ready();
+  }
+  void end() {
+    if (!std::exchange(ended, true)) add(at_end);
+  }
+};
+
+class FakeCapture final : public api::Capture {
+ public:
+  explicit FakeCapture(std::shared_ptr<FakeFile> file) : file_(std::move(file)) {}
+  FakeCapture(const FakeCapture&) = delete;
+  FakeCapture& operator=(const FakeCapture&) = delete;
+  ~FakeCapture() override {
+    file_->ready = nullptr;
+    if (file_->left) file_->left->set_value();
+    file_->left.reset();
+  }
+  std::string take() override { return std::exchange(file_->bytes, {}); }
+  void on_ready(std::function<void()> ready) override { file_->ready = std::move(ready); }
+  void end() override { file_->end(); }
+  bool ended() const override { return file_->ended; }
+
+ private:
+  std::shared_ptr<FakeFile> file_;
+};
+
 class FakeDaemon : public api::Daemon {
  public:
   api::StatusView status_view = sample_status();
@@ -150,6 +186,9 @@ class FakeDaemon : public api::Daemon {
   mutable int drops_asked = 0;
   std::shared_ptr<FakeDrops> drop_events = std::make_shared<FakeDrops>();
   std::optional<Error> follow_refusal;
+  std::shared_ptr<FakeFile> captured = std::make_shared<FakeFile>();
+  std::optional<Error> capture_refusal;
+  api::CaptureQuery capture_query;
   mutable api::DropFilter drop_filter;
   mutable api::FlowFilter flow_filter;
   mutable api::TraceQuery trace_query;
@@ -177,6 +216,11 @@ class FakeDaemon : public api::Daemon {
     flow_filter = filter;
     if (!flows_view) return flows_view.error();
     return std::make_unique<FakeWalk>(*flows_view, more_flows);
+  }
+  Result<std::unique_ptr<api::Capture>> capture(const api::CaptureQuery& query) override {
+    capture_query = query;
+    if (capture_refusal) return *capture_refusal;
+    return std::make_unique<FakeCapture>(captured);
   }
   Result<api::TraceView> trace(const api::TraceQuery& query) const override {
     trace_query = query;
@@ -286,6 +330,8 @@ class RawClient {
   }
 
   bool has_input() { return socket_.available() > 0; }
+  /// Sends no more, and may receive.
+  void finish() { socket_.shutdown(Protocol::socket::shutdown_send); }
   void close() { socket_.close(); }
 
  private:

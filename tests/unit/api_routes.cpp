@@ -55,11 +55,58 @@ TEST_F(Routes, drops_can_be_asked_for_and_followed_by_service_and_reason) {
   EXPECT_EQ(daemon.drop_filter.reason, "no_backend");
   const auto followed = get("/v1/drops/follow?reason=ttl_expired");
   EXPECT_EQ(followed.status, 200U);
-  EXPECT_TRUE(followed.lines != nullptr);
+  EXPECT_TRUE(followed.feed != nullptr);
   EXPECT_EQ(daemon.drop_filter.service, std::nullopt);
   EXPECT_EQ(daemon.drop_filter.reason, "ttl_expired");
   daemon.follow_refusal = Error{"there is no service 'wbe'", {}};
   EXPECT_EQ(get("/v1/drops/follow?service=wbe").status, 422U);
+}
+
+TEST_F(Routes, a_capture_passes_on_what_is_asked_for) {
+  const auto reply =
+      get("/v1/capture?service=web&backend=b1&client=2001:db8::/32&rate=5&count=10&size=4096&duration=7&snap=9216");
+  EXPECT_EQ(reply.status, 200U);
+  EXPECT_EQ(reply.content_type, "application/x-pcapng");
+  ASSERT_TRUE(reply.feed != nullptr);
+  const CaptureQuery& query = daemon.capture_query;
+  EXPECT_EQ(query.service, "web");
+  EXPECT_EQ(query.backend, "b1");
+  EXPECT_EQ(query.client->address, ip_of("2001:db8::"));
+  EXPECT_EQ(query.client->bits, 32U);
+  EXPECT_EQ(query.rate, 5U);
+  EXPECT_EQ(query.count, 10U);
+  EXPECT_EQ(query.size, 4096U);
+  EXPECT_EQ(query.seconds, 7U);
+  EXPECT_EQ(query.snap, 9216U);
+}
+
+TEST_F(Routes, a_capture_of_all_is_limited) {
+  EXPECT_EQ(get("/v1/capture").status, 200U);
+  const CaptureQuery& query = daemon.capture_query;
+  EXPECT_FALSE(query.service || query.backend || query.client || query.count);
+  EXPECT_EQ(query.rate, 1000U);
+  EXPECT_EQ(query.size, 100'000'000U);
+  EXPECT_EQ(query.seconds, 60U);
+  EXPECT_EQ(query.snap, 192U);
+}
+
+TEST_F(Routes, a_capture_is_refused_where_it_makes_no_sense) {
+  for (const auto* wrong :
+       {"rate=0", "rate=1000001", "count=0", "size=4095", "duration=0", "duration=3601", "snap=63", "snap=9217",
+        "snap=x", "client=web", "client=192.0.2.0/0", "client=192.0.2.0/33", "client=2001:db8::/129",
+        "client=192.0.2.0/", "client=::ffff:192.0.2.1", "client=fe80::1%25eth0", "port=80"}) {
+    EXPECT_EQ(get(std::string("/v1/capture?") + wrong).status, 400U) << wrong;
+  }
+  daemon.capture_refusal = Error{"a capture runs already", {}};
+  EXPECT_EQ(get("/v1/capture").status, 422U);
+  EXPECT_EQ(get("/v1/capture", Access::metrics).status, 403U);
+}
+
+TEST_F(Routes, a_client_is_an_address_or_a_prefix) {
+  EXPECT_EQ(parse_client("192.0.2.1")->bits, 32U);
+  EXPECT_EQ(parse_client("2001:db8::1")->bits, 128U);
+  EXPECT_EQ(parse_client("192.0.2.77/24")->bits, 24U);
+  EXPECT_EQ(parse_client("192.0.2.77/24")->address, ip_of("192.0.2.77"));
 }
 
 TEST_F(Routes, drops_are_listed_with_their_descriptions) {

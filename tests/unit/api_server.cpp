@@ -118,6 +118,47 @@ TEST(ApiServer, ends_followers_at_its_end) {
   EXPECT_THAT(follower.receive_all(), IsEmpty());
 }
 
+const std::string kCapture = "GET /v1/capture HTTP/1.1\r\nHost: x\r\n\r\n";
+
+TEST(ApiServer, sends_a_capture_until_it_ends) {
+  FakeDaemon daemon;
+  daemon.captured->bytes = "begin";
+  daemon.captured->at_end = "end";
+  RunningServer server(daemon);
+  auto client = connect(server);
+  client.send(kCapture);
+  EXPECT_THAT(client.receive_until("begin\r\n"), HasSubstr("Content-Type: application/x-pcapng\r\n"));
+  server.on_loop([&] { daemon.captured->add("packet"); });
+  EXPECT_EQ(client.receive_until("packet\r\n"), "6\r\npacket\r\n");
+  server.on_loop([&] { daemon.captured->end(); });
+  EXPECT_EQ(client.receive_all(), "3\r\nend\r\n0\r\n\r\n");
+}
+
+TEST(ApiServer, ends_a_capture_whose_client_wants_no_more_and_sends_its_end) {
+  FakeDaemon daemon;
+  daemon.captured->bytes = "begin";
+  daemon.captured->at_end = "end";
+  RunningServer server(daemon);
+  auto client = connect(server);
+  client.send(kCapture);
+  client.receive_until("begin\r\n");
+  client.finish();
+  EXPECT_EQ(client.receive_all(), "3\r\nend\r\n0\r\n\r\n");
+}
+
+TEST(ApiServer, lets_go_of_a_capture_whose_client_leaves) {
+  FakeDaemon daemon;
+  auto left = daemon.captured->left.emplace().get_future();
+  RunningServer server(daemon);
+  {
+    auto leaving = connect(server);
+    leaving.send(kCapture);
+    leaving.receive_until("\r\n\r\n");
+  }
+  left.wait();
+  EXPECT_TRUE(daemon.captured->ended);
+}
+
 TEST(ApiServer, takes_a_configuration) {
   FakeDaemon daemon;
   RunningServer server(daemon);

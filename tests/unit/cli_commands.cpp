@@ -9,60 +9,19 @@
 #include <sstream>
 #include <thread>
 
-#include "control/cli/run.hpp"
-#include "tests/unit/api_fake.hpp"
+#include "tests/unit/cli_commands.hpp"
 
 namespace astil::cli {
 namespace {
 
+using test::Commands;
 using test::FakeDaemon;
 using test::ip_of;
+using test::Outcome;
 using test::RunningServer;
 using test::TemporaryFolder;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-struct Outcome {
-  int code;
-  std::string out;
-  std::string err;
-};
-
-class Commands : public testing::Test {
- protected:
-  /// Runs with the daemon's socket, or one that is not there.
-  Outcome run_words(std::vector<std::string> words, const std::string& socket) {
-    if (!socket.empty()) words.insert(words.end(), {"--socket", socket});
-    std::istringstream in(input);
-    std::ostringstream out;
-    std::ostringstream err;
-    const Surroundings surroundings{.in = in,
-                                    .out = out,
-                                    .err = err,
-                                    .now = [this] { return now; },
-                                    .detach_offline = detach_offline,
-                                    .find_socket = find_socket};
-    const int code = run(words, surroundings);
-    return {code, out.str(), err.str()};
-  }
-  Outcome ask(const std::vector<std::string>& words) {
-    RunningServer server(daemon);
-    return run_words(words, server.socket());
-  }
-  Outcome ask_nobody(const std::vector<std::string>& words) { return run_words(words, folder / "none.sock"); }
-
-  std::string write(const std::string& name, const std::string& text) {
-    std::ofstream(folder / name) << text;
-    return folder / name;
-  }
-
-  FakeDaemon daemon;
-  TemporaryFolder folder;
-  std::string input;
-  api::TimePoint now{std::chrono::seconds(1'000'011'520)};
-  std::function<Result<>(const std::string&)> detach_offline;
-  std::function<std::optional<std::string>(const std::string&)> find_socket;
-};
 
 TEST_F(Commands, status_is_one_screen_with_problems_first) {
   const auto outcome = ask({"status"});

@@ -13,6 +13,7 @@ from cases import (  # noqa: F401
     path_mtu,
     tracing,
     drops,
+    captures,
     sources,
     failure,
     flood,
