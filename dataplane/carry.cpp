@@ -15,7 +15,7 @@ namespace astil::dataplane {
 namespace {
 
 using Words = std::array<core::Be32, 4>;
-using UseName = std::tuple<Words, core::Be16, std::uint8_t, Words, core::Be16>;
+using UseName = std::tuple<Words, core::Be16, std::uint8_t, Words, core::Be16, core::Forwarding>;
 
 Words words_of(const core::Address& address) { return std::to_array(address.words); }
 
@@ -26,7 +26,8 @@ std::optional<UseName> name_of(const Tables& tables, std::uint32_t number) {
   if (id >= tables.sizes.services || tables.active() == core::kNoGeneration) return std::nullopt;
   const core::Service& service = tables.services_of(tables.active())[id];
   if (service.in_use == 0) return std::nullopt;
-  return UseName{words_of(service.address), service.port, service.protocol, words_of(backend.address), backend.port};
+  return UseName{words_of(service.address), service.port, service.protocol,
+                 words_of(backend.address), backend.port, backend.forwarding};
 }
 
 /// Numbers in `from` to numbers in `to`; core::kNoService: none.

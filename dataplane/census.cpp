@@ -104,7 +104,8 @@ class Walk {
     const std::uint32_t backend = core::backend_of(entry);
     if (backend < census_.named.size()) ++census_.named[backend];
     const auto flow = flow_at(tables_, {tables_.ports(), tables_.port_clients()}, line, position, backend);
-    if (flow && core::source_in_pool(tables_.settings(), flow->client) != source) census_.ports.strays |= 1U << source;
+    if (flow && core::source_in_pool(tables_.settings(), flow->client) != source)
+      census_.ports.strays |= std::uint64_t{1} << source;
   }
 
   [[nodiscard]] bool has_expired(std::uint64_t entry) const {

@@ -18,7 +18,7 @@ namespace astil::dataplane {
 /// What of the ports of full NAT is in use.
 struct PortCount {
   std::array<std::uint64_t, core::kPortSources> used{};  ///< by place of the source address, resting ones included
-  std::uint32_t strays = 0;  ///< places that have connections of clients which the pools send elsewhere, a bit for each
+  std::uint64_t strays = 0;  ///< places that have connections of clients which the pools send elsewhere, a bit for each
 };
 
 struct Census {

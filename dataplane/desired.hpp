@@ -30,6 +30,8 @@ struct BackendUse {
   std::uint64_t source_mac = 0;
   std::uint32_t interface = 0;
   Rotation rotation = Rotation::in;
+  /// As long as flows are open since then, what the service's forwarding was before; none: what it is.
+  std::optional<core::Forwarding> forwarding = std::nullopt;
   /// Among the service's backends, for least-connections and two-choices: 0 to core::kMaxWeight. The ring and the wheel
   /// have their weights in them.
   std::uint32_t weight = 1;

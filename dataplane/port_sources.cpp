@@ -59,13 +59,15 @@ PortPools pools_over(const PortSources::Addresses& addresses) {
   return pools;
 }
 
-void write_pools(Dataplane& engine, const PortSources& sources) {
+void write_pools(Dataplane& engine, PortSources& sources) {
+  if (sources.pooled == sources.wanted) return;
+  sources.pooled = sources.wanted;
   core::Settings& settings = engine.tables().settings();
   const PortPools wanted = pools_over(sources.wanted);
   if (std::memcmp(settings.pools, wanted.data(), sizeof(settings.pools)) == 0) return;
-  std::uint32_t strays = 0;
+  std::uint64_t strays = 0;
   for (std::uint32_t place = 0; place < core::kPortSources; ++place)
-    strays |= (is_free(sources.all[place]) ? 0U : 1U) << place;
+    strays |= std::uint64_t{is_free(sources.all[place]) ? 0U : 1U} << place;
   __atomic_store_n(&settings.strays, strays, __ATOMIC_RELEASE);
   engine.wait_for_readers();
   for (std::size_t version = 0; version < wanted.size(); ++version) {

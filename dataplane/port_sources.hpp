@@ -18,6 +18,7 @@ struct PortSources {
 
   Addresses all{};     ///< in the tables
   Addresses wanted{};  ///< those of them that get new connections
+  Addresses pooled{};  ///< those that `write_pools` was last called with; none: it was not
 };
 
 [[nodiscard]] bool is_free(const core::Address& source);
@@ -33,7 +34,7 @@ using PortPools = std::array<std::array<std::uint8_t, core::kPoolPlaces>, 2>;
 
 /// Lets new connections have them. Clients whose source address changes may have connections from the one before: from
 /// now on they are looked for there too.
-void write_pools(Dataplane& engine, const PortSources& sources);
+void write_pools(Dataplane& engine, PortSources& sources);
 
 /// By what a census says that began after `write_pools`: gives back those that are not wanted and have no connection,
 /// and looks for none any more where there is none. Returns how many were given back.

@@ -107,6 +107,10 @@ Error full(const char* what, std::size_t wanted, std::size_t size, const char* k
           std::string("raise dataplane.tables.") + key};
 }
 
+core::Forwarding forwarding_of(const ServiceState& service, const BackendUse& use) {
+  return use.forwarding.value_or(service.forwarding);
+}
+
 struct Pools {
   LinePool rings;
   LinePool members;
@@ -181,7 +185,8 @@ class AddressKeys {
 }  // namespace
 
 std::size_t Publisher::UseHash::operator()(const UseKey& key) const {
-  std::uint64_t hash = core::mixed((std::uint64_t{key.service} << 16U) | key.port);
+  const auto forwarding = static_cast<std::uint64_t>(key.forwarding);
+  std::uint64_t hash = core::mixed((forwarding << 48U) | (std::uint64_t{key.service} << 16U) | key.port);
   for (const core::Be32 word : key.address.words) hash = core::mixed(hash ^ raw(word));
   return hash;
 }
@@ -193,7 +198,8 @@ Publisher::Publisher(Dataplane& engine) : engine_(engine), tables_(engine.tables
     if (backend.service == core::kNoService) {
       free_numbers_.push_back(number);
     } else {
-      uses_[{backend.service, backend.address, host(backend.port)}] = {.number = number, .wanted = false};
+      uses_[{backend.service, backend.address, host(backend.port), backend.forwarding}] = {.number = number,
+                                                                                           .wanted = false};
     }
   }
 }
@@ -228,7 +234,8 @@ Result<Published> Publisher::publish(const DesiredState& desired) {
   const bool same =
       active != core::kNoGeneration && plan.index.matches(tables_, active) && has_sources(plan, active) &&
       std::memcmp(plan.records.data(), tables_.services_of(active).data(), plan.records.size() * sizeof(Service)) == 0;
-  port_sources_ = plan.port_sources;
+  port_sources_.all = plan.port_sources.all;
+  port_sources_.wanted = plan.port_sources.wanted;
   std::copy(port_sources_.all.begin(), port_sources_.all.end(), std::begin(settings.port_sources));
   if (!same) {
     write_rings(desired, plan);
@@ -305,7 +312,7 @@ Result<void> Publisher::place_backends(const DesiredState& desired, Plan& plan) 
   for (std::size_t i = 0; i < desired.services.size(); ++i) {
     PlacedService& placed = plan.placed[i];
     for (const BackendUse& use : desired.services[i].backends) {
-      const UseKey key{placed.id, use.address, use.port};
+      const UseKey key{placed.id, use.address, use.port, forwarding_of(desired.services[i], use)};
       if (const auto known = uses_.find(key); known != uses_.end()) {
         placed.backends.push_back(known->second.number);
         continue;
@@ -399,7 +406,7 @@ Result<void> Publisher::build_index(const DesiredState& desired, Plan& plan) con
   }
   const auto add_reply = [&](const UseKey& use, std::uint32_t number) {
     const Service& service = plan.records[use.service];
-    if (service.in_use == 0 || service.forwarding != core::Forwarding::nat) return;
+    if (service.in_use == 0 || use.forwarding != core::Forwarding::nat) return;
     keys.push_back({use.address, be16(use.port), service.protocol, core::IndexKind::reply, number});
     addresses.add(use.address, core::IndexKind::reply_address, number);
   };
@@ -421,13 +428,13 @@ void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
     record.service_address = service.address;
     record.service_port = service.port;
     record.service_protocol = service.protocol;
+    record.forwarding = key.forwarding;
     record.service = key.service;
   }
   for (const auto& [key, use] : uses_) {
     const Service& service = plan.records[key.service];
     if (service.in_use == 0) continue;
     core::Backend& record = tables_.backends()[use.number];
-    store(record.forwarding, service.forwarding);
     store(record.service_protocol, service.protocol);  // 0 while the service was away
   }
   for (std::size_t i = 0; i < desired.services.size(); ++i) {
@@ -439,7 +446,7 @@ void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
       store(record.source_mac, use.source_mac);
       store(record.destination_mac, use.destination_mac);
       store(record.rotation, use.rotation);
-      uses_[{plan.placed[i].id, use.address, use.port}].wanted = true;
+      uses_[{plan.placed[i].id, use.address, use.port, forwarding_of(desired.services[i], use)}].wanted = true;
     }
   }
 }

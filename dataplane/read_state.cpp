@@ -104,18 +104,20 @@ DesiredState read_state(const Tables& tables) {
     for (const std::uint32_t number : numbers) {
       const core::Backend& backend = tables.backends()[number];
       index_by_number.emplace(number, static_cast<std::uint16_t>(read.backends.size()));
-      read.backends.push_back({.address = backend.address,
-                               .port = host(backend.port),
-                               .source = backend.source,
-                               .source_mask = backend.source_mask,
-                               .wrap = backend.wrap,
-                               .mtu = mtu_of(backend),
-                               .gue_port = host(backend.gue_port),
-                               .destination_mac = backend.destination_mac,
-                               .source_mac = backend.source_mac,
-                               .interface = backend.interface,
-                               .rotation = backend.rotation,
-                               .weight = weights[number]});
+      read.backends.push_back(
+          {.address = backend.address,
+           .port = host(backend.port),
+           .source = backend.source,
+           .source_mask = backend.source_mask,
+           .wrap = backend.wrap,
+           .mtu = mtu_of(backend),
+           .gue_port = host(backend.gue_port),
+           .destination_mac = backend.destination_mac,
+           .source_mac = backend.source_mac,
+           .interface = backend.interface,
+           .rotation = backend.rotation,
+           .forwarding = backend.forwarding == service.forwarding ? std::nullopt : std::optional(backend.forwarding),
+           .weight = weights[number]});
     }
     read.ring = read_ring(tables, service, service.ring, index_by_number);
     read.wheel = read_ring(tables, service, service.wheel, index_by_number);

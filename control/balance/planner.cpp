@@ -28,7 +28,8 @@ using Places = std::unordered_map<Endpoint, std::size_t, EndpointHash>;
 
 Places places_of(const std::vector<BackendUse>& backends) {
   Places places;
-  for (std::size_t i = 0; i < backends.size(); ++i) places[{backends[i].address, backends[i].port}] = i;
+  // Behind those in use are those that only have flows left, perhaps the same by an earlier forwarding.
+  for (std::size_t i = 0; i < backends.size(); ++i) places.try_emplace({backends[i].address, backends[i].port}, i);
   return places;
 }
 

@@ -172,11 +172,11 @@ struct InterfaceSettings {
 
 /// What services with forwarding full_nat share.
 struct FullNat {
-  std::vector<address> sources;          ///< what connections to backends come from; at most 16, each only once
+  std::vector<address> sources;          ///< what connections to backends come from; at most 64, each only once
   std::optional<std::string> interface;  ///< where `sources` are put; default: the last of Model::interfaces
   bool operator==(const FullNat&) const = default;
 };
-inline constexpr std::size_t kMostPortSources = 16;
+inline constexpr std::size_t kMostPortSources = 64;
 
 struct Model {
   std::string instance = "main";  ///< names the pins, the socket: [a-z0-9-]{1,32}

@@ -8,10 +8,13 @@
 
 namespace astil::core {
 
-/// Under full NAT, the port of a datagram's connection is noted in the place of its backend, and marked so.
-inline constexpr u32 kPortMark = 1U << kBackendBits;
+/// Under full NAT, the port of a datagram's connection is noted in the place of its state and backend, and marked so.
+inline constexpr u32 kPortMark = 1U << 31U;
 /// The mark in an entry; no datagram's hash has it.
 inline constexpr u32 kPortTag = kAffinityTag;
+constexpr u32 port_in_fragment(u64 entry) {
+  return backend_of(entry) | (static_cast<u32>(state_of_flow(entry)) << kBackendBits);
+}
 
 /// Where a datagram's fragments go.
 struct FragmentPlace {
@@ -87,8 +90,8 @@ ASTIL_INLINE void note_fragment(Engine& engine, const FlowHash& hash, u32 to) {
   const u32 position = astil_choose_fragment(line, hash.tag, now, hash.ring) & (kEntriesPerLine - 1);
   const FlowEntry entry{.tag = hash.tag | ((to & kPortMark) != 0 ? kPortTag : 0U),
                         .age = now & kAgeMask,
-                        .state = FlowState::half_open,
-                        .backend = to & (kPortMark - 1)};
+                        .state = static_cast<FlowState>((to >> kBackendBits) & 7U),
+                        .backend = to & ((1U << kBackendBits) - 1)};
   engine.publish(&line->entries[position], pack(entry));
 }
 

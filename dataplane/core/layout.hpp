@@ -115,8 +115,8 @@ enum Holds : u32 {
 
 /// Source addresses of full NAT: which of them a client's connections have says its place in a pool, by its address
 /// alone. See ports.hpp.
-inline constexpr u32 kPortSources = 16;
-inline constexpr u32 kPoolPlaces = 256;
+inline constexpr u32 kPortSources = 64;
+inline constexpr u32 kPoolPlaces = 4096;
 inline constexpr u8 kNoSource = 0xff;  ///< in a pool: there is no source address of that version
 
 inline constexpr u32 kHashKeys = 8;
@@ -140,9 +140,9 @@ struct Settings {
   u16 timeouts[kFlowStates];  ///< by FlowState, in age ticks, below kMaxTimeout
   u32 new_flows_per_unit;     ///< the limit of each CPU, see limit.hpp; 0: none
   /// A bit for each source address that may have connections of clients which the pool sends to another one by now.
-  u32 strays;
+  u64 strays;
   u16 port_timeouts[kFlowStates];  ///< as `timeouts`, of the ports of full NAT, which rest for a while
-  u32 reserved[6];
+  u32 reserved[4];
   Interface interfaces[kInterfaces];
   u64 filter[kFilterBits / 64];        ///< holds the keys of both generations' index, while there are two
   Address port_sources[kPortSources];  ///< all zeros: the place is free

@@ -11,6 +11,7 @@ namespace astil::core {
 
 /// A place in the table of ports: that of the source address in Settings::port_sources, above 16 bits of port.
 using PortIndex = u32;
+static_assert((kPortSources << 16U) <= 1U << 23U, "a fragment's entry has room for it");
 inline constexpr PortIndex kNoPort = ~0U;
 constexpr u32 source_of_port(PortIndex index) { return index >> 16U; }
 constexpr Be16 port_of(PortIndex index) { return be16(static_cast<u16>(index)); }
@@ -228,12 +229,13 @@ template <class Engine>
 ASTIL_INLINE PortIndex find_any_port(Engine& engine, const Connection& connection) {
   const u32 source = source_for(engine, connection.flow.client);
   const PortIndex found = engine.find_port(connection, source);
-  const u32 strays = shared_load(engine.settings()->strays);
+  const u64 strays = shared_load(engine.settings()->strays);
   if (found != kNoPort || strays == 0) return found;
   ASTIL_KEEP_LOOP
   for (u32 other = 0; other < kPortSources; ++other) {
-    if (((strays >> other) & 1U) == 0 || other == source) continue;
-    const PortIndex stray = engine.find_port(connection, other);
+    // Without a branch: an address that is out of range has no port.
+    const u32 none = (static_cast<u32>(strays >> other) & 1U) - 1U;
+    const PortIndex stray = engine.find_port(connection, other | none);
     if (stray != kNoPort) return stray;
   }
   return kNoPort;

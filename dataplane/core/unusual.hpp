@@ -15,7 +15,7 @@ ASTIL_INLINE Owner owner_of_fragment(Engine& engine, const Packet<Ip>& packet, c
   const FlowHash hash = flow_hash(datagram, engine.settings()->hash_key, kFragmentLines - 1);
   const u64 entry = find_fragment(engine, hash).entry;
   if (entry == 0) return {{.reason = is_of_service(engine, packet) ? Reason::fragment_held : Reason::other_protocol}};
-  if ((tag_of(entry) & kPortTag) != 0) return {{.reason = wants_connection(engine, backend_of(entry))}};
+  if ((tag_of(entry) & kPortTag) != 0) return {{.reason = wants_connection(engine, port_in_fragment(entry))}};
   const u32 number = backend_of(entry);
   const Backend* backend = engine.backend(number);
   if (backend == nullptr) return {{.reason = Reason::other_protocol}};

@@ -97,7 +97,7 @@ dataplane::ServiceState state_of(const Served& served, std::uint32_t interface) 
   return service;
 }
 
-core::Sizes sizes_for(std::uint32_t flow_slots) {
+core::Sizes sizes_for(std::uint32_t flow_slots, bool full_nat) {
   return {.cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus()),
           .flow_lines = flow_slots / core::kEntriesPerLine,
           .services = 1024,
@@ -105,7 +105,8 @@ core::Sizes sizes_for(std::uint32_t flow_slots) {
           .ring_lines = 131072,
           .member_lines = 4096,
           .index_lines = 8192,
-          .client_lines = flow_slots / core::kEntriesPerLine};
+          .client_lines = flow_slots / core::kEntriesPerLine,
+          .port_sources = full_nat ? kPortSources : 0};
 }
 
 /// Writes headers one behind the other; what is in front of the flow's client stays 0.
@@ -196,9 +197,14 @@ core::Address PacketBench::backend_address(const Served& served, std::uint32_t i
   return network_address(tunnel ? outer_wide : served.wide, 100 + served.number, i + 1);
 }
 
+bool has_full_nat(std::span<const Served> services) {
+  return std::ranges::any_of(services, [](const Served& s) { return s.forwarding == core::Forwarding::full_nat; });
+}
+
 PacketBench::PacketBench(std::span<const Served> services, std::uint32_t flow_slots, std::uint32_t interface)
-    : object_(value_of(xdp::KernelObject::with_new_tables(read_object(), sizes_for(flow_slots)))),
-      mapped_(value_of(object_.map(sizes_for(flow_slots)))) {
+    : object_(
+          value_of(xdp::KernelObject::with_new_tables(read_object(), sizes_for(flow_slots, has_full_nat(services))))),
+      mapped_(value_of(object_.map(sizes_for(flow_slots, has_full_nat(services))))) {
   constexpr std::array<std::uint64_t, core::kHashKeys> kKey{0x9d39247e33776d41, 0x2af7398005aaa5c7, 0x44db015024623547,
                                                             0x9c15f73e62a76ae2, 0x75834465489c0c89, 0x3290ac3a203001bf,
                                                             0x0fbbad1f61042279, 0xe83a908ff2fb60ca};
@@ -212,6 +218,8 @@ void PacketBench::publish(std::span<const Served> services, std::uint32_t interf
   dataplane::DesiredState state;
   state.interfaces = {{.ifindex = interface, .mac = kOwnMac}};
   for (const Served& served : services) state.services.push_back(state_of(served, interface));
+  for (std::uint32_t i = 0; has_full_nat(services) && i < kPortSources; ++i)
+    state.port_sources.push_back(network_address(false, 61, i + 1));
   (void)value_of(publisher.publish(state));
 }
 
@@ -222,6 +230,7 @@ void PacketBench::limit(std::uint32_t most) {
 
 void PacketBench::clear_flows() {
   std::memset(tables().flows().data(), 0, tables().flows().size_bytes());
+  std::memset(tables().ports().data(), 0, tables().ports().size_bytes());
   for (core::Load& load : tables().loads()) load = {};
 }
 

@@ -33,6 +33,9 @@ struct Served {
 /// Who sends the frames, and by which version of IP: the programs' names end so.
 enum class Sender : std::uint8_t { client4, backend4, client6 };
 
+/// Source addresses that full NAT has in the bench.
+inline constexpr std::uint32_t kPortSources = 32;
+
 /// The frames of a case: of flows [first, first + count), `count` a power of two.
 struct Frames {
   Sender sender = Sender::client4;

@@ -53,6 +53,8 @@ constexpr Served kLeast100{.number = 9, .scheduler = Scheduler::least_connection
 constexpr Served kTwo{.number = 10, .scheduler = Scheduler::two_choices};
 constexpr Served kSource{.number = 11, .scheduler = Scheduler::source_hash};
 constexpr Served kAffine{.number = 12, .affinity = dataplane::Affinity{}};
+constexpr Served kFullNat{.number = 13, .forwarding = Forwarding::full_nat};
+constexpr Served kFullNatServices[] = {kFullNat};
 constexpr Served kServices[] = {kIpip,    kGue,     kWide,     kUdp, kNat,    kNatOfOne, kDirect,
                                 kLeast10, kLeast32, kLeast100, kTwo, kSource, kAffine};
 
@@ -163,12 +165,14 @@ Case opening_beside_others() {
 
 /// The figures of a case are over tables of these sizes.
 struct Group {
+  std::span<const Served> services;  ///< where full NAT is used, every packet may be of it
   std::uint32_t slots;
   std::vector<Case> cases;
 };
 
 std::vector<Group> groups() {
-  return {{kSlots,
+  return {{kServices,
+           kSlots,
            {known("known flow", kIpip, 1),
             known("known flow", kIpip, 65536),
             known("known flow", kIpip, kFlows),
@@ -197,7 +201,10 @@ std::vector<Group> groups() {
              .prepare = [](PacketBench& b) { b.aim_elsewhere(); },
              .repeat = kRepeat,
              .reason = Reason::no_service}}},
-          {kFewSlots, {opening("SYN above the limit, 64 K slots", kIpip, 1)}}};
+          {kFullNatServices,
+           kSlots,
+           {known("full NAT, to a backend", kFullNat, 1), known("full NAT, to a backend", kFullNat, kFlows)}},
+          {kServices, kFewSlots, {opening("SYN above the limit, 64 K slots", kIpip, 1)}}};
 }
 
 using Times = std::vector<double>;
@@ -232,7 +239,7 @@ class Baselines {
 };
 
 void measure(const Group& group, int rounds, const std::string& only, std::vector<Figure>& figures) {
-  PacketBench bench(kServices, group.slots, bench::kLoopback);
+  PacketBench bench(group.services, group.slots, bench::kLoopback);
   Baselines baselines;
   std::map<std::string, Times> times;
   const auto wanted = [&](const Case& which) { return which.name.find(only) != std::string::npos; };

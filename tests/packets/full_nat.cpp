@@ -487,6 +487,25 @@ TEST_P(FullNat, counts_packets_both_ways) {
   EXPECT_EQ(counter.connections, 1U);
 }
 
+TEST_P(FullNat, connections_keep_the_forwarding_that_they_began_with) {
+  const Service as_nat = Service(vip(), 80).nat().backend(backend(), {.port = 8080});
+  world_->publish({as_nat});
+  from_client(kSyn, 1111);
+  world_->publish({one_backend()});
+  expect(from_client(packet(client(), vip()).tcp(1111, 80, kAck)), kSent,
+         to_backend(packet(client(), backend(), 63).tcp(1111, 8080, kAck)));
+  expect(from_backend(packet(backend(), client()).tcp(8080, 1111, kAck)), kSent,
+         to_client(packet(vip(), client(), 63).tcp(80, 1111, kAck)));
+  const std::uint16_t number = open(2222);
+  world_->publish({as_nat});
+  expect(from_client(packet(client(), vip()).tcp(2222, 80, kAck)), kSent,
+         to_backend(packet(source(), backend(), 63).tcp(number, 8080, kAck)));
+  expect(from_backend(packet(backend(), source()).tcp(8080, number, kAck)), kSent,
+         to_client(packet(vip(), client(), 63).tcp(80, 2222, kAck)));
+  expect(from_client(packet(client(), vip()).tcp(3333, 80, kSyn)), kSent,
+         to_backend(packet(client(), backend(), 63).tcp(3333, 8080, kSyn)));
+}
+
 TEST_P(FullNat, numbers_of_backends_are_not_used_again_while_a_port_names_them) {
   world_->publish({one_backend()});
   open();

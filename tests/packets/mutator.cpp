@@ -283,7 +283,36 @@ Mutator::Mutator(std::uint64_t seed) : lots_(seed) {
   for (Ends& ends : recent_) ends = draw_client(lots_);
 }
 
+void Mutator::saw_sent(const Bytes& frame) {
+  constexpr std::size_t kNetwork = 14;
+  if (frame.size() < kNetwork + 44) return;
+  const auto at = [&](std::size_t i) { return std::to_integer<unsigned>(frame[kNetwork + i]); };
+  const bool is_ipv6 = at(0) == 0x60;
+  if (!is_ipv6 && at(0) != 0x45) return;
+  const std::size_t addresses = is_ipv6 ? 8 : 12;
+  const std::size_t length = is_ipv6 ? 16 : 4;
+  const auto is_at = [&](std::string_view text, std::size_t offset) {
+    const core::Address known = address(text);
+    const auto* bytes = reinterpret_cast<const std::byte*>(&known) + (sizeof(known) - length);
+    return std::equal(bytes, bytes + length, frame.data() + kNetwork + offset);
+  };
+  if (!is_at(is_ipv6 ? kPortSource6 : kPortSource, addresses)) return;
+  const Hosts& hosts = is_ipv6 ? kHosts6 : kHosts4;
+  const std::size_t ports = addresses + 2 * length;
+  for (const std::string_view backend : hosts.backends) {
+    if (!is_at(backend, addresses + length)) continue;
+    const auto port_at = [&](std::size_t i) { return static_cast<std::uint16_t>(at(i) << 8U | at(i + 1)); };
+    answers_[lots_.below(kRecent)] = {.is_backends = true,
+                                      .is_ipv6 = is_ipv6,
+                                      .from = backend,
+                                      .to = is_ipv6 ? kPortSource6 : kPortSource,
+                                      .from_port = port_at(ports + 2),
+                                      .to_port = port_at(ports)};
+  }
+}
+
 Ends Mutator::draw_ends() {
+  if (const Ends& answer = lots_.one_of(answers_); answer.to_port != 0 && lots_.one_in(8)) return answer;
   Ends client = draw_client(lots_);
   if (lots_.one_in(2)) {
     client = lots_.one_of(recent_);

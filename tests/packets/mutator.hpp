@@ -74,6 +74,8 @@ class Mutator {
   Bytes next();
   /// Is the last one as it was built? Others may have faults of any kind.
   [[nodiscard]] bool is_valid() const { return is_valid_; }
+  /// What left for a backend from a source address of full NAT: some of the next frames are answers to it.
+  void saw_sent(const Bytes& frame);
   /// One that is: of TCP, UDP, ICMP or fragments, from a client, a backend or a router in between.
   Packet valid();
 
@@ -88,7 +90,8 @@ class Mutator {
 
   bool is_valid_ = true;
   Lots lots_;
-  std::array<Ends, kRecent> recent_;  ///< of clients
+  std::array<Ends, kRecent> recent_;   ///< of clients
+  std::array<Ends, kRecent> answers_;  ///< to ports of full NAT; those without a port are none
 };
 
 }  // namespace astil::test

@@ -93,6 +93,11 @@ void add_services(const Hosts& own, const Hosts& other, const Changes& now, std:
            .backend(backends[0], tagged)
            .backend(other.backends[0], {.rotation = now.rotation}),
        service(5).udp().gue().backend(backends[0]).backend(other.backends[0]),
+       service(7)
+           .full_nat()
+           .backend(backends[0], {.port = kBackendPort, .weight = now.weight})
+           .backend(backends[1], second_nat),
+       service(2).udp().full_nat().backend(backends[0], {.port = kBackendPort, .rotation = now.udp_rotation}),
        service(6).udp().direct().deny(own.clients[2], 32).limit(5, 2, 24).backend(backends[0], {.vlan = 5})});
 }
 
@@ -127,6 +132,8 @@ dataplane::DesiredState state_at(std::size_t stage) {
   add_varied_sources(services);
   dataplane::DesiredState state = desired(services);
   state.answers_echo = stage % 6 != 4;
+  if (stage % 9 == 7) state.port_sources = {address(kPortSource6)};
+  if (stage % 9 == 8) state.port_sources = {address(kPortSource)};
   if (now.has_vlan)
     state.interfaces.push_back(
         {.ifindex = kOutside, .mac = core::tagged(kOutsideMac, core::be16(42)), .parent = kIngress});
@@ -163,16 +170,17 @@ bool is_plain(const Bytes& frame) {
 
 class Pair {
  public:
-  Pair(std::unique_ptr<TestEngine> native, std::unique_ptr<TestEngine> kernel)
-      : native_(std::move(native)), kernel_(std::move(kernel)) {}
+  Pair(std::unique_ptr<TestEngine> native, std::unique_ptr<TestEngine> kernel, Mutator& mutator)
+      : native_(std::move(native)), kernel_(std::move(kernel)), mutator_(mutator) {}
 
   void change_to(std::size_t stage) {
     for (World* world : {&native_, &kernel_}) {
       ASSERT_TRUE(world->publisher().publish(state_at(stage)).has_value());
-      world->tables().settings().header.ring_only = stage % 7 == 5 ? 1 : 0;  // while flows are carried
+      world->tables().settings().header.ring_only = stage % 7 != 5 ? 0U : 1U + stage % 2;  // while flows are carried
       world->let_pass(static_cast<std::uint32_t>(stage % 5));
       const auto census = dataplane::take_census(world->tables(), 0);
       world->publisher().release([&](std::uint32_t number) { return census.named[number] != 0; });
+      world->publisher().settle_sources(census.ports);
     }
     sense_ = Sense(native_.tables());
   }
@@ -188,6 +196,7 @@ class Pair {
     const Exit exit = native_.engine().run(by_native);
     ASSERT_EQ(sense_.check(frame, by_native, exit), "") << hexadecimal(by_native);
     ++seen_[is_ipv6(frame) ? 1 : 0][static_cast<std::size_t>(sense_.reason())];
+    mutator_.saw_sent(by_native);
     if (exit != Exit::drop && is_valid && is_plain(frame) && ++left_ % 16 == 0)
       judge().saw(name_of_test(), by_native, how_made(frame));
     if (!kernel_.engine().takes(frame)) {
@@ -229,6 +238,7 @@ class Pair {
  private:
   World native_;
   World kernel_;
+  Mutator& mutator_;
   Sense sense_{native_.tables()};
   std::array<std::array<std::size_t, kReasonCount>, 2> seen_{};  ///< by version, IPv4 first
   std::size_t left_ = 0;
@@ -239,8 +249,8 @@ void run_alike(Result<std::unique_ptr<TestEngine>> kernel, std::uint64_t seed) {
   if (kernel.has_error()) GTEST_SKIP() << "no such engine here: " << kernel.error().text();
   stay_on_this_cpu();
   std::cout << "seed " << seed << ", " << kFrames << " frames\n";
-  Pair engines(native_engine(sizes()), std::move(*kernel));
   Mutator mutator(seed);
+  Pair engines(native_engine(sizes()), std::move(*kernel), mutator);
   for (std::size_t i = 0; i < kFrames; ++i) {
     if (i % kFramesOfStage == 0) engines.change_to(i / kFramesOfStage);
     if (i % kFramesOfUnit == 0) engines.go_on();

@@ -64,6 +64,30 @@ TEST(config_checks, prefixes_of_sources_fit_into_the_table) {
                           "dataplane.tables.source_prefixes to 2 or more]"));
 }
 
+TEST(config_checks, full_nat_has_a_source_address_of_the_services_version) {
+  const std::string full_nat = kSmallest + "    forwarding: full-nat\n";
+  EXPECT_THAT(mistakes_in("full_nat: {sources: [10.0.0.200]}\n" + full_nat), IsEmpty());
+  EXPECT_THAT(mistakes_in(full_nat),
+              ElementsAre("8:17: service \"web\" is under full-nat, and full_nat.sources has no IPv4 address [name one "
+                          "there that this balancer shall have towards the backends]"));
+  EXPECT_EQ(mistakes_in("full_nat: {sources: [2001:db8::200]}\n" + full_nat).size(), 1U);
+}
+
+TEST(config_checks, source_addresses_of_full_nat_are_nobody_elses) {
+  const auto with = [](const std::string& sources) {
+    return mistakes_in("full_nat: {sources: [" + sources + "]}\n" + kSmallest);
+  };
+  EXPECT_THAT(with("10.0.0.200, 192.0.2.10"),
+              ElementsAre("1:34: 192.0.2.10 is the address of service \"web\" (line 4) already [connections need an "
+                          "address that only they come from]"));
+  EXPECT_THAT(with("198.51.100.1"),
+              ElementsAre("1:22: 198.51.100.1 is the address of backend \"a\" (line 8) already [connections need an "
+                          "address that only they come from]"));
+  EXPECT_THAT(with("10.0.0.200, 10.0.0.200"), ElementsAre("1:34: \"10.0.0.200\" stands twice in sources"));
+  EXPECT_THAT(mistakes_in("full_nat: {}\n" + kSmallest),
+              ElementsAre("1:1: full_nat lacks the required key \"sources\""));
+}
+
 TEST(config_checks, a_value_with_a_mistake_is_not_compared) {
   EXPECT_EQ(with_line("    health: {type: tcp, interval: fast, timeout: 2s}").size(), 1U);
   EXPECT_EQ(with_line("  b: {address: 192.0.2.10, port: eighty, backends: {b: {address: 198.51.100.2}}}").size(), 1U);
@@ -84,10 +108,10 @@ TEST(config_checks, tunnel_and_direct_keep_the_port) {
       "  b: {address: 192.0.2.11, port: 80, forwarding: tunnel, backends: {b: {address: 198.51.100.1";
   EXPECT_THAT(with_line(service + "}}}"), IsEmpty());
   EXPECT_THAT(with_line(service + ", port: 80}}}"), IsEmpty());
-  EXPECT_THAT(
-      with_line(service + ", port: 81}}}"),
-      ElementsAre("8:102: port 81 is not the service's port 80 [only forwarding nat can change the port; with tunnel "
-                  "leave it out]"));
+  EXPECT_THAT(with_line(service + ", port: 81}}}"),
+              ElementsAre("8:102: port 81 is not the service's port 80 [only forwarding nat and full-nat can change "
+                          "the port; with tunnel "
+                          "leave it out]"));
 }
 
 TEST(config_checks, a_backend_stands_in_a_service_once) {

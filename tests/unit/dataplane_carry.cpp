@@ -220,5 +220,88 @@ TEST_F(Carry, of_counters_loses_none) {
   EXPECT_NE(new_.counted(core::Reason::no_service), 0U);
 }
 
+/// Connections under full NAT, in tables where the source addresses have other places.
+class CarryPorts : public testing::Test {
+ protected:
+  void SetUp() override {
+    publish(old_, {test::kPortSource, "10.0.0.201"});
+    for (std::uint16_t port = 1000; port < 1200; ++port) old_.send(from_client(port, 80, kSyn));
+    publish(new_, {"10.0.0.201", test::kPortSource});
+    old_.tables().settings().header.ring_only = core::kOld;
+    new_.tables().settings().header.ring_only = core::kNew;
+    std::copy_n(old_.tables().settings().hash_key, core::kHashKeys, new_.tables().settings().hash_key);
+    carrier_.emplace(old_.tables(), new_.tables());
+  }
+
+  static void publish(World& world, const std::vector<std::string_view>& sources) {
+    DesiredState state = test::desired({Service(kVip, 80).full_nat().backend("10.0.0.1").backend("10.0.0.2")});
+    state.port_sources.clear();
+    for (const std::string_view source : sources) state.port_sources.push_back(test::address(source));
+    ASSERT_TRUE(world.publisher().publish(state).has_value());
+  }
+
+  using Ends = std::map<std::uint16_t, std::pair<std::uint16_t, std::uint32_t>>;
+  /// By client's port: the port, and what identifies source and backend.
+  static Ends ends(const World& world) {
+    Ends ends;
+    for (const test::Port& port : world.ports()) {
+      const core::Address backend = world.backend_address(port.record.entry.backend);
+      ends[host(port.record.flow.client_port)] = {port.number, raw(port.source.words[3]) ^ raw(backend.words[3])};
+    }
+    return ends;
+  }
+
+  World old_{test::native_engine(test::small_sizes())};
+  World new_{test::native_engine(other_sizes())};
+  std::optional<PortCarrier> carrier_;
+};
+
+TEST_F(CarryPorts, keeps_port_source_and_backend_of_every_connection) {
+  carrier_->carry();
+  EXPECT_EQ(ends(new_).size(), 200U);
+  EXPECT_EQ(ends(new_), ends(old_));
+}
+
+TEST_F(CarryPorts, brings_what_was_opened_since_and_leaves_what_was_opened_there) {
+  carrier_->carry();
+  for (std::uint16_t port = 2000; port < 2200; ++port) old_.send(from_client(port, 80, kSyn));
+  for (std::uint16_t port = 3000; port < 3200; ++port) new_.send(from_client(port, 80, kSyn));
+  const Ends opened_there = ends(new_);
+  carrier_->carry();
+  Ends expected = ends(old_);
+  for (const auto& [port, end] : opened_there) expected.try_emplace(port, end);
+  EXPECT_EQ(expected.size(), 600U);
+  EXPECT_EQ(ends(new_), expected);
+}
+
+TEST_F(CarryPorts, record_that_packets_have_met_there_stays) {
+  carrier_->carry();
+  const auto port_of = [](const World& world) {
+    const auto ports = world.ports();
+    return *std::find_if(ports.begin(), ports.end(),
+                         [](const auto& p) { return host(p.record.flow.client_port) == 1000; });
+  };
+  const test::Port port = port_of(new_);
+  const bool first = port.source == test::address(test::kPortSource);
+  const bool backend1 = new_.backend_address(port.record.entry.backend) == test::address("10.0.0.1");
+  new_.send(Packet()
+                .ethernet(test::kBalancerMac, test::mac(0xb1))
+                .ipv4(backend1 ? "10.0.0.1" : "10.0.0.2", first ? test::kPortSource : "10.0.0.201")
+                .tcp(80, port.number, kSyn | kAck));
+  ASSERT_EQ(port_of(new_).record.entry.state, core::FlowState::answered);
+  old_.let_pass(1);  // the old one has changed, too
+  carrier_->carry();
+  EXPECT_EQ(port_of(new_).record.entry.state, core::FlowState::answered);
+}
+
+TEST_F(CarryPorts, of_a_source_address_that_is_not_there_is_left_out) {
+  World other(test::native_engine(other_sizes()));
+  publish(other, {test::kPortSource});
+  std::copy_n(old_.tables().settings().hash_key, core::kHashKeys, other.tables().settings().hash_key);
+  PortCarrier(old_.tables(), other.tables()).carry();
+  for (const test::Port& port : other.ports()) EXPECT_TRUE(port.source == test::address(test::kPortSource));
+  EXPECT_GT(other.ports().size(), 0U);
+}
+
 }  // namespace
 }  // namespace astil::dataplane

@@ -89,7 +89,11 @@ class ServiceReader {
       // One source for backends of either version would be none for the other.
       if (varies()) service.varied_source(place().is_ipv6 != 0 ? "2001:db8:5::" : "10.200.0.0", 0xffff);
     } else {
-      bits(second_, 0, 1) != 0 ? service.direct() : service.nat();
+      if (bits(second_, 0, 1) != 0) {
+        service.direct();
+      } else {
+        bits(second_, 2, 1) != 0 ? service.full_nat() : service.nat();
+      }
     }
   }
   [[nodiscard]] bool varies() const { return is_tunnel() && bits(second_, 2, 1) != 0; }

@@ -24,7 +24,11 @@ std::unique_ptr<test::TestEngine> emptied(test::TestEngine& engine) {
   const dataplane::Tables& tables = engine.tables();
   const std::uint32_t tick_multiplier = tables.settings().tick_multiplier;
   const auto key = std::to_array(tables.settings().hash_key);
+  // They are large, and seldom used.
+  const bool has_ports = !std::ranges::all_of(tables.settings().port_sources, dataplane::is_free);
   for (std::size_t i = 0; i < dataplane::kTableCount; ++i) {
+    const auto id = static_cast<dataplane::TableId>(i);
+    if (!has_ports && (id == dataplane::TableId::ports || id == dataplane::TableId::port_clients)) continue;
     const dataplane::TableSpec& spec = dataplane::kTableSpecs[i];
     std::fill_n(tables.memory[i], spec.record_bytes * spec.records(tables.sizes), std::byte{0});
   }
@@ -65,12 +69,13 @@ void Stage::prepare(const Step& step) {
 void Stage::publish(std::span<const std::byte> bytes) {
   const Wanted wanted = state_of(bytes);
   if (world_.publisher().publish(wanted.state).has_error()) return;
-  tables().settings().header.ring_only = wanted.ring_only ? 1 : 0;
+  tables().settings().header.ring_only = wanted.ring_only ? core::kOld : core::kAlone;
 }
 
 void Stage::take_census() {
   const dataplane::Census census = dataplane::take_census(tables(), 0);
   world_.publisher().release([&](std::uint32_t number) { return census.active[number] != 0; });
+  world_.publisher().settle_sources(census.ports);
 }
 
 }  // namespace astil::fuzz

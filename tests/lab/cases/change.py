@@ -3,6 +3,7 @@
 from harness.case import case
 from harness.configuration import FORWARDINGS
 from harness.steady import SteadyLoad, expect_unharmed
+from harness.ways import WAYS
 
 _MOST_MOVED = 1.2  # times the least possible
 
@@ -70,6 +71,54 @@ def backend_removed_under_load(run):
             after = lab.traffic.short(lab.to(each), connections=500)
             run.expect("b3" not in after["backends"], f"{each}: the removed backend got connections: {after}")
             run.expect(after["failed"] == 0, f"{each}: connections failed: {after}")
+
+
+@case("forwarding_changed_under_load")
+def forwarding_changed_under_load(run):
+    """From nat to full-nat and back: connections that are open keep the forwarding that they began with."""
+    ways = [WAYS["nat_ipv4"], WAYS["nat_ipv6"]]
+    with run.lab(ways=ways) as lab:
+        lab.start_balancer_for(ways)
+        load = SteadyLoad(lab, ways, lasting=100, parallel=4)
+        load.go_on(0.5)
+        for forwarding in ("full-nat", "nat", "full-nat"):
+            lab.balancer.apply(lab.configuration_for(ways, forwarding=forwarding))
+            load.go_on(1)
+            shown = {service["forwarding"] for service in lab.balancer.status()["services"]}
+            run.expect(shown == {forwarding}, f"the forwarding is {shown}, not {forwarding}")
+        expect_unharmed(run, *load.stop())
+        for way in ways:
+            flows = lab.balancer.query("flows", "--service", way.name, "--limit", "100000")["flows"]
+            hidden = sum(1 for flow in flows if flow["source"])
+            run.figure(**{f"{way}_flows": len(flows), f"{way}_full_nat": hidden})
+            run.expect(0 < hidden < len(flows), f"{way}: of {len(flows)} flows {hidden} are under full-nat")
+
+
+@case("source_addresses_changed_under_load")
+def source_addresses_changed_under_load(run):
+    """Source addresses of full NAT come and go: nothing breaks, and one without connections leaves the interface."""
+    ways = [WAYS["full_nat_ipv4"], WAYS["full_nat_ipv6"]]
+    first, second = ["10.0.0.200", "2001:db8:2::200"], ["10.0.0.201", "2001:db8:2::201"]
+    timeouts = {"timeouts": {"half_open": "1s", "closing": "1s", "closed": "1s"}}
+    with run.lab(ways=ways) as lab:
+
+        def with_sources(*sources):
+            return lab.configuration_for(ways, more={"full_nat": {"sources": list(sources)}, "dataplane": timeouts})
+
+        def on_interface():
+            shown = lab.net.balancer.run("ip", "-o", "address", "show", "dev", "eth1").stdout
+            return {address for address in first + second if f" {address}/" in shown}
+
+        lab.balancer.start(with_sources(*first))
+        lab.balancer.wait_until_in_rotation()
+        load = SteadyLoad(lab, ways, lasting=100, parallel=4)
+        load.go_on(0.5)
+        for sources in (first + second, second, first):
+            lab.balancer.apply(with_sources(*sources))
+            load.go_on(1)
+            run.expect(set(sources) <= on_interface(), f"on the interface are {on_interface()}, not {sources}")
+        expect_unharmed(run, *load.stop())
+        run.expect(on_interface() == {*first, *second}, f"{on_interface()}: those that drain have to stay")
 
 
 @case("backend_moved_under_load")
