@@ -59,6 +59,11 @@ PortPools pools_over(const PortSources::Addresses& addresses) {
   return pools;
 }
 
+bool has_pools(const Tables& tables) {
+  const auto& pools = tables.settings().pools;
+  return pools[0][0] != core::kNoSource || pools[1][0] != core::kNoSource;  // each is whole or empty
+}
+
 void write_pools(Dataplane& engine, PortSources& sources) {
   if (sources.pooled == sources.wanted) return;
   sources.pooled = sources.wanted;

@@ -32,6 +32,9 @@ Result<PortSources> place_port_sources(const Tables& tables, const std::vector<c
 using PortPools = std::array<std::array<std::uint8_t, core::kPoolPlaces>, 2>;
 [[nodiscard]] PortPools pools_over(const PortSources::Addresses& addresses);
 
+/// Is there a source address that new connections get?
+[[nodiscard]] bool has_pools(const Tables& tables);
+
 /// Lets new connections have them. Clients whose source address changes may have connections from the one before: from
 /// now on they are looked for there too.
 void write_pools(Dataplane& engine, PortSources& sources);

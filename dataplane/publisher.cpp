@@ -237,6 +237,9 @@ Result<Published> Publisher::publish(const DesiredState& desired) {
   port_sources_.all = plan.port_sources.all;
   port_sources_.wanted = plan.port_sources.wanted;
   std::copy(port_sources_.all.begin(), port_sources_.all.end(), std::begin(settings.port_sources));
+  // Replies to a source address need its key, so new ones are used behind the switch. The first ones before: nobody has
+  // a port yet, and services that come with them would find none.
+  if (!has_pools(tables_)) write_pools(engine_, port_sources_);
   if (!same) {
     write_rings(desired, plan);
     switch_to(plan);

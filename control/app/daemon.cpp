@@ -375,13 +375,20 @@ std::vector<dataplane::InterfaceState> Daemon::interface_states() const {
   return states;
 }
 
+std::set<PlacedAddress> Daemon::wanted_port_sources() const {
+  std::set<PlacedAddress> wanted;
+  if (model_.addresses != config::AddressOwner::daemon) return wanted;
+  const std::string interface = model_.full_nat.interface.value_or(model_.interfaces.back());
+  for (const config::address& host : model_.full_nat.sources) wanted.insert({.interface = interface, .host = host});
+  return wanted;
+}
+
 std::set<PlacedAddress> Daemon::wanted_addresses() const {
   std::set<PlacedAddress> wanted;
   if (model_.addresses != config::AddressOwner::daemon) return wanted;
   const std::string interface = model_.address_interface.value_or(model_.interfaces.front());
   for (const config::Service& service : model_.services) wanted.insert({.interface = interface, .host = service.host});
-  const std::string backends_side = model_.full_nat.interface.value_or(model_.interfaces.back());
-  for (const config::address& host : model_.full_nat.sources) wanted.insert({.interface = backends_side, .host = host});
+  wanted.merge(wanted_port_sources());
   // Those that have connections still stay where they are.
   for (const core::Address& source : path_->tables().settings().port_sources) {
     if (dataplane::is_free(source)) continue;
@@ -404,13 +411,16 @@ Result<Daemon::Reconciled> Daemon::reconcile() {
   return done;
 }
 
-/// The order is what keeps connections whole: addresses that go, go first; then tables, programs; addresses that come,
-/// last.
+/// The order is what keeps connections whole: addresses that go, go first, and source addresses of full NAT that come,
+/// since backends ask for them as soon as connections come from them; then tables, programs; service addresses that
+/// come, last.
 Result<Daemon::Reconciled> Daemon::reconcile_once() {
   Reconciled done;
   const std::set<PlacedAddress> addresses = wanted_addresses();
   if (auto removed = addresses_->remove_unwanted(addresses); removed.has_error())
     done.shortcomings.push_back(removed.error());
+  if (auto added = addresses_->add_missing(wanted_port_sources()); added.has_error())
+    done.shortcomings.push_back(added.error());
   auto rings = path_->publish(interface_states(), planner_inputs(model_, facts()), path_settings(model_));
   if (rings.has_error()) return rings.error();
   done.rings = std::move(*rings);

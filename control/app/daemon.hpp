@@ -89,6 +89,7 @@ class Daemon final : public api::Daemon {
   void note_applied();
   [[nodiscard]] std::vector<dataplane::InterfaceState> named_interfaces() const;
   [[nodiscard]] std::vector<dataplane::InterfaceState> interface_states() const;
+  [[nodiscard]] std::set<PlacedAddress> wanted_port_sources() const;
   [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
   void remember_labels();
 

@@ -19,6 +19,14 @@ ASTIL_INLINE Reason part_of_stranger(Engine& engine, const Packet<Ip>& packet) {
   return to_port ? kToPort : kReply;
 }
 
+/// May it be of a connection under full NAT, by its destination?
+template <class Ip, class Engine>
+ASTIL_INLINE bool may_have_port(Engine& engine, const Packet<Ip>& packet) {
+  return (engine.settings()->holds & kHoldsPorts) != 0 &&
+         may_be_ours<Ip>(engine, destination_of(packet), packet.ports->destination, packet.protocol,
+                         IndexKind::full_nat);
+}
+
 /// Can the backend have the packet as it stands: no tag to put on, and short enough for the way?
 template <class Engine>
 ASTIL_INLINE bool is_plain_way(Engine& engine, const auto& packet, const Backend& backend, u64 destination) {
@@ -75,10 +83,21 @@ ASTIL_INLINE Verdict decide_known(Engine& engine) {
   if (packet.protocol == kProtocolTcp && opens_connection(kProtocolTcp, packet.tcp_flags))
     return {.reason = kToService};
   if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
-  if ((engine.settings()->holds & kHoldsPorts) != 0 &&
-      may_be_ours<Ip>(engine, destination_of(packet), packet.ports->destination, packet.protocol, IndexKind::full_nat))
-    return wants_port(engine, kNoBackend);
+  if (may_have_port(engine, packet)) return wants_port(engine, kNoBackend);
   return send_known(engine, packet);
+}
+
+/// A frame that came with tags goes no quick way but this one, so that its connection is no other than without them.
+template <class Ip, class Engine>
+ASTIL_INLINE Verdict decide_tagged(Engine& engine) {
+  if ((engine.settings()->holds & kHoldsPorts) == 0) return {.reason = kToService};
+  Packet<Ip> packet{};
+  if (parse(engine, packet) != Parsed::plain || is_first_fragment(packet)) return {.reason = kToService};
+  if (!may_have_port(engine, packet)) return {.reason = kToService};
+  if (packet.protocol == kProtocolTcp && opens_connection(kProtocolTcp, packet.tcp_flags))
+    return {.reason = kToService};
+  if (!is_for_this_station(engine, packet)) return {.reason = kToService};
+  return wants_port(engine, kNoBackend);
 }
 
 }  // namespace detail

@@ -102,7 +102,7 @@ struct Transport {
 /// The transport header; false: it is cut short.
 template <class Header, class Engine>
 ASTIL_INLINE bool take_transport(Engine& engine, auto& packet, const Transport& at) {
-  u8* header = engine.begin() + at.offset;
+  u8* header = as_one_pointer(engine.begin() + at.offset);
   if (header + sizeof(Header) > engine.end() || at.bytes < sizeof(Header)) return false;
   packet.ports = reinterpret_cast<Ports*>(header);
   packet.checksum = reinterpret_cast<ChecksumField*>(header + offsetof(Header, checksum));

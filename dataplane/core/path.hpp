@@ -150,8 +150,8 @@ ASTIL_INLINE Verdict run_tagged(Engine& engine) {
   if (version == nullptr) return {.reason = Reason::not_ip};
   const u32 kind = (raw(start->type) | (u32{*version} << 16U)) & kKindMask;
   if ((kind != kKindIpv4 && kind != kKindIpv6) || !remove_tags(engine, *start)) return {.reason = Reason::not_ip};
-  const Verdict verdict = kind == kKindIpv4 ? run_from<Ipv4>(engine, {.reason = kToService})
-                                            : run_from<Ipv6>(engine, {.reason = kToService});
+  const Verdict verdict = kind == kKindIpv4 ? run_from<Ipv4>(engine, decide_tagged<Ipv4>(engine))
+                                            : run_from<Ipv6>(engine, decide_tagged<Ipv6>(engine));
   if (keeps_tags(verdict.reason) && !restore_tags(engine, *start)) return {.reason = Reason::no_headroom};
   return verdict;
 }

@@ -82,7 +82,8 @@ def forwarding_changed_under_load(run):
         load = SteadyLoad(lab, ways, lasting=100, parallel=4)
         load.go_on(0.5)
         for forwarding in ("full-nat", "nat", "full-nat"):
-            lab.balancer.apply(lab.configuration_for(ways, forwarding=forwarding))
+            services = {way.name: {**way.service(lab.servers.values()), "forwarding": forwarding} for way in ways}
+            lab.balancer.apply(lab.configuration_of(services))
             load.go_on(1)
             shown = {service["forwarding"] for service in lab.balancer.status()["services"]}
             run.expect(shown == {forwarding}, f"the forwarding is {shown}, not {forwarding}")
