@@ -1,9 +1,11 @@
 // Full NAT: both ends of a connection change, replies come back to a port of the balancer's own, and no port is ever of
 // two connections.
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
+#include "dataplane/native/native_engine.hpp"
 #include "tests/packets/complaint.hpp"
 #include "tests/packets/world.hpp"
 
@@ -397,6 +399,50 @@ TEST_P(FullNat, source_address_that_goes_keeps_its_connections_until_they_end) {
   const auto& sources = world_->tables().settings().port_sources;
   EXPECT_EQ(std::count(std::begin(sources), std::end(sources), address(other_source())), 0) << "given back";
   EXPECT_EQ(world_->tables().settings().strays, 0U);
+}
+
+/// While an engine reads a record, it looks for the backend: then another CPU has its turn.
+class Interrupted : public native::NativeEngine<> {
+ public:
+  Interrupted(const dataplane::Tables& tables, native::Frame& frame, const native::Surroundings& around,
+              std::function<void()> meanwhile)
+      : NativeEngine(tables, frame, around), meanwhile_(std::move(meanwhile)) {}
+  const core::Backend* backend(std::uint32_t number) {
+    meanwhile_();
+    return NativeEngine::backend(number);
+  }
+
+ private:
+  std::function<void()> meanwhile_;
+};
+
+TEST_P(FullNat, record_is_the_connections_while_packets_on_other_cpus_change_its_age_and_state) {
+  world_->publish({one_backend()});
+  open();
+  const dataplane::FlowRecord record = port().record;
+  const auto index = static_cast<core::PortIndex>(record.slot);
+  const std::uint32_t source = core::source_of_port(index);
+  std::uint64_t& place = world_->tables().ports()[index / core::kEntriesPerLine].entries[index % core::kEntriesPerLine];
+  native::Frame no_frame({});
+  const native::Surroundings around;
+  core::FlowEntry changed = record.entry;
+  Interrupted engine(world_->tables(), no_frame, around, [&] { place = core::pack(changed); });
+  const core::Connection connection{.flow = record.flow, .hash = core::connection_hash(engine, record.flow)};
+  const auto reads_while_it_becomes = [&](const core::FlowEntry& entry) {
+    place = core::pack(record.entry);
+    changed = entry;
+    core::FlowTuple flow{};
+    const bool read = core::read_port(engine, index, flow) == record.entry.backend;
+    place = core::pack(record.entry);
+    const bool found = core::find_port(engine, connection, source) == index;
+    EXPECT_EQ(read, found);
+    return read && found;
+  };
+  const auto [tag, age, state, number] = record.entry;
+  EXPECT_TRUE(reads_while_it_becomes({.tag = tag, .age = age + 1, .state = state, .backend = number}));
+  EXPECT_TRUE(reads_while_it_becomes({.tag = tag, .age = age, .state = core::FlowState::closing, .backend = number}));
+  EXPECT_FALSE(reads_while_it_becomes({.tag = tag, .age = age, .state = core::FlowState::claimed, .backend = number}));
+  EXPECT_FALSE(reads_while_it_becomes({.tag = tag ^ 1U, .age = age, .state = state, .backend = number}));
 }
 
 TEST_P(FullNat, ring_only_tables_give_out_ports_that_the_others_do_not) {
