@@ -401,6 +401,17 @@ TEST_P(FullNat, source_address_that_goes_keeps_its_connections_until_they_end) {
   EXPECT_EQ(world_->tables().settings().strays, 0U);
 }
 
+TEST_P(FullNat, connections_of_a_service_that_was_away_have_their_ports_of_an_earlier_source_address) {
+  publish_sources({source()}, one_backend());
+  const std::uint16_t number = open();
+  publish_sources({other_source()}, one_backend());
+  publish_sources({other_source()}, Service(vip(), 81).full_nat().backend(backend(), {.port = 8081}));
+  settle();
+  publish_sources({other_source()}, one_backend());
+  EXPECT_EQ(from_client(kAck).reason, kSent);
+  EXPECT_EQ(port().number, number);
+}
+
 /// While an engine reads a record, it looks for the backend: then another CPU has its turn.
 class Interrupted : public native::NativeEngine<> {
  public:
