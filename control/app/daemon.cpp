@@ -387,11 +387,11 @@ std::set<PlacedAddress> Daemon::wanted_addresses() const {
   const std::string backends_side = model_.full_nat.interface.value_or(model_.interfaces.back());
   const std::vector<config::address>& sources = model_.full_nat.sources;
   for (const config::address& host : sources) wanted.insert({.interface = backends_side, .host = host});
-  // Those that are named no more, but have connections still, stay where they are.
+  // Those that are named no more, but have connections still, stay where they are, or come back.
   for (const core::Address& source : path_->tables().settings().port_sources) {
     const config::address host = from_core(source);
     if (dataplane::is_free(source) || std::find(sources.begin(), sources.end(), host) != sources.end()) continue;
-    if (const auto present = addresses_->find(host)) wanted.insert(*present);
+    wanted.insert(addresses_->find(host).value_or(PlacedAddress{.interface = backends_side, .host = host}));
   }
   return wanted;
 }

@@ -56,3 +56,18 @@ def port_sources_move_to_another_interface_under_load(run):
         run.expect(refused.returncode != 0, f"an interface that does not exist: {refused.stdout}")
         load.go_on(1)
         expect_unharmed(run, *load.stop())
+
+
+@case("port_source_that_is_lost_comes_back_under_load")
+def port_source_that_is_lost_comes_back_under_load(run):
+    """A source address that the file names no more, but connections have, is put back if somebody takes it away."""
+    with run.lab(ways=_WAYS) as lab:
+        _start(lab, 200)
+        load = SteadyLoad(lab, _WAYS)
+        load.go_on(1)
+        lab.balancer.apply(_configuration(lab, 201))
+        for address, length in (("10.0.0.200", 32), ("2001:db8:2::200", 128)):
+            lab.net.balancer.ip(f"address delete {address}/{length} dev eth1")
+            process.until(lambda: address in lab.balancer.addresses(), f"{address} is back")
+        load.go_on(1)
+        expect_unharmed(run, *load.stop())
