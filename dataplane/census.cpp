@@ -15,6 +15,13 @@ struct Records {
   std::span<core::ClientLine> clients;
 };
 
+/// The client beside an entry; none: the table has no room for IPv6 clients.
+std::optional<core::Address> client_at(const Records& records, std::size_t line, std::size_t position, bool ipv4) {
+  if (ipv4) return core::mapped(records.lines[line].keys[position].client);
+  if (line >= records.clients.size()) return std::nullopt;
+  return records.clients[line].clients[position];
+}
+
 /// The connection whose entry stands at a place; none: its service is no more.
 std::optional<core::FlowTuple> flow_at(const Tables& tables, const Records& records, std::size_t line,
                                        std::size_t position, std::uint32_t backend) {
@@ -25,9 +32,9 @@ std::optional<core::FlowTuple> flow_at(const Tables& tables, const Records& reco
   const core::Service& service = tables.services_of(active)[id];
   if (service.in_use == 0) return std::nullopt;
   const core::FlowKey key = records.lines[line].keys[position];
-  const bool ipv4 = core::is_ipv4(service.address);
-  if (!ipv4 && line >= records.clients.size()) return std::nullopt;
-  return core::FlowTuple{.client = ipv4 ? core::mapped(key.client) : records.clients[line].clients[position],
+  const auto client = client_at(records, line, position, core::is_ipv4(service.address));
+  if (!client) return std::nullopt;
+  return core::FlowTuple{.client = *client,
                          .address = service.address,
                          .client_port = key.client_port,
                          .port = key.service_port,
@@ -103,9 +110,11 @@ class Walk {
     ++census_.ports.used[source];
     const std::uint32_t backend = core::backend_of(entry);
     if (backend < census_.named.size()) ++census_.named[backend];
-    const auto flow = flow_at(tables_, {tables_.ports(), tables_.port_clients()}, line, position, backend);
-    if (flow && core::source_in_pool(tables_.settings(), flow->client) != source)
-      census_.ports.strays |= std::uint64_t{1} << source;
+    // Whatever became of its service: that may come back.
+    const core::Settings& settings = tables_.settings();
+    const bool ipv4 = core::is_ipv4(settings.port_sources[source]);
+    const auto client = client_at({tables_.ports(), tables_.port_clients()}, line, position, ipv4);
+    if (client && core::source_in_pool(settings, *client) != source) census_.ports.strays |= std::uint64_t{1} << source;
   }
 
   [[nodiscard]] bool has_expired(std::uint64_t entry) const {

@@ -125,7 +125,9 @@ Result<void> Daemon::open_packet_path() {
 Result<void> Daemon::check_first_interfaces() {
   if (xdp::is_running(model_.instance)) {
     started_with_.insert(model_.interfaces.begin(), model_.interfaces.end());
-    if (model_.address_interface) started_with_.insert(*model_.address_interface);
+    for (const auto& more : {model_.address_interface, model_.full_nat.interface}) {
+      if (more) started_with_.insert(*more);
+    }
   }
   return check_interfaces(model_);
 }
@@ -133,7 +135,9 @@ Result<void> Daemon::check_first_interfaces() {
 /// An interface that has gone since the start is a problem in the status, and no reason to refuse another change.
 Result<void> Daemon::check_interfaces(const config::Model& model) const {
   std::vector<std::string> names = model.interfaces;
-  if (model.address_interface) names.push_back(*model.address_interface);
+  for (const auto& more : {model.address_interface, model.full_nat.interface}) {
+    if (more) names.push_back(*more);
+  }
   for (const std::string& name : names) {
     const auto link = network_->link(name);
     if (!link && started_with_.contains(name)) continue;
@@ -389,10 +393,13 @@ std::set<PlacedAddress> Daemon::wanted_addresses() const {
   const std::string interface = model_.address_interface.value_or(model_.interfaces.front());
   for (const config::Service& service : model_.services) wanted.insert({.interface = interface, .host = service.host});
   wanted.merge(wanted_port_sources());
-  // Those that have connections still stay where they are.
+  const std::vector<config::address>& sources = model_.full_nat.sources;
+  const std::string backends_side = model_.full_nat.interface.value_or(model_.interfaces.back());
+  // Those that are named no more, but have connections still, stay where they are, or come back.
   for (const core::Address& source : path_->tables().settings().port_sources) {
-    if (dataplane::is_free(source)) continue;
-    if (const auto present = addresses_->find(from_core(source))) wanted.insert(*present);
+    const config::address host = from_core(source);
+    if (dataplane::is_free(source) || std::find(sources.begin(), sources.end(), host) != sources.end()) continue;
+    wanted.insert(addresses_->find(host).value_or(PlacedAddress{.interface = backends_side, .host = host}));
   }
   return wanted;
 }

@@ -133,6 +133,9 @@ void check_sources(const Services& services, Mistakes& mistakes) {
 void check_full_nat(const Model& model, const Services& services, const Node& root, Mistakes& mistakes) {
   const Entry* section = root.find("full_nat");
   const Entry* written = section != nullptr ? section->value.find("sources") : nullptr;
+  const Entry* interface = section != nullptr ? section->value.find("interface") : nullptr;
+  if (interface != nullptr && model.addresses != AddressOwner::daemon)
+    mistakes.add(interface->place, "\"interface\" applies only with addresses.owner: daemon");
   const bool is_known = is_sound_or_absent(section, mistakes) && is_sound_or_absent(written, mistakes);
   const auto& sources = model.full_nat.sources;
   for (const ServiceView& service : services) {

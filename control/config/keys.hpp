@@ -285,8 +285,9 @@ void describe(V& v, Model& model) {
     full_nat.list(
         "sources", model.full_nat.sources, kMostPortSources,
         "Addresses of this balancer's own that connections to the backends come from; a client's come from one "
-        "of its IP version. Each has 64512 ports, so many connections at once, and takes 1 MiB, and 1 MiB more "
-        "with ipv6. One that is left out keeps its connections until they end.");
+        "of its IP version. Each has 64512 ports, of which some 45000 can be in use, and some 300 new connections a "
+        "second find one, since ports rest (docs/forwarding-full-nat.md); and takes 1 MiB, and 1 MiB more with ipv6. "
+        "One that is left out keeps its connections until they end.");
     full_nat.optional("interface", model.full_nat.interface, kInterfaceName,
                       "Interface that gets these addresses, where addresses.owner is daemon.",
                       Otherwise{"the last of interfaces"});

@@ -71,14 +71,14 @@ ASTIL_INLINE Rewritten rewrite_ends(Engine& engine, const Packet<Ip>& packet, co
 
 /// To the backend that has the connection; `row` has its ends.
 template <class Ip, class Engine>
-ASTIL_INLINE Verdict send_by_port(Engine& engine, const Packet<Ip>& packet, const CpuRow& row, u32 number,
+ASTIL_INLINE Verdict send_by_port(Engine& engine, const Packet<Ip>& packet, CpuRow& row, u32 number,
                                   const Backend& backend) {
   const u64 destination = shared_load(backend.destination_mac);
   if (destination == 0) return dropped(Reason::no_next_hop, backend.service);
   if (longest_datagram(engine, packet) > backend.max_length)
     return dropped(is_too_big(engine, backend.max_length).reason, backend.service);
   const u32 length = packet.length;
-  const Rewritten rewritten = rewrite_ends(engine, packet, ends_in(const_cast<CpuRow&>(row)));
+  const Rewritten rewritten = rewrite_ends(engine, packet, ends_in(row));
   if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_client);
   count_packet(engine, number, length);
@@ -119,13 +119,17 @@ ASTIL_INLINE Verdict decide_full_nat(Engine& engine) {
                           : engine.lease_port(connection, sign_of(engine, packet, Direction::from_client), steered);
   if (!quick && lease.index == kNoPort && reason_of(lease) == Reason::no_port) {
     const PortIndex taken = engine.take_port(connection, steered);
-    if (taken != kNoPort) lease = {.index = taken, .backend = steered};
+    if (taken != kNoPort) {
+      lease = {.index = taken, .backend = steered};
+    } else {  // or another CPU was quicker
+      lease = engine.lease_port(connection, sign_of(engine, packet, Direction::from_client), steered);
+    }
   }
   const bool leased = lease.index != kNoPort;
   if (quick && !leased) return {.reason = kToService};
   const u32 number = leased ? lease.backend : steered;
   const Backend* backend = engine.backend(number);
-  if (backend == nullptr) return {.reason = Reason::internal};
+  if (backend == nullptr) return dropped(steered == kUnsteered ? Reason::no_backend : Reason::internal, kNoService);
   if (!leased) return dropped(reason_of(lease), backend->service);
   if (quick && packet.protocol == kProtocolUdp && backend->rotation == Rotation::down) return {.reason = kToService};
   if (quick) engine.saw_packet(packet);

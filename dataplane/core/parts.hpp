@@ -16,6 +16,9 @@ static_assert(static_cast<u32>(kUnusualPort) < kMaxReasons);
 
 namespace detail {
 
+/// In CpuRow::steered: no backend is in rotation, and the packet's connection may have one all the same.
+inline constexpr u32 kUnsteered = ~0U - 1;
+
 /// A packet that is steered to a backend under full NAT needs a port as well.
 template <class Engine>
 ASTIL_INLINE Verdict wants_port(Engine& engine, u32 number) {

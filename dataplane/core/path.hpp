@@ -16,7 +16,12 @@ namespace detail {
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet<Ip>& packet) {
   const Steering steering = steer(engine, packet);
-  if (steering.backend == nullptr) return not_steered(steering);
+  if (steering.backend == nullptr) {
+    const bool goes_on = packet.protocol == kProtocolTcp && !opens_connection(kProtocolTcp, packet.tcp_flags);
+    if (steering.reason != Reason::no_backend || !goes_on || !may_have_port(engine, packet))
+      return not_steered(steering);
+    return wants_port(engine, kUnsteered);
+  }
   const Backend& backend = *steering.backend;
   if (backend.forwarding == Forwarding::full_nat) return wants_port(engine, steering.number);
   engine.saw_backend(backend, steering.number);

@@ -79,6 +79,14 @@ ASTIL_INLINE Address* port_client_at(Engine& engine, const FlowPlace& place) {
   return &line->clients[place.position & (kEntriesPerLine - 1)];
 }
 
+/// Is the record still of the connection that it was of? Its age and state may have changed: packets of one connection
+/// come on several CPUs.
+ASTIL_INLINE bool is_still(const FlowPlace& place) {
+  constexpr u64 kWho = pack({.tag = ~0U, .backend = (1U << kBackendBits) - 1});
+  const u64 now = shared_load(*entry_at(place));
+  return ((now ^ place.value) & kWho) == 0 && !is_claimed(state_of_flow(now));
+}
+
 /// Is the record the connection's, and was it so while it was read?
 template <class Engine>
 ASTIL_INLINE bool is_port_of(Engine& engine, const FlowPlace& place, const FlowTuple& flow) {
@@ -89,7 +97,7 @@ ASTIL_INLINE bool is_port_of(Engine& engine, const FlowPlace& place, const FlowT
     const Address* client = port_client_at(engine, place);
     if (client == nullptr || !(*client == flow.client)) return false;
   }
-  return shared_load(*entry_at(place)) == place.value;
+  return is_still(place);
 }
 
 /// Takes a place as it was read. False: another was quicker.
@@ -180,7 +188,10 @@ ASTIL_INLINE PortIndex take_port(Engine& engine, const Connection& connection, u
       detail::place_at(in_second ? second : first, in_second ? numbers[1] : numbers[0], victim & 7U);
   const EvictionClass given_up = eviction_class(place.value, tick, settings->port_timeouts);
   const EvictionClass least = positions == 0xff ? EvictionClass::half_open : EvictionClass::expired;
-  if (given_up < least || ((positions >> (victim & 7U)) & 1U) == 0) return kNoPort;
+  // One that has ended, and has rested, gives way before a connection is refused.
+  const bool rested =
+      positions == 0xff && given_up == EvictionClass::closing && idle_ticks(place.value, tick) >= kPortRest;
+  if ((given_up < least && !rested) || ((positions >> (victim & 7U)) & 1U) == 0) return kNoPort;
   const FlowEntry entry{.tag = hash.tag, .age = tick & kAgeMask, .state = FlowState::half_open, .backend = backend};
   if (!detail::claim_port(engine, place, entry, connection.flow)) return kNoPort;
   const u64* own = entry_at(place);
@@ -286,8 +297,8 @@ ASTIL_INLINE PortLease lease_port(Engine& engine, const Connection& connection, 
   return no_lease(opens ? Reason::no_port : Reason::no_connection);
 }
 
-/// Fills in who has a port, in `flow`, if its record still is as it was read. The number of its backend; kNoBackend:
-/// nobody has the port.
+/// Fills in who has a port, in `flow`, if its record was of one connection while it was read. The number of its
+/// backend; kNoBackend: nobody has the port.
 template <class Engine>
 ASTIL_INLINE u32 read_port(Engine& engine, PortIndex index, FlowTuple& flow) {
   const FlowPlace place = detail::port_place(engine, index);
@@ -306,7 +317,7 @@ ASTIL_INLINE u32 read_port(Engine& engine, PortIndex index, FlowTuple& flow) {
     if (client == nullptr) return kNoBackend;
     flow.client = *client;
   }
-  return shared_load(*entry_at(place)) == place.value ? number : kNoBackend;
+  return detail::is_still(place) ? number : kNoBackend;
 }
 
 namespace detail {

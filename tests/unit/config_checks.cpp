@@ -84,6 +84,8 @@ TEST(config_checks, source_addresses_of_full_nat_are_nobody_elses) {
               ElementsAre("1:22: 198.51.100.1 is the address of backend \"a\" (line 8) already [connections need an "
                           "address that only they come from]"));
   EXPECT_THAT(with("10.0.0.200, 10.0.0.200"), ElementsAre("1:34: \"10.0.0.200\" stands twice in sources"));
+  EXPECT_THAT(mistakes_in("addresses: {owner: none}\nfull_nat: {sources: [10.0.0.200], interface: eth1}\n" + kSmallest),
+              ElementsAre("2:35: \"interface\" applies only with addresses.owner: daemon"));
   EXPECT_THAT(mistakes_in("full_nat: {}\n" + kSmallest),
               ElementsAre("1:1: full_nat lacks the required key \"sources\""));
 }

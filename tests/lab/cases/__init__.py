@@ -1,6 +1,7 @@
 """The cases, a file a topic. Importing them declares them, in this order."""
 
 from cases import (  # noqa: F401
+    port_sources,
     connections,
     versions,
     any_port,
