@@ -14,7 +14,8 @@
 //   section(name, doc, describe_inner)             keys grouped for the reader, members of the same object
 //   section(name, optional_part, doc)              a part of its own that may be absent
 //   mapping(name, parts, kind of the names, AtLeast, doc)    named parts
-//   only_with(name, value, wanted, kind, describe_more)      keys that make sense with one choice alone
+//   only_with(name, value, wanted, kind, describe_more)      keys that make sense with one choice alone; one that is
+//                                                            required is so with that choice
 //
 // A doc is one or two plain sentences; Markdown is not rendered everywhere it is shown.
 #pragma once
@@ -22,6 +23,7 @@
 #include "control/config/address_kinds.hpp"
 #include "control/config/kinds.hpp"
 #include "control/config/model.hpp"
+#include "control/config/text_kinds.hpp"
 
 namespace astil::config {
 
@@ -67,8 +69,19 @@ inline constexpr Choice<Scheduler, 5> kSchedulers{"scheduler",
 inline constexpr Choice<AddressOwner, 2> kAddressOwners{
     "owner", {{{"daemon", AddressOwner::daemon}, {"none", AddressOwner::none}}}};
 
-enum class ProbeType { tcp, http };
-inline constexpr Choice<ProbeType, 2> kProbeTypes{"probe type", {{{"tcp", ProbeType::tcp}, {"http", ProbeType::http}}}};
+inline constexpr Choice<DnsRecord, 2> kDnsRecords{"record", {{{"A", DnsRecord::a}, {"AAAA", DnsRecord::aaaa}}}};
+/// By their names of IANA's registry.
+inline constexpr Choice<DnsResponseCode, 6> kDnsResponseCodes{"response code",
+                                                              {{{"NOERROR", DnsResponseCode::no_error},
+                                                                {"FORMERR", DnsResponseCode::format_error},
+                                                                {"SERVFAIL", DnsResponseCode::server_failure},
+                                                                {"NXDOMAIN", DnsResponseCode::name_error},
+                                                                {"NOTIMP", DnsResponseCode::not_implemented},
+                                                                {"REFUSED", DnsResponseCode::refused}}}};
+
+enum class ProbeType { tcp, http, dns };
+inline constexpr Choice<ProbeType, 3> kProbeTypes{
+    "probe type", {{{"tcp", ProbeType::tcp}, {"http", ProbeType::http}, {"dns", ProbeType::dns}}}};
 
 template <class V>
 void describe(V& v, HttpCheck& http) {
@@ -82,12 +95,24 @@ void describe(V& v, HttpCheck& http) {
 }
 
 template <class V>
+void describe(V& v, DnsCheck& dns) {
+  v.required("name", dns.name, DomainName{}, "What a name server is asked for, by UDP.");
+  v.optional("record", dns.record, kDnsRecords, "The type of record that is asked for.");
+  v.optional("rcode", dns.code, kDnsResponseCodes,
+             "The response code that counts as success. It is NOERROR also where the name has no such record.");
+}
+
+template <class V>
 void describe(V& v, HealthCheck& health) {
   ProbeType type = ProbeType::tcp;
-  v.required("type", type, kProbeTypes, "What a probe does: open a TCP connection, or fetch a page by HTTP.");
+  v.required("type", type, kProbeTypes,
+             "What a probe does: tcp opens a connection, http fetches a page, dns asks a name server.");
   HttpCheck http;
   v.only_with("type", type, ProbeType::http, kProbeTypes, [&] { describe(v, http); });
+  DnsCheck dns;
+  v.only_with("type", type, ProbeType::dns, kProbeTypes, [&] { describe(v, dns); });
   if (type == ProbeType::http) health.probe = http;
+  if (type == ProbeType::dns) health.probe = dns;
   v.optional("port", health.port, kPort, "Port that is probed.",
              Otherwise{"the backend's port; required where the service has port any"});
   v.optional("interval", health.interval, Duration{50ms, 1h},

@@ -86,8 +86,10 @@ class Loader {
   void only_with(std::string_view name, const T& value, const T& wanted, const K& kind, const More& describe_more) {
     const bool is_known = !missing_.contains(name) && !is_mistaken(name);
     if (is_known && value != wanted) unwanted_ = std::string(name) + ": " + kind.show(wanted);
+    requires_ = is_known && value == wanted;
     describe_more();
     unwanted_.clear();
+    requires_ = true;
   }
 
   /// Reports the keys that nobody declared, and the required ones that are missing.
@@ -154,6 +156,7 @@ class Loader {
   std::vector<std::string_view> declared_;
   std::set<std::string_view> missing_;
   std::string unwanted_;  ///< while keys are declared that need another choice: that choice, "type: http"
+  bool requires_ = true;  ///< false while keys are declared that need a choice which was not made, or is not known
 };
 
 }  // namespace astil::config

@@ -50,8 +50,31 @@ struct HttpCheck {
   auto operator<=>(const HttpCheck&) const = default;
 };
 
+/// The values are the wire's, RFC 1035 section 3.2.2 and RFC 3596 section 2.1.
+enum class DnsRecord : std::uint16_t { a = 1, aaaa = 28 };
+
+/// The values are the wire's, RFC 1035 section 4.1.1.
+enum class DnsResponseCode : std::uint8_t {
+  no_error = 0,
+  format_error = 1,
+  server_failure = 2,
+  name_error = 3,
+  not_implemented = 4,
+  refused = 5,
+};
+
+/// A query by UDP; an answer with that response code is a success, whatever records it has.
+struct DnsCheck {
+  std::string name;  ///< labels of 1 to 63 characters, 253 in all, and maybe a dot behind; or the root, "."
+  DnsRecord record = DnsRecord::a;
+  DnsResponseCode code = DnsResponseCode::no_error;
+  auto operator<=>(const DnsCheck&) const = default;
+};
+
+using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck>;
+
 struct HealthCheck {
-  std::variant<TcpCheck, HttpCheck> probe;
+  Probe probe;
   std::optional<Port> port;  ///< none: the backend's; always given where that is any
   Milliseconds interval{1000};
   Milliseconds timeout{500};  ///< of one probe, from connect to answer; at most `interval`

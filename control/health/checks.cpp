@@ -22,9 +22,10 @@ Clock::duration part(Clock::duration whole, double fraction) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(whole) * fraction);
 }
 
-std::string timeout_text(config::Milliseconds timeout, Phase phase) {
+std::string timeout_text(config::Milliseconds timeout, const RunningProbe& probe) {
+  const std::string remark = probe.remark();
   return "timeout after " + std::to_string(timeout.count()) + "ms in " +
-         (phase == Phase::connect ? "connect" : "answer");
+         (probe.phase() == Phase::connect ? "connect" : "answer") + (remark.empty() ? "" : ": " + remark);
 }
 
 }  // namespace
@@ -169,7 +170,7 @@ void Checks::on_deadline(Probe& probe) {
     return;
   }
   ++probe.counters.timed_out;
-  finish(probe, {Outcome::Kind::failed, timeout_text(probe.key.check.timeout, probe.running->phase())});
+  finish(probe, {Outcome::Kind::failed, timeout_text(probe.key.check.timeout, *probe.running)});
 }
 
 void Checks::finish(Probe& probe, Outcome outcome) {

@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <variant>
 
 #include "control/config/model.hpp"
 
@@ -14,7 +13,7 @@ namespace astil::health {
 struct ProbeRequest {
   config::address host;
   config::Port port{};
-  std::variant<config::TcpCheck, config::HttpCheck> probe;
+  config::Probe probe;
 };
 
 struct Outcome {
@@ -35,6 +34,8 @@ class RunningProbe {
  public:
   virtual ~RunningProbe() = default;
   [[nodiscard]] virtual Phase phase() const = 0;
+  /// What came in so far and decided nothing, for the error of a timeout: "2 datagrams were no answer to the query".
+  [[nodiscard]] virtual std::string remark() const { return {}; }
 };
 
 class Prober {

@@ -19,6 +19,8 @@ void packets(Input input);
 void netlink(Input input);
 /// What a backend may answer to a health check: control/health/http_status.hpp.
 void http_status(Input input);
+/// What a name server may answer to a health check: control/health/dns_message.hpp.
+void dns_answer(Input input);
 /// What a client may send to the API's socket: control/api/server.hpp.
 void api_request(Input input);
 /// What may be asked of the API: control/api/routes.hpp.

@@ -58,6 +58,7 @@ class FakeProber final : public Prober {
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
     [[nodiscard]] Phase phase() const override { return prober.phase; }
+    [[nodiscard]] std::string remark() const override { return prober.remark; }
     FakeProber& prober;
     std::uint64_t id;
   };
@@ -81,6 +82,7 @@ class FakeProber final : public Prober {
   std::uint64_t started = 0;
   std::vector<std::string> hosts;
   Phase phase = Phase::connect;
+  std::string remark;
 };
 
 Target target(const std::string& backend, const std::string& host = "10.0.0.1", const std::string& service = "web") {
@@ -161,6 +163,15 @@ TEST_F(health_checks, a_probe_that_hangs_times_out_in_its_phase) {
   EXPECT_EQ(health("a"), Health::down);
   EXPECT_EQ(checks_.state({"web", "a"})->last_error, "timeout after 500ms in answer");
   EXPECT_EQ(checks_.counters({"web", "a"})->timed_out, 1U);
+}
+
+TEST_F(health_checks, what_a_probe_that_hangs_saw_is_told) {
+  prober_.phase = Phase::answer;
+  prober_.remark = "2 datagrams were no answer to the query";
+  checks_.configure({target("a")});
+  alarm_.pass(650ms);
+  EXPECT_EQ(checks_.state({"web", "a"})->last_error,
+            "timeout after 500ms in answer: 2 datagrams were no answer to the query");
 }
 
 TEST_F(health_checks, a_dead_backend_is_found_within_fall_intervals_and_a_timeout) {

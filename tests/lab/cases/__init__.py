@@ -16,6 +16,7 @@ from cases import (  # noqa: F401
     captures,
     sources,
     failure,
+    checks,
     flood,
     change,
     hooks,

@@ -1,0 +1,39 @@
+"""Kinds of health checks against real servers: what each sees, and what it says of it."""
+
+from harness import process
+from harness.case import case
+from harness.names import PORT, NameServer
+
+_CHECK = {"interval": "200ms", "timeout": "150ms", "rise": 1, "fall": 2}
+
+
+def _apply(lab, **health):
+    """Gives the daemon a service whose backends are checked so."""
+    lab.balancer.apply(lab.configuration(forwardings=["nat"], health={**_CHECK, **health}))
+
+
+def _await_down(lab, name, error):
+    """The backend goes down, for this reason and no other."""
+    lab.balancer.wait_until_out_of_rotation(name)
+    told = lambda: lab.balancer.backends("nat")[name]["health"]["last_error"]
+    process.until(lambda: told() == error, f"{name} down by {error!r}")
+
+
+@case("checks_by_dns")
+def checks_by_dns(run):
+    """A name server is up while it says what it must of a name, and down when it says something else or is gone."""
+    with run.lab() as lab:
+        servers = {name: NameServer(server, []) for name, server in lab.servers.items()}
+        check = {"type": "dns", "port": PORT}
+        lab.start_balancer(forwardings=["nat"], health={**_CHECK, **check, "name": "who.lab.test"})
+        # Of a zone that it does not have, nsd refuses to speak.
+        _apply(lab, **check, name="who.example")
+        _await_down(lab, "b1", "REFUSED, expected NOERROR")
+        _apply(lab, **check, name="who.example", rcode="REFUSED")
+        lab.balancer.wait_until_in_rotation()
+        _apply(lab, **check, name="missing.lab.test", record="AAAA")
+        _await_down(lab, "b1", "NXDOMAIN, expected NOERROR")
+        _apply(lab, **check, name="NS.lab.test.")
+        lab.balancer.wait_until_in_rotation()
+        servers["b2"].stop()
+        _await_down(lab, "b2", "answer: port unreachable, by ICMP")
