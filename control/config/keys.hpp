@@ -79,9 +79,11 @@ inline constexpr Choice<DnsResponseCode, 6> kDnsResponseCodes{"response code",
                                                                 {"NOTIMP", DnsResponseCode::not_implemented},
                                                                 {"REFUSED", DnsResponseCode::refused}}}};
 
-enum class ProbeType { tcp, http, dns };
-inline constexpr Choice<ProbeType, 3> kProbeTypes{
-    "probe type", {{{"tcp", ProbeType::tcp}, {"http", ProbeType::http}, {"dns", ProbeType::dns}}}};
+enum class ProbeType { tcp, http, dns, udp };
+inline constexpr Choice<ProbeType, 4> kProbeTypes{
+    "probe type",
+    {{{"tcp", ProbeType::tcp}, {"http", ProbeType::http}, {"dns", ProbeType::dns}, {"udp", ProbeType::udp}}}};
+inline constexpr Payload kDatagram{512};
 
 template <class V>
 void describe(V& v, HttpCheck& http) {
@@ -103,16 +105,32 @@ void describe(V& v, DnsCheck& dns) {
 }
 
 template <class V>
+void describe(V& v, UdpCheck& udp) {
+  v.optional("send", udp.send, kDatagram,
+             "What the datagram of a probe holds. In double quotes, \\n and \\x00 stand for bytes.",
+             Otherwise{"nothing, and it is sent"});
+  v.optional(
+      "expect", udp.expect, kDatagram,
+      "What an answer must begin with. Without it silence is a success too, and only an ICMP message that the port "
+      "is unreachable is a failure: a server that is gone with its host is not noticed.",
+      Otherwise{"an answer is not needed"});
+}
+
+template <class V>
 void describe(V& v, HealthCheck& health) {
   ProbeType type = ProbeType::tcp;
-  v.required("type", type, kProbeTypes,
-             "What a probe does: tcp opens a connection, http fetches a page, dns asks a name server.");
+  v.required(
+      "type", type, kProbeTypes,
+      "What a probe does: tcp opens a connection, http fetches a page, dns asks a name server, udp sends a datagram.");
   HttpCheck http;
   v.only_with("type", type, ProbeType::http, kProbeTypes, [&] { describe(v, http); });
   DnsCheck dns;
   v.only_with("type", type, ProbeType::dns, kProbeTypes, [&] { describe(v, dns); });
+  UdpCheck udp;
+  v.only_with("type", type, ProbeType::udp, kProbeTypes, [&] { describe(v, udp); });
   if (type == ProbeType::http) health.probe = http;
   if (type == ProbeType::dns) health.probe = dns;
+  if (type == ProbeType::udp) health.probe = udp;
   v.optional("port", health.port, kPort, "Port that is probed.",
              Otherwise{"the backend's port; required where the service has port any"});
   v.optional("interval", health.interval, Duration{50ms, 1h},

@@ -71,7 +71,16 @@ struct DnsCheck {
   auto operator<=>(const DnsCheck&) const = default;
 };
 
-using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck>;
+/// A datagram by UDP.
+struct UdpCheck {
+  std::string send;  ///< what it holds, at most 512 bytes; an empty one is sent as well
+  /// What an answer must begin with, at most 512 bytes. None: a success is any answer, and also none within the
+  /// timeout, but not an ICMP message that the port is unreachable.
+  std::optional<std::string> expect;
+  auto operator<=>(const UdpCheck&) const = default;
+};
+
+using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck>;
 
 struct HealthCheck {
   Probe probe;

@@ -41,4 +41,16 @@ Shape DomainName::shape() const {
   return shape;
 }
 
+Result<std::string> Payload::read(const Scalar& scalar) const {
+  if (scalar.text.size() > longest) return Error{};
+  return read_text(scalar);
+}
+
+Shape Payload::shape() const {
+  Shape shape;
+  shape.words = "text of at most " + std::to_string(longest) + " bytes";
+  shape.longest = longest;
+  return shape;
+}
+
 }  // namespace astil::config

@@ -17,6 +17,7 @@ class RunningAttempt final : public RunningProbe {
 
   [[nodiscard]] Phase phase() const override { return attempt_->phase(); }
   [[nodiscard]] std::string remark() const override { return attempt_->remark(); }
+  [[nodiscard]] Silence silence() const override { return attempt_->silence(); }
 
  private:
   std::shared_ptr<Attempt> attempt_;
@@ -25,9 +26,10 @@ class RunningAttempt final : public RunningProbe {
 }  // namespace
 
 std::unique_ptr<RunningProbe> AsioProber::start(const ProbeRequest& request, Done done) {
-  const bool is_dns = std::holds_alternative<config::DnsCheck>(request.probe);
-  auto attempt = is_dns ? make_datagram_attempt(loop_, request, random_id_(), std::move(done))
-                        : make_stream_attempt(loop_, request, std::move(done));
+  const bool by_datagram = std::holds_alternative<config::DnsCheck>(request.probe) ||
+                           std::holds_alternative<config::UdpCheck>(request.probe);
+  auto attempt = by_datagram ? make_datagram_attempt(loop_, request, random_id_(), std::move(done))
+                             : make_stream_attempt(loop_, request, std::move(done));
   attempt->start();
   return std::make_unique<RunningAttempt>(std::move(attempt));
 }

@@ -1,9 +1,9 @@
-// Probes by TCP, HTTP and DNS on an Asio loop, with no thread and no timer of their own.
+// Probes by TCP, HTTP, DNS and UDP on an Asio loop, with no thread and no timer of their own.
 //
 // What the backend sees of it: a TCP check that succeeds ends with a reset before the handshake's last ACK was sent, as
 // HAProxy does it, so the server's accept() never returns it and no log tells of it. An HTTP check asks with
 // `Connection: close` and ends with a reset once the status is read, so that neither side is left with a TIME_WAIT a
-// second and a backend. A DNS check asks from a port of its own each time.
+// second and a backend. Each datagram comes from a port of its own.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

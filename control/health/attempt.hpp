@@ -25,6 +25,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   [[nodiscard]] Phase phase() const { return phase_; }
   /// As RunningProbe has it.
   [[nodiscard]] virtual std::string remark() const { return {}; }
+  [[nodiscard]] virtual Silence silence() const { return Silence::fails; }
 
  protected:
   [[nodiscard]] const ProbeRequest& request() const { return request_; }

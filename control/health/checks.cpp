@@ -169,6 +169,7 @@ void Checks::on_deadline(Probe& probe) {
     schedule(probe, now + std::min<Clock::duration>(kReprieve, probe.key.check.timeout));
     return;
   }
+  if (probe.running->silence() == Silence::passes) return finish(probe, {});
   ++probe.counters.timed_out;
   finish(probe, {Outcome::Kind::failed, timeout_text(probe.key.check.timeout, *probe.running)});
 }

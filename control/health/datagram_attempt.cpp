@@ -4,6 +4,7 @@
 #include <boost/asio/ip/udp.hpp>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,20 +24,44 @@ Outcome failure_of_datagram(const char* where, const error_code& error) {
   return failure(where, error);
 }
 
+/// What came in, for an error: some bytes of it, those that are no ASCII text as \x00.
+std::string in_quotes(std::string_view bytes) {
+  constexpr std::size_t kMost = 32;
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : bytes.substr(0, kMost)) {
+    const bool is_plain = ' ' <= c && c <= '~' && c != '"' && c != '\\';
+    const auto byte = static_cast<unsigned char>(c);
+    out += is_plain ? std::string{c} : std::string{'\\', 'x', kDigits[byte >> 4U], kDigits[byte & 0xfU]};
+  }
+  return out + (bytes.size() > kMost ? "\"..." : "\"");
+}
+
+std::vector<std::byte> datagram_of(const config::Probe& probe, std::uint16_t id) {
+  if (const auto* dns = std::get_if<config::DnsCheck>(&probe)) return dns_query(id, *dns);
+  const auto bytes = std::as_bytes(std::span(std::get<config::UdpCheck>(probe).send));
+  return {bytes.begin(), bytes.end()};
+}
+
 class DatagramAttempt final : public Attempt {
  public:
   DatagramAttempt(boost::asio::io_context& loop, ProbeRequest request, std::uint16_t id, Prober::Done done)
       : Attempt(std::move(request), std::move(done)), socket_(loop) {
-    question_ = dns_query(id, std::get<config::DnsCheck>(this->request().probe));
+    sent_ = datagram_of(this->request().probe, id);
   }
 
   void start() override {
     if (const error_code error = open()) return end_later(socket_.get_executor(), failure("connect", error));
     enter(Phase::answer);
     error_code error;
-    socket_.send(boost::asio::buffer(question_), 0, error);
+    socket_.send(boost::asio::buffer(sent_), 0, error);
     if (error) return end_later(socket_.get_executor(), failure_of_datagram("request", error));
     await_answer();
+  }
+
+  [[nodiscard]] Silence silence() const override {
+    const auto* udp_check = std::get_if<config::UdpCheck>(&request().probe);
+    return udp_check != nullptr && !udp_check->expect ? Silence::passes : Silence::fails;
   }
 
   [[nodiscard]] std::string remark() const override {
@@ -77,10 +102,19 @@ class DatagramAttempt final : public Attempt {
 
   /// None: the datagram says nothing.
   [[nodiscard]] std::optional<Outcome> judge(std::span<const std::byte> datagram) const {
-    const DnsAnswer answer = read_dns_answer(question_, datagram);
+    if (const auto* dns = std::get_if<config::DnsCheck>(&request().probe)) return judge_dns(*dns, datagram);
+    const auto& expected = std::get<config::UdpCheck>(request().probe).expect;
+    const std::string_view text(reinterpret_cast<const char*>(datagram.data()), datagram.size());
+    if (!expected || text.starts_with(*expected)) return Outcome{};
+    return Outcome{Kind::failed, "answer " + in_quotes(text) + ", expected " + in_quotes(*expected)};
+  }
+
+  [[nodiscard]] std::optional<Outcome> judge_dns(const config::DnsCheck& check,
+                                                 std::span<const std::byte> datagram) const {
+    const DnsAnswer answer = read_dns_answer(sent_, datagram);
     if (answer.kind == DnsAnswer::Kind::foreign) return std::nullopt;
     if (answer.kind == DnsAnswer::Kind::wrong) return Outcome{Kind::failed, std::string("answer: ") + answer.error};
-    const auto wanted = static_cast<unsigned>(std::get<config::DnsCheck>(request().probe).code);
+    const auto wanted = static_cast<unsigned>(check.code);
     if (answer.code == wanted) return Outcome{};
     return Outcome{Kind::failed, dns_code_name(answer.code) + ", expected " + dns_code_name(wanted)};
   }
@@ -91,7 +125,7 @@ class DatagramAttempt final : public Attempt {
   }
 
   udp::socket socket_;
-  std::vector<std::byte> question_;
+  std::vector<std::byte> sent_;
   std::uint64_t foreign_ = 0;
 };
 

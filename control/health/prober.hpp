@@ -29,6 +29,9 @@ struct Outcome {
 /// How far a probe has come.
 enum class Phase { connect, answer };
 
+/// What it says that nothing came within the time that a probe had.
+enum class Silence { fails, passes };
+
 /// A probe under way. Destroyed, it ends without a trace, and its outcome is never told.
 class RunningProbe {
  public:
@@ -36,6 +39,7 @@ class RunningProbe {
   [[nodiscard]] virtual Phase phase() const = 0;
   /// What came in so far and decided nothing, for the error of a timeout: "2 datagrams were no answer to the query".
   [[nodiscard]] virtual std::string remark() const { return {}; }
+  [[nodiscard]] virtual Silence silence() const { return Silence::fails; }
 };
 
 class Prober {

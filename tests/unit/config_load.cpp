@@ -132,6 +132,12 @@ TEST(config_load, every_key_of_a_dns_check_arrives_in_the_model) {
             (DnsCheck{"a.example", DnsRecord::a, DnsResponseCode::no_error}));
 }
 
+TEST(config_load, every_key_of_a_udp_check_arrives_in_the_model) {
+  EXPECT_EQ(std::get<UdpCheck>(health_of("type: udp, send: \"a\\0b\\n\", expect: c").probe),
+            (UdpCheck{std::string("a\0b\n", 4), "c"}));
+  EXPECT_EQ(std::get<UdpCheck>(health_of("type: udp").probe), UdpCheck{});
+}
+
 TEST(config_load, six_mistakes_of_six_kinds_are_reported_at_once_and_in_order) {
   const std::string text = R"(interfaces: [eth0]
 services:

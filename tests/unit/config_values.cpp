@@ -336,7 +336,7 @@ TEST(config_values, keys_of_http_belong_to_http_alone) {
               ElementsAre("8:5: services.web.health lacks the required key \"type\""))
       << "which keys apply is not known then";
   EXPECT_THAT(with_line("    health: {type: htp, path: /}"),
-              ElementsAre("8:20: type must be tcp, http or dns, not \"htp\" [did you mean \"http\"?]"));
+              ElementsAre("8:20: type must be tcp, http, dns or udp, not \"htp\" [did you mean \"http\"?]"));
 }
 
 std::vector<std::string> with_dns(std::string_view keys) {
@@ -372,6 +372,18 @@ TEST(config_values, records_and_response_codes_are_those_of_the_registry) {
   EXPECT_THAT(with_dns("name: a, rcode: NXDOMIAN"),
               ElementsAre("8:41: rcode must be NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP or REFUSED, not "
                           "\"NXDOMIAN\" [did you mean \"NXDOMAIN\"?]"));
+}
+
+TEST(config_values, a_datagram_of_a_check_has_any_text) {
+  const auto with_udp = [](const std::string& keys) { return with_line("    health: {type: udp, " + keys + '}'); };
+  EXPECT_THAT(with_udp("send: \"\", expect: \"\\0\\x01é\\r\\n\""), IsEmpty());
+  EXPECT_THAT(with_udp("send: " + std::string(512, 'x')), IsEmpty());
+  EXPECT_THAT(with_udp("send: " + std::string(513, 'x')).size(), 1U);
+  EXPECT_THAT(with_udp("send: 42"),
+              ElementsAre("8:31: send must be text of at most 512 bytes, not 42 [put it in quotes: \"42\"]"));
+  EXPECT_THAT(with_udp("expect: [a]"), ElementsAre("8:33: expect must be text of at most 512 bytes, not a list"));
+  EXPECT_THAT(with_line("    health: {type: dns, name: a, send: x}"),
+              ElementsAre("8:34: \"send\" applies only with type: udp"));
 }
 
 TEST(config_values, an_interface_for_addresses_needs_their_owner) {

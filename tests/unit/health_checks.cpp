@@ -58,6 +58,7 @@ class FakeProber final : public Prober {
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
     [[nodiscard]] Phase phase() const override { return prober.phase; }
+    [[nodiscard]] Silence silence() const override { return prober.silence; }
     [[nodiscard]] std::string remark() const override { return prober.remark; }
     FakeProber& prober;
     std::uint64_t id;
@@ -83,6 +84,7 @@ class FakeProber final : public Prober {
   std::vector<std::string> hosts;
   Phase phase = Phase::connect;
   std::string remark;
+  Silence silence = Silence::fails;
 };
 
 Target target(const std::string& backend, const std::string& host = "10.0.0.1", const std::string& service = "web") {
@@ -172,6 +174,18 @@ TEST_F(health_checks, what_a_probe_that_hangs_saw_is_told) {
   alarm_.pass(650ms);
   EXPECT_EQ(checks_.state({"web", "a"})->last_error,
             "timeout after 500ms in answer: 2 datagrams were no answer to the query");
+}
+
+TEST_F(health_checks, silence_is_a_success_where_the_probe_says_so) {
+  prober_.silence = Silence::passes;
+  checks_.configure({target("a")});
+  chance_ = 0;
+  alarm_.pass(499ms);
+  EXPECT_EQ(health("a"), Health::unknown);
+  alarm_.pass(100ms);
+  EXPECT_EQ(health("a"), Health::up);
+  EXPECT_EQ(checks_.state({"web", "a"})->last_duration, 500ms);
+  EXPECT_EQ(checks_.counters({"web", "a"}), (Counters{.passed = 1, .transitions = 1}));
 }
 
 TEST_F(health_checks, a_dead_backend_is_found_within_fall_intervals_and_a_timeout) {

@@ -141,6 +141,66 @@ TEST_F(health_prober_dns, a_probe_that_is_given_up_tells_nothing) {
   EXPECT_FALSE(outcome_);
 }
 
+class health_prober_udp : public Probing {
+ protected:
+  ProbeRequest request(const DatagramServer& server, const config::UdpCheck& check) {
+    return {make_address("127.0.0.1"), server.port(), check};
+  }
+
+  /// A server that gives this answer, or none.
+  static DatagramServer::Reply says(const std::string& text) {
+    const auto bytes = std::as_bytes(std::span(text));
+    return [reply = Bytes(bytes.begin(), bytes.end())](const Bytes&) { return std::vector<Bytes>{reply}; };
+  }
+  static std::vector<Bytes> nothing(const Bytes& /*datagram*/) { return {}; }
+};
+
+TEST_F(health_prober_udp, an_answer_that_begins_as_expected_passes) {
+  DatagramServer server(loop_, says("PONG 17"));
+  EXPECT_EQ(probe(request(server, {.send = "PING\n", .expect = "PONG"})).kind, Outcome::Kind::passed);
+  const Bytes sent{std::byte{'P'}, std::byte{'I'}, std::byte{'N'}, std::byte{'G'}, std::byte{'\n'}};
+  EXPECT_THAT(server.seen(), testing::ElementsAre(sent));
+}
+
+TEST_F(health_prober_udp, an_answer_that_begins_otherwise_is_shown) {
+  DatagramServer server(loop_, says("PON\x01\xff\"" + std::string(40, 'x')));
+  const Outcome outcome = probe(request(server, {.expect = "PONG"}));
+  EXPECT_EQ(outcome.kind, Outcome::Kind::failed);
+  EXPECT_EQ(outcome.error, "answer \"PON\\x01\\xff\\x22" + std::string(26, 'x') + "\"..., expected \"PONG\"");
+}
+
+TEST_F(health_prober_udp, an_answer_that_is_too_short_is_shown) {
+  DatagramServer server(loop_, says(""));
+  EXPECT_EQ(probe(request(server, {.expect = "PONG"})).error, "answer \"\", expected \"PONG\"");
+}
+
+TEST_F(health_prober_udp, nothing_is_sent_as_an_empty_datagram) {
+  DatagramServer server(loop_, says("who?"));
+  EXPECT_EQ(probe(request(server, {})).kind, Outcome::Kind::passed) << "any answer will do";
+  EXPECT_THAT(server.seen(), testing::ElementsAre(Bytes{}));
+}
+
+TEST_F(health_prober_udp, silence_passes_unless_an_answer_is_expected) {
+  DatagramServer server(loop_, nothing);
+  for (const bool expects : {false, true}) {
+    config::UdpCheck check;
+    if (expects) check.expect = "";
+    start(request(server, check));
+    run_until([&] { return server.seen().size() == (expects ? 2U : 1U); });
+    EXPECT_EQ(running_->silence(), expects ? Silence::fails : Silence::passes);
+    EXPECT_FALSE(outcome_);
+    running_.reset();
+  }
+}
+
+TEST_F(health_prober_udp, a_closed_port_fails_though_silence_passes) {
+  const tcp::socket bound(loop_, tcp::endpoint(make_address("127.0.0.1"), 0));
+  const config::Port port{bound.local_endpoint().port()};
+  const Outcome outcome = probe({make_address("127.0.0.1"), port, config::UdpCheck{}});
+  EXPECT_EQ(outcome.kind, Outcome::Kind::failed);
+  EXPECT_EQ(outcome.error, "answer: port unreachable, by ICMP");
+}
+
 TEST_F(health_prober_dns, a_lack_of_descriptors_is_no_fault_of_the_backend) {
   DatagramServer server(loop_, says(0));
   ASSERT_EQ(probe(request(server)).kind, Outcome::Kind::passed);  // as in health_prober.cpp

@@ -13,10 +13,10 @@ def _apply(lab, **health):
 
 
 def _await_down(lab, name, error):
-    """The backend goes down, for this reason and no other."""
+    """The backend goes down, and the error of that begins so."""
     lab.balancer.wait_until_out_of_rotation(name)
     told = lambda: lab.balancer.backends("nat")[name]["health"]["last_error"]
-    process.until(lambda: told() == error, f"{name} down by {error!r}")
+    process.until(lambda: told().startswith(error), f"{name} down by {error!r}")
 
 
 @case("checks_by_dns")
@@ -34,6 +34,24 @@ def checks_by_dns(run):
         _apply(lab, **check, name="missing.lab.test", record="AAAA")
         _await_down(lab, "b1", "NXDOMAIN, expected NOERROR")
         _apply(lab, **check, name="NS.lab.test.")
+        lab.balancer.wait_until_in_rotation()
+        servers["b2"].stop()
+        _await_down(lab, "b2", "answer: port unreachable, by ICMP")
+
+
+@case("checks_by_udp")
+def checks_by_udp(run):
+    """A server of datagrams is up while its answer begins as it must, or, where none is expected, while it is there."""
+    with run.lab() as lab:
+        servers = {name: NameServer(server, []) for name, server in lab.servers.items()}
+        check = {"type": "udp", "port": PORT}
+        # As text: a query for ns.lab.test, whose answer begins with the query's id.
+        query = r'"\x124\x01\0\0\x01\0\0\0\0\0\0\x02ns\x03lab\x04test\0\0\x01\0\x01"'
+        lab.start_balancer(forwardings=["nat"], health={**_CHECK, **check, "send": query, "expect": r'"\x124"'})
+        _apply(lab, **check, send=query, expect="PONG")
+        _await_down(lab, "b1", r'answer "\x124\x8')
+        # What is no query gets no answer.
+        _apply(lab, **check)
         lab.balancer.wait_until_in_rotation()
         servers["b2"].stop()
         _await_down(lab, "b2", "answer: port unreachable, by ICMP")
