@@ -14,8 +14,8 @@
 //   section(name, doc, describe_inner)             keys grouped for the reader, members of the same object
 //   section(name, optional_part, doc)              a part of its own that may be absent
 //   mapping(name, parts, kind of the names, AtLeast, doc)    named parts
-//   only_with(name, value, wanted, kind, describe_more)      keys that make sense with one choice alone; one that is
-//                                                            required is so with that choice
+//   only_with(name, value, {wanted...}, kind, describe_more) keys that make sense with these choices alone; one that is
+//                                                            required is so with them
 //
 // A doc is one or two plain sentences; Markdown is not rendered everywhere it is shown.
 #pragma once
@@ -79,21 +79,45 @@ inline constexpr Choice<DnsResponseCode, 6> kDnsResponseCodes{"response code",
                                                                 {"NOTIMP", DnsResponseCode::not_implemented},
                                                                 {"REFUSED", DnsResponseCode::refused}}}};
 
-enum class ProbeType { tcp, http, dns, udp };
-inline constexpr Choice<ProbeType, 4> kProbeTypes{
-    "probe type",
-    {{{"tcp", ProbeType::tcp}, {"http", ProbeType::http}, {"dns", ProbeType::dns}, {"udp", ProbeType::udp}}}};
+enum class ProbeType { tcp, http, https, dns, udp };
+inline constexpr Choice<ProbeType, 5> kProbeTypes{"probe type",
+                                                  {{{"tcp", ProbeType::tcp},
+                                                    {"http", ProbeType::http},
+                                                    {"https", ProbeType::https},
+                                                    {"dns", ProbeType::dns},
+                                                    {"udp", ProbeType::udp}}}};
 inline constexpr Payload kDatagram{512};
+inline constexpr Payload kBodyText{512};
+inline constexpr Text kServerName{"a host name, at most 253 characters", "A-Za-z0-9", "A-Za-z0-9._-", 253};
+inline constexpr Text kFilePath{"an absolute path, without blanks", "/", "!-~", 4095};
 
 template <class V>
 void describe(V& v, HttpCheck& http) {
   v.optional("path", http.path, kUrlPath, "What is asked for with GET.");
   v.optional("host", http.host, kHttpHost, "The Host field of the request.",
-             Otherwise{"the backend's address and port"});
+             Otherwise{"the backend's address and port; with https server_name, if it is given"});
   StatusRange status{http.status_low, http.status_high};
   v.optional("status", status, StatusCodes{}, "Status codes that count as success.");
   http.status_low = status.low;
   http.status_high = status.high;
+  v.optional(
+      "body", http.body, kBodyText,
+      "Text that must be in the body, within the first 64 KiB of the answer. With it the request is one of HTTP/1.0, "
+      "so that the answer does not come in chunks.",
+      Otherwise{"anything"});
+}
+
+template <class V>
+void describe(V& v, HttpsCheck& https) {
+  v.optional("server_name", https.server_name, kServerName,
+             "Name that the server is asked by in TLS (SNI), and that its certificate must be for.",
+             Otherwise{"none is told, and the certificate must be for the backend's address"});
+  v.optional("verify", https.trust.verify, Boolean{},
+             "Whether the server's certificate is verified: its name, its time and who signed it.");
+  v.optional("ca", https.trust.ca, kFilePath,
+             "File of certificates, in PEM, that the server's must be signed by. It is read when the configuration is "
+             "applied.",
+             Otherwise{"the system's, /etc/ssl/certs/ca-certificates.crt"});
 }
 
 template <class V>
@@ -119,16 +143,20 @@ void describe(V& v, UdpCheck& udp) {
 template <class V>
 void describe(V& v, HealthCheck& health) {
   ProbeType type = ProbeType::tcp;
-  v.required(
-      "type", type, kProbeTypes,
-      "What a probe does: tcp opens a connection, http fetches a page, dns asks a name server, udp sends a datagram.");
+  v.required("type", type, kProbeTypes,
+             "What a probe does: tcp opens a connection, http and https fetch a page, dns asks a name server, udp "
+             "sends a datagram.");
   HttpCheck http;
-  v.only_with("type", type, ProbeType::http, kProbeTypes, [&] { describe(v, http); });
+  v.only_with("type", type, {ProbeType::http, ProbeType::https}, kProbeTypes, [&] { describe(v, http); });
+  HttpsCheck https;
+  v.only_with("type", type, {ProbeType::https}, kProbeTypes, [&] { describe(v, https); });
   DnsCheck dns;
-  v.only_with("type", type, ProbeType::dns, kProbeTypes, [&] { describe(v, dns); });
+  v.only_with("type", type, {ProbeType::dns}, kProbeTypes, [&] { describe(v, dns); });
   UdpCheck udp;
-  v.only_with("type", type, ProbeType::udp, kProbeTypes, [&] { describe(v, udp); });
+  v.only_with("type", type, {ProbeType::udp}, kProbeTypes, [&] { describe(v, udp); });
+  https.http = http;
   if (type == ProbeType::http) health.probe = http;
+  if (type == ProbeType::https) health.probe = https;
   if (type == ProbeType::dns) health.probe = dns;
   if (type == ProbeType::udp) health.probe = udp;
   v.optional("port", health.port, kPort, "Port that is probed.",
@@ -161,7 +189,7 @@ void describe(V& v, Tunnel& tunnel) {
   v.optional("encapsulation", tunnel.encapsulation, kEncapsulations,
              "The header in front of a packet: ipip is an IP header alone; gue has UDP behind it (generic UDP "
              "encapsulation, variant 1), which more networks spread over their paths.");
-  v.only_with("encapsulation", tunnel.encapsulation, Encapsulation::gue, kEncapsulations, [&] {
+  v.only_with("encapsulation", tunnel.encapsulation, {Encapsulation::gue}, kEncapsulations, [&] {
     v.optional("gue_port", tunnel.gue_port, kPort, "UDP port that the backends take the packets at.");
   });
   v.optional("source", tunnel.source, SourcePrefix{},
@@ -214,7 +242,7 @@ void describe(V& v, Service& service) {
       "wraps packets in another IP header, direct rewrites the MAC address, and with both the backend has the service "
       "address "
       "on its loopback and replies straight to the client.");
-  v.only_with("forwarding", service.forwarding, Forwarding::tunnel, kForwardings, [&] {
+  v.only_with("forwarding", service.forwarding, {Forwarding::tunnel}, kForwardings, [&] {
     v.section("tunnel", "The header that tunnel puts in front of a packet.",
               [&](V& tunnel) { describe(tunnel, service.tunnel); });
   });
@@ -222,7 +250,7 @@ void describe(V& v, Service& service) {
              "How a backend is picked for a new flow, always by weight: maglev by a hash of the flow, round-robin in "
              "turn, least-connections by the fewest open flows, source-hash by a hash of the client's address, "
              "two-choices by the fewer flows of two that are drawn. docs/schedulers.md compares them.");
-  v.only_with("scheduler", service.scheduler, Scheduler::source_hash, kSchedulers, [&] {
+  v.only_with("scheduler", service.scheduler, {Scheduler::source_hash}, kSchedulers, [&] {
     v.section("source_hash", "Which clients are one to source-hash.",
               [&](V& source_hash) { describe(source_hash, service.source_hash); });
   });
@@ -319,7 +347,7 @@ void describe(V& v, Model& model) {
         "owner", model.addresses, kAddressOwners,
         "daemon: astild adds each as a /32 or /128 and removes it when the service goes. none: you do, or routes bring "
         "the packets.");
-    addresses.only_with("owner", model.addresses, AddressOwner::daemon, kAddressOwners, [&] {
+    addresses.only_with("owner", model.addresses, {AddressOwner::daemon}, kAddressOwners, [&] {
       addresses.optional("interface", model.address_interface, kInterfaceName, "Interface that gets the addresses.",
                          Otherwise{"the first of interfaces"});
     });

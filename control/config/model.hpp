@@ -47,7 +47,25 @@ struct HttpCheck {
   std::string host;  ///< the Host field; empty: the backend's address and port
   std::uint16_t status_low = 200;
   std::uint16_t status_high = 399;
+  std::string body;  ///< what the body must have within the answer's first 64 KiB, at most 512 bytes; empty: anything
   auto operator<=>(const HttpCheck&) const = default;
+};
+
+/// Whose certificates a server's may be signed by.
+struct TlsTrust {
+  bool verify = true;  ///< false: it may be any
+  std::string ca;      ///< a file of certificates, PEM; empty: the system's
+  auto operator<=>(const TlsTrust&) const = default;
+};
+
+/// The same by TLS.
+struct HttpsCheck {
+  HttpCheck http;  ///< its host, if empty, is server_name if there is one
+  /// Told to the server (SNI), and what its certificate must be for. Empty: nothing is told, and the certificate must
+  /// be for the backend's address.
+  std::string server_name;
+  TlsTrust trust;
+  auto operator<=>(const HttpsCheck&) const = default;
 };
 
 /// The values are the wire's, RFC 1035 section 3.2.2 and RFC 3596 section 2.1.
@@ -80,7 +98,7 @@ struct UdpCheck {
   auto operator<=>(const UdpCheck&) const = default;
 };
 
-using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck>;
+using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck, HttpsCheck>;
 
 struct HealthCheck {
   Probe probe;

@@ -85,7 +85,8 @@ json::object with_words(const CatalogueKey& key) {
 /// Whether a choice that is absent is made this way.
 bool is_default(const CatalogueKey::Condition& choice, const std::vector<CatalogueKey>& keys) {
   return std::any_of(keys.begin(), keys.end(), [&](const CatalogueKey& key) {
-    return key.name == choice.key && (key.is_required || key.shown_default == choice.word);
+    const bool is_shown = std::ranges::find(choice.words, key.shown_default) != choice.words.end();
+    return key.name == choice.key && (key.is_required || is_shown);
   });
 }
 
@@ -93,18 +94,24 @@ bool is_default(const CatalogueKey::Condition& choice, const std::vector<Catalog
 /// only where its default is that choice. (A required one that is absent is a mistake of its own.) Those of them that
 /// are required are so by its `then`.
 json::array conditions_of(const std::vector<CatalogueKey>& keys) {
-  std::map<std::pair<std::string, std::string>, json::object> forbidden;
-  std::map<std::pair<std::string, std::string>, json::array> required;
+  std::map<CatalogueKey::Condition, json::object> forbidden;
+  std::map<CatalogueKey::Condition, json::array> required;
   for (const CatalogueKey& key : keys) {
     if (key.only_with.key.empty()) continue;
-    const std::pair choice{key.only_with.key, key.only_with.word};
-    forbidden[choice][key.name] = false;
-    if (key.is_required) required[choice].push_back(json::value(key.name));
+    forbidden[key.only_with][key.name] = false;
+    if (key.is_required) required[key.only_with].push_back(json::value(key.name));
   }
   json::array out;
   for (auto& [choice, properties] : forbidden) {
-    json::object chosen{{"properties", {{choice.first, {{"const", choice.second}}}}}};
-    if (!is_default({choice.first, choice.second}, keys)) chosen["required"] = json::array{json::value(choice.first)};
+    json::object value;
+    if (choice.words.size() == 1) {
+      value["const"] = choice.words.front();
+    } else {
+      value["enum"] = json::value_from(choice.words);
+    }
+    json::object chosen;
+    chosen["properties"] = json::object{{choice.key, value}};
+    if (!is_default(choice, keys)) chosen["required"] = json::array{json::value(choice.key)};
     json::object condition{{"if", chosen}};
     if (const auto needed = required.find(choice); needed != required.end()) {
       condition["then"] = {{"required", needed->second}};

@@ -28,8 +28,10 @@ class RunningAttempt final : public RunningProbe {
 std::unique_ptr<RunningProbe> AsioProber::start(const ProbeRequest& request, Done done) {
   const bool by_datagram = std::holds_alternative<config::DnsCheck>(request.probe) ||
                            std::holds_alternative<config::UdpCheck>(request.probe);
+  const auto* https = std::get_if<config::HttpsCheck>(&request.probe);
+  TlsContexts::Entry* tls = https == nullptr ? nullptr : &tls_.of(https->trust);
   auto attempt = by_datagram ? make_datagram_attempt(loop_, request, random_id_(), std::move(done))
-                             : make_stream_attempt(loop_, request, std::move(done));
+                             : make_stream_attempt(loop_, request, tls, std::move(done));
   attempt->start();
   return std::make_unique<RunningAttempt>(std::move(attempt));
 }

@@ -1,4 +1,4 @@
-// Probes by TCP, HTTP, DNS and UDP on an Asio loop, with no thread and no timer of their own.
+// Probes by TCP, HTTP, HTTPS, DNS and UDP on an Asio loop, with no thread and no timer of their own.
 //
 // What the backend sees of it: a TCP check that succeeds ends with a reset before the handshake's last ACK was sent, as
 // HAProxy does it, so the server's accept() never returns it and no log tells of it. An HTTP check asks with
@@ -10,9 +10,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "control/health/prober.hpp"
+#include "control/health/tls_contexts.hpp"
 
 namespace astil::health {
 
@@ -24,11 +26,13 @@ class AsioProber final : public Prober {
   /// The loop must outlive this and every probe.
   AsioProber(boost::asio::io_context& loop, RandomId random_id) : loop_(loop), random_id_(std::move(random_id)) {}
 
+  void prepare(const std::set<config::TlsTrust>& trusts) override { tls_.prepare(trusts); }
   [[nodiscard]] std::unique_ptr<RunningProbe> start(const ProbeRequest& request, Done done) override;
 
  private:
   boost::asio::io_context& loop_;
   RandomId random_id_;
+  TlsContexts tls_;
 };
 
 }  // namespace astil::health

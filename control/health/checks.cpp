@@ -22,10 +22,22 @@ Clock::duration part(Clock::duration whole, double fraction) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(whole) * fraction);
 }
 
+const char* name_of(Phase phase) {
+  switch (phase) {
+    case Phase::connect:
+      return "connect";
+    case Phase::handshake:
+      return "handshake";
+    case Phase::answer:
+      break;
+  }
+  return "answer";
+}
+
 std::string timeout_text(config::Milliseconds timeout, const RunningProbe& probe) {
   const std::string remark = probe.remark();
-  return "timeout after " + std::to_string(timeout.count()) + "ms in " +
-         (probe.phase() == Phase::connect ? "connect" : "answer") + (remark.empty() ? "" : ": " + remark);
+  return "timeout after " + std::to_string(timeout.count()) + "ms in " + name_of(probe.phase()) +
+         (remark.empty() ? "" : ": " + remark);
 }
 
 }  // namespace
@@ -68,6 +80,7 @@ void Checks::configure(const std::vector<Target>& targets) {
     if (probe) retire(*probe);
   }
   probes_ = std::move(probes);
+  prober_.prepare(trusts_of_probes());
   by_target_ = std::move(by_target);
   arm();
 }
@@ -84,6 +97,14 @@ std::optional<Counters> Checks::counters(const TargetKey& key) const {
 
 void Checks::for_each(const std::function<void(const TargetKey&, const State&, const Counters&)>& visit) const {
   for (const auto& [key, probe] : by_target_) visit(key, probe->state, probe->counters);
+}
+
+std::set<config::TlsTrust> Checks::trusts_of_probes() const {
+  std::set<config::TlsTrust> trusts;
+  for (const auto& [key, probe] : probes_) {
+    if (const auto* https = std::get_if<config::HttpsCheck>(&key.check.probe)) trusts.insert(https->trust);
+  }
+  return trusts;
 }
 
 Checks::ProbeKey Checks::key_of(const Target& target) {

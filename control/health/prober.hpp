@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "control/config/model.hpp"
@@ -27,7 +28,7 @@ struct Outcome {
 };
 
 /// How far a probe has come.
-enum class Phase { connect, answer };
+enum class Phase { connect, handshake, answer };
 
 /// What it says that nothing came within the time that a probe had.
 enum class Silence { fails, passes };
@@ -47,6 +48,8 @@ class Prober {
   using Done = std::function<void(Outcome)>;
 
   virtual ~Prober() = default;
+  /// The checks were configured: what probes need of files from now on is read. Else it would be by the first probe.
+  virtual void prepare(const std::set<config::TlsTrust>& /*trusts*/) {}
   /// `done` is called once, later, never from within this call. It may destroy the running probe.
   [[nodiscard]] virtual std::unique_ptr<RunningProbe> start(const ProbeRequest& request, Done done) = 0;
 };

@@ -17,7 +17,7 @@ using Input = std::span<const std::byte>;
 void packets(Input input);
 /// What the kernel may say over netlink: control/net/message.hpp.
 void netlink(Input input);
-/// What a backend may answer to a health check: control/health/http_status.hpp.
+/// What a backend may answer to a health check: control/health/http_status.hpp, http_answer.hpp.
 void http_status(Input input);
 /// What a name server may answer to a health check: control/health/dns_message.hpp.
 void dns_answer(Input input);

@@ -138,6 +138,16 @@ TEST(config_load, every_key_of_a_udp_check_arrives_in_the_model) {
   EXPECT_EQ(std::get<UdpCheck>(health_of("type: udp").probe), UdpCheck{});
 }
 
+TEST(config_load, every_key_of_an_https_check_arrives_in_the_model) {
+  const HealthCheck health =
+      health_of("type: https, path: /x, host: a.example, status: 204, body: ok, server_name: b.example, ca: /ca.pem");
+  EXPECT_EQ(std::get<HttpsCheck>(health.probe),
+            (HttpsCheck{{"/x", "a.example", 204, 204, "ok"}, "b.example", {.verify = true, .ca = "/ca.pem"}}));
+  EXPECT_EQ(std::get<HttpsCheck>(health_of("type: https, verify: false").probe),
+            (HttpsCheck{.trust = {.verify = false}}));
+  EXPECT_EQ(std::get<HttpCheck>(health_of("type: http, body: ok").probe), HttpCheck{.body = "ok"});
+}
+
 TEST(config_load, six_mistakes_of_six_kinds_are_reported_at_once_and_in_order) {
   const std::string text = R"(interfaces: [eth0]
 services:

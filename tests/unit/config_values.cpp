@@ -331,12 +331,14 @@ TEST(config_values, a_request_can_not_be_smuggled_into_a_probe) {
 
 TEST(config_values, keys_of_http_belong_to_http_alone) {
   EXPECT_THAT(with_line("    health: {type: tcp, path: /}"),
-              ElementsAre("8:25: \"path\" applies only with type: http"));
+              ElementsAre("8:25: \"path\" applies only with type: http or https"));
+  EXPECT_THAT(with_line("    health: {type: http, server_name: a.example}"),
+              ElementsAre("8:26: \"server_name\" applies only with type: https"));
   EXPECT_THAT(with_line("    health: {path: /}"),
               ElementsAre("8:5: services.web.health lacks the required key \"type\""))
       << "which keys apply is not known then";
   EXPECT_THAT(with_line("    health: {type: htp, path: /}"),
-              ElementsAre("8:20: type must be tcp, http, dns or udp, not \"htp\" [did you mean \"http\"?]"));
+              ElementsAre("8:20: type must be tcp, http, https, dns or udp, not \"htp\" [did you mean \"http\"?]"));
 }
 
 std::vector<std::string> with_dns(std::string_view keys) {

@@ -64,6 +64,8 @@ class FakeProber final : public Prober {
     std::uint64_t id;
   };
 
+  void prepare(const std::set<config::TlsTrust>& trusts) override { prepared = trusts; }
+
   std::unique_ptr<RunningProbe> start(const ProbeRequest& request, Done done) override {
     const std::uint64_t id = ++started;
     open.emplace(id, std::move(done));
@@ -85,6 +87,7 @@ class FakeProber final : public Prober {
   Phase phase = Phase::connect;
   std::string remark;
   Silence silence = Silence::fails;
+  std::set<config::TlsTrust> prepared;
 };
 
 Target target(const std::string& backend, const std::string& host = "10.0.0.1", const std::string& service = "web") {
@@ -174,6 +177,22 @@ TEST_F(health_checks, what_a_probe_that_hangs_saw_is_told) {
   alarm_.pass(650ms);
   EXPECT_EQ(checks_.state({"web", "a"})->last_error,
             "timeout after 500ms in answer: 2 datagrams were no answer to the query");
+}
+
+TEST_F(health_checks, a_handshake_that_hangs_is_named) {
+  prober_.phase = Phase::handshake;
+  checks_.configure({target("a")});
+  alarm_.pass(650ms);
+  EXPECT_EQ(checks_.state({"web", "a"})->last_error, "timeout after 500ms in handshake");
+}
+
+TEST_F(health_checks, each_file_of_authorities_is_prepared_once) {
+  Target a = target("a");
+  a.check.probe = config::HttpsCheck{.server_name = "a.example", .trust = {.ca = "/ca.pem"}};
+  Target b = target("b");
+  b.check.probe = config::HttpsCheck{.server_name = "b.example", .trust = {.ca = "/ca.pem"}};
+  checks_.configure({a, b, target("c")});
+  EXPECT_THAT(prober_.prepared, ElementsAre(config::TlsTrust{.ca = "/ca.pem"}));
 }
 
 TEST_F(health_checks, silence_is_a_success_where_the_probe_says_so) {

@@ -149,6 +149,21 @@ TEST_F(health_prober, a_server_that_closes_without_a_word_fails) {
   EXPECT_EQ(probe(http(server)).error, "closed before a status was sent");
 }
 
+TEST_F(health_prober, a_wanted_text_is_looked_for_in_the_body) {
+  Server server(loop_);
+  server.answer("HTTP/1.0 200 OK\r\n\r\nall well", Server::Then::close);
+  const ProbeRequest request{make_address("127.0.0.1"), server.port(), config::HttpCheck{.body = "well"}};
+  EXPECT_EQ(probe(request).kind, Outcome::Kind::passed);
+  EXPECT_THAT(server.request(), StartsWith("GET / HTTP/1.0\r\n"));
+}
+
+TEST_F(health_prober, a_body_without_the_wanted_text_fails_at_its_end) {
+  Server server(loop_);
+  server.answer("HTTP/1.0 200 OK\r\n\r\nall well", Server::Then::close);
+  const ProbeRequest request{make_address("127.0.0.1"), server.port(), config::HttpCheck{.body = "ill"}};
+  EXPECT_EQ(probe(request).error, "status 200, but the wanted text is not in the body; read 27 bytes");
+}
+
 TEST_F(health_prober, a_server_that_is_silent_is_waited_for_in_answer) {
   Server server(loop_);
   server.answer("HTTP/1.1 2");

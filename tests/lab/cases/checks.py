@@ -3,6 +3,7 @@
 from harness import process
 from harness.case import case
 from harness.names import PORT, NameServer
+from harness.servers import TLS_PORT
 
 _CHECK = {"interval": "200ms", "timeout": "150ms", "rise": 1, "fall": 2}
 
@@ -37,6 +38,32 @@ def checks_by_dns(run):
         lab.balancer.wait_until_in_rotation()
         servers["b2"].stop()
         _await_down(lab, "b2", "answer: port unreachable, by ICMP")
+
+
+@case("checks_by_https")
+def checks_by_https(run):
+    """nginx by TLS is up for who knows its authority and its name, and down with the reason for who does not."""
+    with run.lab() as lab:
+        authority = lab.directory / "certificate.pem"
+        key = lab.directory / "key.pem"
+        made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        made += ["-subj", "/O=lab", "-addext", "subjectAltName=DNS:web.lab.test", "-keyout", key, "-out", authority]
+        process.run(made)
+        for server in lab.servers.values():
+            server.start_tls(authority, key)
+        check = {"type": "https", "port": TLS_PORT, "timeout": "200ms"}
+        known = {"server_name": "web.lab.test", "ca": authority}
+        lab.start_balancer(forwardings=["nat"], health={**_CHECK, **check, **known})
+        _apply(lab, **check, server_name="web.lab.test")
+        _await_down(lab, "b1", "handshake: certificate: self-signed certificate")
+        _apply(lab, **check, verify="false", body="by TLS")
+        lab.balancer.wait_until_in_rotation()
+        _apply(lab, **check, **{**known, "server_name": "www.lab.test"})
+        _await_down(lab, "b1", "handshake: certificate: hostname mismatch")
+        _apply(lab, **check, **known, body="ill")
+        _await_down(lab, "b1", "status 200, but the wanted text is not in the body")
+        _apply(lab, **{**check, "port": 80}, **known)
+        _await_down(lab, "b1", "handshake: wrong version number")
 
 
 @case("checks_by_udp")
