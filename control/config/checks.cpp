@@ -43,6 +43,7 @@ void check_trust(const ServiceView& service, Mistakes& mistakes) {
 void check_probed_port(const ServiceView& service, Mistakes& mistakes) {
   const Entry* health = service.entry->value.find("health");
   if (!service.model->health || !service.has_any_port() || health->value.find("port") != nullptr) return;
+  if (std::holds_alternative<IcmpCheck>(service.model->health->probe)) return;
   mistakes.add(health->place,
                "services." + service.model->name + ".health lacks the key \"port\", which it needs where the service " +
                    "has port any",

@@ -79,13 +79,14 @@ inline constexpr Choice<DnsResponseCode, 6> kDnsResponseCodes{"response code",
                                                                 {"NOTIMP", DnsResponseCode::not_implemented},
                                                                 {"REFUSED", DnsResponseCode::refused}}}};
 
-enum class ProbeType { tcp, http, https, dns, udp };
-inline constexpr Choice<ProbeType, 5> kProbeTypes{"probe type",
+enum class ProbeType { tcp, http, https, dns, udp, icmp };
+inline constexpr Choice<ProbeType, 6> kProbeTypes{"probe type",
                                                   {{{"tcp", ProbeType::tcp},
                                                     {"http", ProbeType::http},
                                                     {"https", ProbeType::https},
                                                     {"dns", ProbeType::dns},
-                                                    {"udp", ProbeType::udp}}}};
+                                                    {"udp", ProbeType::udp},
+                                                    {"icmp", ProbeType::icmp}}}};
 inline constexpr Payload kDatagram{512};
 inline constexpr Payload kBodyText{512};
 inline constexpr Text kServerName{"a host name, at most 253 characters", "A-Za-z0-9", "A-Za-z0-9._-", 253};
@@ -145,7 +146,7 @@ void describe(V& v, HealthCheck& health) {
   ProbeType type = ProbeType::tcp;
   v.required("type", type, kProbeTypes,
              "What a probe does: tcp opens a connection, http and https fetch a page, dns asks a name server, udp "
-             "sends a datagram.");
+             "sends a datagram, icmp an echo request (ping).");
   HttpCheck http;
   v.only_with("type", type, {ProbeType::http, ProbeType::https}, kProbeTypes, [&] { describe(v, http); });
   HttpsCheck https;
@@ -159,8 +160,12 @@ void describe(V& v, HealthCheck& health) {
   if (type == ProbeType::https) health.probe = https;
   if (type == ProbeType::dns) health.probe = dns;
   if (type == ProbeType::udp) health.probe = udp;
-  v.optional("port", health.port, kPort, "Port that is probed.",
-             Otherwise{"the backend's port; required where the service has port any"});
+  if (type == ProbeType::icmp) health.probe = IcmpCheck{};
+  v.only_with("type", type, {ProbeType::tcp, ProbeType::http, ProbeType::https, ProbeType::dns, ProbeType::udp},
+              kProbeTypes, [&] {
+                v.optional("port", health.port, kPort, "Port that is probed.",
+                           Otherwise{"the backend's port; required where the service has port any"});
+              });
   v.optional("interval", health.interval, Duration{50ms, 1h},
              "Time from the start of a probe to the start of the next.");
   v.optional("timeout", health.timeout, Duration{10ms, 1h},

@@ -98,11 +98,16 @@ struct UdpCheck {
   auto operator<=>(const UdpCheck&) const = default;
 };
 
-using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck, HttpsCheck>;
+/// An echo request, whose reply is a success. It has no port.
+struct IcmpCheck {
+  auto operator<=>(const IcmpCheck&) const = default;
+};
+
+using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck, HttpsCheck, IcmpCheck>;
 
 struct HealthCheck {
   Probe probe;
-  std::optional<Port> port;  ///< none: the backend's; always given where that is any
+  std::optional<Port> port;  ///< none: the backend's; always given where that is any, but with IcmpCheck
   Milliseconds interval{1000};
   Milliseconds timeout{500};  ///< of one probe, from connect to answer; at most `interval`
   unsigned rise = 2;          ///< successes in a row that bring a backend up

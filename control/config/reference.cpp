@@ -57,7 +57,7 @@ of your copy of `config/astil.schema.json`:
 - Under `nat`, `full-nat` and `direct` backends are of the service's IP version. Under `tunnel` they may be of the other one, all of
   them of that of `tunnel.source` where it is given, which holds no address of a service or a backend.
 - Under `tunnel` and `direct` a backend listens on the service's own port.
-- Backends of a service on any port have no `port`, and its health check names the port that is probed.
+- Backends of a service on any port have no `port`, and its health check names the port that is probed, but by icmp.
 - A backend's address is not the address of a service, and not all weights of a service are 0.
 - The timeout of a probe is not longer than the interval.
 - A check by https names no `ca` where it does not verify.

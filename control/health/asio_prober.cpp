@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "control/health/datagram_attempt.hpp"
+#include "control/health/echo_attempt.hpp"
 #include "control/health/stream_attempt.hpp"
 
 namespace astil::health {
@@ -25,13 +26,18 @@ class RunningAttempt final : public RunningProbe {
 
 }  // namespace
 
+std::shared_ptr<Attempt> AsioProber::make_attempt(const ProbeRequest& request, Done done) {
+  const config::Probe& probe = request.probe;
+  if (std::holds_alternative<config::IcmpCheck>(probe))
+    return make_echo_attempt(loop_, request, random_id_(), random_id_(), std::move(done));
+  if (std::holds_alternative<config::DnsCheck>(probe) || std::holds_alternative<config::UdpCheck>(probe))
+    return make_datagram_attempt(loop_, request, random_id_(), std::move(done));
+  const auto* https = std::get_if<config::HttpsCheck>(&probe);
+  return make_stream_attempt(loop_, request, https == nullptr ? nullptr : &tls_.of(https->trust), std::move(done));
+}
+
 std::unique_ptr<RunningProbe> AsioProber::start(const ProbeRequest& request, Done done) {
-  const bool by_datagram = std::holds_alternative<config::DnsCheck>(request.probe) ||
-                           std::holds_alternative<config::UdpCheck>(request.probe);
-  const auto* https = std::get_if<config::HttpsCheck>(&request.probe);
-  TlsContexts::Entry* tls = https == nullptr ? nullptr : &tls_.of(https->trust);
-  auto attempt = by_datagram ? make_datagram_attempt(loop_, request, random_id_(), std::move(done))
-                             : make_stream_attempt(loop_, request, tls, std::move(done));
+  auto attempt = make_attempt(request, std::move(done));
   attempt->start();
   return std::make_unique<RunningAttempt>(std::move(attempt));
 }

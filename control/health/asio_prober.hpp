@@ -1,4 +1,4 @@
-// Probes by TCP, HTTP, HTTPS, DNS and UDP on an Asio loop, with no thread and no timer of their own.
+// Probes by TCP, HTTP, HTTPS, DNS, UDP and ICMP on an Asio loop, with no thread and no timer of their own.
 //
 // What the backend sees of it: a TCP check that succeeds ends with a reset before the handshake's last ACK was sent, as
 // HAProxy does it, so the server's accept() never returns it and no log tells of it. An HTTP check asks with
@@ -18,6 +18,8 @@
 
 namespace astil::health {
 
+class Attempt;
+
 class AsioProber final : public Prober {
  public:
   /// Uniform over all its values.
@@ -30,6 +32,8 @@ class AsioProber final : public Prober {
   [[nodiscard]] std::unique_ptr<RunningProbe> start(const ProbeRequest& request, Done done) override;
 
  private:
+  [[nodiscard]] std::shared_ptr<Attempt> make_attempt(const ProbeRequest& request, Done done);
+
   boost::asio::io_context& loop_;
   RandomId random_id_;
   TlsContexts tls_;

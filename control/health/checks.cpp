@@ -110,6 +110,7 @@ std::set<config::TlsTrust> Checks::trusts_of_probes() const {
 Checks::ProbeKey Checks::key_of(const Target& target) {
   ProbeKey key{target.host, target.check.port.value_or(target.port), target.check};
   key.check.port.reset();  // said already
+  if (std::holds_alternative<config::IcmpCheck>(key.check.probe)) key.port = {};
   return key;
 }
 

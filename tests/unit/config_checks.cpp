@@ -149,6 +149,7 @@ TEST(config_checks, backends_of_a_service_on_any_port_have_no_port) {
 
 TEST(config_checks, the_health_check_of_a_service_on_any_port_names_the_port) {
   EXPECT_THAT(mistakes_in(on_any_port("    health: {type: tcp, port: 22}\n")), IsEmpty());
+  EXPECT_THAT(mistakes_in(on_any_port("    health: {type: icmp}\n")), IsEmpty());
   EXPECT_THAT(mistakes_in(on_any_port("    health: {type: tcp}\n")),
               ElementsAre("8:5: services.web.health lacks the key \"port\", which it needs where the service has port "
                           "any [name the port that a probe opens]"));

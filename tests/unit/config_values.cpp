@@ -337,8 +337,9 @@ TEST(config_values, keys_of_http_belong_to_http_alone) {
   EXPECT_THAT(with_line("    health: {path: /}"),
               ElementsAre("8:5: services.web.health lacks the required key \"type\""))
       << "which keys apply is not known then";
-  EXPECT_THAT(with_line("    health: {type: htp, path: /}"),
-              ElementsAre("8:20: type must be tcp, http, https, dns or udp, not \"htp\" [did you mean \"http\"?]"));
+  EXPECT_THAT(
+      with_line("    health: {type: htp, path: /}"),
+      ElementsAre("8:20: type must be tcp, http, https, dns, udp or icmp, not \"htp\" [did you mean \"http\"?]"));
 }
 
 std::vector<std::string> with_dns(std::string_view keys) {
@@ -386,6 +387,12 @@ TEST(config_values, a_datagram_of_a_check_has_any_text) {
   EXPECT_THAT(with_udp("expect: [a]"), ElementsAre("8:33: expect must be text of at most 512 bytes, not a list"));
   EXPECT_THAT(with_line("    health: {type: dns, name: a, send: x}"),
               ElementsAre("8:34: \"send\" applies only with type: udp"));
+}
+
+TEST(config_values, an_echo_has_no_port) {
+  EXPECT_THAT(with_line("    health: {type: icmp, interval: 2s}"), IsEmpty());
+  EXPECT_THAT(with_line("    health: {type: icmp, port: 80}"),
+              ElementsAre("8:26: \"port\" applies only with type: tcp, http, https, dns or udp"));
 }
 
 TEST(config_values, an_interface_for_addresses_needs_their_owner) {

@@ -195,6 +195,16 @@ TEST_F(health_checks, each_file_of_authorities_is_prepared_once) {
   EXPECT_THAT(prober_.prepared, ElementsAre(config::TlsTrust{.ca = "/ca.pem"}));
 }
 
+TEST_F(health_checks, an_echo_is_one_probe_whatever_the_port) {
+  Target a = target("a");
+  a.check.probe = config::IcmpCheck{};
+  Target b = target("b");
+  b.check.probe = config::IcmpCheck{};
+  b.port = config::Port{81};
+  checks_.configure({a, b});
+  EXPECT_EQ(checks_.probe_count(), 1U);
+}
+
 TEST_F(health_checks, silence_is_a_success_where_the_probe_says_so) {
   prober_.silence = Silence::passes;
   checks_.configure({target("a")});

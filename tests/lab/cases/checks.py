@@ -4,6 +4,7 @@ from harness import process
 from harness.case import case
 from harness.names import PORT, NameServer
 from harness.servers import TLS_PORT
+from harness.ways import WAYS
 
 _CHECK = {"interval": "200ms", "timeout": "150ms", "rise": 1, "fall": 2}
 
@@ -64,6 +65,20 @@ def checks_by_https(run):
         _await_down(lab, "b1", "status 200, but the wanted text is not in the body")
         _apply(lab, **{**check, "port": 80}, **known)
         _await_down(lab, "b1", "handshake: wrong version number")
+
+
+@case("checks_by_icmp")
+def checks_by_icmp(run):
+    """A host is up while it answers echo requests of either version of IP, and down once its link is."""
+    with run.lab(ways=[WAYS["nat_ipv4"], WAYS["nat_ipv6"]]) as lab:
+        lab.start_balancer_for(lab.ways, health={**_CHECK, "type": "icmp"})
+        lab.servers["b2"].kill_web()
+        lab.net.switch.ip("link set b2 down")
+        lab.balancer.wait_until_out_of_rotation("b2")
+        errors = {way.name: lab.balancer.backends(way.name)["b2"]["health"]["last_error"] for way in lab.ways}
+        run.expect(set(errors.values()) == {"timeout after 150ms in answer"}, f"other errors: {errors}")
+        lab.net.switch.ip("link set b2 up")
+        lab.balancer.wait_until_in_rotation()
 
 
 @case("checks_by_udp")
