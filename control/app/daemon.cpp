@@ -36,7 +36,7 @@ Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Mod
       model_(std::move(model)),
       on_ready_(std::move(on_ready)),
       started_at_(std::chrono::system_clock::now()),
-      prober_(loop),
+      prober_(loop, [this] { return std::uniform_int_distribution<std::uint16_t>()(random_); }),
       alarm_(loop),
       random_(std::random_device{}()),
       settle_timer_(loop),

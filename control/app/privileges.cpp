@@ -58,6 +58,7 @@ void drop_privileges() {
   };
   for (const Needed& needed : kNeeded) keep(needed.number);
   keep(CAP_NET_BIND_SERVICE);
+  keep(CAP_NET_RAW);  // of health checks by ICMP
   for (unsigned number = 0; ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; ++number) {
     const bool needed = (kept[number / 32].permitted & (1U << (number % 32))) != 0;
     if (!needed) (void)::prctl(PR_CAPBSET_DROP, number, 0, 0, 0);

@@ -1,6 +1,7 @@
 // The declarations of keys.hpp as plain data, gathered by a visitor that walks a model of defaults.
 #include "control/config/catalogue.hpp"
 
+#include <initializer_list>
 #include <optional>
 #include <utility>
 
@@ -83,8 +84,10 @@ class Cataloguer {
   }
 
   template <class T, KindOf<T> K, class More>
-  void only_with(std::string_view name, const T& /*value*/, const T& wanted, const K& kind, const More& describe_more) {
-    only_with_ = {std::string(name), kind.show(wanted)};
+  void only_with(std::string_view name, const T& /*value*/, std::initializer_list<T> wanted, const K& kind,
+                 const More& describe_more) {
+    only_with_.key = name;
+    for (const T& each : wanted) only_with_.words.push_back(kind.show(each));
     describe_more();
     only_with_ = {};
   }

@@ -1,6 +1,7 @@
 // The declarations of keys.hpp as plain data: what the JSON Schema, the reference page and hints are made from.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -13,9 +14,11 @@ namespace astil::config {
 struct CatalogueKey {
   enum class Form { value, list, section, mapping };
 
-  /// The key makes sense only where its neighbour `key` has the value `word`.
+  /// The key makes sense only where its neighbour `key` has one of these values.
   struct Condition {
-    std::string key, word;
+    std::string key;
+    std::vector<std::string> words;
+    auto operator<=>(const Condition&) const = default;
   };
 
   Form form = Form::value;

@@ -31,10 +31,19 @@ void check_health(const ServiceView& service, Mistakes& mistakes) {
                "a probe must end before the next begins");
 }
 
+void check_trust(const ServiceView& service, Mistakes& mistakes) {
+  if (!service.model->health || !service.is_sound("health")) return;
+  const auto* https = std::get_if<HttpsCheck>(&service.model->health->probe);
+  const Entry* ca = service.entry->value.find("health")->value.find("ca");
+  if (https == nullptr || https->trust.verify || ca == nullptr) return;
+  mistakes.add(ca->place, "\"ca\" applies only with verify: true", "leave one of them out");
+}
+
 /// Of a service on any port there is no port that a probe could open unless one is named.
 void check_probed_port(const ServiceView& service, Mistakes& mistakes) {
   const Entry* health = service.entry->value.find("health");
   if (!service.model->health || !service.has_any_port() || health->value.find("port") != nullptr) return;
+  if (std::holds_alternative<IcmpCheck>(service.model->health->probe)) return;
   mistakes.add(health->place,
                "services." + service.model->name + ".health lacks the key \"port\", which it needs where the service " +
                    "has port any",
@@ -122,6 +131,7 @@ void check_model(const Model& model, const Node& root, Mistakes& mistakes) {
   const std::vector<ServiceView> services = views_of(model, root, mistakes);
   for (const ServiceView& service : services) {
     check_health(service, mistakes);
+    check_trust(service, mistakes);
     check_probed_port(service, mistakes);
     check_weights(service, mistakes);
     check_once(service, mistakes);

@@ -14,7 +14,8 @@
 //   section(name, doc, describe_inner)             keys grouped for the reader, members of the same object
 //   section(name, optional_part, doc)              a part of its own that may be absent
 //   mapping(name, parts, kind of the names, AtLeast, doc)    named parts
-//   only_with(name, value, wanted, kind, describe_more)      keys that make sense with one choice alone
+//   only_with(name, value, {wanted...}, kind, describe_more) keys that make sense with these choices alone; one that is
+//                                                            required is so with them
 //
 // A doc is one or two plain sentences; Markdown is not rendered everywhere it is shown.
 #pragma once
@@ -22,6 +23,7 @@
 #include "control/config/address_kinds.hpp"
 #include "control/config/kinds.hpp"
 #include "control/config/model.hpp"
+#include "control/config/text_kinds.hpp"
 
 namespace astil::config {
 
@@ -67,29 +69,103 @@ inline constexpr Choice<Scheduler, 5> kSchedulers{"scheduler",
 inline constexpr Choice<AddressOwner, 2> kAddressOwners{
     "owner", {{{"daemon", AddressOwner::daemon}, {"none", AddressOwner::none}}}};
 
-enum class ProbeType { tcp, http };
-inline constexpr Choice<ProbeType, 2> kProbeTypes{"probe type", {{{"tcp", ProbeType::tcp}, {"http", ProbeType::http}}}};
+inline constexpr Choice<DnsRecord, 2> kDnsRecords{"record", {{{"A", DnsRecord::a}, {"AAAA", DnsRecord::aaaa}}}};
+/// By their names of IANA's registry.
+inline constexpr Choice<DnsResponseCode, 6> kDnsResponseCodes{"response code",
+                                                              {{{"NOERROR", DnsResponseCode::no_error},
+                                                                {"FORMERR", DnsResponseCode::format_error},
+                                                                {"SERVFAIL", DnsResponseCode::server_failure},
+                                                                {"NXDOMAIN", DnsResponseCode::name_error},
+                                                                {"NOTIMP", DnsResponseCode::not_implemented},
+                                                                {"REFUSED", DnsResponseCode::refused}}}};
+
+enum class ProbeType { tcp, http, https, dns, udp, icmp };
+inline constexpr Choice<ProbeType, 6> kProbeTypes{"probe type",
+                                                  {{{"tcp", ProbeType::tcp},
+                                                    {"http", ProbeType::http},
+                                                    {"https", ProbeType::https},
+                                                    {"dns", ProbeType::dns},
+                                                    {"udp", ProbeType::udp},
+                                                    {"icmp", ProbeType::icmp}}}};
+inline constexpr Payload kDatagram{512};
+inline constexpr Payload kBodyText{512};
+inline constexpr Text kServerName{"a host name, at most 253 characters", "A-Za-z0-9", "A-Za-z0-9._-", 253};
+inline constexpr Text kFilePath{"an absolute path, without blanks", "/", "!-~", 4095};
 
 template <class V>
 void describe(V& v, HttpCheck& http) {
   v.optional("path", http.path, kUrlPath, "What is asked for with GET.");
   v.optional("host", http.host, kHttpHost, "The Host field of the request.",
-             Otherwise{"the backend's address and port"});
+             Otherwise{"the backend's address and port; with https server_name, if it is given"});
   StatusRange status{http.status_low, http.status_high};
   v.optional("status", status, StatusCodes{}, "Status codes that count as success.");
   http.status_low = status.low;
   http.status_high = status.high;
+  v.optional(
+      "body", http.body, kBodyText,
+      "Text that must be in the body, within the first 64 KiB of the answer. With it the request is one of HTTP/1.0, "
+      "so that the answer does not come in chunks.",
+      Otherwise{"anything"});
+}
+
+template <class V>
+void describe(V& v, HttpsCheck& https) {
+  v.optional("server_name", https.server_name, kServerName,
+             "Name that the server is asked by in TLS (SNI), and that its certificate must be for.",
+             Otherwise{"none is told, and the certificate must be for the backend's address"});
+  v.optional("verify", https.trust.verify, Boolean{},
+             "Whether the server's certificate is verified: its name, its time and who signed it.");
+  v.optional("ca", https.trust.ca, kFilePath,
+             "File of certificates, in PEM, that the server's must be signed by. It is read when the configuration is "
+             "applied.",
+             Otherwise{"the system's, /etc/ssl/certs/ca-certificates.crt"});
+}
+
+template <class V>
+void describe(V& v, DnsCheck& dns) {
+  v.required("name", dns.name, DomainName{}, "What a name server is asked for, by UDP.");
+  v.optional("record", dns.record, kDnsRecords, "The type of record that is asked for.");
+  v.optional("rcode", dns.code, kDnsResponseCodes,
+             "The response code that counts as success. It is NOERROR also where the name has no such record.");
+}
+
+template <class V>
+void describe(V& v, UdpCheck& udp) {
+  v.optional("send", udp.send, kDatagram,
+             "What the datagram of a probe holds. In double quotes, \\n and \\x00 stand for bytes.",
+             Otherwise{"nothing, and it is sent"});
+  v.optional(
+      "expect", udp.expect, kDatagram,
+      "What an answer must begin with. Without it silence is a success too, and only an ICMP message that the port "
+      "is unreachable is a failure: a server that is gone with its host is not noticed.",
+      Otherwise{"an answer is not needed"});
 }
 
 template <class V>
 void describe(V& v, HealthCheck& health) {
   ProbeType type = ProbeType::tcp;
-  v.required("type", type, kProbeTypes, "What a probe does: open a TCP connection, or fetch a page by HTTP.");
+  v.required("type", type, kProbeTypes,
+             "What a probe does: tcp opens a connection, http and https fetch a page, dns asks a name server, udp "
+             "sends a datagram, icmp an echo request (ping).");
   HttpCheck http;
-  v.only_with("type", type, ProbeType::http, kProbeTypes, [&] { describe(v, http); });
+  v.only_with("type", type, {ProbeType::http, ProbeType::https}, kProbeTypes, [&] { describe(v, http); });
+  HttpsCheck https;
+  v.only_with("type", type, {ProbeType::https}, kProbeTypes, [&] { describe(v, https); });
+  DnsCheck dns;
+  v.only_with("type", type, {ProbeType::dns}, kProbeTypes, [&] { describe(v, dns); });
+  UdpCheck udp;
+  v.only_with("type", type, {ProbeType::udp}, kProbeTypes, [&] { describe(v, udp); });
+  https.http = http;
   if (type == ProbeType::http) health.probe = http;
-  v.optional("port", health.port, kPort, "Port that is probed.",
-             Otherwise{"the backend's port; required where the service has port any"});
+  if (type == ProbeType::https) health.probe = https;
+  if (type == ProbeType::dns) health.probe = dns;
+  if (type == ProbeType::udp) health.probe = udp;
+  if (type == ProbeType::icmp) health.probe = IcmpCheck{};
+  v.only_with("type", type, {ProbeType::tcp, ProbeType::http, ProbeType::https, ProbeType::dns, ProbeType::udp},
+              kProbeTypes, [&] {
+                v.optional("port", health.port, kPort, "Port that is probed.",
+                           Otherwise{"the backend's port; required where the service has port any"});
+              });
   v.optional("interval", health.interval, Duration{50ms, 1h},
              "Time from the start of a probe to the start of the next.");
   v.optional("timeout", health.timeout, Duration{10ms, 1h},
@@ -118,7 +194,7 @@ void describe(V& v, Tunnel& tunnel) {
   v.optional("encapsulation", tunnel.encapsulation, kEncapsulations,
              "The header in front of a packet: ipip is an IP header alone; gue has UDP behind it (generic UDP "
              "encapsulation, variant 1), which more networks spread over their paths.");
-  v.only_with("encapsulation", tunnel.encapsulation, Encapsulation::gue, kEncapsulations, [&] {
+  v.only_with("encapsulation", tunnel.encapsulation, {Encapsulation::gue}, kEncapsulations, [&] {
     v.optional("gue_port", tunnel.gue_port, kPort, "UDP port that the backends take the packets at.");
   });
   v.optional("source", tunnel.source, SourcePrefix{},
@@ -171,7 +247,7 @@ void describe(V& v, Service& service) {
       "wraps packets in another IP header, direct rewrites the MAC address, and with both the backend has the service "
       "address "
       "on its loopback and replies straight to the client.");
-  v.only_with("forwarding", service.forwarding, Forwarding::tunnel, kForwardings, [&] {
+  v.only_with("forwarding", service.forwarding, {Forwarding::tunnel}, kForwardings, [&] {
     v.section("tunnel", "The header that tunnel puts in front of a packet.",
               [&](V& tunnel) { describe(tunnel, service.tunnel); });
   });
@@ -179,7 +255,7 @@ void describe(V& v, Service& service) {
              "How a backend is picked for a new flow, always by weight: maglev by a hash of the flow, round-robin in "
              "turn, least-connections by the fewest open flows, source-hash by a hash of the client's address, "
              "two-choices by the fewer flows of two that are drawn. docs/schedulers.md compares them.");
-  v.only_with("scheduler", service.scheduler, Scheduler::source_hash, kSchedulers, [&] {
+  v.only_with("scheduler", service.scheduler, {Scheduler::source_hash}, kSchedulers, [&] {
     v.section("source_hash", "Which clients are one to source-hash.",
               [&](V& source_hash) { describe(source_hash, service.source_hash); });
   });
@@ -276,7 +352,7 @@ void describe(V& v, Model& model) {
         "owner", model.addresses, kAddressOwners,
         "daemon: astild adds each as a /32 or /128 and removes it when the service goes. none: you do, or routes bring "
         "the packets.");
-    addresses.only_with("owner", model.addresses, AddressOwner::daemon, kAddressOwners, [&] {
+    addresses.only_with("owner", model.addresses, {AddressOwner::daemon}, kAddressOwners, [&] {
       addresses.optional("interface", model.address_interface, kInterfaceName, "Interface that gets the addresses.",
                          Otherwise{"the first of interfaces"});
     });

@@ -148,6 +148,13 @@ std::string listed(const std::vector<std::string>& words) {
   return out;
 }
 
+Result<std::string> read_text(const Scalar& scalar) {
+  if (!scalar.quoted && reads_as_other_type(scalar.text)) {
+    return Error{{}, "put it in quotes: \"" + std::string(scalar.text) + '"'};
+  }
+  return Result<std::string>(boost::system::in_place_value, scalar.text);
+}
+
 bool Text::accepts(std::string_view text) const {
   if (text.empty() || text.size() > longest || !set_holds(first, text.front())) return false;
   text.remove_prefix(1);
@@ -156,10 +163,7 @@ bool Text::accepts(std::string_view text) const {
 
 Result<std::string> Text::read(const Scalar& scalar) const {
   if (!accepts(scalar.text)) return Error{};
-  if (!scalar.quoted && reads_as_other_type(scalar.text)) {
-    return Error{{}, "put it in quotes: \"" + std::string(scalar.text) + '"'};
-  }
-  return Result<std::string>(boost::system::in_place_value, scalar.text);
+  return read_text(scalar);
 }
 
 Shape Text::shape() const {

@@ -139,6 +139,9 @@ struct Choice {
   }
 };
 
+/// The text, whatever it is, unless it needs quotes: 42, on, 1.0.
+[[nodiscard]] Result<std::string> read_text(const Scalar& scalar);
+
 /// Text of given characters. The sets are the insides of a bracket expression, "a-z0-9-", of ASCII; a minus that is
 /// meant itself stands last.
 struct Text {

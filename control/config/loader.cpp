@@ -28,7 +28,7 @@ const Entry* Loader::take(std::string_view name) {
 
 const Entry* Loader::take_required(std::string_view name) {
   const Entry* entry = take(name);
-  if (entry == nullptr) missing_.insert(name);
+  if (entry == nullptr && requires_) missing_.insert(name);
   return entry;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 #include <set>
 #include <string>
 #include <string_view>
@@ -83,11 +84,17 @@ class Loader {
   }
 
   template <class T, KindOf<T> K, class More>
-  void only_with(std::string_view name, const T& value, const T& wanted, const K& kind, const More& describe_more) {
+  void only_with(std::string_view name, const T& value, std::initializer_list<T> wanted, const K& kind,
+                 const More& describe_more) {
+    const bool is_wanted = std::find(wanted.begin(), wanted.end(), value) != wanted.end();
+    std::vector<std::string> words;
+    for (const T& each : wanted) words.push_back(kind.show(each));
     const bool is_known = !missing_.contains(name) && !is_mistaken(name);
-    if (is_known && value != wanted) unwanted_ = std::string(name) + ": " + kind.show(wanted);
+    if (is_known && !is_wanted) unwanted_ = std::string(name) + ": " + listed(words);
+    requires_ = is_known && is_wanted;
     describe_more();
     unwanted_.clear();
+    requires_ = true;
   }
 
   /// Reports the keys that nobody declared, and the required ones that are missing.
@@ -154,6 +161,7 @@ class Loader {
   std::vector<std::string_view> declared_;
   std::set<std::string_view> missing_;
   std::string unwanted_;  ///< while keys are declared that need another choice: that choice, "type: http"
+  bool requires_ = true;  ///< false while keys are declared that need a choice which was not made, or is not known
 };
 
 }  // namespace astil::config

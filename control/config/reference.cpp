@@ -57,9 +57,10 @@ of your copy of `config/astil.schema.json`:
 - Under `nat`, `full-nat` and `direct` backends are of the service's IP version. Under `tunnel` they may be of the other one, all of
   them of that of `tunnel.source` where it is given, which holds no address of a service or a backend.
 - Under `tunnel` and `direct` a backend listens on the service's own port.
-- Backends of a service on any port have no `port`, and its health check names the port that is probed.
+- Backends of a service on any port have no `port`, and its health check names the port that is probed, but by icmp.
 - A backend's address is not the address of a service, and not all weights of a service are 0.
 - The timeout of a probe is not longer than the interval.
+- A check by https names no `ca` where it does not verify.
 - Services, backends and rings fit in the tables under `dataplane.tables`.
 - The endpoint of the metrics is not a service's.
 - Prefixes of sources are of the service's IP version; none stands twice, nor within another one of the same list unless
@@ -91,7 +92,7 @@ std::string default_of(const CatalogueKey& key) {
 
 std::string meaning_of(const CatalogueKey& key) {
   if (key.only_with.key.empty()) return key.doc;
-  return key.doc + " Only with `" + key.only_with.key + ": " + key.only_with.word + "`.";
+  return key.doc + " Only with `" + key.only_with.key + ": " + listed(key.only_with.words) + "`.";
 }
 
 void write_keys(const std::vector<CatalogueKey>& keys, const std::string& path, std::string& out) {

@@ -85,22 +85,39 @@ json::object with_words(const CatalogueKey& key) {
 /// Whether a choice that is absent is made this way.
 bool is_default(const CatalogueKey::Condition& choice, const std::vector<CatalogueKey>& keys) {
   return std::any_of(keys.begin(), keys.end(), [&](const CatalogueKey& key) {
-    return key.name == choice.key && (key.is_required || key.shown_default == choice.word);
+    const bool is_shown = std::ranges::find(choice.words, key.shown_default) != choice.words.end();
+    return key.name == choice.key && (key.is_required || is_shown);
   });
 }
 
 /// Keys that need a choice are forbidden where it was not made: by the `else` of an `if` that an absent choice meets
-/// only where its default is that choice. (A required one that is absent is a mistake of its own.)
+/// only where its default is that choice. (A required one that is absent is a mistake of its own.) Those of them that
+/// are required are so by its `then`.
 json::array conditions_of(const std::vector<CatalogueKey>& keys) {
-  std::map<std::pair<std::string, std::string>, json::object> forbidden;
+  std::map<CatalogueKey::Condition, json::object> forbidden;
+  std::map<CatalogueKey::Condition, json::array> required;
   for (const CatalogueKey& key : keys) {
-    if (!key.only_with.key.empty()) forbidden[{key.only_with.key, key.only_with.word}][key.name] = false;
+    if (key.only_with.key.empty()) continue;
+    forbidden[key.only_with][key.name] = false;
+    if (key.is_required) required[key.only_with].push_back(json::value(key.name));
   }
   json::array out;
   for (auto& [choice, properties] : forbidden) {
-    json::object chosen{{"properties", {{choice.first, {{"const", choice.second}}}}}};
-    if (!is_default({choice.first, choice.second}, keys)) chosen["required"] = json::array{json::value(choice.first)};
-    out.push_back({{"if", chosen}, {"else", {{"properties", properties}}}});
+    json::object value;
+    if (choice.words.size() == 1) {
+      value["const"] = choice.words.front();
+    } else {
+      value["enum"] = json::value_from(choice.words);
+    }
+    json::object chosen;
+    chosen["properties"] = json::object{{choice.key, value}};
+    if (!is_default(choice, keys)) chosen["required"] = json::array{json::value(choice.key)};
+    json::object condition{{"if", chosen}};
+    if (const auto needed = required.find(choice); needed != required.end()) {
+      condition["then"] = {{"required", needed->second}};
+    }
+    condition["else"] = {{"properties", properties}};
+    out.push_back(std::move(condition));
   }
   return out;
 }
@@ -110,7 +127,7 @@ json::object object_schema(const std::vector<CatalogueKey>& keys) {
   json::array required;
   for (const CatalogueKey& key : keys) {
     properties[key.name] = with_words(key);
-    if (key.is_required) required.push_back(json::value(key.name));
+    if (key.is_required && key.only_with.key.empty()) required.push_back(json::value(key.name));
   }
   json::object out{{"type", "object"}, {"additionalProperties", false}};
   if (!required.empty()) out["required"] = required;

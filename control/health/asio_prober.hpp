@@ -1,29 +1,42 @@
-// Probes by TCP and HTTP on an Asio loop, with no thread and no timer of their own.
+// Probes by TCP, HTTP, HTTPS, DNS, UDP and ICMP on an Asio loop, with no thread and no timer of their own.
 //
 // What the backend sees of it: a TCP check that succeeds ends with a reset before the handshake's last ACK was sent, as
 // HAProxy does it, so the server's accept() never returns it and no log tells of it. An HTTP check asks with
 // `Connection: close` and ends with a reset once the status is read, so that neither side is left with a TIME_WAIT a
-// second and a backend.
+// second and a backend. Each datagram comes from a port of its own.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <utility>
 
 #include "control/health/prober.hpp"
+#include "control/health/tls_contexts.hpp"
 
 namespace astil::health {
 
+class Attempt;
+
 class AsioProber final : public Prober {
  public:
-  /// The loop must outlive this and every probe.
-  explicit AsioProber(boost::asio::io_context& loop) : loop_(loop) {}
+  /// Uniform over all its values.
+  using RandomId = std::function<std::uint16_t()>;
 
+  /// The loop must outlive this and every probe.
+  AsioProber(boost::asio::io_context& loop, RandomId random_id) : loop_(loop), random_id_(std::move(random_id)) {}
+
+  void prepare(const std::set<config::TlsTrust>& trusts) override { tls_.prepare(trusts); }
   [[nodiscard]] std::unique_ptr<RunningProbe> start(const ProbeRequest& request, Done done) override;
 
  private:
-  boost::asio::io_context& loop_;
-};
+  [[nodiscard]] std::shared_ptr<Attempt> make_attempt(const ProbeRequest& request, Done done);
 
-/// The request of an HTTP check, to the last byte.
-[[nodiscard]] std::string http_request(const ProbeRequest& request, const config::HttpCheck& check);
+  boost::asio::io_context& loop_;
+  RandomId random_id_;
+  TlsContexts tls_;
+};
 
 }  // namespace astil::health

@@ -22,9 +22,22 @@ Clock::duration part(Clock::duration whole, double fraction) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(whole) * fraction);
 }
 
-std::string timeout_text(config::Milliseconds timeout, Phase phase) {
-  return "timeout after " + std::to_string(timeout.count()) + "ms in " +
-         (phase == Phase::connect ? "connect" : "answer");
+const char* name_of(Phase phase) {
+  switch (phase) {
+    case Phase::connect:
+      return "connect";
+    case Phase::handshake:
+      return "handshake";
+    case Phase::answer:
+      break;
+  }
+  return "answer";
+}
+
+std::string timeout_text(config::Milliseconds timeout, const RunningProbe& probe) {
+  const std::string remark = probe.remark();
+  return "timeout after " + std::to_string(timeout.count()) + "ms in " + name_of(probe.phase()) +
+         (remark.empty() ? "" : ": " + remark);
 }
 
 }  // namespace
@@ -67,6 +80,7 @@ void Checks::configure(const std::vector<Target>& targets) {
     if (probe) retire(*probe);
   }
   probes_ = std::move(probes);
+  prober_.prepare(trusts_of_probes());
   by_target_ = std::move(by_target);
   arm();
 }
@@ -85,9 +99,18 @@ void Checks::for_each(const std::function<void(const TargetKey&, const State&, c
   for (const auto& [key, probe] : by_target_) visit(key, probe->state, probe->counters);
 }
 
+std::set<config::TlsTrust> Checks::trusts_of_probes() const {
+  std::set<config::TlsTrust> trusts;
+  for (const auto& [key, probe] : probes_) {
+    if (const auto* https = std::get_if<config::HttpsCheck>(&key.check.probe)) trusts.insert(https->trust);
+  }
+  return trusts;
+}
+
 Checks::ProbeKey Checks::key_of(const Target& target) {
   ProbeKey key{target.host, target.check.port.value_or(target.port), target.check};
   key.check.port.reset();  // said already
+  if (std::holds_alternative<config::IcmpCheck>(key.check.probe)) key.port = {};
   return key;
 }
 
@@ -168,8 +191,9 @@ void Checks::on_deadline(Probe& probe) {
     schedule(probe, now + std::min<Clock::duration>(kReprieve, probe.key.check.timeout));
     return;
   }
+  if (probe.running->silence() == Silence::passes) return finish(probe, {});
   ++probe.counters.timed_out;
-  finish(probe, {Outcome::Kind::failed, timeout_text(probe.key.check.timeout, probe.running->phase())});
+  finish(probe, {Outcome::Kind::failed, timeout_text(probe.key.check.timeout, *probe.running)});
 }
 
 void Checks::finish(Probe& probe, Outcome outcome) {

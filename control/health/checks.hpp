@@ -77,6 +77,7 @@ class Checks {
   using Slot = std::tuple<Clock::time_point, std::uint64_t, Probe*>;
 
   [[nodiscard]] static ProbeKey key_of(const Target& target);
+  [[nodiscard]] std::set<config::TlsTrust> trusts_of_probes() const;
   [[nodiscard]] std::unique_ptr<Probe> make_probe(const Target& target);
   void retire(Probe& probe);
   void schedule(Probe& probe, Clock::time_point due);

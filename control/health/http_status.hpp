@@ -21,6 +21,9 @@ class HttpStatus {
   /// The next bytes of the answer. Not to be called again once it is other than incomplete.
   [[nodiscard]] Progress feed(std::span<const std::byte> bytes);
 
+  /// Bytes that were read, once complete: those up to the one behind the status.
+  [[nodiscard]] std::size_t taken() const { return total_; }
+
   /// 200 to 999, once complete.
   [[nodiscard]] unsigned status() const { return status_; }
 

@@ -4,8 +4,8 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
-#include <variant>
 
 #include "control/config/model.hpp"
 
@@ -14,7 +14,7 @@ namespace astil::health {
 struct ProbeRequest {
   config::address host;
   config::Port port{};
-  std::variant<config::TcpCheck, config::HttpCheck> probe;
+  config::Probe probe;
 };
 
 struct Outcome {
@@ -28,13 +28,19 @@ struct Outcome {
 };
 
 /// How far a probe has come.
-enum class Phase { connect, answer };
+enum class Phase { connect, handshake, answer };
+
+/// What it says that nothing came within the time that a probe had.
+enum class Silence { fails, passes };
 
 /// A probe under way. Destroyed, it ends without a trace, and its outcome is never told.
 class RunningProbe {
  public:
   virtual ~RunningProbe() = default;
   [[nodiscard]] virtual Phase phase() const = 0;
+  /// What came in so far and decided nothing, for the error of a timeout: "2 datagrams were no answer to the query".
+  [[nodiscard]] virtual std::string remark() const { return {}; }
+  [[nodiscard]] virtual Silence silence() const { return Silence::fails; }
 };
 
 class Prober {
@@ -42,6 +48,8 @@ class Prober {
   using Done = std::function<void(Outcome)>;
 
   virtual ~Prober() = default;
+  /// The checks were configured: what probes need of files from now on is read. Else it would be by the first probe.
+  virtual void prepare(const std::set<config::TlsTrust>& /*trusts*/) {}
   /// `done` is called once, later, never from within this call. It may destroy the running probe.
   [[nodiscard]] virtual std::unique_ptr<RunningProbe> start(const ProbeRequest& request, Done done) = 0;
 };

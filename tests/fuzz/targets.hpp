@@ -17,8 +17,12 @@ using Input = std::span<const std::byte>;
 void packets(Input input);
 /// What the kernel may say over netlink: control/net/message.hpp.
 void netlink(Input input);
-/// What a backend may answer to a health check: control/health/http_status.hpp.
+/// What a backend may answer to a health check: control/health/http_status.hpp, http_answer.hpp.
 void http_status(Input input);
+/// What a name server may answer to a health check: control/health/dns_message.hpp.
+void dns_answer(Input input);
+/// What may come in while a health check waits for an echo reply: control/health/echo_message.hpp.
+void echo_reply(Input input);
 /// What a client may send to the API's socket: control/api/server.hpp.
 void api_request(Input input);
 /// What may be asked of the API: control/api/routes.hpp.

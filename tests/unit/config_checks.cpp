@@ -23,6 +23,13 @@ TEST(config_checks, a_timeout_is_not_longer_than_the_interval) {
                   "before the next begins]"));
 }
 
+TEST(config_checks, authorities_are_of_no_use_without_verification) {
+  EXPECT_THAT(with_line("    health: {type: https, verify: true, ca: /ca.pem}"), IsEmpty());
+  EXPECT_THAT(with_line("    health: {type: https, verify: false}"), IsEmpty());
+  EXPECT_THAT(with_line("    health: {type: https, verify: false, ca: /ca.pem}"),
+              ElementsAre("8:42: \"ca\" applies only with verify: true [leave one of them out]"));
+}
+
 TEST(config_checks, prefixes_of_sources_stand_once_and_say_something) {
   const auto with = [](const std::string& sources) { return with_line("    sources: {" + sources + "}"); };
   EXPECT_THAT(with("allow: [10.0.0.0/8, 10.1.2.0/24], deny: [10.1.0.0/16]"), IsEmpty()) << "one between two";
@@ -168,6 +175,7 @@ TEST(config_checks, backends_of_a_service_on_any_port_have_no_port) {
 
 TEST(config_checks, the_health_check_of_a_service_on_any_port_names_the_port) {
   EXPECT_THAT(mistakes_in(on_any_port("    health: {type: tcp, port: 22}\n")), IsEmpty());
+  EXPECT_THAT(mistakes_in(on_any_port("    health: {type: icmp}\n")), IsEmpty());
   EXPECT_THAT(mistakes_in(on_any_port("    health: {type: tcp}\n")),
               ElementsAre("8:5: services.web.health lacks the key \"port\", which it needs where the service has port "
                           "any [name the port that a probe opens]"));

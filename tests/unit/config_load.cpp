@@ -120,6 +120,34 @@ services:
   EXPECT_EQ(all.backends.at(0).port, Port{0});
 }
 
+HealthCheck health_of(const std::string& keys) {
+  const LoadResult result = load(kSmallest + "    health: {" + keys + "}\n", "astil.yaml");
+  return result ? result->services.at(0).health.value() : HealthCheck{};
+}
+
+TEST(config_load, every_key_of_a_dns_check_arrives_in_the_model) {
+  EXPECT_EQ(std::get<DnsCheck>(health_of("type: dns, name: a.example, record: AAAA, rcode: REFUSED").probe),
+            (DnsCheck{"a.example", DnsRecord::aaaa, DnsResponseCode::refused}));
+  EXPECT_EQ(std::get<DnsCheck>(health_of("type: dns, name: a.example").probe),
+            (DnsCheck{"a.example", DnsRecord::a, DnsResponseCode::no_error}));
+}
+
+TEST(config_load, every_key_of_a_udp_check_arrives_in_the_model) {
+  EXPECT_EQ(std::get<UdpCheck>(health_of("type: udp, send: \"a\\0b\\n\", expect: c").probe),
+            (UdpCheck{std::string("a\0b\n", 4), "c"}));
+  EXPECT_EQ(std::get<UdpCheck>(health_of("type: udp").probe), UdpCheck{});
+}
+
+TEST(config_load, every_key_of_an_https_check_arrives_in_the_model) {
+  const HealthCheck health =
+      health_of("type: https, path: /x, host: a.example, status: 204, body: ok, server_name: b.example, ca: /ca.pem");
+  EXPECT_EQ(std::get<HttpsCheck>(health.probe),
+            (HttpsCheck{{"/x", "a.example", 204, 204, "ok"}, "b.example", {.verify = true, .ca = "/ca.pem"}}));
+  EXPECT_EQ(std::get<HttpsCheck>(health_of("type: https, verify: false").probe),
+            (HttpsCheck{.trust = {.verify = false}}));
+  EXPECT_EQ(std::get<HttpCheck>(health_of("type: http, body: ok").probe), HttpCheck{.body = "ok"});
+}
+
 TEST(config_load, six_mistakes_of_six_kinds_are_reported_at_once_and_in_order) {
   const std::string text = R"(interfaces: [eth0]
 services:

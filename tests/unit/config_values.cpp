@@ -28,6 +28,7 @@ TEST(config_values, prefixes_of_clients_are_of_any_length_and_have_no_bits_behin
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 std::vector<std::string> with_port(std::string_view value) {
   return mistakes_in(replaced(kSmallest, "port: 80", "port: " + std::string(value)));
@@ -330,12 +331,68 @@ TEST(config_values, a_request_can_not_be_smuggled_into_a_probe) {
 
 TEST(config_values, keys_of_http_belong_to_http_alone) {
   EXPECT_THAT(with_line("    health: {type: tcp, path: /}"),
-              ElementsAre("8:25: \"path\" applies only with type: http"));
+              ElementsAre("8:25: \"path\" applies only with type: http or https"));
+  EXPECT_THAT(with_line("    health: {type: http, server_name: a.example}"),
+              ElementsAre("8:26: \"server_name\" applies only with type: https"));
   EXPECT_THAT(with_line("    health: {path: /}"),
               ElementsAre("8:5: services.web.health lacks the required key \"type\""))
       << "which keys apply is not known then";
-  EXPECT_THAT(with_line("    health: {type: htp, path: /}"),
-              ElementsAre("8:20: type must be tcp or http, not \"htp\" [did you mean \"http\"?]"));
+  EXPECT_THAT(
+      with_line("    health: {type: htp, path: /}"),
+      ElementsAre("8:20: type must be tcp, http, https, dns, udp or icmp, not \"htp\" [did you mean \"http\"?]"));
+}
+
+std::vector<std::string> with_dns(std::string_view keys) {
+  return with_line("    health: {type: dns, " + std::string(keys) + '}');
+}
+
+TEST(config_values, a_dns_check_needs_a_name_and_no_other_check_does) {
+  EXPECT_THAT(with_dns("record: AAAA, rcode: NXDOMAIN"),
+              ElementsAre("8:5: services.web.health lacks the required key \"name\""));
+  EXPECT_THAT(with_line("    health: {type: tcp, name: a.example}"),
+              ElementsAre("8:25: \"name\" applies only with type: dns"));
+  EXPECT_THAT(with_line("    health: {type: tcp}"), IsEmpty());
+}
+
+TEST(config_values, names_of_the_dns_are_made_of_labels) {
+  const std::string label(63, 'a');
+  for (const std::string& name :
+       {std::string("a.example"), std::string("example.org."), std::string("."), std::string("_x._udp.a-1.example"),
+        label + ".a", label + '.' + label + '.' + label + '.' + label.substr(2) + '.'}) {
+    EXPECT_THAT(with_dns("name: " + name), IsEmpty()) << name;
+  }
+  const std::string must = "8:31: name must be a domain name such as www.example.org, not ";
+  for (const std::string name : {"a..b", ".a", "a..", "a/b", "a b"})
+    EXPECT_THAT(with_dns("name: " + name), ElementsAre(must + '"' + name + '"'));
+  for (const std::string& name : {label + "a.b", label + '.' + label + '.' + label + '.' + label})
+    EXPECT_THAT(with_dns("name: " + name), ElementsAre(StartsWith(must)));
+  EXPECT_THAT(with_dns("name: \"\"").size(), 1U);
+  EXPECT_THAT(with_dns("name: on"), ElementsAre(must + "\"on\" [put it in quotes: \"on\"]"));
+}
+
+TEST(config_values, records_and_response_codes_are_those_of_the_registry) {
+  EXPECT_THAT(with_dns("name: a, record: aaaa"), ElementsAre("8:42: record must be A or AAAA, not \"aaaa\""));
+  EXPECT_THAT(with_dns("name: a, rcode: NXDOMIAN"),
+              ElementsAre("8:41: rcode must be NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP or REFUSED, not "
+                          "\"NXDOMIAN\" [did you mean \"NXDOMAIN\"?]"));
+}
+
+TEST(config_values, a_datagram_of_a_check_has_any_text) {
+  const auto with_udp = [](const std::string& keys) { return with_line("    health: {type: udp, " + keys + '}'); };
+  EXPECT_THAT(with_udp("send: \"\", expect: \"\\0\\x01é\\r\\n\""), IsEmpty());
+  EXPECT_THAT(with_udp("send: " + std::string(512, 'x')), IsEmpty());
+  EXPECT_THAT(with_udp("send: " + std::string(513, 'x')).size(), 1U);
+  EXPECT_THAT(with_udp("send: 42"),
+              ElementsAre("8:31: send must be text of at most 512 bytes, not 42 [put it in quotes: \"42\"]"));
+  EXPECT_THAT(with_udp("expect: [a]"), ElementsAre("8:33: expect must be text of at most 512 bytes, not a list"));
+  EXPECT_THAT(with_line("    health: {type: dns, name: a, send: x}"),
+              ElementsAre("8:34: \"send\" applies only with type: udp"));
+}
+
+TEST(config_values, an_echo_has_no_port) {
+  EXPECT_THAT(with_line("    health: {type: icmp, interval: 2s}"), IsEmpty());
+  EXPECT_THAT(with_line("    health: {type: icmp, port: 80}"),
+              ElementsAre("8:26: \"port\" applies only with type: tcp, http, https, dns or udp"));
 }
 
 TEST(config_values, an_interface_for_addresses_needs_their_owner) {

@@ -58,9 +58,13 @@ class FakeProber final : public Prober {
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
     [[nodiscard]] Phase phase() const override { return prober.phase; }
+    [[nodiscard]] Silence silence() const override { return prober.silence; }
+    [[nodiscard]] std::string remark() const override { return prober.remark; }
     FakeProber& prober;
     std::uint64_t id;
   };
+
+  void prepare(const std::set<config::TlsTrust>& trusts) override { prepared = trusts; }
 
   std::unique_ptr<RunningProbe> start(const ProbeRequest& request, Done done) override {
     const std::uint64_t id = ++started;
@@ -81,6 +85,9 @@ class FakeProber final : public Prober {
   std::uint64_t started = 0;
   std::vector<std::string> hosts;
   Phase phase = Phase::connect;
+  std::string remark;
+  Silence silence = Silence::fails;
+  std::set<config::TlsTrust> prepared;
 };
 
 Target target(const std::string& backend, const std::string& host = "10.0.0.1", const std::string& service = "web") {
@@ -161,6 +168,53 @@ TEST_F(health_checks, a_probe_that_hangs_times_out_in_its_phase) {
   EXPECT_EQ(health("a"), Health::down);
   EXPECT_EQ(checks_.state({"web", "a"})->last_error, "timeout after 500ms in answer");
   EXPECT_EQ(checks_.counters({"web", "a"})->timed_out, 1U);
+}
+
+TEST_F(health_checks, what_a_probe_that_hangs_saw_is_told) {
+  prober_.phase = Phase::answer;
+  prober_.remark = "2 datagrams were no answer to the query";
+  checks_.configure({target("a")});
+  alarm_.pass(650ms);
+  EXPECT_EQ(checks_.state({"web", "a"})->last_error,
+            "timeout after 500ms in answer: 2 datagrams were no answer to the query");
+}
+
+TEST_F(health_checks, a_handshake_that_hangs_is_named) {
+  prober_.phase = Phase::handshake;
+  checks_.configure({target("a")});
+  alarm_.pass(650ms);
+  EXPECT_EQ(checks_.state({"web", "a"})->last_error, "timeout after 500ms in handshake");
+}
+
+TEST_F(health_checks, each_file_of_authorities_is_prepared_once) {
+  Target a = target("a");
+  a.check.probe = config::HttpsCheck{.server_name = "a.example", .trust = {.ca = "/ca.pem"}};
+  Target b = target("b");
+  b.check.probe = config::HttpsCheck{.server_name = "b.example", .trust = {.ca = "/ca.pem"}};
+  checks_.configure({a, b, target("c")});
+  EXPECT_THAT(prober_.prepared, ElementsAre(config::TlsTrust{.ca = "/ca.pem"}));
+}
+
+TEST_F(health_checks, an_echo_is_one_probe_whatever_the_port) {
+  Target a = target("a");
+  a.check.probe = config::IcmpCheck{};
+  Target b = target("b");
+  b.check.probe = config::IcmpCheck{};
+  b.port = config::Port{81};
+  checks_.configure({a, b});
+  EXPECT_EQ(checks_.probe_count(), 1U);
+}
+
+TEST_F(health_checks, silence_is_a_success_where_the_probe_says_so) {
+  prober_.silence = Silence::passes;
+  checks_.configure({target("a")});
+  chance_ = 0;
+  alarm_.pass(499ms);
+  EXPECT_EQ(health("a"), Health::unknown);
+  alarm_.pass(100ms);
+  EXPECT_EQ(health("a"), Health::up);
+  EXPECT_EQ(checks_.state({"web", "a"})->last_duration, 500ms);
+  EXPECT_EQ(checks_.counters({"web", "a"}), (Counters{.passed = 1, .transitions = 1}));
 }
 
 TEST_F(health_checks, a_dead_backend_is_found_within_fall_intervals_and_a_timeout) {

@@ -1,27 +1,21 @@
 // Single probes against real servers on the loopback interface, in this process and on its one loop.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <fstream>
-#include <functional>
 #include <iomanip>
-#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include "control/health/asio_prober.hpp"
+#include "tests/unit/health_probing.hpp"
 
-namespace astil::health {
+namespace astil::health::test {
 namespace {
 
 using boost::asio::ip::make_address;
-using boost::asio::ip::tcp;
 using boost::system::error_code;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -59,39 +53,9 @@ class Server {
   bool answered_ = false;
 };
 
-class health_prober : public testing::Test {
+class health_prober : public Probing {
  protected:
-  static constexpr auto kLimit = std::chrono::seconds(20);  // only a test that fails takes as long
-
-  void run_until(const std::function<bool()>& done) {
-    const auto limit = std::chrono::steady_clock::now() + kLimit;
-    while (!done()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), limit);
-      loop_.restart();
-      loop_.run_one_until(limit);
-    }
-  }
-
-  void start(const ProbeRequest& request) {
-    running_ = prober_.start(request, [this](Outcome outcome) {
-      running_.reset();  // as the checks do
-      outcome_ = std::move(outcome);
-    });
-  }
-
-  Outcome probe(const ProbeRequest& request) {
-    start(request);
-    EXPECT_FALSE(outcome_) << "told before the call was over";
-    run_until([&] { return outcome_.has_value(); });
-    return outcome_.value_or(Outcome{});
-  }
-
   ProbeRequest http(const Server& server) { return {make_address("127.0.0.1"), server.port(), config::HttpCheck{}}; }
-
-  boost::asio::io_context loop_;
-  AsioProber prober_{loop_};
-  std::unique_ptr<RunningProbe> running_;
-  std::optional<Outcome> outcome_;
 };
 
 /// Of this machine, towards that port, in whatever state. `table`: "tcp" or "tcp6".
@@ -185,6 +149,21 @@ TEST_F(health_prober, a_server_that_closes_without_a_word_fails) {
   EXPECT_EQ(probe(http(server)).error, "closed before a status was sent");
 }
 
+TEST_F(health_prober, a_wanted_text_is_looked_for_in_the_body) {
+  Server server(loop_);
+  server.answer("HTTP/1.0 200 OK\r\n\r\nall well", Server::Then::close);
+  const ProbeRequest request{make_address("127.0.0.1"), server.port(), config::HttpCheck{.body = "well"}};
+  EXPECT_EQ(probe(request).kind, Outcome::Kind::passed);
+  EXPECT_THAT(server.request(), StartsWith("GET / HTTP/1.0\r\n"));
+}
+
+TEST_F(health_prober, a_body_without_the_wanted_text_fails_at_its_end) {
+  Server server(loop_);
+  server.answer("HTTP/1.0 200 OK\r\n\r\nall well", Server::Then::close);
+  const ProbeRequest request{make_address("127.0.0.1"), server.port(), config::HttpCheck{.body = "ill"}};
+  EXPECT_EQ(probe(request).error, "status 200, but the wanted text is not in the body; read 27 bytes");
+}
+
 TEST_F(health_prober, a_server_that_is_silent_is_waited_for_in_answer) {
   Server server(loop_);
   server.answer("HTTP/1.1 2");
@@ -212,12 +191,7 @@ TEST_F(health_prober, a_lack_of_descriptors_is_no_fault_of_the_backend) {
   // Also the sanitizers' first look at these types, for which they open a pipe.
   ASSERT_EQ(probe(request).kind, Outcome::Kind::passed);
   outcome_.reset();
-  rlimit before{};
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
-  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-  start(request);
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  without_descriptors([&] { start(request); });
   EXPECT_FALSE(outcome_);
   run_until([&] { return outcome_.has_value(); });
   EXPECT_EQ(outcome_->kind, Outcome::Kind::not_made);
@@ -225,4 +199,4 @@ TEST_F(health_prober, a_lack_of_descriptors_is_no_fault_of_the_backend) {
 }
 
 }  // namespace
-}  // namespace astil::health
+}  // namespace astil::health::test

@@ -1,7 +1,8 @@
-// The fuzzer of what a backend may answer to a health check: the status that is read does not depend on how the answer
-// is cut into pieces, and is one that HTTP knows.
+// The fuzzer of what a backend may answer to a health check: neither the status that is read nor whether the wanted
+// text is found depends on how the answer is cut into pieces, and the status is one that HTTP knows.
 #include <algorithm>
 
+#include "control/health/http_answer.hpp"
 #include "control/health/http_status.hpp"
 #include "tests/fuzz/targets.hpp"
 
@@ -29,6 +30,18 @@ Read read(Input answer, std::size_t piece) {
   return read;
 }
 
+/// What is told of an answer that is looked through for a text, "" where it is found.
+std::string search(Input answer, std::size_t piece) {
+  const config::HttpCheck check{.status_low = 100, .status_high = 599, .body = "x: x"};
+  health::HttpAnswer reader(check);
+  while (!answer.empty()) {
+    const Input next = answer.first(std::min(piece, answer.size()));
+    answer = answer.subspan(next.size());
+    if (const auto outcome = reader.feed(next)) return outcome->error;
+  }
+  return reader.end().error;
+}
+
 }  // namespace
 
 void http_status(Input input) {
@@ -41,6 +54,7 @@ void http_status(Input input) {
     require(pieces.progress == whole.progress, "pieces do not change what comes of an answer");
     require(whole.progress != HttpStatus::Progress::complete || pieces.status == whole.status,
             "pieces do not change the status");
+    require(search(answer, size) == search(answer, answer.size()), "pieces do not change whether a text is found");
     require(pieces.fed <= HttpStatus::kLimit + size, "what does not end is given up");
   }
   if (whole.progress != HttpStatus::Progress::complete) return;

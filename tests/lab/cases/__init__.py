@@ -17,6 +17,7 @@ from cases import (  # noqa: F401
     captures,
     sources,
     failure,
+    checks,
     flood,
     change,
     hooks,

@@ -15,6 +15,7 @@ from harness.topology import backend_address, backend_address_6
 
 _MEBIBYTE = 1 << 20
 _WEB_PORTS = (80, 8080, 8081)
+TLS_PORT = 8443
 
 _NGINX = """\
 daemon off;
@@ -48,6 +49,29 @@ http {{
     location /1g {{ }}
     location /slow {{ alias {files}/1m; limit_rate 64k; }}
     location /put/ {{ root {directory}; dav_methods PUT; create_full_put_path on; }}
+  }}
+}}
+"""
+
+# One more nginx, for who asks for it.
+_TLS_NGINX = """\
+daemon off;
+master_process off;
+pid {directory}/tls.pid;
+error_log {directory}/tls.log;
+events {{ }}
+http {{
+  access_log off;
+  client_body_temp_path {directory}/body;
+  proxy_temp_path {directory}/proxy;
+  fastcgi_temp_path {directory}/fastcgi;
+  uwsgi_temp_path {directory}/uwsgi;
+  scgi_temp_path {directory}/scgi;
+  server {{
+    listen {port} ssl;
+    ssl_certificate {certificate};
+    ssl_certificate_key {key};
+    location / {{ return 200 "{name} by TLS\\n"; }}
   }}
 }}
 """
@@ -108,6 +132,16 @@ class Server:
         self.web = self.namespace.spawn(*words, stdout=errors, stderr=errors)
         errors.close()
         process.until(lambda: self._listening("tcp", "tcp6"), f"nginx on {self.name}, see {errors.name}")
+
+    def start_tls(self, certificate, key):
+        """The same by TLS, at TLS_PORT of IPv4, as another nginx."""
+        config = self.directory / "tls.conf"
+        places = {"directory": self.directory, "certificate": certificate, "key": key}
+        config.write_text(_TLS_NGINX.format(name=self.name, port=TLS_PORT, **places))
+        log = self.directory / "tls.log"
+        web = self.namespace.spawn("nginx", "-p", self.directory, "-c", config, "-e", log)
+        table = pathlib.Path(f"/proc/{web.pid}/net/tcp")
+        process.until(lambda: _listens(table, [TLS_PORT]), f"nginx by TLS on {self.name}, see {log}")
 
     def kill_web(self):
         """As a crash does it: the kernel closes its connections, and refuses new ones."""
