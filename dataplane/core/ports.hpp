@@ -138,10 +138,6 @@ ASTIL_INLINE u8 free_positions(Engine& engine) {
   return carrying == kOld ? 0x55 : 0xaa;
 }
 
-}  // namespace detail
-
-namespace detail {
-
 template <class Engine>
 ASTIL_INLINE PortIndex find_port_in(Engine& engine, const Connection& connection, u32 number) {
   FlowLine* line = engine.port_line(number);

@@ -24,7 +24,7 @@ enum class Action : u8 {
   X(other_mac, pass, "a frame for another station, flooded by a bridge or switch")                                 \
   X(other_protocol, pass, "neither TCP nor UDP, nor ICMP about a service")                                         \
   X(no_service, pass, "no service at this address, port and protocol")                                             \
-  X(unknown_reply, pass, "from a backend's address and port under nat, but of no flow through this balancer")      \
+  X(unknown_reply, pass, "from a backend under nat, or to a source address of full-nat, but of no flow here")      \
   X(unready, pass, "the tables hold no configuration yet")                                                         \
   X(fragment_held, hold, "a fragment ahead of its datagram's first one: the daemon holds it until that comes")     \
   X(no_backend, drop, "the service has no backend in rotation")                                                    \

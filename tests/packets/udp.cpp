@@ -78,8 +78,9 @@ TEST_P(Udp, under_tunnel_and_direct_stays_as_it_is) {
              .time_to_live(64)
              .carrying(Packet().ipv4(kClient, kVip).time_to_live(63).udp(40000, 53).payload(1200)));
   world().publish({Service(kVip, 53).udp().direct().backend(kBackend)});
-  expect(from_client(), Exit::back_out,
-         Packet().ethernet(mac(0xb1), kBalancerMac).ipv4(kClient, kVip).time_to_live(63).udp(40000, 53));
+  // Of another flow: the first one keeps its forwarding.
+  expect(Packet().ethernet(kBalancerMac, kClientMac).ipv4(kClient, kVip).udp(40001, 53), Exit::back_out,
+         Packet().ethernet(mac(0xb1), kBalancerMac).ipv4(kClient, kVip).time_to_live(63).udp(40001, 53));
 }
 
 TEST_P(Udp, and_tcp_on_one_port_are_two_services) {
