@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -145,19 +146,25 @@ void PortCarrier::carry(std::size_t line, std::size_t position) {
   const std::uint64_t value = core::pack(entry);
   std::uint64_t& written = written_[line * core::kEntriesPerLine + position];
   if (written == value) return;
+  std::atomic_thread_fence(std::memory_order_acquire);
+  const core::FlowKey key = source.keys[position];
+  core::Address client{};
+  if (line < from_.port_clients().size()) client = from_.port_clients()[line].clients[position];
+  std::atomic_thread_fence(std::memory_order_acquire);
+  // Another connection may have taken the port while its key was read: the next pass brings that one.
+  if (core::tag_of(core::shared_load(source.entries[position])) != entry.tag) return;
   const std::size_t to_line = place * std::size_t{core::kPortLines} + line % core::kPortLines;
   core::FlowLine& target = to_.ports()[to_line];
   std::uint64_t there = core::shared_load(target.entries[position]);
-  const bool same = there != 0 && target.keys[position] == source.keys[position] && core::tag_of(there) == entry.tag;
+  const bool same = there != 0 && target.keys[position] == key && core::tag_of(there) == entry.tag;
   if (same && there != written) return;
   core::FlowEntry claim = entry;
   claim.state = core::FlowState::claimed;
   if (!__atomic_compare_exchange_n(&target.entries[position], &there, core::pack(claim), false, __ATOMIC_ACQ_REL,
                                    __ATOMIC_RELAXED))
     return;  // a packet of the connection was quicker
-  target.keys[position] = source.keys[position];
-  if (line < from_.port_clients().size() && to_line < to_.port_clients().size())
-    to_.port_clients()[to_line].clients[position] = from_.port_clients()[line].clients[position];
+  target.keys[position] = key;
+  if (to_line < to_.port_clients().size()) to_.port_clients()[to_line].clients[position] = client;
   core::shared_store(target.entries[position], value);
   written = value;
 }

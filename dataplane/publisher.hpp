@@ -61,8 +61,8 @@ class Publisher {
     std::uint32_t service;
     core::Address address;
     std::uint16_t port;
-    core::Forwarding
-        forwarding;  ///< a service that changes it uses its backends anew: open connections keep the old one
+    /// A service that changes it uses its backends anew: open connections keep the old one.
+    core::Forwarding forwarding;
     bool operator==(const UseKey&) const = default;
   };
   struct UseHash {
