@@ -1,49 +1,14 @@
 // Fragments of both versions: all of a datagram go to one backend, and their replies to the client, whatever the
 // forwarding; one that comes before the first is held.
+#include "tests/packets/both_versions.hpp"
 #include "tests/packets/complaint.hpp"
-#include "tests/packets/world.hpp"
 
 namespace astil::test {
 namespace {
 
 using core::Reason;
 
-enum class Version { ipv4, ipv6 };
-using Kind = std::tuple<EngineKind, Version>;
-
-constexpr std::uint32_t kIdentification = 0x1234;
-
-class Fragments : public testing::TestWithParam<Kind> {
- protected:
-  void SetUp() override {
-    world_ = make_world(std::get<0>(GetParam()));
-    if (!world_) GTEST_SKIP() << "no kernel engine here";
-  }
-  [[nodiscard]] bool ipv6() const { return std::get<1>(GetParam()) == Version::ipv6; }
-  [[nodiscard]] std::string_view vip() const { return ipv6() ? "2001:db8::1" : "198.51.100.1"; }
-  [[nodiscard]] std::string_view backend() const { return ipv6() ? "2001:db8:b::1" : "10.0.0.1"; }
-  [[nodiscard]] std::string_view client() const { return ipv6() ? kClient6 : kClient; }
-
-  [[nodiscard]] Packet packet(std::string_view from, std::string_view to, std::uint8_t hops = 64) const {
-    Packet packet;
-    return ipv6() ? packet.ipv6(from, to).hop_limit(hops) : packet.ipv4(from, to).fragment(0).time_to_live(hops);
-  }
-  /// The first 64 bytes of a datagram.
-  [[nodiscard]] Packet first(Packet packet, std::uint16_t from, std::uint16_t to) const {
-    if (ipv6()) packet.fragment_header(0, Following::more, kIdentification);
-    if (!ipv6()) packet.fragment(kMoreFragmentsBit).identification(kIdentification);
-    return packet.udp(from, to).payload(56);
-  }
-  [[nodiscard]] static Packet later(Packet packet) {
-    return packet.identification(kIdentification).later_fragment(core::kProtocolUdp, 64, 100);
-  }
-  [[nodiscard]] static Packet from_client(Packet packet) { return packet.ethernet(kBalancerMac, kClientMac); }
-  [[nodiscard]] static Packet to_backend(Packet packet) { return packet.ethernet(mac(0xb1), kBalancerMac); }
-  [[nodiscard]] static Packet from_backend(Packet packet) { return packet.ethernet(kBalancerMac, mac(0xb1)); }
-  [[nodiscard]] static Packet to_client(Packet packet) { return packet.ethernet(kClientMac, kOutsideMac); }
-
-  std::unique_ptr<World> world_;
-};
+class Fragments : public BothVersions {};
 
 TEST_P(Fragments, later_ones_follow_the_first_under_nat) {
   world_->publish({Service(vip(), 53).udp().nat().backend(backend(), {.port = 5353})});
@@ -130,11 +95,7 @@ TEST_P(Fragments, of_a_used_identification_follow_the_last_datagram_with_it) {
             later(packet(client(), vip(), 63)).ethernet(mac(0xb2), kBalancerMac).bytes());
 }
 
-INSTANTIATE_TEST_SUITE_P(all, Fragments, testing::Combine(kEveryEngine, testing::Values(Version::ipv4, Version::ipv6)),
-                         [](const testing::TestParamInfo<Kind>& kind) {
-                           return std::string(name_of(std::get<0>(kind.param))) +
-                                  (std::get<1>(kind.param) == Version::ipv4 ? "_ipv4" : "_ipv6");
-                         });
+ASTIL_ON_EVERY_ENGINE_AND_VERSION(Fragments);
 
 }  // namespace
 }  // namespace astil::test

@@ -160,7 +160,7 @@ TEST_P(FullNat, connections_keep_the_forwarding_that_they_began_with) {
          to_backend(packet(client(), backend(), 63).tcp(3333, 8080, kSyn)));
 }
 
-INSTANTIATE_TEST_SUITE_P(on, FullNat, kEveryEngineAndVersion, engine_and_version);
+ASTIL_ON_EVERY_ENGINE_AND_VERSION(FullNat);
 
 }  // namespace
 }  // namespace astil::test

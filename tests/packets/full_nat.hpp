@@ -1,57 +1,20 @@
 // Full NAT in tests: a client, a service with its backends, and the ports between them.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <tuple>
-
+#include "tests/packets/both_versions.hpp"
 #include "tests/packets/complaint.hpp"
-#include "tests/packets/world.hpp"
 
 namespace astil::test {
 
-enum class IpVersion { ipv4, ipv6 };
-using EngineAndVersion = std::tuple<EngineKind, IpVersion>;
-
-class FullNat : public testing::TestWithParam<EngineAndVersion> {
+class FullNat : public BothVersions {
  protected:
   static constexpr std::uint16_t kClientPort = 40000;
-  static constexpr std::uint32_t kIdentification = 0x1234;
 
-  void SetUp() override {
-    world_ = make_world(std::get<0>(GetParam()));
-    if (!world_) GTEST_SKIP() << "no kernel engine here";
-  }
-  [[nodiscard]] bool ipv6() const { return std::get<1>(GetParam()) == IpVersion::ipv6; }
-  [[nodiscard]] std::string_view vip() const { return ipv6() ? "2001:db8::1" : "198.51.100.1"; }
-  [[nodiscard]] std::string_view backend() const { return ipv6() ? "2001:db8:b::1" : "10.0.0.1"; }
+  using BothVersions::from_client;
+
   [[nodiscard]] std::string_view other_backend() const { return ipv6() ? "2001:db8:b::2" : "10.0.0.2"; }
-  [[nodiscard]] std::string_view client() const { return ipv6() ? kClient6 : kClient; }
   [[nodiscard]] std::string_view source() const { return ipv6() ? kPortSource6 : kPortSource; }
   [[nodiscard]] std::string_view other_source() const { return ipv6() ? "2001:db8:b::201" : "10.0.0.201"; }
-  [[nodiscard]] std::string_view router() const { return ipv6() ? "2001:db8:7::7" : "198.18.0.7"; }
-
-  [[nodiscard]] Packet packet(std::string_view from, std::string_view to, std::uint8_t hops = 64) const {
-    Packet packet;
-    return ipv6() ? packet.ipv6(from, to).hop_limit(hops) : packet.ipv4(from, to).fragment(0).time_to_live(hops);
-  }
-  [[nodiscard]] static Packet from_client(Packet packet) { return packet.ethernet(kBalancerMac, kClientMac); }
-  [[nodiscard]] static Packet to_backend(Packet packet) { return packet.ethernet(mac(0xb1), kBalancerMac); }
-  [[nodiscard]] static Packet from_backend(Packet packet) { return packet.ethernet(kBalancerMac, mac(0xb1)); }
-  [[nodiscard]] static Packet to_client(Packet packet) { return packet.ethernet(kClientMac, kOutsideMac); }
-  [[nodiscard]] Packet error(Packet packet, const Packet& quoted, std::size_t quoted_bytes = 0) const {
-    return ipv6() ? packet.icmp_error(2, 0, 1400, quoted, quoted_bytes)
-                  : packet.icmp_error(3, 4, 1400, quoted, quoted_bytes);
-  }
-  /// The first 64 bytes of a datagram, and what follows.
-  [[nodiscard]] Packet first(Packet packet, std::uint16_t from, std::uint16_t to) const {
-    if (ipv6()) packet.fragment_header(0, Following::more, kIdentification);
-    if (!ipv6()) packet.fragment(kMoreFragmentsBit).identification(kIdentification);
-    return packet.udp(from, to).payload(56);
-  }
-  [[nodiscard]] static Packet later(Packet packet) {
-    return packet.identification(kIdentification).later_fragment(core::kProtocolUdp, 64, 100);
-  }
 
   [[nodiscard]] Service tcp_service() const { return Service(vip(), 80).full_nat(); }
   [[nodiscard]] Service one_backend() const { return tcp_service().backend(backend(), {.port = 8080}); }
@@ -98,16 +61,6 @@ class FullNat : public testing::TestWithParam<EngineAndVersion> {
     world_->publisher().release([&](std::uint32_t number) { return census.named[number] != 0; });
     world_->publisher().settle_sources(census.ports);
   }
-
-  std::unique_ptr<World> world_;
 };
-
-[[nodiscard]] inline std::string engine_and_version(const testing::TestParamInfo<EngineAndVersion>& kind) {
-  return std::string(name_of(std::get<0>(kind.param))) +
-         (std::get<1>(kind.param) == IpVersion::ipv6 ? "_ipv6" : "_ipv4");
-}
-
-inline const auto kEveryEngineAndVersion =
-    testing::Combine(kEveryEngine, testing::Values(IpVersion::ipv4, IpVersion::ipv6));
 
 }  // namespace astil::test

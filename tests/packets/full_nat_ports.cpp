@@ -359,7 +359,7 @@ TEST_P(FullNatPorts, numbers_of_backends_are_not_used_again_while_a_port_names_t
   EXPECT_TRUE(world_->publisher().retired().empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(on, FullNatPorts, kEveryEngineAndVersion, engine_and_version);
+ASTIL_ON_EVERY_ENGINE_AND_VERSION(FullNatPorts);
 
 }  // namespace
 }  // namespace astil::test

@@ -1,45 +1,23 @@
 // ICMP of both versions: errors reach whoever the connection is with and speak of what that one sent; senders of what
 // is too long are told how long it may be; echo to a service address is answered where that is set.
+#include "tests/packets/both_versions.hpp"
 #include "tests/packets/complaint.hpp"
-#include "tests/packets/world.hpp"
 
 namespace astil::test {
 namespace {
 
 using core::Reason;
 
-enum class Version { ipv4, ipv6 };
-using Kind = std::tuple<EngineKind, Version>;
-
 constexpr std::uint16_t kClientPort = 40000;
 
-class Icmp : public testing::TestWithParam<Kind> {
+class Icmp : public BothVersions {
  protected:
-  void SetUp() override {
-    world_ = make_world(std::get<0>(GetParam()));
-    if (!world_) GTEST_SKIP() << "no kernel engine here";
-  }
-  [[nodiscard]] bool ipv6() const { return std::get<1>(GetParam()) == Version::ipv6; }
-  [[nodiscard]] std::string_view vip() const { return ipv6() ? "2001:db8::1" : "198.51.100.1"; }
-  [[nodiscard]] std::string_view backend() const { return ipv6() ? "2001:db8:b::1" : "10.0.0.1"; }
-  [[nodiscard]] std::string_view client() const { return ipv6() ? kClient6 : kClient; }
-  [[nodiscard]] std::string_view router() const { return ipv6() ? "2001:db8:7::7" : "198.18.0.7"; }
-
+  /// As most are: not to be fragmented.
   [[nodiscard]] Packet packet(std::string_view from, std::string_view to, std::uint8_t hops = 64) const {
     Packet packet;
     return ipv6() ? packet.ipv6(from, to).hop_limit(hops) : packet.ipv4(from, to).time_to_live(hops);
   }
-  /// "Too big", as routers have it.
-  [[nodiscard]] Packet error(Packet packet, const Packet& quoted, std::size_t quoted_bytes = 0) const {
-    return ipv6() ? packet.icmp_error(2, 0, 1400, quoted, quoted_bytes)
-                  : packet.icmp_error(3, 4, 1400, quoted, quoted_bytes);
-  }
   [[nodiscard]] std::size_t header_and_8_bytes() const { return (ipv6() ? 40 : 20) + 8; }
-
-  [[nodiscard]] static Packet from_outside(Packet packet) { return packet.ethernet(kBalancerMac, kClientMac); }
-  [[nodiscard]] static Packet to_backend(Packet packet) { return packet.ethernet(mac(0xb1), kBalancerMac); }
-  [[nodiscard]] static Packet from_backend(Packet packet) { return packet.ethernet(kBalancerMac, mac(0xb1)); }
-  [[nodiscard]] static Packet to_client(Packet packet) { return packet.ethernet(kClientMac, kOutsideMac); }
 
   void expect(const Packet& in, Reason reason, const Packet& out) {
     const Outcome outcome = world_->send(in);
@@ -48,15 +26,13 @@ class Icmp : public testing::TestWithParam<Kind> {
     EXPECT_EQ(complaint_of_frame(outcome.bytes), complaint_of_frame(in.bytes()));
   }
   void open(std::uint8_t protocol = core::kProtocolTcp, std::uint16_t port = 80) {
-    Packet opening = from_outside(packet(client(), vip()));
+    Packet opening = from_client(packet(client(), vip()));
     EXPECT_EQ(world_
                   ->send(protocol == core::kProtocolTcp ? opening.tcp(kClientPort, port, kSyn)
                                                         : opening.udp(kClientPort, port))
                   .reason,
               kSent);
   }
-
-  std::unique_ptr<World> world_;
 };
 
 TEST_P(Icmp, errors_about_replies_reach_the_backend_under_nat) {
@@ -64,7 +40,7 @@ TEST_P(Icmp, errors_about_replies_reach_the_backend_under_nat) {
   open();
   const Packet sent_to_client = packet(vip(), client(), 60).tcp(80, kClientPort, kAck).payload(200);
   const Packet sent_by_backend = packet(backend(), client(), 60).tcp(8080, kClientPort, kAck).payload(200);
-  expect(from_outside(error(packet(router(), vip()), sent_to_client)), Reason::relayed,
+  expect(from_client(error(packet(router(), vip()), sent_to_client)), Reason::relayed,
          to_backend(error(packet(router(), backend(), 63), sent_by_backend)));
 }
 
@@ -74,11 +50,11 @@ TEST_P(Icmp, errors_that_quote_8_bytes_reach_the_backend_under_nat) {
   open();
   open(core::kProtocolUdp, 53);
   const std::size_t bytes = header_and_8_bytes();
-  expect(from_outside(error(packet(router(), vip()), packet(vip(), client()).tcp(80, kClientPort, kAck), bytes)),
+  expect(from_client(error(packet(router(), vip()), packet(vip(), client()).tcp(80, kClientPort, kAck), bytes)),
          Reason::relayed,
          to_backend(
              error(packet(router(), backend(), 63), packet(backend(), client()).tcp(8080, kClientPort, kAck), bytes)));
-  expect(from_outside(error(packet(router(), vip()), packet(vip(), client()).udp(53, kClientPort).payload(5), bytes)),
+  expect(from_client(error(packet(router(), vip()), packet(vip(), client()).udp(53, kClientPort).payload(5), bytes)),
          Reason::relayed,
          to_backend(error(packet(router(), backend(), 63),
                           packet(backend(), client()).udp(5353, kClientPort).payload(5), bytes)));
@@ -88,7 +64,7 @@ TEST_P(Icmp, errors_about_datagrams_without_a_checksum_leave_it_out) {
   if (ipv6()) return;  // there is no such thing
   world_->publish({Service(vip(), 53).udp().nat().backend(backend(), {.port = 5353})});
   open(core::kProtocolUdp, 53);
-  expect(from_outside(error(packet(router(), vip()), packet(vip(), client()).udp(53, kClientPort).without_checksum())),
+  expect(from_client(error(packet(router(), vip()), packet(vip(), client()).udp(53, kClientPort).without_checksum())),
          Reason::relayed,
          to_backend(error(packet(router(), backend(), 63),
                           packet(backend(), client()).udp(5353, kClientPort).without_checksum())));
@@ -109,11 +85,11 @@ TEST_P(Icmp, errors_reach_the_backend_through_a_tunnel_and_by_direct_forwarding)
   world_->publish({Service(vip(), 80).direct().backend(backend()), Service(vip(), 81).tunnel().backend(backend())});
   open();
   const Packet about = packet(vip(), client()).tcp(80, kClientPort, kAck).payload(99);
-  expect(from_outside(error(packet(router(), vip()), about)), Reason::relayed,
+  expect(from_client(error(packet(router(), vip()), about)), Reason::relayed,
          to_backend(error(packet(router(), vip(), 63), about)));
   open(core::kProtocolTcp, 81);
   const Outcome outcome =
-      world_->send(from_outside(error(packet(router(), vip()), packet(vip(), client()).tcp(81, kClientPort, kAck))));
+      world_->send(from_client(error(packet(router(), vip()), packet(vip(), client()).tcp(81, kClientPort, kAck))));
   EXPECT_EQ(outcome.reason, Reason::relayed);
   EXPECT_EQ(complaint_of_frame(outcome.bytes), "");
 }
@@ -121,7 +97,7 @@ TEST_P(Icmp, errors_reach_the_backend_through_a_tunnel_and_by_direct_forwarding)
 TEST_P(Icmp, errors_about_flows_that_are_not_known_go_where_the_ring_says) {
   world_->publish({Service(vip(), 80).direct().backend(backend())});
   const Packet about = packet(vip(), client()).tcp(80, 12345, kAck);
-  EXPECT_EQ(world_->send(from_outside(error(packet(router(), vip()), about))).reason, Reason::relayed);
+  EXPECT_EQ(world_->send(from_client(error(packet(router(), vip()), about))).reason, Reason::relayed);
   EXPECT_FALSE(world_->flow(client(), 12345, vip(), 80)) << "an error opens no flow";
 }
 
@@ -129,7 +105,7 @@ TEST_P(Icmp, errors_change_no_flow) {
   world_->publish({Service(vip(), 80).nat().backend(backend())});
   open();
   const auto before = world_->flow(client(), kClientPort, vip(), 80);
-  world_->send(from_outside(error(packet(router(), vip()), packet(vip(), client()).tcp(80, kClientPort, kRst))));
+  world_->send(from_client(error(packet(router(), vip()), packet(vip(), client()).tcp(80, kClientPort, kRst))));
   EXPECT_EQ(core::pack(*world_->flow(client(), kClientPort, vip(), 80)), core::pack(*before));
 }
 
@@ -137,18 +113,17 @@ TEST_P(Icmp, errors_about_anything_else_pass_untouched) {
   world_->publish({Service(vip(), 80).nat().backend(backend(), {.port = 8080})});
   open();
   const auto expect_pass = [&](const Packet& packet) { EXPECT_TRUE(passed_untouched(world_->send(packet), packet)); };
-  expect_pass(from_outside(error(packet(router(), vip()), packet(vip(), client()).tcp(22, kClientPort, kAck))));
-  expect_pass(from_outside(error(packet(router(), router()), packet(vip(), client()).tcp(80, kClientPort, kAck))));
-  expect_pass(
-      from_outside(error(packet(router(), client()), packet(client(), backend()).tcp(kClientPort, 8081, kAck))));
-  expect_pass(from_outside(error(packet(router(), client()), packet(client(), backend()).tcp(9, 8080, kAck))));
+  expect_pass(from_client(error(packet(router(), vip()), packet(vip(), client()).tcp(22, kClientPort, kAck))));
+  expect_pass(from_client(error(packet(router(), router()), packet(vip(), client()).tcp(80, kClientPort, kAck))));
+  expect_pass(from_client(error(packet(router(), client()), packet(client(), backend()).tcp(kClientPort, 8081, kAck))));
+  expect_pass(from_client(error(packet(router(), client()), packet(client(), backend()).tcp(9, 8080, kAck))));
 }
 
 TEST_P(Icmp, errors_cut_short_anywhere_pass_or_leave_whole) {
   world_->publish({Service(vip(), 80).nat().backend(backend(), {.port = 8080})});
   open();
   const Bytes whole =
-      from_outside(error(packet(router(), vip()), packet(vip(), client()).tcp(80, kClientPort, kAck))).bytes();
+      from_client(error(packet(router(), vip()), packet(vip(), client()).tcp(80, kClientPort, kAck))).bytes();
   for (std::size_t bytes = 14; bytes < whole.size(); ++bytes) {
     const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(bytes));
     if (!world_->engine().takes(cut)) continue;
@@ -178,7 +153,7 @@ TEST_P(Icmp, tells_the_sender_of_what_is_too_long_how_long_it_may_be) {
   };
   const std::size_t headers = ipv6() ? 60 : 40;
   const auto of_length = [&](std::size_t length, std::uint16_t port) {
-    return from_outside(packet(client(), vip())).tcp(kClientPort, port, kAck).payload(length - headers);
+    return from_client(packet(client(), vip())).tcp(kClientPort, port, kAck).payload(length - headers);
   };
   expect_told(of_length(1401, 80), 1400);
   expect_told(of_length(told + 1U, 81), told);
@@ -188,7 +163,7 @@ TEST_P(Icmp, tells_the_sender_of_what_is_too_long_how_long_it_may_be) {
 
 TEST_P(Icmp, tells_of_lengths_through_vlans) {
   world_->publish({Service(vip(), 80).nat().backend(backend(), {.mtu = 1400})});
-  const Packet in = from_outside(packet(client(), vip())).vlan(7).tcp(kClientPort, 80, kAck).payload(1450);
+  const Packet in = from_client(packet(client(), vip())).vlan(7).tcp(kClientPort, 80, kAck).payload(1450);
   const Outcome outcome = world_->send(in);
   EXPECT_EQ(outcome.reason, Reason::told_too_big);
   EXPECT_EQ(complaint_of_frame(outcome.bytes), "");
@@ -201,10 +176,10 @@ TEST_P(Icmp, answers_echo_to_a_service_address_where_that_is_set) {
   auto state = desired({Service(vip(), 80).nat().backend(backend())});
   state.answers_echo = true;
   ASSERT_TRUE(world_->publisher().publish(state).has_value());
-  const Packet request = from_outside(packet(client(), vip(), 9).echo_request(77, 3)).payload(56);
+  const Packet request = from_client(packet(client(), vip(), 9).echo_request(77, 3)).payload(56);
   expect(request, Reason::echo_answered,
          packet(vip(), client()).ethernet(kClientMac, kBalancerMac).echo_reply(77, 3).payload(56));
-  const Packet elsewhere = from_outside(packet(client(), router()).echo_request(77, 3));
+  const Packet elsewhere = from_client(packet(client(), router()).echo_request(77, 3));
   EXPECT_TRUE(passed_untouched(world_->send(elsewhere), elsewhere));
   state.answers_echo = false;
   ASSERT_TRUE(world_->publisher().publish(state).has_value());
@@ -213,17 +188,13 @@ TEST_P(Icmp, answers_echo_to_a_service_address_where_that_is_set) {
 
 TEST_P(Icmp, tcp_cut_short_for_a_service_is_dropped_by_name) {
   world_->publish({Service(vip(), 80).nat().backend(backend())});
-  const Packet shortened = from_outside(packet(client(), vip()).protocol(core::kProtocolTcp).payload(12));
+  const Packet shortened = from_client(packet(client(), vip()).protocol(core::kProtocolTcp).payload(12));
   EXPECT_EQ(world_->send(shortened).reason, Reason::malformed);
-  const Packet elsewhere = from_outside(packet(client(), router()).protocol(core::kProtocolTcp).payload(12));
+  const Packet elsewhere = from_client(packet(client(), router()).protocol(core::kProtocolTcp).payload(12));
   EXPECT_TRUE(passed_untouched(world_->send(elsewhere), elsewhere));
 }
 
-INSTANTIATE_TEST_SUITE_P(all, Icmp, testing::Combine(kEveryEngine, testing::Values(Version::ipv4, Version::ipv6)),
-                         [](const testing::TestParamInfo<Kind>& kind) {
-                           return std::string(name_of(std::get<0>(kind.param))) +
-                                  (std::get<1>(kind.param) == Version::ipv4 ? "_ipv4" : "_ipv6");
-                         });
+ASTIL_ON_EVERY_ENGINE_AND_VERSION(Icmp);
 
 }  // namespace
 }  // namespace astil::test
