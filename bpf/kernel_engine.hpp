@@ -217,15 +217,8 @@ class KernelEngine : public ASTIL_WATCHER, public Hook {
   ASTIL_INLINE void publish(u64* place, u64 value) { shared_store(*place, value); }
   ASTIL_INLINE void add(u64* counter, u64 amount) { *counter += amount; }
 
+  ASTIL_INLINE Hop* hop(u32 place) { return at<Hop>(&::hops, current_cpu() * kHops + place); }
   ASTIL_INLINE NextHop route(const Address& to, const Address& from, u32 length) {
-    auto* hop = at<Hop>(&::hops, current_cpu() * kHops + hop_place(to, from));
-    if (hop != nullptr && is_way(*hop, to, from, ingress(), length, fine_tick())) return next_hop_of(*hop);
-    return ask_for_route(to, from, length, hop);
-  }
-
- private:
-  /// Asks the routing table; what it says is kept in `hop`.
-  ASTIL_INLINE NextHop ask_for_route(const Address& to, const Address& from, u32 length, Hop* hop) {
     CpuRow* row = cpu_row();
     if (row == nullptr) return {};
     static_assert(sizeof(::bpf_fib_lookup) <= sizeof(row->scratch));
@@ -250,23 +243,14 @@ class KernelEngine : public ASTIL_WATCHER, public Hook {
     }
     if (answer == BPF_FIB_LKUP_RET_FRAG_NEEDED) return {.status = NextHop::Status::too_big, .mtu = query.mtu_result};
     if (answer != BPF_FIB_LKUP_RET_SUCCESS) return {.status = NextHop::Status::no_route};
-    const NextHop found{.status = NextHop::Status::found,
-                        .interface = query.ifindex,
-                        .destination_mac = mac_of(query.dmac),
-                        .source_mac = mac_of(query.smac)};
-    if (hop != nullptr) {
-      *hop = {.to = to,
-              .from = from,
-              .destination_mac = found.destination_mac,
-              .source_mac = found.source_mac,
-              .interface = found.interface,
-              .ingress = ingress(),
-              .mtu = query.mtu_result,
-              .unit = fine_tick()};
-    }
-    return found;
+    return {.status = NextHop::Status::found,
+            .interface = query.ifindex,
+            .destination_mac = mac_of(query.dmac),
+            .source_mac = mac_of(query.smac),
+            .mtu = query.mtu_result};
   }
 
+ private:
   ASTIL_INLINE static void copy_words(u32 (&to)[4], const Be32 (&from)[4]) {
     for (u32 i = 0; i < 4; ++i) to[i] = raw(from[i]);
   }

@@ -22,7 +22,9 @@ class Hook {
 
   ASTIL_INLINE explicit Hook(Context* context) : context_(context) {}
 
-  ASTIL_INLINE u8* begin() { return pointer_of(context_->data); }
+  // Of a context whose fields the compiler does not know to be neighbours: it would keep pointers to them, which the
+  // verifier does not take.
+  ASTIL_INLINE u8* begin() { return pointer_of(as_one_pointer(context_)->data); }
   ASTIL_INLINE u8* end() { return pointer_of(context_->data_end); }
   ASTIL_INLINE u32 ingress() { return context_->ifindex; }
 

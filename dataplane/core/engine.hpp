@@ -23,7 +23,7 @@ struct NextHop {
   u32 interface = 0;        ///< ifindex
   u64 destination_mac = 0;  ///< low 6 bytes
   u64 source_mac = 0;
-  u32 mtu = 0;  ///< of the route, where the datagram is too big for it
+  u32 mtu = 0;  ///< of the route, where the datagram is too big for it, or the hop may be kept for a moment (hops.hpp)
 };
 
 struct Opening;        // schedule.hpp
@@ -72,7 +72,8 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.segment_bytes() };                           // u32: payload of each packet that this one stands for; 0: it stands for itself
   { engine.tick() };                                    // u32: the clock of flow ages
   { engine.fine_tick() };                               // u32: a clock of kUnitsPerSecond
-  { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes, as the routing table has it or had it a quarter of a second ago; one without a known MAC address is asked for
+  { engine.route(address, address, bytes) };            // NextHop to the first address, from the second, for a datagram of n bytes; one without a known MAC address is asked for
+  { engine.hop(n) };                                    // Hop*: a place for one, of this CPU; null: none is kept
   { engine.settings() };                                // const Settings*, never null
   { engine.index_line(n) };                             // const IndexLine*; these are null where n is out of range
   { engine.service(n) };                                // const Service*

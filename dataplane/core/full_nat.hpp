@@ -90,7 +90,7 @@ template <class Ip, class Engine>
 ASTIL_INLINE Verdict answer_by_port(Engine& engine, const Packet<Ip>& packet, CpuRow& row, u32 number,
                                     const Backend& backend) {
   const BothEnds& ends = ends_in(row);
-  const NextHop hop = engine.route(ends.destination, ends.source, longest_datagram(engine, packet));
+  const NextHop hop = way_to(engine, ends.destination, backend, number, longest_datagram(engine, packet));
   if (hop.status == NextHop::Status::no_neighbour) return dropped(Reason::no_neighbour, backend.service);
   if (hop.status == NextHop::Status::too_big) return dropped(is_too_big(engine, hop.mtu).reason, backend.service);
   if (hop.status != NextHop::Status::found) return dropped(Reason::no_route, backend.service);

@@ -46,7 +46,7 @@ ASTIL_INLINE Verdict to_client(Engine& engine, const Packet<Ip>& packet) {
   if (reply == ReplyOf::nobody) return {.reason = Reason::unknown_reply};
   if (is_first_fragment(packet)) engine.template note_fragment<Ip>(replier.number);
   const Backend& backend = *replier.backend;
-  const NextHop hop = engine.route(destination_of(packet), backend.service_address, longest_datagram(engine, packet));
+  const NextHop hop = way_to(engine, destination_of(packet), backend, replier.number, longest_datagram(engine, packet));
   if (hop.status == NextHop::Status::no_neighbour) return dropped(Reason::no_neighbour, backend.service);
   if (hop.status == NextHop::Status::too_big) return dropped(is_too_big(engine, hop.mtu).reason, backend.service);
   // To an address of the balancer itself no route leads: a probe's answer.

@@ -87,7 +87,7 @@ ASTIL_INLINE Verdict send_error(Engine& engine, const Packet<Ip>& packet, OfPort
   const BothEnds& ends = ends_in(row);
   Exit exit{backend.interface, shared_load(backend.destination_mac), backend.source_mac};
   if (found.sender == Direction::from_backend) {
-    const NextHop hop = engine.route(ends.destination, ends.source, packet.length);
+    const NextHop hop = way_to(engine, ends.destination, backend, number, packet.length);
     if (hop.status == NextHop::Status::no_neighbour) return dropped(Reason::no_neighbour, backend.service);
     if (hop.status != NextHop::Status::found) return dropped(Reason::no_route, backend.service);
     exit = exit_of(engine, hop);

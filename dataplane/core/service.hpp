@@ -106,15 +106,18 @@ struct Replier {
 
 namespace detail {
 
+/// Do replies under nat of this backend come from there?
+ASTIL_INLINE bool is_replier(const Backend& backend, const Address& address, Be16 port, u8 protocol) {
+  return backend.port == port && backend.service_protocol == protocol && backend.forwarding == Forwarding::nat &&
+         backend.address == address;
+}
+
 template <class Engine>
 ASTIL_INLINE Replier replier_at(Engine& engine, GenerationNumber generation, const Address& address, Be16 port,
                                 u8 protocol) {
   const u32 number = look_up(engine, generation, index_key(address, port, protocol, IndexKind::reply));
   const Backend* backend = engine.backend(number);
-  if (backend == nullptr || backend->port != port || backend->service_protocol != protocol ||
-      !(backend->address == address)) {
-    return {};
-  }
+  if (backend == nullptr || !is_replier(*backend, address, port, protocol)) return {};
   return {.backend = backend, .number = number};
 }
 

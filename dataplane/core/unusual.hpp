@@ -58,7 +58,7 @@ ASTIL_INLINE Verdict send_to_backend(Engine& engine, const Packet<Ip>& packet, A
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict send_to_client(Engine& engine, const Packet<Ip>& packet, About<Ip>& about, const Steering& at) {
   const Backend& backend = *at.backend;
-  const NextHop hop = engine.route(core::destination_of(packet), backend.service_address, packet.length);
+  const NextHop hop = way_to(engine, core::destination_of(packet), backend, at.number, packet.length);
   if (hop.status == NextHop::Status::no_neighbour) return dropped(Reason::no_neighbour, backend.service);
   if (hop.status == NextHop::Status::too_big) return dropped(is_too_big(engine, hop.mtu).reason, backend.service);
   if (hop.status != NextHop::Status::found) return dropped(Reason::no_route, backend.service);

@@ -1,6 +1,7 @@
 // Stage 5: how a packet leaves, and what is counted of it.
 #pragma once
 
+#include "dataplane/core/hops.hpp"
 #include "dataplane/core/rewrite.hpp"
 #include "dataplane/core/vlan.hpp"
 

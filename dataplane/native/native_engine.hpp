@@ -88,6 +88,7 @@ class NativeEngine : public Observer {
   u32 tick() { return around_.tick; }
   u32 fine_tick() { return around_.fine_tick; }
   NextHop route(const Address& to, const Address& from, u32 length) { return around_.route(to, from, length); }
+  Hop* hop(u32 /*place*/) { return nullptr; }
 
   const Settings* settings() { return &tables_.settings(); }
   const IndexLine* index_line(u32 i) { return at(tables_.service_index(), i); }
