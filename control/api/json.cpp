@@ -208,6 +208,8 @@ ASTIL_JSON_VIEW(StatusView)
 ASTIL_JSON_VIEW(FlowsView)
 ASTIL_JSON_VIEW(DropsView)
 ASTIL_JSON_VIEW(DropEventView)
+ASTIL_JSON_VIEW(DrainsView)
+ASTIL_JSON_VIEW(OrdersView)
 ASTIL_JSON_VIEW(TraceView)
 ASTIL_JSON_VIEW(ApplyView)
 ASTIL_JSON_VIEW(FailureView)
@@ -234,6 +236,7 @@ Result<TimePoint> from_rfc3339(const std::string& text) {
 }
 
 std::string to_string(BackendState state) { return spell(state); }
+std::string to_string(AdminState state) { return spell(state); }
 std::string to_string(FlowState state) { return spell(state); }
 std::string to_string(Verdict verdict) { return spell(verdict); }
 

@@ -11,7 +11,8 @@
 
 namespace astil::api {
 
-/// Defined for StatusView, FlowsView, DropsView, DropEventView, TraceView, ApplyView, FailureView and VersionView.
+/// Defined for StatusView, FlowsView, DropsView, DropEventView, DrainsView, OrdersView, TraceView, ApplyView,
+/// FailureView and VersionView.
 template <class View>
 [[nodiscard]] boost::json::value to_json(const View& view);
 
@@ -26,6 +27,7 @@ template <class View>
 
 /// The enumerator as JSON spells it: "half-open".
 [[nodiscard]] std::string to_string(BackendState state);
+[[nodiscard]] std::string to_string(AdminState state);
 [[nodiscard]] std::string to_string(FlowState state);
 [[nodiscard]] std::string to_string(Verdict verdict);
 

@@ -71,6 +71,19 @@ void collect_applies(const MetricsSource& source, const Emit& emit) {
   emit({"refused"}, number(source.status.config.applies_refused));
 }
 
+void collect_orders(const MetricsSource& source, const Emit& emit) {
+  emit({"ok"}, number(source.status.orders_ok));
+  emit({"refused"}, number(source.status.orders_refused));
+}
+
+void collect_empty_in(const MetricsSource& source, const Emit& emit) {
+  for (const auto& service : source.status.services) {
+    for (const auto& backend : service.backends) {
+      if (backend.empty_in_seconds) emit({service.name, backend.name}, *backend.empty_in_seconds);
+    }
+  }
+}
+
 void collect_last_apply(const MetricsSource& source, const Emit& emit) {
   if (const auto& at = source.status.config.applied_at) emit({}, seconds(*at));
 }
@@ -170,6 +183,11 @@ const std::vector<Metric>& all_metrics() {
        "When a configuration was last refused, in seconds since the epoch; absent if none was.",
        {},
        collect_last_refusal},
+      {"astil_backend_orders_total",
+       MetricType::Counter,
+       "Orders to drain, maintain or activate a backend since the daemon started, by result: ok or refused.",
+       {"result"},
+       collect_orders},
       {"astil_interface_up",
        MetricType::Gauge,
        "1 if the interface is up and has a carrier, else 0.",
@@ -244,6 +262,15 @@ const std::vector<Metric>& all_metrics() {
       {"astil_backend_draining", MetricType::Gauge,
        "1 if the backend gets no new connections while those it has are served, else 0.", kBackend,
        each_backend([](const B& b) { return b.draining ? 1.0 : 0.0; })},
+      {"astil_backend_empty_in_seconds", MetricType::Gauge,
+       "When a draining backend's last flow will have ended, at the pace of the last minute; absent where that can not "
+       "be told.",
+       kBackend, collect_empty_in},
+      {"astil_backend_ordered_drain", MetricType::Gauge, "1 if the operator has ordered drain for the backend, else 0.",
+       kBackend, each_configured([](const B& b) { return b.admin == AdminState::drain ? 1.0 : 0.0; })},
+      {"astil_backend_ordered_maintenance", MetricType::Gauge,
+       "1 if the operator has ordered maintenance for the backend, else 0.", kBackend,
+       each_configured([](const B& b) { return b.admin == AdminState::maintenance ? 1.0 : 0.0; })},
       {"astil_backend_next_hop_resolved", MetricType::Gauge,
        "1 if the way to the backend is known down to the neighbour's MAC, else 0.", kBackend,
        each_configured([](const B& b) { return b.next_hop.mac.empty() ? 0.0 : 1.0; })},

@@ -195,6 +195,27 @@ Answer post_apply(Daemon& daemon, const Query& query, const Request& request) {
   return failure(refusal.diagnostics.empty() ? 500 : 422, refusal.error, refusal.diagnostics);
 }
 
+Result<BackendFilter> backend_filter(const Query& query) {
+  auto backend = optional_value(query, "backend");
+  if (!backend) return Error{"the parameter backend is missing", "name a backend"};
+  return BackendFilter{.backend = std::move(*backend), .service = optional_value(query, "service")};
+}
+
+Answer get_backends(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  const auto filter = backend_filter(query);
+  if (!filter) return failure(400, filter.error());
+  const auto backends = daemon.backends(*filter);
+  return backends ? ok(*backends) : failure(422, backends.error());
+}
+
+template <AdminState kState>
+Answer post_order(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  const auto filter = backend_filter(query);
+  if (!filter) return failure(400, filter.error());
+  const auto backends = daemon.order(*filter, kState);
+  return backends ? ok(*backends) : failure(422, backends.error());
+}
+
 Answer post_detach(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
   const auto detached = daemon.detach();
   if (!detached) return failure(500, detached.error());
@@ -225,6 +246,14 @@ const std::array kRoutes{
           Access::everything,
           get_capture},
     Route{"GET", "/v1/trace", {"from", "to", "protocol"}, Access::everything, get_trace},
+    Route{"GET", "/v1/backends", {"service", "backend"}, Access::everything, get_backends},
+    Route{"POST", "/v1/backends/activate", {"service", "backend"}, Access::everything, post_order<AdminState::active>},
+    Route{"POST", "/v1/backends/drain", {"service", "backend"}, Access::everything, post_order<AdminState::drain>},
+    Route{"POST",
+          "/v1/backends/maintenance",
+          {"service", "backend"},
+          Access::everything,
+          post_order<AdminState::maintenance>},
     Route{"POST", "/v1/apply", {"file"}, Access::everything, post_apply},
     Route{"POST", "/v1/detach", {}, Access::everything, post_detach},
     Route{"GET", "/metrics", {}, Access::metrics, get_metrics},

@@ -9,6 +9,8 @@
 //   GET  /v1/capture?service=&backend=&client=&rate=&count=&size=&duration=&snap=
 //                                             a pcapng file, as packets come, to its limits or until the client leaves
 //   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
+//   GET  /v1/backends?backend=&service=
+//   POST /v1/backends/drain?backend=&service=, and .../maintenance, .../activate
 //   POST /v1/apply?file=NAME      the body is the configuration
 //   POST /v1/detach
 //   GET  /metrics

@@ -68,6 +68,11 @@ struct NextHopView {
 };
 BOOST_DESCRIBE_STRUCT(NextHopView, (), (interface, mac, unresolved))
 
+/// What the operator has ordered of a backend, whatever its health: `drain`, no new flows, and those it has go on;
+/// `maintenance`, as if it were down, and not checked.
+enum class AdminState { active, drain, maintenance };
+BOOST_DESCRIBE_ENUM(AdminState, active, drain, maintenance)
+
 struct BackendView {
   std::string name;  ///< of a retired one: address and port
   ip::address address;
@@ -80,10 +85,14 @@ struct BackendView {
   HealthView health;
   NextHopView next_hop;
   Traffic traffic;
+  AdminState admin = AdminState::active;  ///< as the operator has ordered
+  std::optional<TimePoint> admin_since;   ///< of an order
+  std::optional<double>
+      empty_in_seconds;  ///< of `draining`: until its flows have ended, at the pace of the last minute
 };
 BOOST_DESCRIBE_STRUCT(BackendView, (),
                       (name, address, port, weight, in_rotation, draining, ring_share, health, next_hop, traffic,
-                       retired))
+                       retired, admin, admin_since, empty_in_seconds))
 
 /// Which clients a service lets in, as configured.
 struct SourcesView {
@@ -170,10 +179,12 @@ struct StatusView {
   std::vector<FlowEventView> flow_events;
   std::vector<ServiceView> services;
   bool limits_new_flows = false;  ///< more came in lately than dataplane.new_flows_per_second lets in
+  std::uint64_t orders_ok = 0;    ///< of backends, since the daemon started
+  std::uint64_t orders_refused = 0;
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
-                       tables, flow_events, services, limits_new_flows))
+                       tables, flow_events, services, limits_new_flows, orders_ok, orders_refused))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {
@@ -191,6 +202,44 @@ struct DropView {
   std::uint64_t without_service = 0;       ///< packets for an address with services, but for none of them
 };
 BOOST_DESCRIBE_STRUCT(DropView, (), (reason, description, count, services, without_service))
+
+/// A backend, of one service or of all that have one of that name.
+struct BackendFilter {
+  std::string backend;
+  std::optional<std::string> service;
+};
+
+/// What an operator who takes a backend out of service wants to know of its use by one service.
+struct DrainView {
+  std::string service;
+  std::string backend;
+  AdminState admin = AdminState::active;
+  bool in_rotation = false;
+  std::uint64_t active_flows = 0;          ///< by the last census
+  bool drained = false;                    ///< gets no new flows, and a census since then has found none
+  std::optional<double> empty_in_seconds;  ///< as in BackendView
+};
+BOOST_DESCRIBE_STRUCT(DrainView, (), (service, backend, admin, in_rotation, active_flows, drained, empty_in_seconds))
+
+struct DrainsView {
+  std::vector<DrainView> backends;
+};
+BOOST_DESCRIBE_STRUCT(DrainsView, (), (backends))
+
+/// Orders, as the daemon keeps them in a file.
+struct OrderView {
+  std::string service;
+  std::string backend;
+  AdminState state = AdminState::drain;
+  TimePoint since;
+};
+BOOST_DESCRIBE_STRUCT(OrderView, (), (service, backend, state, since))
+
+struct OrdersView {
+  std::uint32_t version = 0;  ///< of the file's form: 1
+  std::vector<OrderView> orders;
+};
+BOOST_DESCRIBE_STRUCT(OrdersView, (), (version, orders))
 
 struct DropsView {
   std::vector<DropView> drops;
@@ -401,6 +450,9 @@ class Daemon {
   [[nodiscard]] virtual Result<std::unique_ptr<Capture>> capture(const CaptureQuery& query) = 0;
   /// Runs the packet path over the live tables for one packet, and writes nothing.
   [[nodiscard]] virtual Result<TraceView> trace(const TraceQuery& query) const = 0;
+  [[nodiscard]] virtual Result<DrainsView> backends(const BackendFilter& filter) const = 0;
+  /// Orders a state of backends, which lasts until another one is ordered.
+  [[nodiscard]] virtual Result<DrainsView> order(const BackendFilter& filter, AdminState state) = 0;
   /// Makes `yaml` the running configuration. `file_name` is for messages only.
   [[nodiscard]] virtual boost::system::result<ApplyView, Refusal> apply(const std::string& yaml,
                                                                         const std::string& file_name) = 0;

@@ -36,6 +36,7 @@ Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Mod
       model_(std::move(model)),
       on_ready_(std::move(on_ready)),
       started_at_(std::chrono::system_clock::now()),
+      orders_(options_.state_directory + "/" + model_.instance + ".orders"),
       prober_(loop, [this] { return std::uniform_int_distribution<std::uint16_t>()(random_); }),
       alarm_(loop),
       random_(std::random_device{}()),
@@ -97,6 +98,7 @@ Result<void> Daemon::open_packet_path() {
   if (path.has_error()) return path.error();
   path_ = std::move(*path);
   path_->on_sources_released([this] { request_reconcile(); });
+  path_->on_counted([this] { watch_drains(); });
   std::set<config::address> served;
   for (const core::Address& address : dataplane::own_addresses(path_->inherited())) served.insert(from_core(address));
   if (auto inherited = addresses_->inherit(served); inherited.has_error()) return inherited.error();
@@ -181,24 +183,6 @@ void Daemon::detach_unused_interfaces() {
       log::info("packet path detached", {{"ifindex", attachment.ifindex}});
     }
   }
-}
-
-/// Health checks and next hops of the model's backends.
-void Daemon::follow_model() {
-  std::vector<health::Target> targets;
-  std::set<config::address> hosts;
-  for (const config::Service& service : model_.services) {
-    for (const config::Backend& backend : service.backends) {
-      hosts.insert(backend.host);
-      if (!service.health) continue;
-      targets.push_back({.key = {.service = service.name, .backend = backend.name},
-                         .host = backend.host,
-                         .port = backend.port,
-                         .check = *service.health});
-    }
-  }
-  checks_->configure(targets);
-  network_->track(hosts);
 }
 
 void Daemon::watch_events() {
@@ -320,14 +304,6 @@ void Daemon::settle() {
   if (std::exchange(settled_, true)) return;
   settle_timer_.cancel();
   follow();
-}
-
-void Daemon::on_health_change(const health::TargetKey& key, const health::State& state) {
-  log::info("backend health changed", {{"service", key.service},
-                                       {"backend", key.backend},
-                                       {"state", health::to_string(state.health)},
-                                       {"error", state.last_error}});
-  request_reconcile();
 }
 
 /// Many changes at once make one publication.
@@ -481,21 +457,6 @@ void Daemon::remember_labels() {
   if (!captured) return;
   // Where its names are gone, what they meant last is captured on.
   if (const auto filter = capture_filter(*captured); filter.has_value()) path_->engine().change_capture(*filter);
-}
-
-Facts Daemon::facts() const {
-  return {.availability =
-              [this](const config::Service& service, const config::Backend& backend) {
-                if (!service.health) return balance::Availability::up;
-                const auto state = checks_->state({.service = service.name, .backend = backend.name});
-                if (!state || state->health == health::Health::unknown) return balance::Availability::unknown;
-                return state->health == health::Health::up ? balance::Availability::up : balance::Availability::down;
-              },
-          .next_hop = [this](const config::address& host) -> std::optional<net::NextHop> {
-            auto hop = network_->next_hop(host);
-            if (hop.has_error()) return std::nullopt;
-            return *hop;
-          }};
 }
 
 /// What a running daemon can not change; an empty error: nothing of that.

@@ -11,7 +11,9 @@
 #include <random>
 
 #include "control/api/server.hpp"
+#include "control/app/backend_orders.hpp"
 #include "control/app/capture_feed.hpp"
+#include "control/app/drain_watch.hpp"
 #include "control/app/drop_feed.hpp"
 #include "control/app/flow_walk.hpp"
 #include "control/app/fragment_holder.hpp"
@@ -29,6 +31,7 @@ namespace astil::app {
 
 struct DaemonOptions {
   std::string config_file;
+  std::string state_directory;  ///< of the files that the daemon keeps; without a slash at its end
   xdp::Program program;
 };
 
@@ -52,6 +55,8 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Result<std::unique_ptr<api::FlowWalk>> flows(const api::FlowFilter& filter) const override;
   [[nodiscard]] Result<std::unique_ptr<api::Capture>> capture(const api::CaptureQuery& query) override;
   [[nodiscard]] Result<api::TraceView> trace(const api::TraceQuery& query) const override;
+  [[nodiscard]] Result<api::DrainsView> backends(const api::BackendFilter& filter) const override;
+  [[nodiscard]] Result<api::DrainsView> order(const api::BackendFilter& filter, api::AdminState state) override;
   [[nodiscard]] boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
                                                                           const std::string& file_name) override;
   [[nodiscard]] Result<> detach() override;
@@ -103,6 +108,9 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] std::optional<std::uint32_t> service_id(const std::string& name) const;
   [[nodiscard]] Names names() const;
   void on_health_change(const health::TargetKey& key, const health::State& state);
+  void watch_drains();
+  [[nodiscard]] Result<std::vector<BackendOrders::Key>> named(const api::BackendFilter& filter) const;
+  [[nodiscard]] api::DrainView drain_view(const BackendOrders::Key& key) const;
   [[nodiscard]] std::set<std::string> service_names() const;
   [[nodiscard]] Result<void> check_names(const api::FlowFilter& filter) const;
   [[nodiscard]] Result<void> check_names(const api::DropFilter& filter) const;
@@ -126,6 +134,12 @@ class Daemon final : public api::Daemon {
   api::ConfigView config_view_;
   bool adopted_ = false;                ///< a running packet path was taken over at the start
   std::set<std::string> started_with_;  ///< interfaces that were there then, or with an earlier daemon
+
+  BackendOrders orders_;
+  std::uint64_t orders_ok_ = 0;
+  std::uint64_t orders_refused_ = 0;
+  DrainWatch drains_;
+  std::set<BackendOrders::Key> drained_;  ///< ordered out, and told to be without flows
 
   std::unique_ptr<net::Network> network_;
   health::AsioProber prober_;

@@ -250,6 +250,7 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
                                    .port = static_cast<std::uint16_t>(backend.port),
                                    .weight = static_cast<std::uint32_t>(backend.weight),
                                    .availability = facts.availability(service, backend),
+                                   .intake = facts.intake ? facts.intake(service, backend) : balance::Intake::open,
                                    .outer = outer_of(service, backend)};
       const auto hop = facts.next_hop(backend.host);
       if (hop && has_source(service, *hop)) {

@@ -17,6 +17,8 @@ namespace astil::app {
 struct Facts {
   std::function<balance::Availability(const config::Service&, const config::Backend&)> availability;
   std::function<std::optional<net::NextHop>(const config::address&)> next_hop;
+  /// By an operator's order; empty: none was given.
+  std::function<balance::Intake(const config::Service&, const config::Backend&)> intake = nullptr;
 };
 
 [[nodiscard]] std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, const Facts& facts);

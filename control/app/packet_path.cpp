@@ -18,6 +18,7 @@ Result<std::unique_ptr<PacketPath>> PacketPath::open(boost::asio::io_context& lo
 /// Starts from what the tables hold.
 void PacketPath::begin() {
   trusted_round_.reset();
+  census_is_new_ = false;
   publisher_.emplace(*engine_);
   inherited_ = dataplane::read_state(engine_->tables());
   planner_.emplace(inherited_);
@@ -49,6 +50,7 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
   placed_ = std::move(published->services);
   published_ = std::move(plan.state);
   trusted_round_ = runner_->next_round();
+  census_is_new_ = false;
   return std::move(plan.rings);
 }
 
@@ -89,13 +91,18 @@ void PacketPath::watch_limit() {
   }
 }
 
-/// Numbers that nobody wants and no flow holds are given back; only a census that began after the last publication can
-/// tell.
 void PacketPath::on_census(dataplane::Census census, std::uint64_t round) {
   census_ = std::move(census);
   watch_limit();
   if (census_.corrected != 0) log::info("counts of active flows corrected", {{"flows", census_.corrected}});
-  if (!trusted_round_ || round < *trusted_round_) return;
+  census_is_new_ = trusted_round_ && round >= *trusted_round_;
+  if (census_is_new_) release_unused();
+  if (on_counted_) on_counted_();
+}
+
+/// Numbers that nobody wants and no flow holds are given back; only a census that began after the last publication can
+/// tell.
+void PacketPath::release_unused() {
   const std::size_t released = publisher_->release([this](std::uint32_t number) { return census_.named[number] != 0; });
   if (released != 0) log::info("backends without flows released", {{"count", released}});
   const std::size_t given_back = publisher_->settle_sources(census_.ports);

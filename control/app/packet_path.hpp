@@ -35,6 +35,9 @@ class PacketPath {
   /// Is called when source addresses of full NAT that are not wanted any more have had their last connection.
   void on_sources_released(std::function<void()> call) { on_sources_released_ = std::move(call); }
 
+  /// Is called after each census.
+  void on_counted(std::function<void()> call) { on_counted_ = std::move(call); }
+
   /// How many want to hear of single drops.
   void follow_drops(std::uint32_t followers);
 
@@ -50,6 +53,8 @@ class PacketPath {
   [[nodiscard]] const dataplane::DesiredState& published() const { return published_; }
   [[nodiscard]] std::vector<dataplane::Retired> retired() const { return publisher_->retired(); }
   [[nodiscard]] const dataplane::Census& census() const { return census_; }
+  /// Did the census begin after the last publication?
+  [[nodiscard]] bool census_is_new() const { return census_is_new_; }
   /// Was the limit of new flows met lately?
   [[nodiscard]] bool limits_new_flows() const { return limit_watch_.is_met(); }
   [[nodiscard]] std::uint32_t active_flows(std::uint32_t backend) const {
@@ -61,6 +66,7 @@ class PacketPath {
   void begin();
   void count_flows();
   void on_census(dataplane::Census census, std::uint64_t round);
+  void release_unused();
   void watch_limit();
 
   boost::asio::io_context& loop_;
@@ -75,6 +81,8 @@ class PacketPath {
   LimitWatch limit_watch_;
   std::uint32_t drop_followers_ = 0;
   std::function<void()> on_sources_released_;
+  std::function<void()> on_counted_;
+  bool census_is_new_ = false;
   /// A census before this one knows less than the last publication; none: nobody has said yet what is wanted.
   std::optional<std::uint64_t> trusted_round_;
   std::shared_ptr<bool> alive_;  ///< of the current census thread: its last results may arrive after it

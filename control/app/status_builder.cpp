@@ -42,6 +42,8 @@ api::StatusView StatusBuilder::build() {
   add_interfaces();
   add_tables();
   add_flow_events();
+  view_.orders_ok = daemon_.orders_ok_;
+  view_.orders_refused = daemon_.orders_refused_;
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
   if (daemon_.settled_) add_services();
   add_problems();
@@ -148,7 +150,16 @@ api::BackendView StatusBuilder::backend_view(std::size_t service, std::size_t ba
                         .traffic = traffic_of(number)};
   view.in_rotation = published.backends[backend].rotation == dataplane::Rotation::in;
   view.draining = !view.in_rotation && view.traffic.active_flows != 0;
+  const BackendOrders::Order order = daemon_.orders_.of(wanted.name, config.name);
+  view.admin = order.state;
+  if (order.state != api::AdminState::active) view.admin_since = order.since;
+  set_empty_in(wanted.name, view);
   return view;
+}
+
+void StatusBuilder::set_empty_in(const std::string& service, api::BackendView& view) const {
+  if (!view.draining) return;
+  if (const auto left = daemon_.drains_.empty_in({service, view.name})) view.empty_in_seconds = left->count();
 }
 
 /// Slots of the ring by place of the backend in the configuration.
@@ -174,6 +185,7 @@ void StatusBuilder::add_retired(std::uint32_t service_id, api::ServiceView& view
                              .next_hop = {},
                              .traffic = traffic_of(number)};
     backend.next_hop.mac = net::to_string(mac_of(record.destination_mac));
+    set_empty_in(view.name, backend);
     view.traffic.active_flows += backend.traffic.active_flows;
     view.backends.push_back(std::move(backend));
   }
@@ -231,6 +243,7 @@ void StatusBuilder::add_problems() {
   auto& problems = view_.problems;
   if (!daemon_.settled_)
     problems.push_back({"the daemon is starting", "health checks and next hops are being looked up"});
+  if (const auto& damage = daemon_.orders_.damage()) problems.push_back({damage->what, damage->remedy});
   for (const Error& failure : daemon_.failures_) {
     problems.push_back({failure.what, failure.remedy.empty() ? "it is tried again; see the daemon's log"
                                                              : failure.remedy + "; it is tried again"});
@@ -250,9 +263,13 @@ void StatusBuilder::add_problems() {
   for (const api::ServiceView& service : view_.services) {
     const bool none =
         std::none_of(service.backends.begin(), service.backends.end(), [](const auto& b) { return b.in_rotation; });
-    if (none)
-      problems.push_back(
-          {"service " + service.name + " has no backend in rotation: its packets are dropped", "see its backends"});
+    if (none) {
+      const auto ordered = std::count_if(service.backends.begin(), service.backends.end(),
+                                         [](const auto& b) { return b.admin != api::AdminState::active; });
+      const std::string out = ordered == 0 ? "" : " (" + std::to_string(ordered) + " ordered out)";
+      problems.push_back({"service " + service.name + " has no backend in rotation" + out + ": its packets are dropped",
+                          ordered == 0 ? "see its backends" : "astil backend activate NAME"});
+    }
     for (const api::BackendView& backend : service.backends) {
       const std::string who = "backend " + backend.name + " of service " + service.name;
       if (backend.health.state == api::BackendState::down) {

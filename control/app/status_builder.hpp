@@ -22,6 +22,7 @@ class StatusBuilder {
   void add_service(std::size_t index);
   [[nodiscard]] api::BackendView backend_view(std::size_t service, std::size_t backend) const;
   [[nodiscard]] std::vector<std::uint32_t> ring_counts(std::size_t service) const;
+  void set_empty_in(const std::string& service, api::BackendView& view) const;
   void add_retired(std::uint32_t service_id, api::ServiceView& view) const;
   void add_problems();
   [[nodiscard]] api::Traffic traffic_of(std::uint32_t backend) const;

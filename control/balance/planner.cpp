@@ -57,7 +57,8 @@ BackendUse use_of(const BackendInput& input, const BackendUse* before) {
     use.interface = before->interface;
   }
   const bool reachable = use.destination_mac != 0;
-  use.rotation = !healthy || !reachable ? Rotation::down : input.weight == 0 ? Rotation::out : Rotation::in;
+  const bool takes_flows = input.weight != 0 && input.intake == Intake::open;
+  use.rotation = !healthy || !reachable ? Rotation::down : takes_flows ? Rotation::in : Rotation::out;
   return use;
 }
 

@@ -19,6 +19,9 @@ enum class Availability {
   down,
 };
 
+/// Whether a backend may have new flows at all, whatever its weight and its health.
+enum class Intake { open, closed };
+
 /// How packets reach a backend. destination_mac 0: not known (any more), and the last one known is kept.
 struct Hop {
   std::uint64_t destination_mac = 0;
@@ -41,6 +44,7 @@ struct BackendInput {
   std::uint16_t port = 0;
   std::uint32_t weight = 1;  ///< at most core::kMaxWeight
   Availability availability = Availability::unknown;
+  Intake intake = Intake::open;
   Outer outer{};
   Hop hop{};
 };

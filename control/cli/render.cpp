@@ -57,12 +57,21 @@ std::string tables_text(const std::vector<api::TableView>& tables, Colour colour
   return table.text(colour);
 }
 
+std::string draining_text(const std::optional<double>& empty_in) {
+  if (!empty_in) return "draining";
+  return "draining, empty in " + duration_text(std::chrono::seconds(std::llround(*empty_in)));
+}
+
 /// The state in a word or two: what the checks say, and what follows from it.
 Cell state_cell(const api::BackendView& backend) {
-  if (backend.retired) return {"removed, draining", Tone::warning};
+  if (backend.retired) return {"removed, " + draining_text(backend.empty_in_seconds), Tone::warning};
   auto text = api::to_string(backend.health.state);
+  if (backend.admin == api::AdminState::maintenance)
+    return {backend.draining ? "maintenance, " + draining_text(backend.empty_in_seconds) : "maintenance",
+            Tone::warning};
   if (backend.health.state == api::BackendState::down) return {text, Tone::bad};
-  if (backend.draining) return {text + ", draining", Tone::warning};
+  if (backend.draining) return {text + ", " + draining_text(backend.empty_in_seconds), Tone::warning};
+  if (backend.admin == api::AdminState::drain) return {text + ", drained", Tone::warning};
   if (!backend.in_rotation) return {text + ", no new flows", Tone::warning};
   return {text, backend.health.state == api::BackendState::up ? Tone::good : Tone::plain};
 }
@@ -181,6 +190,25 @@ std::string status_text(const api::StatusView& status, api::TimePoint now, Colou
   std::string text = problems_text(status.problems, colour) + "\n" + daemon_text(status, now, colour) + "\n" +
                      interfaces_text(status.interfaces, colour) + "\n" + tables_text(status.tables, colour);
   for (const auto& service : status.services) text += "\n" + service_text(service, now, colour);
+  return text;
+}
+
+std::string drains_text(const api::DrainsView& drains) {
+  std::string text;
+  for (const auto& backend : drains.backends) {
+    text += "backend " + backend.backend + " of service " + backend.service + ": ";
+    if (backend.in_rotation) {
+      text += "in rotation, ";
+    } else if (backend.admin == api::AdminState::active) {
+      text += "active, not in rotation; ";
+    } else {
+      text += backend.admin == api::AdminState::drain ? "drain, " : "maintenance, ";
+    }
+    text += backend.drained ? "no flows left" : plural(backend.active_flows, "flow");
+    if (!backend.in_rotation && !backend.drained && backend.empty_in_seconds)
+      text += ", empty in " + duration_text(std::chrono::seconds(std::llround(*backend.empty_in_seconds)));
+    text += "\n";
+  }
   return text;
 }
 

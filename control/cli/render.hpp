@@ -14,6 +14,9 @@ namespace astil::cli {
 
 [[nodiscard]] std::string flows_text(const api::FlowsView& flows, Colour colour);
 
+/// A line for each backend.
+[[nodiscard]] std::string drains_text(const api::DrainsView& drains);
+
 /// Every reason, the most frequent first.
 [[nodiscard]] std::string drop_line(const api::DropEventView& drop, Colour colour);
 [[nodiscard]] std::string drops_text(const api::DropsView& drops, Colour colour);

@@ -19,6 +19,7 @@
 #include "control/cli/render.hpp"
 #include "control/cli/usage.hpp"
 #include "control/config/load.hpp"
+#include "control/config/suggest.hpp"
 
 namespace astil::cli {
 namespace {
@@ -301,6 +302,56 @@ int trace(const Command& command) {
                               [&](const api::TraceView& view) { return trace_text(view, query, command.with.colour); });
 }
 
+/// Asks until no flow is left, and tells how many are whenever that has changed.
+int await_drained(const Command& command, Question question) {
+  question.method = Method::get;
+  question.path = "/v1/backends";
+  std::string told;
+  while (true) {
+    const auto reply = ask(command.invocation.socket, question);
+    if (!reply) return fail(command, reply.error());
+    if (!*reply) return fail(command, no_daemon(command.invocation.socket));
+    if ((*reply)->status != 200) return fail_with_reply(command, **reply);
+    const auto view = read_view<api::DrainsView>((*reply)->body);
+    if (!view) return fail(command, view.error());
+    const bool drained = std::ranges::all_of(view->backends, &api::DrainView::drained);
+    std::string text = drains_text(*view);
+    if (!command.as_json() && text != told) command.with.out << text << std::flush;
+    if (command.as_json() && drained) command.with.out << (*reply)->body;
+    if (drained) return kDone;
+    const auto taken_back = std::ranges::find(view->backends, api::AdminState::active, &api::DrainView::admin);
+    if (taken_back != view->backends.end())
+      return fail(command, Error{"backend " + taken_back->backend + " of service " + taken_back->service +
+                                     " was activated meanwhile",
+                                 {}});
+    told = std::move(text);
+    command.with.sleep(std::chrono::seconds(1));
+  }
+}
+
+int backend(const Command& command) {
+  const std::string& order = command.invocation.operand;
+  constexpr std::array<std::string_view, 3> kOrders{"drain", "maintenance", "activate"};
+  if (std::ranges::find(kOrders, order) == kOrders.end()) {
+    const auto meant = config::did_you_mean(order, kOrders);
+    return misuse(command,
+                  {"there is no order '" + order + "'", meant.empty() ? "drain, maintenance or activate" : meant});
+  }
+  const bool waits = command.invocation.options.contains("--wait");
+  if (waits && order == "activate") return misuse(command, {"--wait makes no sense with activate", {}});
+  Question question{Method::post, "/v1/backends/" + order, {{"backend", command.invocation.second}}, {}};
+  if (const auto given = command.invocation.options.find("--service"); given != command.invocation.options.end()) {
+    if (given->second.empty()) return misuse(command, Error{"--service needs a name", {}});
+    question.query.emplace_back("service", given->second);
+  }
+  if (!waits) return show<api::DrainsView>(command, question, drains_text);
+  const auto reply = ask(command.invocation.socket, question);
+  if (!reply) return fail(command, reply.error());
+  if (!*reply) return fail(command, no_daemon(command.invocation.socket));
+  if ((*reply)->status != 200) return fail_with_reply(command, **reply);
+  return await_drained(command, std::move(question));
+}
+
 int detach(const Command& command) {
   const auto& instance = command.invocation.instance;
   const auto reply = ask(command.invocation.socket, {Method::post, "/v1/detach", {}, {}});
@@ -356,9 +407,9 @@ struct Handler {
 };
 
 constexpr std::array kHandlers{
-    Handler{"check", check},     Handler{"apply", apply},     Handler{"status", status}, Handler{"flows", flows},
-    Handler{"drops", drops},     Handler{"capture", capture}, Handler{"trace", trace},   Handler{"detach", detach},
-    Handler{"version", version}, Handler{"help", help},
+    Handler{"check", check},   Handler{"apply", apply},     Handler{"status", status}, Handler{"flows", flows},
+    Handler{"drops", drops},   Handler{"capture", capture}, Handler{"trace", trace},   Handler{"backend", backend},
+    Handler{"detach", detach}, Handler{"version", version}, Handler{"help", help},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 
 #include "control/api/view.hpp"
 #include "control/base/result.hpp"
@@ -25,6 +26,9 @@ struct Surroundings {
   Colour colour = Colour::never;
   bool out_is_terminal = false;
   std::function<api::TimePoint()> now = std::chrono::system_clock::now;
+  std::function<void(std::chrono::milliseconds)> sleep = [](std::chrono::milliseconds time) {
+    std::this_thread::sleep_for(time);
+  };
   /// Removes what an instance without a daemon has left in the kernel. Empty: `detach` needs a daemon.
   std::function<Result<>(const std::string& instance)> detach_offline = nullptr;
   /// Where the daemon of an instance listens; none: it has no daemon. Empty: at the usual place.

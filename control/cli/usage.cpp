@@ -102,10 +102,13 @@ class Parser {
       if (verb_ == nullptr) return unknown_verb(word);
       return {};
     }
-    if (verb_->operand.empty() || !invocation_.operand.empty()) {
+    if (!verb_->operand.empty() && invocation_.operand.empty()) {
+      invocation_.operand = word;
+    } else if (!verb_->second.empty() && invocation_.second.empty()) {
+      invocation_.second = word;
+    } else {
       return Error{"'" + word + "' is one word too many", "see astil help " + std::string(verb_->name)};
     }
-    invocation_.operand = word;
     return {};
   }
 
@@ -147,6 +150,9 @@ class Parser {
     if (!verb_->operand.empty() && verb_->operand.front() != '[' && invocation_.operand.empty()) {
       return Error{std::string(verb_->name) + " needs a " + std::string(verb_->operand), see};
     }
+    if (!verb_->second.empty() && invocation_.second.empty())
+      return Error{std::string(verb_->name) + " " + invocation_.operand + " needs a " + std::string(verb_->second),
+                   see};
     for (const auto& option : verb_->options) {
       if (option.required && !invocation_.options.contains(option.name)) {
         return Error{std::string(verb_->name) + " needs " + std::string(option.name), see};
@@ -187,6 +193,7 @@ std::string usage_of(const Verb& verb) {
     line += " " + form;
   };
   if (!verb.operand.empty()) add(std::string(verb.operand));
+  if (!verb.second.empty()) add(std::string(verb.second));
   for (const auto& option : verb.options) {
     const auto form = std::string(option.name) + (option.value.empty() ? "" : " ") + std::string(option.value);
     add(option.required ? form : "[" + form + "]");
@@ -254,6 +261,15 @@ const std::vector<Verb>& verbs() {
        {{"--from", "IP:PORT", "the client; an IPv6 address in brackets", true},
         {"--to", "IP:PORT", "the service, likewise", true},
         {"--protocol", "tcp|udp", "default tcp"}}},
+      {"backend",
+       "ORDER",
+       "take a backend out of service and back: drain, maintenance, activate",
+       "drain: no new connections, those that are open go on. maintenance: as if the backend were down,\n"
+       "and it is not checked. activate: as the configuration and its checks say. An order lasts until\n"
+       "another one, also over restarts of the daemon and changes of the configuration.\n",
+       {{"--service", "NAME", "only its use by this service; default: by all that have it"},
+        {"--wait", "", "come back when no connection is left on it"}},
+       "NAME"},
       {"detach",
        "",
        "remove everything from the kernel and end the daemon",
@@ -274,6 +290,7 @@ std::string general_help() {
   for (const auto& verb : verbs()) {
     std::string form = "  " + std::string(verb.name);
     if (!verb.operand.empty()) form += " " + std::string(verb.operand);
+    if (!verb.second.empty()) form += " " + std::string(verb.second);
     text += in_column(form, 24) + std::string(verb.summary) + "\n";
   }
   return text + "\nOptions of every command:\n" + options_text(global_options()) +

@@ -25,6 +25,7 @@ struct Verb {
   std::string_view summary;  ///< one line, for the list of verbs
   std::string_view details;  ///< what else its user should know, in lines that fit a terminal
   std::vector<Option> options;
+  std::string_view second = {};  ///< a second operand; empty: none
 };
 
 /// All verbs, in the order of the help.
@@ -36,6 +37,7 @@ enum class Output { text, json };
 struct Invocation {
   std::string_view verb;                                    ///< one of verbs()
   std::string operand;                                      ///< empty where it may be left out
+  std::string second;                                       ///< operand
   std::map<std::string, std::string, std::less<>> options;  ///< those of the verb, by name
   Output output = Output::text;
   std::string instance = "main";

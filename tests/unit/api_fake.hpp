@@ -184,6 +184,7 @@ class FakeDaemon : public api::Daemon {
   std::function<bool()> more_flows = [] { return false; };
 
   mutable int drops_asked = 0;
+  mutable std::size_t drains_asked = 0;
   std::shared_ptr<FakeDrops> drop_events = std::make_shared<FakeDrops>();
   std::optional<Error> follow_refusal;
   std::shared_ptr<FakeFile> captured = std::make_shared<FakeFile>();
@@ -192,6 +193,10 @@ class FakeDaemon : public api::Daemon {
   mutable api::DropFilter drop_filter;
   mutable api::FlowFilter flow_filter;
   mutable api::TraceQuery trace_query;
+  Result<api::DrainsView> drains_view = api::DrainsView{};
+  std::vector<api::DrainsView> later_drains;  ///< one for each time that they are asked for, before `drains_view`
+  mutable api::BackendFilter backend_filter;
+  std::vector<api::AdminState> orders;
   std::string applied_yaml;
   std::string applied_file;
   int detaches = 0;
@@ -225,6 +230,15 @@ class FakeDaemon : public api::Daemon {
   Result<api::TraceView> trace(const api::TraceQuery& query) const override {
     trace_query = query;
     return trace_view;
+  }
+  Result<api::DrainsView> backends(const api::BackendFilter& filter) const override {
+    backend_filter = filter;
+    return drains_asked < later_drains.size() ? later_drains[drains_asked++] : drains_view;
+  }
+  Result<api::DrainsView> order(const api::BackendFilter& filter, api::AdminState state) override {
+    backend_filter = filter;
+    if (drains_view) orders.push_back(state);
+    return drains_view;
   }
   boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
                                                             const std::string& file_name) override {

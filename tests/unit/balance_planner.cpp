@@ -89,6 +89,18 @@ TEST_F(PlannerCase, a_weight_of_zero_takes_a_backend_out) {
   EXPECT_EQ(state.backends[1].rotation, Rotation::out);
 }
 
+TEST_F(PlannerCase, a_backend_that_takes_no_flows_is_out_in_a_ring_of_the_same_length) {
+  const auto before = change_to(service({backend("10.0.0.1"), backend("10.0.0.2")}));
+  BackendInput drained = backend("10.0.0.2");
+  drained.intake = Intake::closed;
+  const auto state = change_to(service({backend("10.0.0.1"), drained}));
+  EXPECT_EQ(state.backends[1].rotation, Rotation::out);
+  EXPECT_EQ(std::count(state.ring.begin(), state.ring.end(), 1), 0);
+  EXPECT_EQ(state.ring.size(), before.ring.size());
+  drained.availability = Availability::down;
+  EXPECT_EQ(change_to(service({backend("10.0.0.1"), drained})).backends[1].rotation, Rotation::down);
+}
+
 TEST_F(PlannerCase, one_down_of_three_moves_its_slots_alone_and_says_so) {
   const auto before = change_to(service({backend("10.0.0.1"), backend("10.0.0.2"), backend("10.0.0.3")}));
   const Plan made = plan(service({backend("10.0.0.1"), backend("10.0.0.2", Availability::down), backend("10.0.0.3")}));

@@ -32,6 +32,7 @@ class Commands : public testing::Test {
                                          .err = err,
                                          .out_is_terminal = terminal,
                                          .now = [this] { return now; },
+                                         .sleep = [this](std::chrono::milliseconds time) { slept += time; },
                                          .detach_offline = detach_offline,
                                          .find_socket = find_socket};
     const int code = cli::run(words, surroundings);
@@ -52,6 +53,7 @@ class Commands : public testing::Test {
   TemporaryFolder folder;
   std::string input;
   bool terminal = false;
+  std::chrono::milliseconds slept{0};
   api::TimePoint now{std::chrono::seconds(1'000'011'520)};
   std::function<Result<>(const std::string&)> detach_offline;
   std::function<std::optional<std::string>(const std::string&)> find_socket;

@@ -51,7 +51,7 @@ class Balancer:
                 config_file or self.config_file,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **environment},
+                env={**os.environ, "STATE_DIRECTORY": str(self.directory), **environment},
             )
 
     def _await_ready(self, notify, deadline):

@@ -1,0 +1,155 @@
+// The life of a backend as the daemon sees it: what its checks and its operator say, and when it is empty.
+#include "control/api/json.hpp"
+#include "control/app/daemon.hpp"
+#include "control/base/log.hpp"
+#include "control/config/suggest.hpp"
+
+namespace astil::app {
+
+/// Health checks and next hops of the model's backends.
+void Daemon::follow_model() {
+  std::vector<health::Target> targets;
+  std::set<config::address> hosts;
+  for (const config::Service& service : model_.services) {
+    for (const config::Backend& backend : service.backends) {
+      hosts.insert(backend.host);
+      const bool rests = orders_.state(service.name, backend.name) == api::AdminState::maintenance;
+      if (!service.health || rests) continue;
+      targets.push_back({.key = {.service = service.name, .backend = backend.name},
+                         .host = backend.host,
+                         .port = backend.port,
+                         .check = *service.health});
+    }
+  }
+  checks_->configure(targets);
+  network_->track(hosts);
+}
+
+Facts Daemon::facts() const {
+  return {.availability =
+              [this](const config::Service& service, const config::Backend& backend) {
+                if (orders_.state(service.name, backend.name) == api::AdminState::maintenance)
+                  return balance::Availability::down;
+                if (!service.health) return balance::Availability::up;
+                const auto state = checks_->state({.service = service.name, .backend = backend.name});
+                if (!state || state->health == health::Health::unknown) return balance::Availability::unknown;
+                return state->health == health::Health::up ? balance::Availability::up : balance::Availability::down;
+              },
+          .next_hop = [this](const config::address& host) -> std::optional<net::NextHop> {
+            auto hop = network_->next_hop(host);
+            if (hop.has_error()) return std::nullopt;
+            return *hop;
+          },
+          .intake =
+              [this](const config::Service& service, const config::Backend& backend) {
+                const bool drains = orders_.state(service.name, backend.name) == api::AdminState::drain;
+                return drains ? balance::Intake::closed : balance::Intake::open;
+              }};
+}
+
+void Daemon::on_health_change(const health::TargetKey& key, const health::State& state) {
+  log::info("backend health changed", {{"service", key.service},
+                                       {"backend", key.backend},
+                                       {"state", health::to_string(state.health)},
+                                       {"error", state.last_error}});
+  request_reconcile();
+}
+
+/// The backends in the configuration that a request is about.
+Result<std::vector<BackendOrders::Key>> Daemon::named(const api::BackendFilter& filter) const {
+  std::vector<BackendOrders::Key> keys;
+  std::vector<std::string_view> known;
+  bool has_service = !filter.service;
+  for (const config::Service& service : model_.services) {
+    if (filter.service && service.name != *filter.service) continue;
+    has_service = true;
+    for (const config::Backend& backend : service.backends) {
+      known.push_back(backend.name);
+      if (backend.name == filter.backend) keys.emplace_back(service.name, backend.name);
+    }
+  }
+  const std::string list = "astil status lists them";
+  if (!has_service) return Error{"there is no service '" + *filter.service + "'", list};
+  if (!keys.empty()) return keys;
+  const std::string meant = config::did_you_mean(filter.backend, known);
+  return Error{
+      (filter.service ? "service " + *filter.service + " has" : "there is") + " no backend '" + filter.backend + "'",
+      meant.empty() ? list : meant};
+}
+
+api::DrainView Daemon::drain_view(const BackendOrders::Key& key) const {
+  api::DrainView view{.service = key.first, .backend = key.second, .admin = orders_.state(key.first, key.second)};
+  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+    const config::Service& service = model_.services[i];
+    if (service.name != key.first) continue;
+    for (std::size_t b = 0; b < service.backends.size(); ++b) {
+      if (service.backends[b].name != key.second) continue;
+      const dataplane::BackendUse& use = path_->published().services[i].backends[b];
+      view.in_rotation = use.rotation == dataplane::Rotation::in;
+      view.active_flows = path_->active_flows(path_->placed()[i].backends[b]);
+      view.drained = !view.in_rotation && view.active_flows == 0 && path_->census_is_new();
+    }
+  }
+  if (const auto empty_in = drains_.empty_in(key)) view.empty_in_seconds = empty_in->count();
+  return view;
+}
+
+Result<api::DrainsView> Daemon::backends(const api::BackendFilter& filter) const {
+  const auto keys = named(filter);
+  if (keys.has_error()) return keys.error();
+  api::DrainsView view;
+  for (const BackendOrders::Key& key : *keys) view.backends.push_back(drain_view(key));
+  return view;
+}
+
+Result<api::DrainsView> Daemon::order(const api::BackendFilter& filter, api::AdminState state) {
+  const auto ordered = [&]() -> Result<void> {
+    if (detached_) return Error{"the packet path is detached", "start astild again"};
+    const auto keys = named(filter);
+    if (keys.has_error()) return keys.error();
+    if (auto kept = orders_.set(*keys, state, std::chrono::system_clock::now()); kept.has_error()) return kept.error();
+    for (const BackendOrders::Key& key : *keys) drained_.erase(key);
+    return {};
+  }();
+  const std::string service = filter.service.value_or("(all)");
+  if (ordered.has_error()) {
+    ++orders_refused_;
+    log::warning("order for a backend refused", {{"service", service},
+                                                 {"backend", filter.backend},
+                                                 {"state", api::to_string(state)},
+                                                 {"error", ordered.error().text()}});
+    return ordered.error();
+  }
+  ++orders_ok_;
+  log::info("backend ordered", {{"service", service}, {"backend", filter.backend}, {"state", api::to_string(state)}});
+  follow_model();
+  // What fails is a problem in the status, and is tried again; the order stands.
+  if (settled_) follow();
+  return backends(filter);
+}
+
+/// After each census.
+void Daemon::watch_drains() {
+  std::map<DrainWatch::Key, std::uint64_t> flows;
+  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+    const config::Service& service = model_.services[i];
+    const dataplane::PlacedService& placed = path_->placed()[i];
+    for (std::size_t b = 0; b < placed.backends.size(); ++b) {
+      if (path_->published().services[i].backends[b].rotation == dataplane::Rotation::in) continue;
+      const BackendOrders::Key key(service.name, service.backends[b].name);
+      const std::uint32_t left = path_->active_flows(placed.backends[b]);
+      flows[key] = left;
+      if (left != 0 || !path_->census_is_new()) continue;
+      const bool ordered = orders_.state(key.first, key.second) != api::AdminState::active;
+      if (ordered && drained_.insert(key).second)
+        log::info("backend drained", {{"service", key.first}, {"backend", key.second}});
+    }
+  }
+  for (const dataplane::Retired& retired : path_->retired()) {
+    const Labels labels = labels_of(retired.number);
+    flows[{labels.service, labels.backend}] += path_->active_flows(retired.number);
+  }
+  drains_.see(flows, std::chrono::steady_clock::now());
+}
+
+}  // namespace astil::app
