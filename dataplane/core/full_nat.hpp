@@ -131,7 +131,7 @@ ASTIL_INLINE Verdict decide_full_nat(Engine& engine) {
   const Backend* backend = engine.backend(number);
   if (backend == nullptr) return dropped(steered == kUnsteered ? Reason::no_backend : Reason::internal, kNoService);
   if (!leased) return dropped(reason_of(lease), backend->service);
-  if (quick && packet.protocol == kProtocolUdp && backend->rotation == Rotation::down) return {.reason = kToService};
+  if (quick && gives_up_flows(backend->rotation, packet.protocol)) return {.reason = kToService};
   if (quick) engine.saw_packet(packet);
   engine.saw_port(lease.index, *backend);
   engine.saw_backend(*backend, number);

@@ -48,7 +48,7 @@ ASTIL_INLINE Verdict send_known(Engine& engine, const Packet<Ip>& packet) {
   if (found == nullptr) return {.reason = kToService};
   const Backend& backend = *found;
   if (!serves(backend, flow_of_client(read_again(packet)))) return {.reason = kToService};
-  if (packet.protocol == kProtocolUdp && backend.rotation == Rotation::down) return {.reason = kToService};
+  if (gives_up_flows(backend.rotation, packet.protocol)) return {.reason = kToService};
   const u64 destination = shared_load(backend.destination_mac);
   if (backend.forwarding == Forwarding::full_nat || !is_plain_way(engine, packet, backend, destination))
     return {.reason = kToService};

@@ -28,8 +28,8 @@ enum class Forwarding : u8 { nat, tunnel, direct, full_nat };
 /// draft-ietf-intarea-gue-09, variant 1).
 enum class Wrap : u8 { ipip4, ipip6, gue4, gue6 };
 /// Whether a backend gets new flows, and what becomes of those that it has: a SYN chooses anew unless it is `in`, a
-/// datagram if it is `down`; everything else stays where it is.
-enum class Rotation : u8 { out, in, down };
+/// datagram if it is `down`, everything if it is `lost`; the rest stays where it is.
+enum class Rotation : u8 { out, in, down, lost };
 enum class Scheduler : u8 { maglev, round_robin, least_connections, source_hash, two_choices };
 
 /// The sizes of all tables, in records.

@@ -281,7 +281,8 @@ ASTIL_INLINE PortLease lease_port(Engine& engine, const Connection& connection, 
     const Backend* backend = engine.backend(before);
     if (backend == nullptr) return no_lease(Reason::internal);
     u64 after = astil_port_entry_after(place.value, std::bit_cast<u32>(sign), engine.tick());
-    if (opens && detail::is_left(engine, place.value, sign.protocol, *backend)) {
+    const bool leaves = opens || gives_up_flows(backend->rotation, sign.protocol);
+    if (leaves && steered >> kBackendBits == 0 && detail::is_left(engine, place.value, sign.protocol, *backend)) {
       after = pack({.tag = connection.hash.tag,
                     .age = engine.tick() & kAgeMask,
                     .state = FlowState::half_open,

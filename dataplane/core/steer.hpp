@@ -22,6 +22,12 @@ constexpr Placement refused(Reason reason, u32 service = kNoService) {
 }
 constexpr u32 number_in(Placement placement) { return placement & ((1U << kBackendBits) - 1); }
 
+/// Does all of a protocol leave a backend, also what is in the middle of a connection?
+constexpr bool gives_up_flows(Rotation rotation, u8 protocol) {
+  const Rotation least = protocol == kProtocolUdp ? Rotation::down : Rotation::lost;
+  return static_cast<u8>(rotation) >= static_cast<u8>(least);
+}
+
 namespace detail {
 
 template <class Engine>
@@ -84,13 +90,15 @@ ASTIL_INLINE bool is_welcome(Engine& engine) {
   return false;
 }
 
-/// Does a packet that opens a connection, or is of UDP, leave what an entry says of it?
+/// Does a packet that opens a connection, or is of UDP or for a backend that gives up its flows, leave what an entry
+/// says of it?
 template <class Engine>
 ASTIL_INLINE bool is_left(Engine& engine, u64 entry, u8 protocol, const Backend& backend) {
   const bool expired = is_expired(entry, engine.tick(), engine.settings()->timeouts) != 0;
   const FlowState state = state_of(entry);
   const bool ended = expired || state == FlowState::closing || state == FlowState::closed;
-  const bool stays = protocol == kProtocolUdp ? backend.rotation != Rotation::down : backend.rotation == Rotation::in;
+  const bool stays =
+      protocol == kProtocolUdp ? !gives_up_flows(backend.rotation, protocol) : backend.rotation == Rotation::in;
   return ended || !stays;
 }
 
@@ -140,7 +148,8 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
       // Another service's flow, or one of a service that was removed. If it is not this one, the tags are the same by
       // coincidence, and a second entry would never be found behind the first: the ring decides for every packet.
       has_place = is_of(engine, place, flow);
-    } else if (!opens || !detail::starts_over(engine, place, flow, *backend)) {
+    } else if (!(opens || gives_up_flows(backend->rotation, flow.protocol)) ||
+               !detail::starts_over(engine, place, flow, *backend)) {
       engine.saw_known_flow(place, *backend);
       touch(engine, entry_at(place), place.value,
             {flow.protocol, opening.tcp_flags, opening.has_data, Direction::from_client});

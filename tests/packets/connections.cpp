@@ -63,6 +63,37 @@ TEST_P(Connections, of_a_backend_out_of_rotation_go_on) {
   EXPECT_EQ(home(1000), address("10.0.0.1"));
 }
 
+TEST_P(Connections, of_a_lost_backend_go_where_the_ring_says_with_their_next_packet_and_stay_there) {
+  const auto service = [] { return Service(kVip, 80).nat(); };
+  world().publish({service().backend("10.0.0.1")});
+  for (std::uint16_t port = 1000; port < 1050; ++port) {
+    world().send(from_client(port, kSyn));
+    world().send(from_client(port, kAck));
+  }
+  world().publish({service().backend("10.0.0.1", {.rotation = Rotation::lost}).backend("10.0.0.2")});
+  const std::size_t before = entries();
+  for (std::uint16_t port = 1000; port < 1050; ++port) {
+    EXPECT_EQ(world().send(from_client(port, kAck)).reason, kSent);
+    EXPECT_EQ(home(port), address("10.0.0.2"));
+  }
+  EXPECT_EQ(entries(), before);
+  world().publish({service().backend("10.0.0.1").backend("10.0.0.2")});
+  for (std::uint16_t port = 1000; port < 1050; ++port) {
+    world().send(from_client(port, kAck));
+    EXPECT_EQ(home(port), address("10.0.0.2"));
+  }
+}
+
+TEST_P(Connections, of_a_lost_backend_without_another_are_dropped_by_name_and_not_forgotten) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  world().send(from_client(1000, kSyn));
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1", {.rotation = Rotation::lost})});
+  EXPECT_EQ(world().send(from_client(1000, kAck)).reason, core::Reason::no_backend);
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  EXPECT_EQ(world().send(from_client(1000, kAck)).reason, kSent);
+  EXPECT_EQ(home(1000), address("10.0.0.1"));
+}
+
 TEST_P(Connections, of_a_removed_backend_go_on) {
   world().publish({Service(kVip, 80).direct().backend("10.0.0.1")});
   world().send(from_client(1000, kSyn));

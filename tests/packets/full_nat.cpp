@@ -74,6 +74,18 @@ TEST_P(FullNat, connection_goes_on_though_it_is_forgotten_and_no_backend_is_in_r
   EXPECT_EQ(from_client(kAck, 778).reason, Reason::no_backend);
 }
 
+TEST_P(FullNat, connection_of_a_lost_backend_goes_to_another_from_the_same_port) {
+  world_->publish({one_backend()});
+  const std::uint16_t number = open();
+  world_->publish({tcp_service()
+                       .backend(backend(), {.port = 8080, .rotation = dataplane::Rotation::lost})
+                       .backend(other_backend(), {.port = 8080})});
+  const Outcome outcome = from_client(kAck);
+  EXPECT_EQ(outcome.reason, kSent);
+  EXPECT_EQ(port().number, number);
+  EXPECT_EQ(world_->backend_address(port().record.entry.backend), address(other_backend()));
+}
+
 TEST_P(FullNat, resets_that_anyone_can_send_do_not_end_an_established_connection) {
   world_->publish({one_backend()});
   const std::uint16_t number = open();
