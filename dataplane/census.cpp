@@ -66,8 +66,12 @@ core::Load read_load(const core::Load& place) {
 
 class Walk {
  public:
-  Walk(const Tables& tables, std::uint32_t tick)
+  Walk(const Tables& tables, std::uint32_t tick, const std::vector<std::uint32_t>& given_up)
       : tables_(tables), tick_(tick), affinity_ticks_(affinity_ticks(tables)) {
+    if (!given_up.empty()) given_up_.resize(tables.sizes.backends);
+    for (const std::uint32_t number : given_up) {
+      if (number < given_up_.size()) given_up_[number] = true;
+    }
     for (auto* counts : {&census_.flows, &census_.named, &census_.active}) counts->resize(tables.sizes.backends);
     for (const core::Load& load : tables.loads()) census_.loads_before.push_back(read_load(load));
   }
@@ -87,9 +91,11 @@ class Walk {
   void visit(std::uint64_t& place) {
     std::uint64_t entry = core::shared_load(place);
     if (entry == 0) return;
-    if (has_expired(entry) &&
+    const bool given_up = is_given_up(entry);
+    if ((given_up || has_expired(entry)) &&
         __atomic_compare_exchange_n(&place, &entry, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
       ++census_.expired;
+      if (given_up && !core::is_of_affinity(core::state_of(entry))) ++census_.given_up;
       const std::uint32_t backend = core::backend_of(entry);
       if (core::is_active(entry) != 0 && backend < tables_.loads().size())
         __atomic_fetch_add(&tables_.loads()[backend].closed, 1, __ATOMIC_RELAXED);
@@ -102,7 +108,7 @@ class Walk {
     std::uint64_t& place = tables_.ports()[line].entries[position];
     std::uint64_t entry = core::shared_load(place);
     if (entry == 0) return;
-    if (core::is_expired(entry, tick_, tables_.settings().port_timeouts) != 0 &&
+    if ((is_given_up(entry) || core::is_expired(entry, tick_, tables_.settings().port_timeouts) != 0) &&
         __atomic_compare_exchange_n(&place, &entry, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
       return;
     if (entry == 0) return;  // another was quicker
@@ -115,6 +121,11 @@ class Walk {
     const bool ipv4 = core::is_ipv4(settings.port_sources[source]);
     const auto client = client_at({tables_.ports(), tables_.port_clients()}, line, position, ipv4);
     if (client && core::source_in_pool(settings, *client) != source) census_.ports.strays |= std::uint64_t{1} << source;
+  }
+
+  [[nodiscard]] bool is_given_up(std::uint64_t entry) const {
+    const std::uint32_t backend = core::backend_of(entry);
+    return backend < given_up_.size() && given_up_[backend] && !core::is_claimed(core::state_of(entry));
   }
 
   [[nodiscard]] bool has_expired(std::uint64_t entry) const {
@@ -138,12 +149,15 @@ class Walk {
   const Tables& tables_;
   std::uint32_t tick_;
   std::vector<std::uint16_t> affinity_ticks_;
+  std::vector<bool> given_up_;  ///< by backend number; none: nobody's
   Census census_;
 };
 
 }  // namespace
 
-Census take_census(const Tables& tables, std::uint32_t tick) { return Walk(tables, tick).take(); }
+Census take_census(const Tables& tables, std::uint32_t tick, const std::vector<std::uint32_t>& given_up) {
+  return Walk(tables, tick, given_up).take();
+}
 
 std::int64_t certain_error(const core::Load& before, const core::Load& now, std::uint32_t found) {
   const std::int64_t counted = static_cast<std::int32_t>(before.opened - before.closed);

@@ -28,6 +28,7 @@ struct Census {
   std::array<std::uint64_t, core::kFlowStates> by_state{};
   std::uint64_t used = 0;       ///< entries that are not free
   std::uint64_t expired = 0;    ///< entries that this census has freed
+  std::uint64_t given_up = 0;   ///< of them, flows that had not expired
   std::uint64_t corrected = 0;  ///< active flows that core::Load had too many or too few, by `correct_loads`
 
   PortCount ports;
@@ -36,8 +37,9 @@ struct Census {
   std::vector<std::uint32_t> active;     ///< what the walk found of it (core::is_active)
 };
 
-/// Reads the whole table. May run in a thread of its own beside the packet path and the publisher.
-Census take_census(const Tables& tables, std::uint32_t tick);
+/// Reads the whole table. May run in a thread of its own beside the packet path and the publisher. `given_up`: backends
+/// whose entries are freed as if they had expired.
+Census take_census(const Tables& tables, std::uint32_t tick, const std::vector<std::uint32_t>& given_up = {});
 
 /// What is certainly wrong with a count of active flows, too many if positive. `before` and `now`: what stood there
 /// when the walk began, and after it; `found`: what the walk found.

@@ -87,12 +87,14 @@ struct BackendView {
   Traffic traffic;
   AdminState admin = AdminState::active;  ///< as the operator has ordered
   std::optional<TimePoint> admin_since;   ///< of an order
-  std::optional<double>
-      empty_in_seconds;  ///< of `draining`: until its flows have ended, at the pace of the last minute
+  /// Of `draining`: until its flows have ended, at the pace of the last minute.
+  std::optional<double> empty_in_seconds;
+  bool fallback = false;    ///< gets new flows only while there are too few others
+  double weight_share = 1;  ///< of its weight that it has: less while it starts slowly
 };
 BOOST_DESCRIBE_STRUCT(BackendView, (),
                       (name, address, port, weight, in_rotation, draining, ring_share, health, next_hop, traffic,
-                       retired, admin, admin_since, empty_in_seconds))
+                       retired, admin, admin_since, empty_in_seconds, weight_share, fallback))
 
 /// Which clients a service lets in, as configured.
 struct SourcesView {
@@ -117,10 +119,13 @@ struct ServiceView {
   std::vector<BackendView> backends;
   std::optional<double> affinity_seconds;  ///< how long a client's backend is remembered; none: no affinity
   std::optional<SourcesView> sources;      ///< none: all clients are let in
+  std::uint32_t minimum_up = 1;            ///< backends in rotation, fewer than which are too few
+  std::string when_down;                   ///< what it does with new flows then: "drop", "fail-open", ...
+  bool too_few = false;                    ///< so it is now
 };
 BOOST_DESCRIBE_STRUCT(ServiceView, (),
                       (name, address, port, protocol, forwarding, scheduler, ring_slots, ring_digest, traffic, backends,
-                       affinity_seconds, sources))
+                       affinity_seconds, sources, minimum_up, when_down, too_few))
 
 struct InterfaceView {
   std::string name;
@@ -181,10 +186,11 @@ struct StatusView {
   bool limits_new_flows = false;  ///< more came in lately than dataplane.new_flows_per_second lets in
   std::uint64_t orders_ok = 0;    ///< of backends, since the daemon started
   std::uint64_t orders_refused = 0;
+  std::uint64_t flows_given_up = 0;  ///< of removed backends, since then
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
-                       tables, flow_events, services, limits_new_flows, orders_ok, orders_refused))
+                       tables, flow_events, services, limits_new_flows, orders_ok, orders_refused, flows_given_up))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {

@@ -33,15 +33,22 @@ std::uint64_t CensusRunner::next_round() const {
   return round_ + 1;
 }
 
+void CensusRunner::give_up(std::vector<std::uint32_t> numbers) {
+  const std::scoped_lock lock(mutex_);
+  given_up_ = std::move(numbers);
+}
+
 void CensusRunner::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const auto begin = std::chrono::steady_clock::now();
     std::uint64_t round = 0;
+    std::vector<std::uint32_t> given_up;
     {
       const std::scoped_lock lock(mutex_);
       round = ++round_;
+      given_up = given_up_;
     }
-    dataplane::Census census = dataplane::take_census(engine_.tables(), engine_.tick());
+    dataplane::Census census = dataplane::take_census(engine_.tables(), engine_.tick(), given_up);
     try {
       dataplane::correct_loads(engine_.tables(), census, [this] { engine_.wait_for_readers(); });
     } catch (const std::runtime_error& error) {  // the next census tries again

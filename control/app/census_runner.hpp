@@ -25,6 +25,9 @@ class CensusRunner {
   /// The number that the first census to begin from now on will have.
   [[nodiscard]] std::uint64_t next_round() const;
 
+  /// Backends whose flows are forgotten from the next census on, until others are named.
+  void give_up(std::vector<std::uint32_t> numbers);
+
  private:
   void run(const std::stop_token& stop);
 
@@ -34,6 +37,7 @@ class CensusRunner {
   mutable std::mutex mutex_;
   std::condition_variable_any wake_;
   std::uint64_t round_ = 0;  ///< of the census that began last
+  std::vector<std::uint32_t> given_up_;
   std::jthread thread_;
 };
 

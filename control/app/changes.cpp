@@ -34,6 +34,8 @@ void compare_backends(const Service& from, const Service& to, std::vector<std::s
       changes.push_back(where + backend.name + " moved from " + config::show_endpoint(before->host, before->port) +
                         " to " + config::show_endpoint(backend.host, backend.port));
     }
+    if (before->is_fallback != backend.is_fallback)
+      changes.push_back(where + backend.name + (backend.is_fallback ? " is a fallback" : " is no fallback any more"));
     if (before->weight != backend.weight) {
       changes.push_back(where + backend.name + " weight " + std::to_string(static_cast<unsigned>(before->weight)) +
                         " to " + std::to_string(static_cast<unsigned>(backend.weight)));
@@ -106,6 +108,13 @@ void compare_services(const Service& from, const Service& to, std::vector<std::s
     changes.push_back(where + "affinity " + how);
   }
   compare_sources(from, to, changes);
+  if (from.when_down != to.when_down || from.minimum_up != to.minimum_up)
+    changes.push_back(where + "with fewer than " + std::to_string(to.minimum_up) +
+                      " backends: " + config::kWhenDown.show(to.when_down));
+  if (from.when_backend_down != to.when_backend_down)
+    changes.push_back(where + "flows of a backend that is down: " + config::kDownFlows.show(*to.when_backend_down));
+  if (from.removal_limit != to.removal_limit) changes.push_back(where + "limit for removed backends changed");
+  if (from.slow_start != to.slow_start) changes.push_back(where + "slow start changed");
   if (from.health != to.health) changes.push_back(where + "health check changed");
   if (from.ring_slots_per_weight != to.ring_slots_per_weight) changes.push_back(where + "ring size changed");
   compare_backends(from, to, changes);

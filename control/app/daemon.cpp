@@ -367,7 +367,9 @@ std::set<PlacedAddress> Daemon::wanted_addresses() const {
   std::set<PlacedAddress> wanted;
   if (model_.addresses != config::AddressOwner::daemon) return wanted;
   const std::string interface = model_.address_interface.value_or(model_.interfaces.front());
-  for (const config::Service& service : model_.services) wanted.insert({.interface = interface, .host = service.host});
+  for (const config::Service& service : model_.services) {
+    if (!withdrawn_.contains(service.name)) wanted.insert({.interface = interface, .host = service.host});
+  }
   wanted.merge(wanted_port_sources());
   const std::vector<config::address>& sources = model_.full_nat.sources;
   const std::string backends_side = model_.full_nat.interface.value_or(model_.interfaces.back());
@@ -408,13 +410,18 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   if (rings.has_error()) return rings.error();
   done.rings = std::move(*rings);
   remember_labels();
+  await_next_step();
+  note_withdrawn();
   for (const balance::RingReport& ring : done.rings) {
     log::info("ring changed",
               {{"service", ring.service}, {"slots", ring.slots}, {"moved", ring.moved}, {"least", ring.least}});
   }
   if (auto attached = attach_interfaces(); attached.has_error()) return attached.error();
   detach_unused_interfaces();
-  if (auto added = addresses_->add_missing(addresses); added.has_error()) done.shortcomings.push_back(added.error());
+  const std::set<PlacedAddress> served = wanted_addresses();  // by now some may be withdrawn, or not any more
+  if (auto removed = addresses_->remove_unwanted(served); removed.has_error())
+    done.shortcomings.push_back(removed.error());
+  if (auto added = addresses_->add_missing(served); added.has_error()) done.shortcomings.push_back(added.error());
   return done;
 }
 

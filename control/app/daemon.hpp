@@ -109,6 +109,10 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Names names() const;
   void on_health_change(const health::TargetKey& key, const health::State& state);
   void watch_drains();
+  void give_up_retired();
+  [[nodiscard]] std::set<std::string> withdrawn_services() const;
+  void note_withdrawn();
+  void await_next_step();
   [[nodiscard]] Result<std::vector<BackendOrders::Key>> named(const api::BackendFilter& filter) const;
   [[nodiscard]] api::DrainView drain_view(const BackendOrders::Key& key) const;
   [[nodiscard]] std::set<std::string> service_names() const;
@@ -138,7 +142,9 @@ class Daemon final : public api::Daemon {
   BackendOrders orders_;
   std::uint64_t orders_ok_ = 0;
   std::uint64_t orders_refused_ = 0;
+  std::set<std::string> withdrawn_;  ///< services, by the last publication
   DrainWatch drains_;
+  std::map<BackendOrders::Key, std::chrono::steady_clock::time_point> retired_since_;
   std::set<BackendOrders::Key> drained_;  ///< ordered out, and told to be without flows
 
   std::unique_ptr<net::Network> network_;
@@ -155,6 +161,7 @@ class Daemon final : public api::Daemon {
   CaptureFeed capture_feed_{loop_, capture_path(), names()};
   boost::asio::steady_timer fragment_timer_{loop_};
   boost::asio::steady_timer settle_timer_;
+  boost::asio::steady_timer step_timer_{loop_};  ///< of backends that start slowly
   health::AsioAlarm retry_alarm_;
   Retry retry_;
 

@@ -1,4 +1,6 @@
 // The life of a backend as the daemon sees it: what its checks and its operator say, and when it is empty.
+#include <algorithm>
+
 #include "control/api/json.hpp"
 #include "control/app/daemon.hpp"
 #include "control/base/log.hpp"
@@ -42,8 +44,8 @@ Facts Daemon::facts() const {
           },
           .intake =
               [this](const config::Service& service, const config::Backend& backend) {
-                const bool drains = orders_.state(service.name, backend.name) == api::AdminState::drain;
-                return drains ? balance::Intake::closed : balance::Intake::open;
+                const bool active = orders_.state(service.name, backend.name) == api::AdminState::active;
+                return active ? balance::Intake::open : balance::Intake::closed;
               }};
 }
 
@@ -128,6 +130,27 @@ Result<api::DrainsView> Daemon::order(const api::BackendFilter& filter, api::Adm
   return backends(filter);
 }
 
+/// Services whose address is taken away since they have too few backends.
+std::set<std::string> Daemon::withdrawn_services() const {
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+    const config::Service& service = model_.services[i];
+    if (service.when_down == config::WhenDown::withdraw && path_->has_too_few(i)) names.insert(service.name);
+  }
+  return names;
+}
+
+void Daemon::note_withdrawn() {
+  std::set<std::string> now = withdrawn_services();
+  for (const std::string& name : now) {
+    if (!withdrawn_.contains(name)) log::warning("service withdrawn: too few backends", {{"service", name}});
+  }
+  for (const std::string& name : withdrawn_) {
+    if (!now.contains(name)) log::info("service not withdrawn any more", {{"service", name}});
+  }
+  withdrawn_ = std::move(now);
+}
+
 /// After each census.
 void Daemon::watch_drains() {
   std::map<DrainWatch::Key, std::uint64_t> flows;
@@ -150,6 +173,40 @@ void Daemon::watch_drains() {
     flows[{labels.service, labels.backend}] += path_->active_flows(retired.number);
   }
   drains_.see(flows, std::chrono::steady_clock::now());
+  give_up_retired();
+}
+
+/// Removed backends keep their flows as long as their service says.
+void Daemon::give_up_retired() {
+  const auto now = std::chrono::steady_clock::now();
+  std::map<BackendOrders::Key, std::chrono::steady_clock::time_point> since;
+  std::vector<std::uint32_t> given_up;
+  for (const dataplane::Retired& retired : path_->retired()) {
+    const Labels labels = labels_of(retired.number);
+    const BackendOrders::Key key(labels.service, labels.backend);
+    const auto known = retired_since_.find(key);
+    const auto begun = known == retired_since_.end() ? now : known->second;
+    since.emplace(key, begun);
+    const auto service = std::find_if(model_.services.begin(), model_.services.end(),
+                                      [&](const config::Service& s) { return s.name == labels.service; });
+    const bool limited = service != model_.services.end() && service->removal_limit;
+    if (limited && now - begun >= *service->removal_limit) given_up.push_back(retired.number);
+  }
+  retired_since_ = std::move(since);
+  path_->give_up(std::move(given_up));
+}
+
+/// Backends that start slowly get their share by and by.
+void Daemon::await_next_step() {
+  const auto next = path_->next_step();
+  if (!next) {
+    step_timer_.cancel();
+    return;
+  }
+  step_timer_.expires_at(*next);
+  step_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) request_reconcile();
+  });
 }
 
 }  // namespace astil::app

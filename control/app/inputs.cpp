@@ -225,6 +225,28 @@ balance::Outer outer_of(const config::Service& service, const config::Backend& b
   return outer;
 }
 
+balance::WhenDown way_of(config::WhenDown way) {
+  switch (way) {
+    case config::WhenDown::fail_open:
+      return balance::WhenDown::fail_open;
+    case config::WhenDown::fallback:
+      return balance::WhenDown::fallback;
+    case config::WhenDown::withdraw:
+      return balance::WhenDown::withdraw;
+    case config::WhenDown::drop:
+      break;
+  }
+  return balance::WhenDown::drop;
+}
+
+/// Datagrams leave what is `down`, and connections only what is `lost`.
+core::Rotation rotation_of_down(const config::Service& service) {
+  const bool udp = service.protocol == config::Protocol::udp;
+  if (service.when_backend_down == config::DownFlows::re_steer)
+    return udp ? core::Rotation::down : core::Rotation::lost;
+  return udp ? core::Rotation::out : core::Rotation::down;
+}
+
 /// A tunnel's outer header needs an address of ours that the backend can know.
 bool has_source(const config::Service& service, const net::NextHop& hop) {
   return service.forwarding != config::Forwarding::tunnel || service.tunnel.source ||
@@ -244,6 +266,10 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
                                 .affinity = affinity_of(service),
                                 .sources = sources_of(service),
                                 .slots_per_weight = service.ring_slots_per_weight,
+                                .rotation_of_down = rotation_of_down(service),
+                                .slow_start = service.slow_start.value_or(config::Milliseconds(0)),
+                                .when_down = way_of(service.when_down),
+                                .minimum_up = service.minimum_up,
                                 .backends = {}};
     for (const config::Backend& backend : service.backends) {
       balance::BackendInput wanted{.address = to_core(backend.host),
@@ -251,6 +277,7 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
                                    .weight = static_cast<std::uint32_t>(backend.weight),
                                    .availability = facts.availability(service, backend),
                                    .intake = facts.intake ? facts.intake(service, backend) : balance::Intake::open,
+                                   .role = backend.is_fallback ? balance::Role::fallback : balance::Role::usual,
                                    .outer = outer_of(service, backend)};
       const auto hop = facts.next_hop(backend.host);
       if (hop && has_source(service, *hop)) {

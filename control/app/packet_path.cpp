@@ -39,7 +39,7 @@ void PacketPath::count_flows() {
 Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<dataplane::InterfaceState>& interfaces,
                                                              const std::vector<balance::ServiceInput>& services,
                                                              const PathSettings& settings) {
-  balance::Plan plan = planner_->plan(interfaces, services);
+  balance::Plan plan = planner_->plan(interfaces, services, balance::Clock::now());
   plan.state.timeouts = settings.timeouts;
   plan.state.new_flows_per_second = settings.new_flows_per_second;
   plan.state.answers_echo = settings.answers_echo;
@@ -47,6 +47,10 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
   auto published = publisher_->publish(plan.state);
   if (published.has_error()) return published.error();
   planner_->commit(plan);
+  next_step_ = plan.next_step;
+  tenths_ = std::move(plan.tenths);
+  too_few_ = std::move(plan.too_few);
+  runner_->give_up({});
   placed_ = std::move(published->services);
   published_ = std::move(plan.state);
   trusted_round_ = runner_->next_round();
@@ -94,6 +98,8 @@ void PacketPath::watch_limit() {
 void PacketPath::on_census(dataplane::Census census, std::uint64_t round) {
   census_ = std::move(census);
   watch_limit();
+  if (census_.given_up != 0) log::info("flows of removed backends given up", {{"flows", census_.given_up}});
+  given_up_ += census_.given_up;
   if (census_.corrected != 0) log::info("counts of active flows corrected", {{"flows", census_.corrected}});
   census_is_new_ = trusted_round_ && round >= *trusted_round_;
   if (census_is_new_) release_unused();

@@ -35,6 +35,22 @@ class PacketPath {
   /// Is called when source addresses of full NAT that are not wanted any more have had their last connection.
   void on_sources_released(std::function<void()> call) { on_sources_released_ = std::move(call); }
 
+  /// When the rings are to be planned anew, though nothing else has changed.
+  [[nodiscard]] std::optional<balance::Clock::time_point> next_step() const { return next_step_; }
+
+  /// Has a service, by place, fewer backends in rotation than it must have?
+  [[nodiscard]] bool has_too_few(std::size_t service) const { return too_few_[service]; }
+
+  /// Of its weight, what a backend has that perhaps starts slowly; both by place.
+  [[nodiscard]] double weight_share(std::size_t service, std::size_t backend) const {
+    return static_cast<double>(tenths_[service][backend]) / balance::kTenths;
+  }
+
+  /// From the next census on, these retired numbers' flows are forgotten, until the next publication.
+  void give_up(std::vector<std::uint32_t> numbers) { runner_->give_up(std::move(numbers)); }
+  /// How many flows were, since the daemon started.
+  [[nodiscard]] std::uint64_t given_up() const { return given_up_; }
+
   /// Is called after each census.
   void on_counted(std::function<void()> call) { on_counted_ = std::move(call); }
 
@@ -83,6 +99,10 @@ class PacketPath {
   std::function<void()> on_sources_released_;
   std::function<void()> on_counted_;
   bool census_is_new_ = false;
+  std::optional<balance::Clock::time_point> next_step_;
+  std::vector<std::vector<std::uint32_t>> tenths_;
+  std::vector<bool> too_few_;
+  std::uint64_t given_up_ = 0;
   /// A census before this one knows less than the last publication; none: nobody has said yet what is wanted.
   std::optional<std::uint64_t> trusted_round_;
   std::shared_ptr<bool> alive_;  ///< of the current census thread: its last results may arrive after it

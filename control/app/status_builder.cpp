@@ -21,6 +21,16 @@ api::TimePoint on_wall(std::chrono::steady_clock::time_point time) {
   return std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
 }
 
+/// Of a service that still has someone for new flows.
+api::ProblemView too_few_problem(const api::ServiceView& service) {
+  std::string what = "service " + service.name + " has fewer than " + std::to_string(service.minimum_up) +
+                     (service.minimum_up == 1 ? " backend" : " backends") + " that are well: ";
+  if (service.when_down == "fail-open") what += "all are used, whatever their checks say";
+  if (service.when_down == "fallback") what += "its fallback backends are used";
+  if (service.when_down == "withdraw") what += "its address is withdrawn, unless another service has it";
+  return {what, "see its backends"};
+}
+
 std::string link_state(const std::optional<net::Link>& link) {
   if (!link) return "missing";
   if (!link->up) return "down";
@@ -44,6 +54,7 @@ api::StatusView StatusBuilder::build() {
   add_flow_events();
   view_.orders_ok = daemon_.orders_ok_;
   view_.orders_refused = daemon_.orders_refused_;
+  view_.flows_given_up = daemon_.path_->given_up();
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
   if (daemon_.settled_) add_services();
   add_problems();
@@ -153,6 +164,8 @@ api::BackendView StatusBuilder::backend_view(std::size_t service, std::size_t ba
   const BackendOrders::Order order = daemon_.orders_.of(wanted.name, config.name);
   view.admin = order.state;
   if (order.state != api::AdminState::active) view.admin_since = order.since;
+  view.fallback = config.is_fallback;
+  if (view.in_rotation) view.weight_share = daemon_.path_->weight_share(service, backend);
   set_empty_in(wanted.name, view);
   return view;
 }
@@ -212,6 +225,9 @@ void StatusBuilder::add_service(std::size_t index) {
                         .traffic = {},
                         .backends = {},
                         .affinity_seconds = std::nullopt};
+  view.minimum_up = wanted.minimum_up;
+  view.when_down = config::kWhenDown.show(wanted.when_down);
+  view.too_few = daemon_.path_->has_too_few(index);
   if (wanted.sources) {
     const config::Sources& sources = *wanted.sources;
     view.sources = {.allowed_prefixes = sources.allow.size(),
@@ -263,12 +279,16 @@ void StatusBuilder::add_problems() {
   for (const api::ServiceView& service : view_.services) {
     const bool none =
         std::none_of(service.backends.begin(), service.backends.end(), [](const auto& b) { return b.in_rotation; });
+    if (service.too_few && !none) problems.push_back(too_few_problem(service));
     if (none) {
       const auto ordered = std::count_if(service.backends.begin(), service.backends.end(),
                                          [](const auto& b) { return b.admin != api::AdminState::active; });
+      const std::string withdrawn =
+          service.too_few && service.when_down == "withdraw" ? ", its address is withdrawn" : "";
       const std::string out = ordered == 0 ? "" : " (" + std::to_string(ordered) + " ordered out)";
-      problems.push_back({"service " + service.name + " has no backend in rotation" + out + ": its packets are dropped",
-                          ordered == 0 ? "see its backends" : "astil backend activate NAME"});
+      problems.push_back(
+          {"service " + service.name + " has no backend in rotation" + out + ": its packets are dropped" + withdrawn,
+           ordered == 0 ? "see its backends" : "astil backend activate NAME"});
     }
     for (const api::BackendView& backend : service.backends) {
       const std::string who = "backend " + backend.name + " of service " + service.name;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "control/balance/slow_start.hpp"
+#include "control/balance/when_down.hpp"
 #include "dataplane/core/hash.hpp"
 
 namespace astil::balance {
@@ -34,7 +36,7 @@ Places places_of(const std::vector<BackendUse>& backends) {
 }
 
 /// A backend without a next hop can not be reached, so nothing new is sent there; what it has keeps the last hop known.
-BackendUse use_of(const BackendInput& input, const BackendUse* before) {
+BackendUse use_of(const BackendInput& input, const BackendUse* before, Rotation rotation_of_down) {
   const bool was_in = before != nullptr && before->rotation == Rotation::in;
   const bool healthy =
       input.availability == Availability::up || (input.availability == Availability::unknown && was_in);
@@ -58,23 +60,25 @@ BackendUse use_of(const BackendInput& input, const BackendUse* before) {
   }
   const bool reachable = use.destination_mac != 0;
   const bool takes_flows = input.weight != 0 && input.intake == Intake::open;
-  use.rotation = !healthy || !reachable ? Rotation::down : takes_flows ? Rotation::in : Rotation::out;
+  use.rotation = !healthy || !reachable ? rotation_of_down : takes_flows ? Rotation::in : Rotation::out;
   return use;
 }
 
-std::vector<BackendUse> uses_of(const std::vector<BackendInput>& inputs, const std::vector<BackendUse>& before) {
+std::vector<BackendUse> uses_of(const ServiceInput& service, const std::vector<BackendUse>& before) {
+  const std::vector<BackendInput>& inputs = service.backends;
   Places places;  // made where it is needed: nearly always each backend stands where it stood
   std::vector<BackendUse> uses;
   uses.reserve(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const BackendInput& input = inputs[i];
     if (i < before.size() && before[i].address == input.address && before[i].port == input.port) {
-      uses.push_back(use_of(input, &before[i]));
+      uses.push_back(use_of(input, &before[i], service.rotation_of_down));
       continue;
     }
     if (places.empty()) places = places_of(before);
     const auto place = places.find({input.address, input.port});
-    uses.push_back(use_of(input, place == places.end() ? nullptr : &before[place->second]));
+    const BackendUse* found = place == places.end() ? nullptr : &before[place->second];
+    uses.push_back(use_of(input, found, service.rotation_of_down));
   }
   return uses;
 }
@@ -126,7 +130,7 @@ std::uint64_t ring_digest(const ServiceState& service) {
 Planner::Planner(dataplane::DesiredState inherited) {
   for (ServiceState& service : inherited.services) {
     const dataplane::ServiceKey key = service.key;
-    last_[key] = {.state = std::move(service), .members = {}};
+    last_[key] = {.state = std::move(service), .members = {}, .starts = {}};
   }
 }
 
@@ -134,19 +138,19 @@ void Planner::commit(const Plan& plan) {
   last_.clear();
   for (std::size_t i = 0; i < plan.state.services.size(); ++i) {
     const ServiceState& service = plan.state.services[i];
-    last_[service.key] = {.state = service, .members = plan.members[i]};
+    last_[service.key] = {.state = service, .members = plan.members[i], .starts = plan.starts[i]};
   }
 }
 
-Plan Planner::plan(const std::vector<dataplane::InterfaceState>& interfaces,
-                   const std::vector<ServiceInput>& services) const {
+Plan Planner::plan(const std::vector<dataplane::InterfaceState>& interfaces, const std::vector<ServiceInput>& services,
+                   Clock::time_point now) const {
   Plan plan;
   plan.state.interfaces = interfaces;
-  for (const ServiceInput& input : services) plan_service(input, plan);
+  for (const ServiceInput& input : services) plan_service(input, now, plan);
   return plan;
 }
 
-void Planner::plan_service(const ServiceInput& input, Plan& plan) const {
+void Planner::plan_service(const ServiceInput& input, Clock::time_point now, Plan& plan) const {
   static const Service kNew;
   const auto found = last_.find(input.key);
   const Service& before = found == last_.end() ? kNew : found->second;
@@ -156,17 +160,21 @@ void Planner::plan_service(const ServiceInput& input, Plan& plan) const {
                      .source_bits = input.source_bits,
                      .affinity = input.affinity,
                      .sources = input.sources,
-                     .backends = uses_of(input.backends, before.state.backends),
+                     .backends = uses_of(input, before.state.backends),
                      .ring = {},
                      .wheel = {}};
+  plan.too_few.push_back(provide_for_too_few(input, state.backends));
+  const SlowStart slow_start =
+      start_slowly(input.slow_start, before.state.backends, before.starts, state.backends, now);
   std::vector<RingMember> all;
   std::vector<RingMember> members;
   for (std::size_t i = 0; i < input.backends.size(); ++i) {
     const BackendInput& backend = input.backends[i];
     const bool in = state.backends[i].rotation == Rotation::in;
     all.push_back({.identity = identity_of(backend.address, backend.port), .weight = backend.weight});
-    members.push_back({.identity = all.back().identity, .weight = in ? backend.weight : 0});
+    members.push_back({.identity = all.back().identity, .weight = in ? backend.weight * slow_start.tenths[i] : 0});
   }
+  weigh(slow_start, state.backends);
   // Long enough for all backends, so that one that comes up does not need another length; never shorter than it was.
   const auto length =
       std::max(ring_length(all, input.slots_per_weight), static_cast<std::uint32_t>(before.state.ring.size()));
@@ -181,6 +189,10 @@ void Planner::plan_service(const ServiceInput& input, Plan& plan) const {
     state.wheel = same && !before.state.wheel.empty() ? before.state.wheel : make_wheel(members);
   }
   plan.members.push_back(std::move(members));
+  if (slow_start.next_step)
+    plan.next_step = std::min(plan.next_step.value_or(*slow_start.next_step), *slow_start.next_step);
+  plan.starts.push_back(slow_start.starts);
+  plan.tenths.push_back(slow_start.tenths);
   plan.state.services.push_back(std::move(state));
 }
 

@@ -2,6 +2,7 @@
 // remembers the rings it made, since a ring changes by patch; a new planner is given the rings that the tables hold.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,6 +22,12 @@ enum class Availability {
 
 /// Whether a backend may have new flows at all, whatever its weight and its health.
 enum class Intake { open, closed };
+
+/// What a service does with new flows while it has too few backends in rotation.
+enum class WhenDown { drop, fail_open, fallback, withdraw };
+
+/// `fallback`: gets new flows only while there are too few others, and WhenDown::fallback.
+enum class Role { usual, fallback };
 
 /// How packets reach a backend. destination_mac 0: not known (any more), and the last one known is kept.
 struct Hop {
@@ -45,6 +52,7 @@ struct BackendInput {
   std::uint32_t weight = 1;  ///< at most core::kMaxWeight
   Availability availability = Availability::unknown;
   Intake intake = Intake::open;
+  Role role = Role::usual;
   Outer outer{};
   Hop hop{};
 };
@@ -58,6 +66,10 @@ struct ServiceInput {
   std::optional<dataplane::Affinity> affinity;
   dataplane::SourceControl sources;
   std::uint32_t slots_per_weight = 100;
+  core::Rotation rotation_of_down = core::Rotation::down;  ///< what becomes of the flows of a backend that is down
+  std::chrono::milliseconds slow_start{0};  ///< how long one that comes up takes to its whole share; 0: at once
+  WhenDown when_down = WhenDown::drop;
+  std::uint32_t minimum_up = 1;  ///< usual backends in rotation, fewer than which are too few
   std::vector<BackendInput> backends;
 };
 
@@ -69,10 +81,19 @@ struct RingReport {
   std::uint32_t least = 0;
 };
 
+using Clock = std::chrono::steady_clock;
+
+/// When backends came up that have not their whole share yet, by identity.
+using Starts = std::unordered_map<std::uint64_t, Clock::time_point>;
+
 struct Plan {
   dataplane::DesiredState state;
-  std::vector<RingReport> rings;                 ///< of services whose ring changed
-  std::vector<std::vector<RingMember>> members;  ///< what each service's ring and wheel were made of
+  std::vector<RingReport> rings;                   ///< of services whose ring changed
+  std::vector<std::vector<RingMember>> members;    ///< what each service's ring and wheel were made of
+  std::vector<bool> too_few;                       ///< likewise: has it fewer backends in rotation than it must have?
+  std::vector<std::vector<std::uint32_t>> tenths;  ///< of its weight that each backend has
+  std::vector<Starts> starts;                      ///< likewise by service
+  std::optional<Clock::time_point> next_step;      ///< when a backend that starts slowly is due more than it has here
 };
 
 class Planner {
@@ -80,18 +101,19 @@ class Planner {
   /// `inherited`: what the packet path does now.
   explicit Planner(dataplane::DesiredState inherited);
 
-  /// The state for these inputs. `commit` makes it the one that the next plan starts from.
+  /// The state for these inputs at this time. `commit` makes it the one that the next plan starts from.
   [[nodiscard]] Plan plan(const std::vector<dataplane::InterfaceState>& interfaces,
-                          const std::vector<ServiceInput>& services) const;
+                          const std::vector<ServiceInput>& services, Clock::time_point now) const;
   void commit(const Plan& plan);
 
  private:
   struct Service {
     dataplane::ServiceState state;
     std::vector<RingMember> members;  ///< none: not known what its ring was made of
+    Starts starts;
   };
 
-  void plan_service(const ServiceInput& input, Plan& plan) const;
+  void plan_service(const ServiceInput& input, Clock::time_point now, Plan& plan) const;
 
   std::unordered_map<dataplane::ServiceKey, Service, dataplane::ServiceKeyHash> last_;
 };

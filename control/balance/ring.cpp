@@ -99,10 +99,10 @@ std::uint64_t ring_room(std::span<const RingMember> members, std::uint32_t slots
   return in_whole_lines(any_ring_length(members, slots_per_weight));
 }
 
-std::uint64_t wheel_room(std::span<const RingMember> members) {
+std::uint64_t wheel_room(std::span<const RingMember> members, std::uint32_t parts) {
   const std::uint64_t divisor = common_weight(members);
   if (divisor == 0) return 0;
-  return in_whole_lines(std::min(sum_of_weights(members) / divisor, kMaxWheel + std::uint64_t{members.size()}));
+  return in_whole_lines(std::min(parts * sum_of_weights(members) / divisor, kMaxWheel + std::uint64_t{members.size()}));
 }
 
 std::vector<std::uint32_t> slots_due(std::span<const RingMember> members, std::uint32_t length,

@@ -56,8 +56,11 @@ inline constexpr std::uint32_t kMaxWheel = 4096;
 /// Slots that rings take in their pool, where each begins a line. So the check of a configuration and the publisher
 /// mean the same. Of the ring that is made for these members; one that has been patched is never shorter than it was.
 [[nodiscard]] std::uint64_t ring_room(std::span<const RingMember> members, std::uint32_t slots_per_weight);
-/// Of the longest wheel that any of these members can have, whoever is in rotation.
-[[nodiscard]] std::uint64_t wheel_room(std::span<const RingMember> members);
+/// A weight can be had in so many parts (slow_start.hpp).
+inline constexpr std::uint32_t kTenths = 10;
+/// Of the longest wheel that any of these members can have, whoever is in rotation, with whole weights (`parts` 1) or
+/// any number of their tenths (kTenths).
+[[nodiscard]] std::uint64_t wheel_room(std::span<const RingMember> members, std::uint32_t parts = 1);
 /// What changes is written beside what is read, so each has room twice.
 inline constexpr std::uint64_t kRingGenerations = 2;
 

@@ -69,10 +69,13 @@ Cell state_cell(const api::BackendView& backend) {
   if (backend.admin == api::AdminState::maintenance)
     return {backend.draining ? "maintenance, " + draining_text(backend.empty_in_seconds) : "maintenance",
             Tone::warning};
-  if (backend.health.state == api::BackendState::down) return {text, Tone::bad};
+  if (backend.health.state == api::BackendState::down)
+    return {backend.in_rotation ? text + ", used all the same" : text, Tone::bad};
+  if (backend.fallback && !backend.in_rotation && !backend.draining) return {text + ", fallback", Tone::plain};
   if (backend.draining) return {text + ", " + draining_text(backend.empty_in_seconds), Tone::warning};
   if (backend.admin == api::AdminState::drain) return {text + ", drained", Tone::warning};
   if (!backend.in_rotation) return {text + ", no new flows", Tone::warning};
+  if (backend.weight_share < 1) return {text + ", starting, " + percent_text(backend.weight_share), Tone::warning};
   return {text, backend.health.state == api::BackendState::up ? Tone::good : Tone::plain};
 }
 
@@ -110,6 +113,10 @@ std::string service_text(const api::ServiceView& service, api::TimePoint now, Co
   if (service.affinity_seconds)
     text += ", affinity " + duration_text(std::chrono::seconds(std::llround(*service.affinity_seconds)));
   text += "\n" + sources_text(service);
+  if (service.too_few)
+    text += paint("  fewer than " + plural(service.minimum_up, "backend") + " in rotation: " + service.when_down,
+                  Tone::bad, colour) +
+            "\n";
   Table table({{"BACKEND"},
                {"ADDRESS"},
                {"STATE"},

@@ -7,6 +7,7 @@
 
 #include "control/balance/ring.hpp"
 #include "control/config/checks_across.hpp"
+#include "control/config/checks_life.hpp"
 #include "control/config/checks_sources.hpp"
 #include "control/config/keys.hpp"
 #include "control/config/utf8.hpp"
@@ -137,6 +138,7 @@ void check_model(const Model& model, const Node& root, Mistakes& mistakes) {
     check_once(service, mistakes);
     check_count(service, mistakes);
     check_client_sources(service, mistakes);
+    check_when_down(model, service, mistakes);
     for (const BackendView& backend : service.backends) {
       check_port(service, backend, mistakes);
       check_version(service, backend, mistakes);

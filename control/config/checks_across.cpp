@@ -203,7 +203,9 @@ std::uint64_t ring_slots(const Service& service) {
   for (const Backend& backend : service.backends)
     members.push_back({.weight = static_cast<std::uint32_t>(backend.weight)});
   const std::uint64_t ring = balance::ring_room(members, service.ring_slots_per_weight);
-  return ring + (service.scheduler == Scheduler::round_robin ? balance::wheel_room(members) : 0);
+  return ring + (service.scheduler == Scheduler::round_robin
+                     ? balance::wheel_room(members, service.slow_start ? balance::kTenths : 1)
+                     : 0);
 }
 
 void check_tables(const Model& model, const Node& root, Mistakes& mistakes) {

@@ -13,6 +13,8 @@ void fill_in_defaults(Model& model) {
     model.full_nat.interface = model.interfaces.back();
   for (Service& service : model.services) {
     if (service.sources && !service.sources->burst) service.sources->burst = service.sources->new_flows_per_second;
+    if (!service.when_backend_down)
+      service.when_backend_down = service.protocol == Protocol::udp ? DownFlows::re_steer : DownFlows::keep;
     for (Backend& backend : service.backends) {
       if (backend.port == Port{}) backend.port = service.port;
     }

@@ -79,6 +79,15 @@ inline constexpr Choice<DnsResponseCode, 6> kDnsResponseCodes{"response code",
                                                                 {"NOTIMP", DnsResponseCode::not_implemented},
                                                                 {"REFUSED", DnsResponseCode::refused}}}};
 
+inline constexpr Choice<DownFlows, 2> kDownFlows{"way",
+                                                 {{{"keep", DownFlows::keep}, {"re-steer", DownFlows::re_steer}}}};
+
+inline constexpr Choice<WhenDown, 4> kWhenDown{"way",
+                                               {{{"drop", WhenDown::drop},
+                                                 {"fail-open", WhenDown::fail_open},
+                                                 {"fallback", WhenDown::fallback},
+                                                 {"withdraw", WhenDown::withdraw}}}};
+
 enum class ProbeType { tcp, http, https, dns, udp, icmp };
 inline constexpr Choice<ProbeType, 6> kProbeTypes{"probe type",
                                                   {{{"tcp", ProbeType::tcp},
@@ -187,6 +196,9 @@ void describe(V& v, Backend& backend) {
       "weight", backend.weight, Integer<Weight>{0, 1000},
       "Share of the new flows, in proportion to the other weights. With 0 the backend gets no new flows and keeps "
       "the ones it has.");
+  v.optional("fallback", backend.is_fallback, Boolean{},
+             "Whether it gets new flows only while the service has fewer others in rotation than minimum_up, where the "
+             "service says when_down: fallback. LVS calls it a sorry server.");
 }
 
 template <class V>
@@ -233,6 +245,37 @@ void describe(V& v, Sources& sources) {
   describe(v, sources.prefixes);
 }
 
+/// What becomes of flows when backends come and go.
+template <class V>
+void describe_life(V& v, Service& service) {
+  v.optional(
+      "when_down", service.when_down, kWhenDown,
+      "What becomes of new flows while fewer backends than minimum_up are in rotation. drop: none is placed. "
+      "fail-open: "
+      "all backends are used as if they were well, but those that are ordered out. fallback: those with fallback: true "
+      "are used too. withdraw: the service's address is taken away from the interface, unless another service has it "
+      "that is well.");
+  v.optional("minimum_up", service.minimum_up, Integer<unsigned>{1, 65535},
+             "Backends that must be in rotation, fallback ones not counted; with fewer when_down applies.");
+  v.optional("when_backend_down", service.when_backend_down, kDownFlows,
+             "What becomes of the flows of a backend that is down, or in maintenance. keep: they stay, since it may "
+             "come back. "
+             "re-steer: each goes to another backend with its next packet, which resets a TCP connection at once, and "
+             "to a UDP "
+             "client is hardly more than another server. New flows go elsewhere in any case.",
+             Otherwise{"keep with protocol tcp, re-steer with udp"});
+  v.optional(
+      "removal_limit", service.removal_limit, Duration{1s, 168h},
+      "How long a backend that is taken out of the file keeps its flows, at most. What is left then is given up. The "
+      "time begins anew where the daemon restarts.",
+      Otherwise{"until they end"});
+  v.optional("slow_start", service.slow_start, Duration{1s, 1h},
+             "How long a backend that comes up takes to its whole share of the new flows: it begins with a tenth of "
+             "its weight "
+             "and gets a tenth more at a time.",
+             Otherwise{"at once"});
+}
+
 template <class V>
 void describe(V& v, Service& service) {
   v.required("address", service.host, kHostAddress, "Address that clients connect to.");
@@ -273,6 +316,7 @@ void describe(V& v, Service& service) {
       "sources", service.sources,
       "Which clients are let in, and how fast. It concerns packets of flows that are not known: what is open stays "
       "open when the lists change.");
+  describe_life(v, service);
   v.mapping("backends", service.backends, kName, AtLeast::one, "The servers behind the service, by name.");
 }
 

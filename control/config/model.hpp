@@ -122,6 +122,7 @@ struct Backend {
   Port port{};  ///< default: the service's; other than that only under nat and full_nat. 0, any: as the client's packet
                 ///< has it
   Weight weight{1};
+  bool is_fallback = false;  ///< gets flows only while the service has too few others
   bool operator==(const Backend&) const = default;
 };
 
@@ -169,6 +170,20 @@ struct Sources {
 /// In each of its lists.
 inline constexpr std::size_t kMostPrefixes = 200'000;
 
+/// What becomes of the flows of a backend that is down.
+enum class DownFlows {
+  keep,      ///< they stay: it may come back
+  re_steer,  ///< each goes to another backend with its next packet
+};
+
+/// What a service does with new flows while it has too few backends.
+enum class WhenDown {
+  drop,       ///< none is placed
+  fail_open,  ///< all backends are used as if they were well
+  fallback,   ///< the fallback backends are used too
+  withdraw,   ///< the service's address is taken away
+};
+
 struct Service {
   std::string name;  ///< unique
   address host;
@@ -183,6 +198,11 @@ struct Service {
   std::uint32_t ring_slots_per_weight = 100;  ///< slots for the smallest weight, at least; 10 to 10000
   std::optional<HealthCheck> health;          ///< none: backends count as up
   std::vector<Backend> backends;              ///< at least one
+  WhenDown when_down = WhenDown::drop;
+  unsigned minimum_up = 1;                     ///< backends in rotation, fewer than which are too few; at least 1
+  std::optional<DownFlows> when_backend_down;  ///< always given; by default according to `protocol`
+  std::optional<Milliseconds> removal_limit;   ///< for the flows of a removed backend; none: until they end
+  std::optional<Milliseconds> slow_start;      ///< how long a backend takes to its whole share; none: at once
   bool operator==(const Service&) const = default;
 };
 

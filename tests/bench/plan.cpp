@@ -54,14 +54,14 @@ double seconds(Work work) {
 int main() {
   auto services = inputs();
   balance::Planner planner{dataplane::DesiredState{}};
-  const balance::Plan first = planner.plan({}, services);
+  const balance::Plan first = planner.plan({}, services, {});
   planner.commit(first);
   std::size_t sink = 0;
   const double copy = seconds([&] { sink += dataplane::DesiredState(first.state).services.size(); });
   std::printf("%-42s %8.3f s  ratio 1\n", "a copy of the state", copy);
   const auto show = [&](const char* what, std::size_t changed) {
     std::size_t rings = 0;
-    const double took = seconds([&] { rings = planner.plan({}, services).rings.size(); });
+    const double took = seconds([&] { rings = planner.plan({}, services, {}).rings.size(); });
     std::printf("%-42s %8.3f s  ratio %.1f\n", what, took, took / copy);
     if (rings == changed) return true;
     std::printf("%zu rings changed, not %zu: the figure is of something else\n", rings, changed);

@@ -46,6 +46,22 @@ TEST(Changes, of_scheduler_and_affinity_say_what_becomes_of_them) {
               ElementsAre("service web: scheduler changed to maglev", "service web: affinity given up"));
 }
 
+TEST(Changes, of_what_backends_that_go_and_come_make_are_told) {
+  config::Model from = model();
+  from.services[0].when_backend_down = config::DownFlows::keep;
+  config::Model to = from;
+  to.services[0].when_backend_down = config::DownFlows::re_steer;
+  to.services[0].when_down = config::WhenDown::fail_open;
+  to.services[0].slow_start = config::Milliseconds(30'000);
+  to.services[0].removal_limit = config::Milliseconds(60'000);
+  to.services[0].backends[0].is_fallback = true;
+  EXPECT_THAT(describe_changes(from, to),
+              ElementsAre("service web: with fewer than 1 backends: fail-open",
+                          "service web: flows of a backend that is down: re-steer",
+                          "service web: limit for removed backends changed", "service web: slow start changed",
+                          "service web: backend b1 is a fallback"));
+}
+
 TEST(Changes, of_sources_name_prefixes_and_limits) {
   const auto prefix = [](const char* network) { return config::Prefix{boost::asio::ip::make_address(network), 24}; };
   config::Model from = model();

@@ -45,6 +45,19 @@ TEST(Inputs, name_each_scheduler) {
   }
 }
 
+TEST(Inputs, say_by_protocol_what_flows_of_a_backend_that_is_down_do) {
+  const auto rotation = [](config::Protocol protocol, config::DownFlows flows) {
+    config::Service web = service("192.0.2.10");
+    web.protocol = protocol;
+    web.when_backend_down = flows;
+    return input_of(web).rotation_of_down;
+  };
+  EXPECT_EQ(rotation(config::Protocol::tcp, config::DownFlows::keep), core::Rotation::down);
+  EXPECT_EQ(rotation(config::Protocol::tcp, config::DownFlows::re_steer), core::Rotation::lost);
+  EXPECT_EQ(rotation(config::Protocol::udp, config::DownFlows::keep), core::Rotation::out);
+  EXPECT_EQ(rotation(config::Protocol::udp, config::DownFlows::re_steer), core::Rotation::down);
+}
+
 TEST(Inputs, count_prefixes_of_ipv4_clients_in_addresses_that_are_mapped_into_ipv6) {
   for (const bool ipv4 : {true, false}) {
     config::Service web = service(ipv4 ? "192.0.2.10" : "2001:db8::1");

@@ -28,7 +28,7 @@ ServiceInput service(const std::vector<BackendInput>& backends) {
 
 class PlannerCase : public testing::Test {
  protected:
-  Plan plan(const ServiceInput& input) { return planner_.plan({}, {input}); }
+  Plan plan(const ServiceInput& input) { return planner_.plan({}, {input}, now_); }
   /// Plans and commits.
   dataplane::ServiceState change_to(const ServiceInput& input) {
     const Plan made = plan(input);
@@ -36,6 +36,7 @@ class PlannerCase : public testing::Test {
     return made.state.services[0];
   }
 
+  Clock::time_point now_{};
   Planner planner_{dataplane::DesiredState{}};
 };
 
@@ -50,7 +51,7 @@ TEST_F(PlannerCase, a_backend_that_is_not_checked_yet_stays_as_it_was) {
   const auto before = change_to(service({backend("10.0.0.1"), backend("10.0.0.2", Availability::down)}));
   Planner restarted(dataplane::DesiredState{.interfaces = {}, .services = {before}});
   const Plan after = restarted.plan(
-      {}, {service({backend("10.0.0.1", Availability::unknown), backend("10.0.0.2", Availability::unknown)})});
+      {}, {service({backend("10.0.0.1", Availability::unknown), backend("10.0.0.2", Availability::unknown)})}, now_);
   EXPECT_EQ(after.state.services[0].backends[0].rotation, Rotation::in);
   EXPECT_EQ(after.state.services[0].backends[1].rotation, Rotation::down);
   EXPECT_EQ(after.state.services[0].ring, before.ring);

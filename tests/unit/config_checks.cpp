@@ -30,6 +30,37 @@ TEST(config_checks, authorities_are_of_no_use_without_verification) {
               ElementsAre("8:42: \"ca\" applies only with verify: true [leave one of them out]"));
 }
 
+TEST(config_checks, fallbacks_are_used_and_are_not_all) {
+  const auto with = [](const std::string& when_down, const std::string& second) {
+    return with_line("      c: {address: 10.0.0.9, " + second + "}\n    when_down: " + when_down);
+  };
+  EXPECT_THAT(with("fallback", "fallback: true"), IsEmpty());
+  EXPECT_THAT(with("fallback", "weight: 2"),
+              ElementsAre("9:16: service \"web\" has no fallback backend with a weight [set fallback: true of one that "
+                          "shall be used then]"));
+  EXPECT_EQ(with("fallback", "weight: 0, fallback: true").size(), 1U);
+  EXPECT_THAT(
+      with("fail-open", "fallback: true"),
+      ElementsAre("8:40: backend \"c\" would never be used: it is a fallback, and service \"web\" has when_down "
+                  "fail-open [set when_down: fallback, or leave it out]"));
+}
+
+TEST(config_checks, a_minimum_of_backends_can_be_met) {
+  EXPECT_THAT(with_line("      c: {address: 10.0.0.9}\n    minimum_up: 2"), IsEmpty());
+  EXPECT_THAT(
+      with_line("      c: {address: 10.0.0.9, weight: 0}\n    minimum_up: 2"),
+      ElementsAre("9:17: service \"web\" can not have 2 backends in rotation: it has 1 with a weight [write 1 at "
+                  "most]"));
+}
+
+TEST(config_checks, only_an_address_that_the_daemon_has_added_can_be_withdrawn) {
+  EXPECT_THAT(with_line("    when_down: withdraw"), IsEmpty());
+  EXPECT_THAT(
+      mistakes_in("addresses: {owner: none}\n" + kSmallest + "    when_down: withdraw\n"),
+      ElementsAre("9:16: withdraw takes an address away that astild has added, and addresses.owner is none [set "
+                  "addresses.owner to daemon, or choose another way]"));
+}
+
 TEST(config_checks, prefixes_of_sources_stand_once_and_say_something) {
   const auto with = [](const std::string& sources) { return with_line("    sources: {" + sources + "}"); };
   EXPECT_THAT(with("allow: [10.0.0.0/8, 10.1.2.0/24], deny: [10.1.0.0/16]"), IsEmpty()) << "one between two";

@@ -56,6 +56,11 @@ services:
     affinity: {timeout: 10m, ipv4_prefix: 16, ipv6_prefix: 48}
     sources: {allow: [10.0.0.0/8, 192.0.2.7/32], deny: [10.1.0.0/16], new_flows_per_second: 50, burst: 70, ipv4_prefix: 24}
     ring: {slots_per_weight: 50}
+    when_backend_down: re-steer
+    removal_limit: 1h
+    slow_start: 30s
+    when_down: fail-open
+    minimum_up: 1
     health: {type: http, path: /x, host: a.example, status: 204, port: 81, interval: 2s, timeout: 1500ms, rise: 4, fall: 5}
     backends:
       b: {address: 198.51.100.2, port: 80, weight: 7}
@@ -99,6 +104,10 @@ services:
                                   .burst = 70,
                                   .prefixes = {.ipv4 = 24, .ipv6 = 64}}));
   EXPECT_EQ(web.ring_slots_per_weight, 50U);
+  EXPECT_EQ(web.when_backend_down, DownFlows::re_steer);
+  EXPECT_EQ(web.removal_limit, Milliseconds{3'600'000});
+  EXPECT_EQ(web.slow_start, Milliseconds{30'000});
+  EXPECT_EQ(web.when_down, WhenDown::fail_open);
   EXPECT_EQ(web.health->port, Port{81});
   EXPECT_EQ(web.health->interval, Milliseconds{2000});
   EXPECT_EQ(web.health->timeout, Milliseconds{1500});
@@ -118,6 +127,15 @@ services:
   EXPECT_EQ(all.sources, (Sources{.new_flows_per_second = 9, .burst = 9})) << "the burst follows";
   EXPECT_EQ(all.backends.at(0).host.to_string(), "2001:db8::1");
   EXPECT_EQ(all.backends.at(0).port, Port{0});
+}
+
+TEST(config_load, flows_of_a_backend_that_is_down_stay_under_tcp_and_leave_under_udp_unless_told_otherwise) {
+  const auto of = [](const std::string& keys) {
+    return load(kSmallest + keys, "astil.yaml").value().services.at(0).when_backend_down;
+  };
+  EXPECT_EQ(of(""), DownFlows::keep);
+  EXPECT_EQ(of("    protocol: udp\n"), DownFlows::re_steer);
+  EXPECT_EQ(of("    protocol: udp\n    when_backend_down: keep\n"), DownFlows::keep);
 }
 
 HealthCheck health_of(const std::string& keys) {

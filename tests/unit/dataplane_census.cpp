@@ -56,6 +56,20 @@ TEST_F(CensusCase, forgets_what_has_expired) {
   EXPECT_TRUE(world_.flow(kClient, 2, kVip, 80));
 }
 
+TEST_F(CensusCase, forgets_the_flows_of_backends_that_are_given_up_and_of_no_other) {
+  const auto published = world_.publish({Service(kVip, 80).direct().backend("10.0.0.1").backend("10.0.0.2")});
+  for (std::uint16_t port = 1; port <= 100; ++port) world_.send(from_client(port, kSyn));
+  const auto& numbers = published.services[0].backends;
+  const Census before = take_census(world_.tables(), 0);
+  const Census after = take_census(world_.tables(), 0, {numbers[1]});
+  EXPECT_GT(before.flows[numbers[1]], 0U);
+  EXPECT_EQ(after.given_up, before.flows[numbers[1]]);
+  EXPECT_EQ(after.flows[numbers[0]], before.flows[numbers[0]]);
+  EXPECT_EQ(after.named[numbers[1]], 0U);
+  const core::Load& load = world_.tables().loads()[numbers[1]];
+  EXPECT_EQ(core::active_flows(load), 0U);
+}
+
 TEST_F(CensusCase, shows_flows_with_their_keys) {
   world_.publish({Service(kVip, 80).direct().backend("10.0.0.1")});
   world_.send(from_client(4711, kSyn));
