@@ -65,8 +65,10 @@ Result<void> BackendOrders::set(const std::vector<Key>& keys, api::AdminState st
   for (const auto& [key, order] : wanted) {
     view.orders.push_back({.service = key.first, .backend = key.second, .state = order.state, .since = order.since});
   }
+  std::error_code told_below;
+  std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), told_below);
   const auto kept = base::write_atomically(path_, boost::json::serialize(api::to_json(view)) + "\n");
-  if (kept.has_error()) return Error{kept.error().what, "nothing has changed; make room for it there"};
+  if (kept.has_error()) return Error{kept.error().what, "nothing has changed; let the daemon write there"};
   orders_ = std::move(wanted);
   return {};
 }

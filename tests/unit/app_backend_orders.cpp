@@ -46,11 +46,18 @@ TEST_F(Orders, given_again_stay_as_old_as_they_are) {
   EXPECT_EQ(orders.of("web", "b1").since, now);
 }
 
+TEST_F(Orders, make_their_folder) {
+  const std::string below = folder / "state/main.orders";
+  ASSERT_TRUE(BackendOrders(below).set({{"web", "b1"}}, AdminState::drain, now).has_value());
+  EXPECT_EQ(BackendOrders(below).state("web", "b1"), AdminState::drain);
+}
+
 TEST_F(Orders, that_can_not_be_kept_are_not_taken) {
-  BackendOrders orders(folder / "missing/main.orders");
+  write("{\"version\":1,\"orders\":[]}");
+  BackendOrders orders(path + "/main.orders");
   const auto kept = orders.set({{"web", "b1"}}, AdminState::drain, now);
   ASSERT_TRUE(kept.has_error());
-  EXPECT_NE(kept.error().text().find("missing/main.orders"), std::string::npos) << kept.error().text();
+  EXPECT_NE(kept.error().text().find(path + "/main.orders"), std::string::npos) << kept.error().text();
   EXPECT_EQ(orders.state("web", "b1"), AdminState::active);
 }
 
