@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
