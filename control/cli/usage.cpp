@@ -102,10 +102,14 @@ class Parser {
       if (verb_ == nullptr) return unknown_verb(word);
       return {};
     }
-    if (verb_->operand.empty() || !invocation_.operand.empty()) {
+    const bool takes_second = verb_->operand.find(' ') != std::string_view::npos && invocation_.second_operand.empty();
+    if (!verb_->operand.empty() && invocation_.operand.empty()) {
+      invocation_.operand = word;
+    } else if (takes_second) {
+      invocation_.second_operand = word;
+    } else {
       return Error{"'" + word + "' is one word too many", "see astil help " + std::string(verb_->name)};
     }
-    invocation_.operand = word;
     return {};
   }
 
@@ -146,6 +150,10 @@ class Parser {
     const std::string see = "see astil help " + std::string(verb_->name);
     if (!verb_->operand.empty() && verb_->operand.front() != '[' && invocation_.operand.empty()) {
       return Error{std::string(verb_->name) + " needs a " + std::string(verb_->operand), see};
+    }
+    const auto second = verb_->operand.find(' ');
+    if (second != std::string_view::npos && invocation_.second_operand.empty()) {
+      return Error{std::string(verb_->name) + " needs a " + std::string(verb_->operand.substr(second + 1)), see};
     }
     for (const auto& option : verb_->options) {
       if (option.required && !invocation_.options.contains(option.name)) {
@@ -211,6 +219,21 @@ const std::vector<Verb>& verbs() {
        "configuration stays. Connections that are open stay on their backends. FILE may be -\n"
        "for the standard input.\n",
        {}},
+      {"import",
+       "FORMAT FILE",
+       "make a configuration of another balancer's; no daemon needed",
+       "FORMAT is keepalived, for its keepalived.conf, or ipvsadm, for what 'ipvsadm -S -n' prints.\n"
+       "Our configuration goes to the standard output. What is not carried over, or not as it was,\n"
+       "goes to the standard error with its line and the reason, and stands as comments on top. FILE\n"
+       "may be - for the standard input.\n",
+       {}},
+      {"doctor",
+       "[FILE]",
+       "what of this host would hinder a balancer, or a backend; no daemon needed",
+       "FILE is the balancer's configuration, by default /etc/astil/astil.yaml. With --backend the\n"
+       "host is looked at as a backend under tunnel or direct that has this service address. Changes\n"
+       "nothing. Exit code 0: nothing is wrong; 1: something is; 2: the file has mistakes.\n",
+       {{"--backend", "IP", "a service address that this host should hold"}}},
       {"status", "", "problems first, then interfaces, tables, services and backends", {}, {}},
       {"flows",
        "",
