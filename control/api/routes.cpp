@@ -187,12 +187,24 @@ Answer get_trace(Daemon& daemon, const Query& query, const Request& /*request*/)
   return trace ? ok(*trace) : failure(422, trace.error());
 }
 
-Answer post_apply(Daemon& daemon, const Query& query, const Request& request) {
-  const auto file = config::made_printable(optional_value(query, "file").value_or("(request)"));
-  const auto applied = daemon.apply(std::string(request.body), file);
+using Applied = boost::system::result<ApplyView, Refusal>;
+
+Answer answer_of(const Applied& applied) {
   if (applied) return ok(*applied);
   const auto& refusal = applied.error();
   return failure(refusal.diagnostics.empty() ? 500 : 422, refusal.error, refusal.diagnostics);
+}
+
+std::string file_of(const Query& query) {
+  return config::made_printable(optional_value(query, "file").value_or("(request)"));
+}
+
+Answer post_plan(Daemon& daemon, const Query& query, const Request& request) {
+  return answer_of(daemon.plan(std::string(request.body), file_of(query)));
+}
+
+Answer post_apply(Daemon& daemon, const Query& query, const Request& request) {
+  return answer_of(daemon.apply(std::string(request.body), file_of(query)));
 }
 
 Answer post_detach(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
@@ -225,6 +237,7 @@ const std::array kRoutes{
           Access::everything,
           get_capture},
     Route{"GET", "/v1/trace", {"from", "to", "protocol"}, Access::everything, get_trace},
+    Route{"POST", "/v1/plan", {"file"}, Access::everything, post_plan},
     Route{"POST", "/v1/apply", {"file"}, Access::everything, post_apply},
     Route{"POST", "/v1/detach", {}, Access::everything, post_detach},
     Route{"GET", "/metrics", {}, Access::metrics, get_metrics},

@@ -9,7 +9,8 @@
 //   GET  /v1/capture?service=&backend=&client=&rate=&count=&size=&duration=&snap=
 //                                             a pcapng file, as packets come, to its limits or until the client leaves
 //   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
-//   POST /v1/apply?file=NAME      the body is the configuration
+//   POST /v1/plan?file=NAME       the body is the configuration
+//   POST /v1/apply?file=NAME      likewise
 //   POST /v1/detach
 //   GET  /metrics
 #pragma once

@@ -343,21 +343,50 @@ struct TraceView {
 };
 BOOST_DESCRIBE_STRUCT(TraceView, (), (steps, verdict, reason, service, backend, flow_known, ring_slot, interface, mac))
 
-/// What became of one service's ring in an apply. `moved` counts slots whose backend changed, `least` how many had to.
+/// What becomes of one service's ring. `moved` counts slots whose backend changes, `least` how many have to. `later`
+/// counts those that move after that, once the backends that are not known to be well are.
 struct RingChange {
   std::string service;
   std::uint32_t slots = 0;
   std::uint32_t moved = 0;
   std::uint32_t least = 0;
+  std::uint32_t later = 0;
 };
-BOOST_DESCRIBE_STRUCT(RingChange, (), (service, slots, moved, least))
+BOOST_DESCRIBE_STRUCT(RingChange, (), (service, slots, moved, least, later))
 
+enum class PartChange { changed, added, removed };
+BOOST_DESCRIBE_ENUM(PartChange, changed, added, removed)
+
+struct BackendChange {
+  std::string backend;
+  std::vector<std::string> changes;  ///< "weight 2 to 0"
+  std::uint64_t flows = 0;           ///< that it has now; they stay, unless the service's `flows_end`
+};
+BOOST_DESCRIBE_STRUCT(BackendChange, (), (backend, changes, flows))
+
+struct ServiceChange {
+  std::string service;
+  PartChange change = PartChange::changed;
+  std::vector<std::string> changes;  ///< of the service itself
+  std::vector<BackendChange> backends;
+  std::uint64_t flows = 0;      ///< that the change concerns
+  std::uint64_t flows_end = 0;  ///< of these, those that nobody serves any more
+};
+BOOST_DESCRIBE_STRUCT(ServiceChange, (), (service, change, changes, backends, flows, flows_end))
+
+/// What a configuration changes: asked for by a plan, done by an apply. Flows are counted by the last census.
 struct ApplyView {
   std::vector<std::string> changes;  ///< one line each: "service web: backend b3 added"; empty: nothing to do
   std::vector<RingChange> rings;
-  std::vector<std::string> warnings;  ///< what is not there yet although the configuration is in force; tried again
+  std::vector<std::string> warnings;    ///< what is not there yet although the configuration is in force; tried again
+  std::vector<std::string> overall;     ///< of `changes`, those that concern no service in particular
+  std::vector<ServiceChange> services;  ///< the others, by service
+  std::uint64_t flows_carried = 0;      ///< to tables of other sizes
+  std::uint64_t number = 0;             ///< in the history; 0: of a plan, or nothing has changed
+  std::optional<std::uint64_t> confirm_within;  ///< seconds; else what was before comes back
 };
-BOOST_DESCRIBE_STRUCT(ApplyView, (), (changes, rings, warnings))
+BOOST_DESCRIBE_STRUCT(ApplyView, (),
+                      (changes, rings, warnings, overall, services, flows_carried, number, confirm_within))
 
 /// Why a configuration was not applied: its mistakes, or, where `diagnostics` is empty, why a sound one could not be
 /// applied. Either way the old configuration stays.
@@ -401,6 +430,9 @@ class Daemon {
   [[nodiscard]] virtual Result<std::unique_ptr<Capture>> capture(const CaptureQuery& query) = 0;
   /// Runs the packet path over the live tables for one packet, and writes nothing.
   [[nodiscard]] virtual Result<TraceView> trace(const TraceQuery& query) const = 0;
+  /// What `apply` would do with the same words, or how it would be refused. Changes nothing.
+  [[nodiscard]] virtual boost::system::result<ApplyView, Refusal> plan(const std::string& yaml,
+                                                                       const std::string& file_name) = 0;
   /// Makes `yaml` the running configuration. `file_name` is for messages only.
   [[nodiscard]] virtual boost::system::result<ApplyView, Refusal> apply(const std::string& yaml,
                                                                         const std::string& file_name) = 0;

@@ -12,6 +12,7 @@
 
 #include "control/api/server.hpp"
 #include "control/app/capture_feed.hpp"
+#include "control/app/changes.hpp"
 #include "control/app/drop_feed.hpp"
 #include "control/app/flow_walk.hpp"
 #include "control/app/fragment_holder.hpp"
@@ -52,6 +53,8 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Result<std::unique_ptr<api::FlowWalk>> flows(const api::FlowFilter& filter) const override;
   [[nodiscard]] Result<std::unique_ptr<api::Capture>> capture(const api::CaptureQuery& query) override;
   [[nodiscard]] Result<api::TraceView> trace(const api::TraceQuery& query) const override;
+  [[nodiscard]] boost::system::result<api::ApplyView, api::Refusal> plan(const std::string& yaml,
+                                                                         const std::string& file_name) override;
   [[nodiscard]] boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
                                                                           const std::string& file_name) override;
   [[nodiscard]] Result<> detach() override;
@@ -59,6 +62,7 @@ class Daemon final : public api::Daemon {
 
  private:
   using Applied = boost::system::result<api::ApplyView, api::Refusal>;
+  using Accepted = boost::system::result<config::Model, api::Refusal>;
   /// What `reconcile` did, and what it could not do while packets flow as wanted: a service address is not there.
   struct Reconciled {
     std::vector<balance::RingReport> rings;
@@ -85,14 +89,18 @@ class Daemon final : public api::Daemon {
   void follow();
   Result<Reconciled> reconcile();
   Result<Reconciled> reconcile_once();
+  [[nodiscard]] core::Sizes sizes_for(const config::Model& model) const;
   Result<void> fit_tables();
   void note_applied();
-  [[nodiscard]] std::vector<dataplane::InterfaceState> named_interfaces() const;
-  [[nodiscard]] std::vector<dataplane::InterfaceState> interface_states() const;
+  [[nodiscard]] std::vector<dataplane::InterfaceState> named_interfaces(const config::Model& model) const;
+  [[nodiscard]] std::vector<dataplane::InterfaceState> interface_states(const config::Model& model) const;
   [[nodiscard]] std::set<PlacedAddress> wanted_port_sources() const;
   [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
   void remember_labels();
 
+  [[nodiscard]] Accepted accept(const std::string& yaml, const std::string& file_name) const;
+  [[nodiscard]] FlowCounts flow_counts() const;
+  [[nodiscard]] Facts facts_after() const;
   [[nodiscard]] Error refuse_change(const config::Model& wanted) const;
   [[nodiscard]] api::Refusal refuse(api::Refusal refusal);
   [[nodiscard]] Applied change_to(config::Model wanted);

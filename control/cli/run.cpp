@@ -147,14 +147,20 @@ int check(const Command& command) {
   return kDone;
 }
 
-int apply(const Command& command) {
+/// Hands the file to the daemon.
+int hand_over(const Command& command, const char* path, Tense tense) {
   auto text = read_file(command);
   if (!text) return misuse(command.with, text.error());
   const auto name = name_of_input(command);
-  const Question question{Method::post, "/v1/apply", {{"file", name}}, std::move(*text)};
-  return show<api::ApplyView>(
-      command, question, [&](const api::ApplyView& applied) { return apply_text(applied, name, command.with.colour); });
+  const Question question{Method::post, path, {{"file", name}}, std::move(*text)};
+  return show<api::ApplyView>(command, question, [&](const api::ApplyView& view) {
+    return changes_text(view, tense, name, command.with.colour);
+  });
 }
+
+int plan(const Command& command) { return hand_over(command, "/v1/plan", Tense::planned); }
+
+int apply(const Command& command) { return hand_over(command, "/v1/apply", Tense::done); }
 
 int status(const Command& command) {
   return show<api::StatusView>(command, {Method::get, "/v1/status", {}, {}}, [&](const api::StatusView& view) {
@@ -356,9 +362,9 @@ struct Handler {
 };
 
 constexpr std::array kHandlers{
-    Handler{"check", check},     Handler{"apply", apply},     Handler{"status", status}, Handler{"flows", flows},
-    Handler{"drops", drops},     Handler{"capture", capture}, Handler{"trace", trace},   Handler{"detach", detach},
-    Handler{"version", version}, Handler{"help", help},
+    Handler{"check", check},   Handler{"plan", plan},       Handler{"apply", apply},     Handler{"status", status},
+    Handler{"flows", flows},   Handler{"drops", drops},     Handler{"capture", capture}, Handler{"trace", trace},
+    Handler{"detach", detach}, Handler{"version", version}, Handler{"help", help},
 };
 
 }  // namespace

@@ -204,6 +204,13 @@ const std::vector<Verb>& verbs() {
        "Reports every mistake at once, each with its line. FILE may be - for the standard input.\n"
        "Exit code 0: the file is right; 2: it is not.\n",
        {}},
+      {"plan",
+       "FILE",
+       "what applying a configuration file would change; changes nothing",
+       "The running daemon works it out as apply does: by service and backend, with the slots of\n"
+       "rings that would move and the flows that it concerns. FILE may be - for the standard input.\n"
+       "Exit code 0: it would be applied; 1 or 2: it would be refused, as apply would.\n",
+       {}},
       {"apply",
        "FILE",
        "make a configuration file the running one",

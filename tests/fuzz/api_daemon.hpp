@@ -22,6 +22,11 @@ class CountingDaemon final : public test::FakeDaemon {
     status_view.config.file = file_name;
     return api::ApplyView{.changes = {"service web: removed"}};
   }
+  boost::system::result<api::ApplyView, api::Refusal> plan(const std::string& yaml,
+                                                           const std::string& file_name) override {
+    if (!yaml.empty()) return api::Refusal{{"the configuration has mistakes", "mend them"}, {{.file = file_name}}};
+    return api::ApplyView{};
+  }
   Result<> detach() override {
     ++changes;
     return {};

@@ -194,6 +194,8 @@ class FakeDaemon : public api::Daemon {
   mutable api::TraceQuery trace_query;
   std::string applied_yaml;
   std::string applied_file;
+  std::string planned_yaml;
+  std::string planned_file;
   int detaches = 0;
   std::promise<void> ended;
 
@@ -225,6 +227,12 @@ class FakeDaemon : public api::Daemon {
   Result<api::TraceView> trace(const api::TraceQuery& query) const override {
     trace_query = query;
     return trace_view;
+  }
+  boost::system::result<api::ApplyView, api::Refusal> plan(const std::string& yaml,
+                                                           const std::string& file_name) override {
+    planned_yaml = yaml;
+    planned_file = file_name;
+    return apply_view;
   }
   boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
                                                             const std::string& file_name) override {

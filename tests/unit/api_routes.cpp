@@ -183,6 +183,17 @@ TEST_F(Routes, apply_hands_over_the_file_and_its_name) {
   EXPECT_EQ(view_of<ApplyView>(reply).rings[0].moved, 503U);
 }
 
+TEST_F(Routes, plan_hands_over_the_file_and_applies_nothing) {
+  daemon.apply_view = ApplyView{{"service web added"}, {}, {}};
+  const auto reply = post("/v1/plan?file=a.yaml", "services: []\n");
+  EXPECT_EQ(reply.status, 200U);
+  EXPECT_EQ(daemon.planned_yaml, "services: []\n");
+  EXPECT_EQ(daemon.planned_file, "a.yaml");
+  EXPECT_EQ(daemon.applied_yaml, "");
+  daemon.apply_view = Refusal{{"eth0: no such interface", "create it"}, {}};
+  EXPECT_EQ(post("/v1/plan", "x").status, 500U);
+}
+
 TEST_F(Routes, apply_of_a_wrong_file_answers_every_mistake) {
   config::Diagnostic mistake;
   mistake.file = "a.yaml";

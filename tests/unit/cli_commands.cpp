@@ -369,6 +369,37 @@ TEST_F(Commands, apply_tells_what_changed) {
   EXPECT_EQ(daemon.applied_file, file);
 }
 
+TEST_F(Commands, plan_tells_what_would_change_and_what_that_concerns) {
+  api::ServiceChange old{.service = "old", .change = api::PartChange::removed, .changes = {"removed"}};
+  old.flows = old.flows_end = 120;
+  api::ServiceChange web{.service = "web", .changes = {"forwarding changed"}};
+  web.backends = {{"b1", {"weight 2 to 0"}, 7}, {"b3", {"added at 10.0.0.4:80"}, 0}};
+  web.flows = 9;
+  daemon.apply_view = api::ApplyView{.changes = {"1", "2", "3", "4", "5"},
+                                     .rings = {{"web", 1000, 260, 250, 100}},
+                                     .overall = {"table sizes changed: flows are carried to new tables"},
+                                     .services = {old, web},
+                                     .flows_carried = 3000};
+  const auto file = write("a.yaml", "services: []\n");
+  const auto outcome = ask({"plan", file});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_EQ(outcome.out, file +
+                             " would make 5 changes; nothing has changed yet\n"
+                             "  table sizes changed: flows are carried to new tables\n"
+                             "  3000 flows to carry to new tables\n"
+                             "  service old removed\n"
+                             "  service web: forwarding changed\n"
+                             "  service web: backend b1 weight 2 to 0 (7 flows)\n"
+                             "  service web: backend b3 added at 10.0.0.4:80\n"
+                             "  ring of web: 1000 slots, 260 (26.0 %) would move, the least possible is 250 (25.0 %); "
+                             "100 (10.0 %) later, once all its backends are well\n"
+                             "  flows of old: 120 concerned, 120 of which end: nobody serves them any more\n"
+                             "  flows of web: 9 concerned, which stay where they are\n");
+  EXPECT_EQ(daemon.planned_yaml, "services: []\n");
+  EXPECT_EQ(daemon.planned_file, file);
+  EXPECT_EQ(daemon.applied_file, "");
+}
+
 TEST_F(Commands, apply_of_what_runs_already_says_so) {
   input = "services: []\n";
   EXPECT_EQ(ask({"apply", "-"}).out, "(standard input) is what runs already: nothing to change\n");

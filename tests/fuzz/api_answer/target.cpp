@@ -20,7 +20,9 @@ std::string text_of(const api::DropsView& view) { return cli::drops_text(view, c
 std::string text_of(const api::TraceView& view) {
   return cli::trace_text(view, {.protocol = "tcp", .from = {}, .to = {}}, cli::Colour::never);
 }
-std::string text_of(const api::ApplyView& view) { return cli::apply_text(view, "astil.yaml", cli::Colour::never); }
+std::string text_of(const api::ApplyView& view) {
+  return cli::changes_text(view, cli::Tense::planned, "astil.yaml", cli::Colour::never);
+}
 std::string text_of(const api::FailureView& view) {
   return config::render(view.diagnostics) + cli::printable(view.error + view.remedy) + "\n";
 }
