@@ -2,6 +2,8 @@
 // is hostile until read: sizes, time and the number of connections are bounded.
 #include "control/api/server.hpp"
 
+#include <sys/socket.h>
+
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -132,6 +134,14 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     void wait() { waits_since_ = ++server_->waits_; }
     void work() { waits_since_ = 0; }
     /// Waits of connections to this listener are in this order; 0: it does not wait.
+    /// Who is at the other end of a Unix socket (unix(7), SO_PEERCRED).
+    [[nodiscard]] std::optional<std::uint32_t> uid() {
+      ucred peer{};
+      socklen_t length = sizeof peer;
+      const bool known = ::getsockopt(stream.socket().native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0;
+      constexpr uid_t kNobody = static_cast<uid_t>(-1);  // of a socket of another family
+      return known && peer.uid != kNobody ? std::optional<std::uint32_t>(peer.uid) : std::nullopt;
+    }
     [[nodiscard]] std::uint64_t waits_since(const Slots& slots) const { return &slots == &slots_ ? waits_since_ : 0; }
     ~Connection() {
       server_->connections_.erase(this);
@@ -267,7 +277,8 @@ awaitable<bool> Server::Impl::serve_one(Connection& connection, beast::flat_buff
     if (!reply) co_return false;
   } else {
     const auto& request = parser.get();
-    reply = answer(*daemon_, {view(request.method_string()), view(request.target()), request.body(), access});
+    reply = answer(*daemon_,
+                   {view(request.method_string()), view(request.target()), request.body(), access, connection.uid()});
   }
   while (reply->unfinished) {
     co_await asio::post(loop_, asio::use_awaitable);  // whoever waits has its turn

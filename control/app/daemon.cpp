@@ -59,6 +59,8 @@ Result<void> Daemon::open() {
   auto lock = InstanceLock::take(model_.instance, model_.socket);
   if (lock.has_error()) return lock.error();
   lock_ = std::move(*lock);
+  history_.emplace(loop_, history_alarm_, options_.state_directory + "/" + model_.instance + ".history");
+  choose_start();
   auto network =
       net::Network::open(loop_, {.on_link_change = [this](const std::string& /*interface*/) { request_reconcile(); },
                                  .on_next_hop_change = [this](const config::address& /*host*/) { request_reconcile(); },

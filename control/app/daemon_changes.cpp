@@ -65,8 +65,8 @@ Daemon::Accepted Daemon::accept(const std::string& yaml, const std::string& file
   return std::move(*loaded);
 }
 
-Daemon::Applied Daemon::plan(const std::string& yaml, const std::string& file_name) {
-  const auto accepted = accept(yaml, file_name);
+Daemon::Applied Daemon::plan(const api::Change& change) {
+  const auto accepted = accept(change.yaml, change.file);
   if (accepted.has_error()) return accepted.error();
   const config::Model& wanted = *accepted;
   api::ApplyView view = describe_changes(model_, wanted, flow_counts());
@@ -82,12 +82,173 @@ Daemon::Applied Daemon::plan(const std::string& yaml, const std::string& file_na
   return view;
 }
 
-Daemon::Applied Daemon::apply(const std::string& yaml, const std::string& file_name) {
-  auto accepted = accept(yaml, file_name);
+Daemon::Applied Daemon::apply(const api::Change& change) { return apply_by(change, api::ChangedBy::apply); }
+
+Daemon::Applied Daemon::apply_by(const api::Change& change, api::ChangedBy by) {
+  auto accepted = accept(change.yaml, change.file);
+  if (accepted.has_error()) return refuse(accepted.error());
+  if (confirmation_.awaits()) {
+    return refuse({.error = {"a change waits for its confirmation",
+                             "first keep it by 'astil confirm', or take it back "
+                             "by 'astil rollback'"},
+                   .diagnostics = {}});
+  }
+  const bool promised = change.confirm && !runs(change.yaml);
+  if (promised) {
+    if (auto kept = promise(change); kept.has_error()) return refuse({.error = kept.error(), .diagnostics = {}});
+  }
+  auto changed = change_to(std::move(*accepted));
+  if (changed.has_error()) {
+    if (promised) history_->drop_last();
+    return changed;
+  }
+  config_view_.file = change.file;
+  started_instead_.reset();
+  if (promised) {
+    confirmation_.await(*change.confirm);
+    changed->confirm_within = static_cast<std::uint64_t>(change.confirm->count());
+  } else if (!runs(change.yaml)) {
+    history_->add({.time = std::chrono::system_clock::now(), .by = by, .uid = change.uid, .file = change.file},
+                  change.yaml);
+  }
+  changed->number = history_->running();
+  return changed;
+}
+
+/// Is this text the one that runs, for good?
+bool Daemon::runs(const std::string& text) const {
+  const api::HistoryEntry* last = history_->find(history_->running());
+  return last != nullptr && last->digest == digest_of(text);
+}
+
+/// A change that goes back by itself has to do so whatever becomes of this process: so it is written down before it is
+/// made.
+Result<> Daemon::promise(const api::Change& change) {
+  history_->add({.time = std::chrono::system_clock::now(),
+                 .by = api::ChangedBy::apply,
+                 .uid = change.uid,
+                 .file = change.file,
+                 .result = api::ChangeResult::awaiting},
+                change.yaml);
+  auto written = history_->flush();
+  if (written.has_value()) return {};
+  history_->drop_last();
+  return Error{"a change that is to be confirmed has to be written down first: " + written.error().what,
+               "make room there, or apply without --confirm"};
+}
+
+/// Makes an earlier configuration the running one. A change that waits for its confirmation is thereby taken back.
+Daemon::Applied Daemon::go_back(std::uint64_t number, api::HistoryEntry entry) {
+  auto text = history_->text(number);
+  if (text.has_error()) return refuse({.error = text.error(), .diagnostics = {}});
+  entry.file = history_->find(number)->file;
+  entry.time = std::chrono::system_clock::now();
+  auto accepted = accept(*text, entry.file);
   if (accepted.has_error()) return refuse(accepted.error());
   auto changed = change_to(std::move(*accepted));
-  if (changed.has_value()) config_view_.file = file_name;
+  if (changed.has_error()) return changed;
+  config_view_.file = entry.file;
+  started_instead_.reset();
+  if (confirmation_.awaits()) history_->settle(history_->running(), api::ChangeResult::taken_back);
+  confirmation_.end();
+  if (!runs(*text)) history_->add(std::move(entry), *text);
+  changed->number = history_->running();
   return changed;
+}
+
+Daemon::Applied Daemon::rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) {
+  const api::HistoryEntry* last = history_->find(history_->running());
+  const std::uint64_t target = number.value_or(last == nullptr ? 0 : last->before);
+  if (target == 0) {
+    return refuse(
+        {.error = {"the history has no configuration that ran before this one", "apply a file"}, .diagnostics = {}});
+  }
+  auto changed = go_back(target, {.by = api::ChangedBy::rollback, .uid = uid});
+  if (changed.has_error()) return changed;
+  ++config_view_.rollbacks;
+  log::info("configuration rolled back", {{"to", target}, {"number", changed->number}});
+  return changed;
+}
+
+/// At the deadline.
+bool Daemon::take_back_unconfirmed() {
+  const api::HistoryEntry unconfirmed = *history_->find(history_->running());
+  auto changed = go_back(unconfirmed.before, {.by = api::ChangedBy::deadline});
+  if (changed.has_error()) {
+    log::error("unconfirmed configuration not taken back", {{"error", changed.error().error.text()}});
+    return false;
+  }
+  ++config_view_.taken_back;
+  log::warning("configuration taken back, nobody confirmed it",
+               {{"number", unconfirmed.number}, {"to", unconfirmed.before}});
+  return true;
+}
+
+Result<api::HistoryEntry> Daemon::confirm() {
+  if (!confirmation_.awaits()) return Error{"no change waits for a confirmation", "astil history lists what ran"};
+  confirmation_.end();
+  const std::uint64_t number = history_->running();
+  history_->settle(number, api::ChangeResult::confirmed);
+  log::info("configuration confirmed", {{"number", number}});
+  if (auto written = history_->flush(); written.has_error()) {
+    return Error{
+        "it is confirmed, but a restart of the daemon would take it back, since that could not be written "
+        "down: " +
+            written.error().what,
+        "make room there: it is tried again"};
+  }
+  return *history_->find(number);
+}
+
+api::HistoryView Daemon::history() const { return {.entries = history_->entries()}; }
+
+/// What runs first: the file, or what the history has in its place. Whatever waited for a confirmation has not got it.
+void Daemon::choose_start() {
+  config_view_.file = options_.config_file;
+  std::string text = options_.config_text;
+  api::HistoryEntry entry{
+      .time = std::chrono::system_clock::now(), .by = api::ChangedBy::start, .file = options_.config_file};
+  const auto instead = instead_of(history_->entries(), digest_of(text));
+  if (const api::HistoryEntry* last = history_->find(history_->running());
+      last != nullptr && last->result == api::ChangeResult::awaiting) {
+    log::warning("configuration taken back, the daemon ended before it was confirmed", {{"number", last->number}});
+    ++config_view_.taken_back;
+    history_->settle(last->number, api::ChangeResult::taken_back);
+  }
+  if (instead) {
+    auto earlier = history_->text(*instead);
+    auto model =
+        earlier ? config::load(*earlier, history_->find(*instead)->file) : config::LoadResult(config::Diagnostics{});
+    if (model.has_value() && refuse_change(*model).what.empty()) {
+      entry.by = api::ChangedBy::deadline;
+      entry.file = history_->find(*instead)->file;
+      text = std::move(*earlier);
+      model_ = std::move(*model);
+      config_view_.file = entry.file;
+      started_instead_ = Error{options_.config_file + " has a configuration that was not confirmed: number " +
+                                   std::to_string(*instead) + " of the history runs",
+                               "change the file, or apply it"};
+      log::warning("configuration of the history started with",
+                   {{"number", *instead}, {"instead_of", options_.config_file}});
+    } else {
+      log::error(
+          "configuration of the history not started with",
+          {{"number", *instead}, {"error", earlier ? "it has mistakes, or other sockets" : earlier.error().text()}});
+    }
+  }
+  if (!runs(text)) history_->add(std::move(entry), text);
+}
+
+api::ConfigView Daemon::config_view() const {
+  api::ConfigView view = config_view_;
+  view.number = history_->running();
+  view.history_write_errors = history_->failures();
+  if (const auto until = confirmation_.until()) {
+    const auto left = *until - confirmation_alarm_.now();
+    view.confirm_by =
+        std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::system_clock::duration>(left);
+  }
+  return view;
 }
 
 FlowCounts Daemon::flow_counts() const {
@@ -165,15 +326,18 @@ Daemon::Applied Daemon::take_back(config::Model before, const Error& why) {
 void Daemon::reload() {
   auto text = read_file(options_.config_file);
   if (text.has_error()) {
-    log::error("configuration not read", {{"error", text.error().text()}});
+    ++config_view_.reloads_refused;
+    static_cast<void>(refuse({.error = text.error(), .diagnostics = {}}));
     return;
   }
-  auto applied = apply(*text, options_.config_file);
+  auto applied = apply_by({.yaml = *text, .file = options_.config_file}, api::ChangedBy::reload);
   if (applied.has_value()) {
+    ++config_view_.reloads_ok;
     log::info("configuration applied", {{"file", options_.config_file}, {"changes", applied->changes.size()}});
     for (const std::string& warning : applied->warnings) log::warning("not as configured", {{"why", warning}});
     return;
   }
+  ++config_view_.reloads_refused;
   for (const config::Diagnostic& mistake : applied.error().diagnostics) {
     log::error("configuration mistake", {{"at", options_.config_file + ":" + std::to_string(mistake.line) + ":" +
                                                     std::to_string(mistake.column)},

@@ -296,7 +296,33 @@ std::string changes_text(const api::ApplyView& view, Tense tense, const std::str
   for (const auto& warning : view.warnings) {
     text += paint("  not as configured: " + printable(warning), Tone::warning, colour) + "\n";
   }
+  if (view.confirm_within) {
+    text += paint("  not confirmed: in " + duration_text(std::chrono::seconds(*view.confirm_within)) +
+                      " what ran before comes back, unless you say astil confirm",
+                  Tone::warning, colour) +
+            "\n";
+  }
   return text;
+}
+
+std::string history_text(const api::HistoryView& history, Colour colour) {
+  if (history.entries.empty()) return "No configuration has run yet.\n";
+  constexpr std::size_t kShownDigest = 12;
+  Table table({{"NUMBER", Align::right}, {"TIME"}, {"BY"}, {"UID"}, {"RESULT"}, {"DIGEST"}, {"FILE"}});
+  for (auto entry = history.entries.rbegin(); entry != history.entries.rend(); ++entry) {
+    const bool runs = entry == history.entries.rbegin();
+    const bool taken_back = entry->result == api::ChangeResult::taken_back;
+    table.add({{std::to_string(entry->number)},
+               {api::to_rfc3339(entry->time)},
+               {api::to_string(entry->by)},
+               {entry->uid ? std::to_string(*entry->uid) : "-"},
+               {api::to_string(entry->result) + (runs ? ", runs" : ""), taken_back ? Tone::bad
+                                                                        : runs     ? Tone::good
+                                                                                   : Tone::plain},
+               {printable(entry->digest.substr(0, kShownDigest))},
+               {printable(entry->file)}});
+  }
+  return table.text(colour, "");
 }
 
 }  // namespace astil::cli

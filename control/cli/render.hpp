@@ -26,4 +26,7 @@ enum class Tense { planned, done };
 /// What a file changes, or has changed: a line for each change, ring and service with flows that it concerns.
 [[nodiscard]] std::string changes_text(const api::ApplyView& view, Tense tense, const std::string& file, Colour colour);
 
+/// The newest first.
+[[nodiscard]] std::string history_text(const api::HistoryView& history, Colour colour);
+
 }  // namespace astil::cli

@@ -216,7 +216,20 @@ const std::vector<Verb>& verbs() {
        "make a configuration file the running one",
        "The daemon checks the file and refuses it whole if anything is wrong; then the old\n"
        "configuration stays. Connections that are open stay on their backends. FILE may be -\n"
-       "for the standard input.\n",
+       "for the standard input. With --confirm what ran before comes back by itself, unless\n"
+       "astil confirm is said in time: for changes that might cut you off.\n",
+       {{"--confirm", "TIME", "how long to wait for it, 1s to 24h: 60s, 5m"}}},
+      {"confirm", "", "keep the change that was applied with --confirm", {}, {}},
+      {"rollback",
+       "[NUMBER]",
+       "make an earlier configuration the running one",
+       "NUMBER is one of astil history; without it, that which ran before the running one. A change\n"
+       "that waits for its confirmation is taken back.\n",
+       {}},
+      {"history",
+       "",
+       "the configurations that ran: when, by whom, what became of them",
+       "The newest first. Their texts are kept in the daemon's state directory.\n",
        {}},
       {"status", "", "problems first, then interfaces, tables, services and backends", {}, {}},
       {"flows",

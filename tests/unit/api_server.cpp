@@ -164,8 +164,8 @@ TEST(ApiServer, takes_a_configuration) {
   RunningServer server(daemon);
   EXPECT_THAT(talk(server.socket(), post("/v1/apply?file=a.yaml", "services: []")), StartsWith("HTTP/1.1 200"));
   server.stop();
-  EXPECT_EQ(daemon.applied_yaml, "services: []");
-  EXPECT_EQ(daemon.applied_file, "a.yaml");
+  EXPECT_EQ(daemon.applied.yaml, "services: []");
+  EXPECT_EQ(daemon.applied.file, "a.yaml");
 }
 
 TEST(ApiServer, ends_the_daemon_after_the_answer_to_detach) {
@@ -197,7 +197,7 @@ TEST(ApiServer, refuses_a_body_beyond_the_limit_and_tells_so) {
   RunningServer server(daemon, options);
   EXPECT_THAT(talk(server.socket(), post("/v1/apply", std::string(4'000'000, 'x'))), StartsWith("HTTP/1.1 413"));
   server.stop();
-  EXPECT_EQ(daemon.applied_yaml, "");
+  EXPECT_EQ(daemon.applied.yaml, "");
 }
 
 TEST(ApiServer, refuses_a_chunked_body_beyond_the_limit) {
@@ -291,7 +291,7 @@ TEST(ApiServer, only_reads_over_tcp) {
   EXPECT_THAT(ask(post("/v1/apply", std::string(8'000'000, 'x'))), StartsWith("HTTP/1.1 413"));
   server.stop();
   EXPECT_EQ(daemon.detaches, 0);
-  EXPECT_EQ(daemon.applied_yaml, "");
+  EXPECT_EQ(daemon.applied.yaml, "");
 }
 
 TEST(ApiServer, closes_its_connections_and_removes_its_socket_at_the_end) {

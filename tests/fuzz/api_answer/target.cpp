@@ -23,6 +23,7 @@ std::string text_of(const api::TraceView& view) {
 std::string text_of(const api::ApplyView& view) {
   return cli::changes_text(view, cli::Tense::planned, "astil.yaml", cli::Colour::never);
 }
+std::string text_of(const api::HistoryView& view) { return cli::history_text(view, cli::Colour::never); }
 std::string text_of(const api::FailureView& view) {
   return config::render(view.diagnostics) + cli::printable(view.error + view.remedy) + "\n";
 }
@@ -54,6 +55,7 @@ void api_answer(Input input) {
   read<api::DropsView>(value);
   read<api::TraceView>(value);
   read<api::ApplyView>(value);
+  read<api::HistoryView>(value);
   read<api::FailureView>(value);
   read<api::VersionView>(value);
 }
