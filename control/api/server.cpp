@@ -45,6 +45,7 @@ using HttpAnswer = http::response<http::string_body>;
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kAcceptPause{1};  // after an accept that failed, as when descriptors are used up
 constexpr std::chrono::seconds kLingerTime{1};   // for a refused client to stop sending and read why
+constexpr std::size_t kReadAtOnce = 16'384;      // a buffer that is smaller makes many reads of a large configuration
 constexpr std::size_t kLingerBytes = 16U << 20U;
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
@@ -255,6 +256,7 @@ awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, Acceptor& a
 
 awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection, Access access) {
   beast::flat_buffer buffer;
+  buffer.reserve(kReadAtOnce);
   while (co_await serve_one(*connection, buffer, access)) {
   }
   co_await linger(connection->stream);

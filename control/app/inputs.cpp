@@ -279,6 +279,15 @@ balance::Availability availability_of(health::Health health) {
   return health == health::Health::up ? balance::Availability::up : balance::Availability::down;
 }
 
+bool is_all_known(const std::vector<balance::ServiceInput>& services) {
+  const auto is_known = [](const balance::BackendInput& backend) {
+    return backend.availability != balance::Availability::unknown && backend.hop.destination_mac != 0;
+  };
+  return std::all_of(services.begin(), services.end(), [&](const balance::ServiceInput& service) {
+    return std::all_of(service.backends.begin(), service.backends.end(), is_known);
+  });
+}
+
 std::vector<balance::ServiceInput> made_well(std::vector<balance::ServiceInput> services) {
   constexpr std::uint64_t kSomeMac = 1;  // for the ring it is enough that there is one
   for (balance::ServiceInput& service : services) {

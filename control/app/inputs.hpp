@@ -25,6 +25,8 @@ struct Facts {
 
 [[nodiscard]] std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, const Facts& facts);
 
+/// Is something known of every backend?
+[[nodiscard]] bool is_all_known(const std::vector<balance::ServiceInput>& services);
 /// The same once all is known of the backends that nothing is known of yet, and well.
 [[nodiscard]] std::vector<balance::ServiceInput> made_well(std::vector<balance::ServiceInput> services);
 

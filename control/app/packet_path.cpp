@@ -69,12 +69,16 @@ Result<Forecast> PacketPath::foresee(const std::vector<dataplane::InterfaceState
   if (room == Room::of_these_tables) {
     if (auto fits = publisher_->check(plan.state); fits.has_error()) return fits.error();
   }
+  Forecast forecast{.now = plan.rings, .well = {}};
+  if (is_all_known(services)) return forecast;
   balance::Planner next = *planner_;
   next.commit(plan);
-  return Forecast{.now = std::move(plan.rings), .well = next.plan({}, made_well(services)).rings};
+  forecast.well = next.plan({}, made_well(services)).rings;
+  return forecast;
 }
 
 std::vector<balance::RingReport> PacketPath::foresee_well(const std::vector<balance::ServiceInput>& services) const {
+  if (is_all_known(services)) return {};
   return planner_->plan({}, made_well(services)).rings;
 }
 
