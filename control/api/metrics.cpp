@@ -76,6 +76,10 @@ void collect_reloads(const MetricsSource& source, const Emit& emit) {
   emit({"refused"}, number(source.status.config.reloads_refused));
 }
 
+void collect_listen_failures(const MetricsSource& source, const Emit& emit) {
+  for (const auto& listener : source.status.listeners) emit({listener.name}, number(listener.failures));
+}
+
 void collect_last_apply(const MetricsSource& source, const Emit& emit) {
   if (const auto& at = source.status.config.applied_at) emit({}, seconds(*at));
 }
@@ -200,6 +204,12 @@ const std::vector<Metric>& all_metrics() {
        "Attempts to write the history of configurations that failed, since the daemon started.",
        {},
        once([](const StatusView& s) { return number(s.config.history_write_errors); })},
+      {"astil_api_listen_failures_total",
+       MetricType::Counter,
+       "Attempts to listen for requests that failed, and losses of the socket's file, since the daemon started, by "
+       "listener: socket or metrics.",
+       {"listener"},
+       collect_listen_failures},
       {"astil_interface_up",
        MetricType::Gauge,
        "1 if the interface is up and has a carrier, else 0.",

@@ -165,6 +165,15 @@ BOOST_DESCRIBE_STRUCT(ConfigView, (),
                       (file, applied_at, applies_ok, applies_refused, last_refused_at, number, confirm_by, taken_back,
                        rollbacks, reloads_ok, reloads_refused, history_write_errors))
 
+/// Where the API is asked.
+struct ListenerView {
+  std::string name;            ///< "socket", or "metrics" by TCP
+  std::string where;           ///< a path, or an address with its port
+  std::string failure;         ///< why nobody can ask there now; empty: they can
+  std::uint64_t failures = 0;  ///< attempts to listen that failed
+};
+BOOST_DESCRIBE_STRUCT(ListenerView, (), (name, where, failure, failures))
+
 struct StatusView {
   std::vector<ProblemView> problems;  ///< the gravest first; empty: all is well
   std::string instance;
@@ -179,10 +188,11 @@ struct StatusView {
   std::vector<FlowEventView> flow_events;
   std::vector<ServiceView> services;
   bool limits_new_flows = false;  ///< more came in lately than dataplane.new_flows_per_second lets in
+  std::vector<ListenerView> listeners;
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
-                       tables, flow_events, services, limits_new_flows))
+                       tables, flow_events, services, limits_new_flows, listeners))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {

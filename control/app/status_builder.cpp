@@ -43,6 +43,7 @@ api::StatusView StatusBuilder::build() {
   add_tables();
   add_flow_events();
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
+  view_.listeners = daemon_.server_->listeners();
   if (daemon_.settled_) add_services();
   add_problems();
   return std::move(view_);
@@ -234,6 +235,11 @@ void StatusBuilder::add_problems_of_changes() {
     problems.push_back({"the configuration is not confirmed: in " +
                             std::to_string(std::max<std::int64_t>(left.count(), 0)) + " s what ran before comes back",
                         "astil confirm, or astil rollback"});
+  }
+  for (const api::ListenerView& listener : view_.listeners) {
+    if (!listener.failure.empty())
+      problems.push_back(
+          {"the API can not be asked at " + listener.where + ": " + listener.failure, "it is tried again"});
   }
   if (const auto& instead = daemon_.started_instead_) problems.push_back({instead->what, instead->remedy});
   if (const auto& failure = daemon_.history_->failure()) {
