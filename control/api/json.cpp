@@ -210,6 +210,8 @@ ASTIL_JSON_VIEW(DropsView)
 ASTIL_JSON_VIEW(DropEventView)
 ASTIL_JSON_VIEW(TraceView)
 ASTIL_JSON_VIEW(ApplyView)
+ASTIL_JSON_VIEW(HistoryEntry)
+ASTIL_JSON_VIEW(HistoryView)
 ASTIL_JSON_VIEW(FailureView)
 ASTIL_JSON_VIEW(VersionView)
 #undef ASTIL_JSON_VIEW
@@ -236,5 +238,7 @@ Result<TimePoint> from_rfc3339(const std::string& text) {
 std::string to_string(BackendState state) { return spell(state); }
 std::string to_string(FlowState state) { return spell(state); }
 std::string to_string(Verdict verdict) { return spell(verdict); }
+std::string to_string(ChangedBy by) { return spell(by); }
+std::string to_string(ChangeResult result) { return spell(result); }
 
 }  // namespace astil::api

@@ -11,7 +11,8 @@
 
 namespace astil::api {
 
-/// Defined for StatusView, FlowsView, DropsView, DropEventView, TraceView, ApplyView, FailureView and VersionView.
+/// Defined for StatusView, FlowsView, DropsView, DropEventView, TraceView, ApplyView, HistoryView, HistoryEntry,
+/// FailureView and VersionView.
 template <class View>
 [[nodiscard]] boost::json::value to_json(const View& view);
 
@@ -28,5 +29,7 @@ template <class View>
 [[nodiscard]] std::string to_string(BackendState state);
 [[nodiscard]] std::string to_string(FlowState state);
 [[nodiscard]] std::string to_string(Verdict verdict);
+[[nodiscard]] std::string to_string(ChangedBy by);
+[[nodiscard]] std::string to_string(ChangeResult result);
 
 }  // namespace astil::api

@@ -9,7 +9,11 @@
 //   GET  /v1/capture?service=&backend=&client=&rate=&count=&size=&duration=&snap=
 //                                             a pcapng file, as packets come, to its limits or until the client leaves
 //   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
-//   POST /v1/apply?file=NAME      the body is the configuration
+//   POST /v1/plan?file=NAME       the body is the configuration
+//   POST /v1/apply?file=NAME&confirm=SECONDS    likewise
+//   POST /v1/confirm
+//   POST /v1/rollback?number=
+//   GET  /v1/history
 //   POST /v1/detach
 //   GET  /metrics
 #pragma once
@@ -32,6 +36,7 @@ struct Request {
   std::string_view target;  ///< path and query as they came
   std::string_view body;
   Access access = Access::metrics;
+  std::optional<std::uint32_t> uid = std::nullopt;  ///< of who asks, where that is known
 };
 
 /// The body of an answer that goes on, by itself until the client leaves.

@@ -91,8 +91,16 @@ void raise_descriptor_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// As systemd names it (StateDirectory=), the first if there are several.
+std::string state_directory() {
+  const char* named = std::getenv("STATE_DIRECTORY");
+  const std::string list = named == nullptr ? "" : named;
+  return list.empty() ? "/var/lib/astil" : list.substr(0, list.find(':'));
+}
+
 int serve(const Arguments& arguments) {
-  auto model = config::load_file(arguments.config);
+  std::string text;
+  auto model = config::load_file(arguments.config, &text);
   if (model.has_error()) {
     for (const config::Diagnostic& mistake : model.error()) std::cerr << config::render(mistake);
     return kInvalid;
@@ -105,7 +113,11 @@ int serve(const Arguments& arguments) {
   raise_descriptor_limit();
   boost::asio::io_context loop(1);
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
-  auto daemon = app::Daemon::start(loop, {.config_file = arguments.config, .program = xdp::embedded_program()},
+  auto daemon = app::Daemon::start(loop,
+                                   {.config_file = arguments.config,
+                                    .state_directory = state_directory(),
+                                    .config_text = std::move(text),
+                                    .program = xdp::embedded_program()},
                                    std::move(*model), [] {
                                      log::info("daemon ready", {{"version", ASTIL_VERSION}});
                                      base::notify("READY=1");

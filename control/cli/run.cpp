@@ -153,13 +153,48 @@ int check(const Command& command) {
   return kDone;
 }
 
-int apply(const Command& command) {
+/// Hands the file to the daemon.
+int hand_over(const Command& command, const char* path, Tense tense) {
   auto text = read_input(command, command.invocation.operand);
   if (!text) return misuse(command.with, text.error());
   const auto name = name_of_input(command.invocation.operand);
-  const Question question{Method::post, "/v1/apply", {{"file", name}}, std::move(*text)};
-  return show<api::ApplyView>(
-      command, question, [&](const api::ApplyView& applied) { return apply_text(applied, name, command.with.colour); });
+  Question question{Method::post, path, {{"file", name}}, std::move(*text)};
+  if (const auto confirm = command.invocation.options.find("--confirm"); confirm != command.invocation.options.end()) {
+    const auto seconds = seconds_of("--confirm", confirm->second, api::kLongestConfirm);
+    if (!seconds) return misuse(command, seconds.error());
+    question.query.emplace_back("confirm", std::to_string(seconds->count()));
+  }
+  return show<api::ApplyView>(command, question, [&](const api::ApplyView& view) {
+    return changes_text(view, tense, name, command.with.colour);
+  });
+}
+
+int plan(const Command& command) { return hand_over(command, "/v1/plan", Tense::planned); }
+
+int apply(const Command& command) { return hand_over(command, "/v1/apply", Tense::done); }
+
+int confirm(const Command& command) {
+  return show<api::HistoryEntry>(command, {Method::post, "/v1/confirm", {}, {}}, [](const api::HistoryEntry& entry) {
+    return "configuration " + std::to_string(entry.number) + " is confirmed\n";
+  });
+}
+
+int rollback(const Command& command) {
+  Question question{Method::post, "/v1/rollback", {}, {}};
+  std::string name = "what ran before";
+  if (const std::string& number = command.invocation.operand; !number.empty()) {
+    if (const auto count = count_of("NUMBER", number); !count) return misuse(command, count.error());
+    question.query.emplace_back("number", number);
+    name = "configuration " + number;
+  }
+  return show<api::ApplyView>(command, question, [&](const api::ApplyView& view) {
+    return changes_text(view, Tense::done, name, command.with.colour);
+  });
+}
+
+int history(const Command& command) {
+  return show<api::HistoryView>(command, {Method::get, "/v1/history", {}, {}},
+                                [&](const api::HistoryView& view) { return history_text(view, command.with.colour); });
 }
 
 std::vector<std::string> matching(const std::string& pattern) {
@@ -434,9 +469,12 @@ struct Handler {
 };
 
 constexpr std::array kHandlers{
-    Handler{"check", check},   Handler{"apply", apply},   Handler{"import", import_other}, Handler{"doctor", examine},
-    Handler{"status", status}, Handler{"flows", flows},   Handler{"drops", drops},         Handler{"capture", capture},
-    Handler{"trace", trace},   Handler{"detach", detach}, Handler{"version", version},     Handler{"help", help},
+    Handler{"check", check},         Handler{"plan", plan},         Handler{"apply", apply},
+    Handler{"import", import_other}, Handler{"doctor", examine},    Handler{"status", status},
+    Handler{"flows", flows},         Handler{"drops", drops},       Handler{"capture", capture},
+    Handler{"trace", trace},         Handler{"detach", detach},     Handler{"version", version},
+    Handler{"confirm", confirm},     Handler{"rollback", rollback}, Handler{"history", history},
+    Handler{"help", help},
 };
 
 }  // namespace

@@ -212,12 +212,32 @@ const std::vector<Verb>& verbs() {
        "Reports every mistake at once, each with its line. FILE may be - for the standard input.\n"
        "Exit code 0: the file is right; 2: it is not.\n",
        {}},
+      {"plan",
+       "FILE",
+       "what applying a configuration file would change; changes nothing",
+       "The running daemon works it out as apply does: by service and backend, with the slots of\n"
+       "rings that would move and the flows that it concerns. FILE may be - for the standard input.\n"
+       "Exit code 0: it would be applied; 1 or 2: it would be refused, as apply would.\n",
+       {}},
       {"apply",
        "FILE",
        "make a configuration file the running one",
        "The daemon checks the file and refuses it whole if anything is wrong; then the old\n"
        "configuration stays. Connections that are open stay on their backends. FILE may be -\n"
-       "for the standard input.\n",
+       "for the standard input. With --confirm what ran before comes back by itself, unless\n"
+       "astil confirm is said in time: for changes that might cut you off.\n",
+       {{"--confirm", "TIME", "how long to wait for it, 1s to 24h: 60s, 5m"}}},
+      {"confirm", "", "keep the change that was applied with --confirm", {}, {}},
+      {"rollback",
+       "[NUMBER]",
+       "make an earlier configuration the running one",
+       "NUMBER is one of astil history; without it, that which ran before the running one. A change\n"
+       "that waits for its confirmation is taken back.\n",
+       {}},
+      {"history",
+       "",
+       "the configurations that ran: when, by whom, what became of them",
+       "The newest first. Their texts are kept in the daemon's state directory.\n",
        {}},
       {"import",
        "FORMAT FILE",

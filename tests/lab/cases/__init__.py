@@ -20,6 +20,7 @@ from cases import (  # noqa: F401
     checks,
     flood,
     change,
+    plans,
     hooks,
     restart,
     configuration,
