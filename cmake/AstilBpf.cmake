@@ -9,13 +9,19 @@ set(ASTIL_BPF_FLAGS
   -isystem ${ASTIL_BPF_STDLIB} -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}/c++/12
   -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -I${CMAKE_SOURCE_DIR})
 
+# Every build folder makes the same objects: what debug information would say of the folder is stripped away.
+set(ASTIL_BPF_LAUNCHER "")
+if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache")
+  set(ASTIL_BPF_LAUNCHER env CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CMAKE_CXX_COMPILER_LAUNCHER})
+endif()
+
 # astil_bpf(NAME SOURCE [DEFINITIONS...]): NAME.o in the build folder of bpf/; target NAME; its path in NAME_OBJECT.
 function(astil_bpf name source)
   cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   set(object ${CMAKE_BINARY_DIR}/bpf/${name}.o)
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${ASTIL_BPF_CLANG} ${ASTIL_BPF_FLAGS} ${ARGN} -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
+    COMMAND ${ASTIL_BPF_LAUNCHER} ${ASTIL_BPF_CLANG} ${ASTIL_BPF_FLAGS} ${ARGN} -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
     COMMAND ${ASTIL_LLVM_STRIP} -g ${object}
     DEPENDS ${source} DEPFILE ${object}.d
     COMMENT "Building BPF object ${name}" VERBATIM)

@@ -249,6 +249,12 @@ Result<Published> Publisher::publish(const DesiredState& desired) {
   return Published{.services = plan.placed, .switched = !same};
 }
 
+Result<void> Publisher::check(const DesiredState& desired) const {
+  const Result<Plan> planned = plan(desired);
+  if (planned.has_error()) return planned.error();
+  return {};
+}
+
 Result<Publisher::Plan> Publisher::plan(const DesiredState& desired) const {
   Plan plan;
   plan.records.resize(tables_.sizes.services);

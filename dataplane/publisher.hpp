@@ -45,6 +45,9 @@ class Publisher {
   /// All or nothing: an error (a table is full) leaves everything as it was.
   Result<Published> publish(const DesiredState& desired);
 
+  /// Whether `publish` would succeed; nothing is changed.
+  [[nodiscard]] Result<void> check(const DesiredState& desired) const;
+
   /// Gives back the numbers that `in_use(number)` denies. Call it with a census that began after the last `publish`.
   /// What they counted goes to their service's own counter. Returns how many.
   std::size_t release(const std::function<bool(std::uint32_t number)>& in_use);

@@ -212,6 +212,8 @@ ASTIL_JSON_VIEW(DrainsView)
 ASTIL_JSON_VIEW(OrdersView)
 ASTIL_JSON_VIEW(TraceView)
 ASTIL_JSON_VIEW(ApplyView)
+ASTIL_JSON_VIEW(HistoryEntry)
+ASTIL_JSON_VIEW(HistoryView)
 ASTIL_JSON_VIEW(FailureView)
 ASTIL_JSON_VIEW(VersionView)
 #undef ASTIL_JSON_VIEW
@@ -239,5 +241,7 @@ std::string to_string(BackendState state) { return spell(state); }
 std::string to_string(AdminState state) { return spell(state); }
 std::string to_string(FlowState state) { return spell(state); }
 std::string to_string(Verdict verdict) { return spell(verdict); }
+std::string to_string(ChangedBy by) { return spell(by); }
+std::string to_string(ChangeResult result) { return spell(result); }
 
 }  // namespace astil::api

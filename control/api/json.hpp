@@ -12,6 +12,7 @@
 namespace astil::api {
 
 /// Defined for StatusView, FlowsView, DropsView, DropEventView, DrainsView, OrdersView, TraceView, ApplyView,
+/// HistoryView, HistoryEntry,
 /// FailureView and VersionView.
 template <class View>
 [[nodiscard]] boost::json::value to_json(const View& view);
@@ -30,5 +31,7 @@ template <class View>
 [[nodiscard]] std::string to_string(AdminState state);
 [[nodiscard]] std::string to_string(FlowState state);
 [[nodiscard]] std::string to_string(Verdict verdict);
+[[nodiscard]] std::string to_string(ChangedBy by);
+[[nodiscard]] std::string to_string(ChangeResult result);
 
 }  // namespace astil::api

@@ -84,6 +84,15 @@ void collect_empty_in(const MetricsSource& source, const Emit& emit) {
   }
 }
 
+void collect_reloads(const MetricsSource& source, const Emit& emit) {
+  emit({"ok"}, number(source.status.config.reloads_ok));
+  emit({"refused"}, number(source.status.config.reloads_refused));
+}
+
+void collect_listen_failures(const MetricsSource& source, const Emit& emit) {
+  for (const auto& listener : source.status.listeners) emit({listener.name}, number(listener.failures));
+}
+
 void collect_last_apply(const MetricsSource& source, const Emit& emit) {
   if (const auto& at = source.status.config.applied_at) emit({}, seconds(*at));
 }
@@ -193,6 +202,37 @@ const std::vector<Metric>& all_metrics() {
        "Flows of removed backends that were given up at the service's removal_limit, since the daemon started.",
        {},
        once([](const StatusView& s) { return number(s.flows_given_up); })},
+      {"astil_config_reloads_total",
+       MetricType::Counter,
+       "SIGHUPs since the daemon started, by what became of the file: ok or refused.",
+       {"result"},
+       collect_reloads},
+      {"astil_config_taken_back_total",
+       MetricType::Counter,
+       "Changes that were taken back since nobody confirmed them, since the daemon started.",
+       {},
+       once([](const StatusView& s) { return number(s.config.taken_back); })},
+      {"astil_config_rollbacks_total",
+       MetricType::Counter,
+       "Rollbacks that were asked for and done since the daemon started.",
+       {},
+       once([](const StatusView& s) { return number(s.config.rollbacks); })},
+      {"astil_config_awaits_confirmation",
+       MetricType::Gauge,
+       "1 while a change waits for its confirmation, else 0.",
+       {},
+       once([](const StatusView& s) { return s.config.confirm_by ? 1.0 : 0.0; })},
+      {"astil_config_history_write_errors_total",
+       MetricType::Counter,
+       "Attempts to write the history of configurations that failed, since the daemon started.",
+       {},
+       once([](const StatusView& s) { return number(s.config.history_write_errors); })},
+      {"astil_api_listen_failures_total",
+       MetricType::Counter,
+       "Attempts to listen for requests that failed, and losses of the socket's file, since the daemon started, by "
+       "listener: socket or metrics.",
+       {"listener"},
+       collect_listen_failures},
       {"astil_interface_up",
        MetricType::Gauge,
        "1 if the interface is up and has a carrier, else 0.",
@@ -277,7 +317,8 @@ const std::vector<Metric>& all_metrics() {
        "What the backend has of its weight: less than 1 while it starts slowly.", kBackend,
        each_configured([](const B& b) { return b.weight_share; })},
       {"astil_backend_empty_in_seconds", MetricType::Gauge,
-       "When a draining backend's last flow will have ended, at the pace of the last minute; absent where that can not "
+       "When a draining backend's last flow will have ended, at the pace of the last minute; absent where that can "
+       "not "
        "be told.",
        kBackend, collect_empty_in},
       {"astil_backend_ordered_drain", MetricType::Gauge, "1 if the operator has ordered drain for the backend, else 0.",

@@ -187,9 +187,7 @@ Answer get_trace(Daemon& daemon, const Query& query, const Request& /*request*/)
   return trace ? ok(*trace) : failure(422, trace.error());
 }
 
-Answer post_apply(Daemon& daemon, const Query& query, const Request& request) {
-  const auto file = config::made_printable(optional_value(query, "file").value_or("(request)"));
-  const auto applied = daemon.apply(std::string(request.body), file);
+Answer answer_of(const Applied& applied) {
   if (applied) return ok(*applied);
   const auto& refusal = applied.error();
   return failure(refusal.diagnostics.empty() ? 500 : 422, refusal.error, refusal.diagnostics);
@@ -215,6 +213,42 @@ Answer post_order(Daemon& daemon, const Query& query, const Request& /*request*/
   const auto backends = daemon.order(*filter, kState);
   return backends ? ok(*backends) : failure(422, backends.error());
 }
+
+Change change_of(const Query& query, const Request& request) {
+  return {.yaml = std::string(request.body),
+          .file = config::made_printable(optional_value(query, "file").value_or("(request)")),
+          .uid = request.uid,
+          .confirm = std::nullopt};
+}
+
+Answer post_plan(Daemon& daemon, const Query& query, const Request& request) {
+  return answer_of(daemon.plan(change_of(query, request)));
+}
+
+Answer post_apply(Daemon& daemon, const Query& query, const Request& request) {
+  Change change = change_of(query, request);
+  std::optional<std::uint64_t> confirm;
+  const auto most = static_cast<std::uint64_t>(kLongestConfirm.count());
+  if (const auto read = read_number(query, "confirm", std::uint64_t{1}, most, confirm); !read)
+    return failure(400, read.error());
+  if (confirm) change.confirm = std::chrono::seconds(*confirm);
+  return answer_of(daemon.apply(change));
+}
+
+Answer post_confirm(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
+  const auto confirmed = daemon.confirm();
+  return confirmed ? ok(*confirmed) : failure(422, confirmed.error());
+}
+
+Answer post_rollback(Daemon& daemon, const Query& query, const Request& request) {
+  std::optional<std::uint64_t> number;
+  constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max();
+  if (const auto read = read_number(query, "number", std::uint64_t{1}, kAny, number); !read)
+    return failure(400, read.error());
+  return answer_of(daemon.rollback(number, request.uid));
+}
+
+Answer get_history(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.history()); }
 
 Answer post_detach(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
   const auto detached = daemon.detach();
@@ -254,7 +288,11 @@ const std::array kRoutes{
           {"service", "backend"},
           Access::everything,
           post_order<AdminState::maintenance>},
-    Route{"POST", "/v1/apply", {"file"}, Access::everything, post_apply},
+    Route{"POST", "/v1/plan", {"file"}, Access::everything, post_plan},
+    Route{"POST", "/v1/apply", {"file", "confirm"}, Access::everything, post_apply},
+    Route{"POST", "/v1/confirm", {}, Access::everything, post_confirm},
+    Route{"POST", "/v1/rollback", {"number"}, Access::everything, post_rollback},
+    Route{"GET", "/v1/history", {}, Access::everything, get_history},
     Route{"POST", "/v1/detach", {}, Access::everything, post_detach},
     Route{"GET", "/metrics", {}, Access::metrics, get_metrics},
 };

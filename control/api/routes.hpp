@@ -11,7 +11,11 @@
 //   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
 //   GET  /v1/backends?backend=&service=
 //   POST /v1/backends/drain?backend=&service=, and .../maintenance, .../activate
-//   POST /v1/apply?file=NAME      the body is the configuration
+//   POST /v1/plan?file=NAME       the body is the configuration
+//   POST /v1/apply?file=NAME&confirm=SECONDS    likewise
+//   POST /v1/confirm
+//   POST /v1/rollback?number=
+//   GET  /v1/history
 //   POST /v1/detach
 //   GET  /metrics
 #pragma once
@@ -34,6 +38,7 @@ struct Request {
   std::string_view target;  ///< path and query as they came
   std::string_view body;
   Access access = Access::metrics;
+  std::optional<std::uint32_t> uid = std::nullopt;  ///< of who asks, where that is known
 };
 
 /// The body of an answer that goes on, by itself until the client leaves.

@@ -2,6 +2,8 @@
 // is hostile until read: sizes, time and the number of connections are bounded.
 #include "control/api/server.hpp"
 
+#include <sys/socket.h>
+
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -43,6 +45,7 @@ using HttpAnswer = http::response<http::string_body>;
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kAcceptPause{1};  // after an accept that failed, as when descriptors are used up
 constexpr std::chrono::seconds kLingerTime{1};   // for a refused client to stop sending and read why
+constexpr std::size_t kReadAtOnce = 16'384;      // a buffer that is smaller makes many reads of a large configuration
 constexpr std::size_t kLingerBytes = 16U << 20U;
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
@@ -109,6 +112,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   Result<> listen();
   void close();
   std::optional<Endpoint> tcp_endpoint() const;
+  std::vector<ListenerView> listeners() const;
 
  private:
   /// How many connections a listener has; `freed` wakes its accept loop.
@@ -132,6 +136,14 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     void wait() { waits_since_ = ++server_->waits_; }
     void work() { waits_since_ = 0; }
     /// Waits of connections to this listener are in this order; 0: it does not wait.
+    /// Who is at the other end of a Unix socket (unix(7), SO_PEERCRED).
+    [[nodiscard]] std::optional<std::uint32_t> uid() {
+      ucred peer{};
+      socklen_t length = sizeof peer;
+      const bool known = ::getsockopt(stream.socket().native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0;
+      constexpr uid_t kNobody = static_cast<uid_t>(-1);  // of a socket of another family
+      return known && peer.uid != kNobody ? std::optional<std::uint32_t>(peer.uid) : std::nullopt;
+    }
     [[nodiscard]] std::uint64_t waits_since(const Slots& slots) const { return &slots == &slots_ ? waits_since_ : 0; }
     ~Connection() {
       server_->connections_.erase(this);
@@ -146,8 +158,22 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     std::uint64_t waits_since_ = 0;
   };
 
+  /// One of the two places where it listens.
+  struct Listener {
+    std::string where;
+    std::string failure;  ///< of the last attempt; empty: it listens
+    std::uint64_t failures = 0;
+  };
+
+  Result<> open_unix();
+  Result<> open_tcp();
+  /// Listens again where it does not, as long as the server is there.
+  awaitable<void> watch_listeners(std::shared_ptr<Impl> self);
+  static void note(Listener& listener, const Result<>& outcome);
+
   template <class Acceptor>
-  awaitable<void> accept_all(std::shared_ptr<Impl> self, Acceptor& acceptor, Slots& slots, Access access);
+  awaitable<void> accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor, Slots& slots,
+                             Access access);
   awaitable<void> serve(std::unique_ptr<Connection> connection, Access access);
   /// Answers one request. True: the connection stays open for another.
   awaitable<bool> serve_one(Connection& connection, beast::flat_buffer& buffer, Access access);
@@ -161,8 +187,11 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   asio::io_context& loop_;
   Daemon* daemon_;  // null once closed
   ServerOptions options_;
-  std::optional<UnixListener> unix_;
-  std::optional<asio::ip::tcp::acceptor> tcp_;
+  std::shared_ptr<UnixListener> unix_;
+  std::shared_ptr<asio::ip::tcp::acceptor> tcp_;
+  Listener on_unix_{.where = options_.socket};
+  Listener on_tcp_;
+  asio::steady_timer look_{loop_};
   Slots unix_slots_{loop_};
   Slots tcp_slots_{loop_};
   std::set<Connection*> connections_;
@@ -170,32 +199,85 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 Result<> Server::Impl::listen() {
+  if (const auto opened = open_unix(); !opened) return opened.error();
+  if (options_.tcp) {
+    on_tcp_.where = options_.tcp->address.to_string() + " port " + std::to_string(options_.tcp->port);
+    note(on_tcp_, open_tcp());
+  }
+  asio::co_spawn(loop_, watch_listeners(shared_from_this()), asio::detached);
+  return {};
+}
+
+Result<> Server::Impl::open_unix() {
   auto listener = UnixListener::open(loop_, options_.socket);
   if (!listener) return listener.error();
-  unix_.emplace(std::move(*listener));
-  if (options_.tcp) {
-    const asio::ip::tcp::endpoint endpoint(options_.tcp->address, options_.tcp->port);
-    boost::system::error_code failed;
-    tcp_.emplace(loop_);
-    tcp_->open(endpoint.protocol(), failed);
-    if (!failed) tcp_->set_option(asio::socket_base::reuse_address(true), failed);
-    if (!failed) tcp_->bind(endpoint, failed);
-    if (!failed) tcp_->listen(asio::socket_base::max_listen_connections, failed);
-    if (failed) {
-      return Error{failed.message(), "choose another address or port"}.within(
-          "metrics endpoint " + endpoint.address().to_string() + " port " + std::to_string(endpoint.port()));
-    }
-  }
-  asio::co_spawn(loop_, accept_all(shared_from_this(), unix_->acceptor(), unix_slots_, Access::everything),
-                 asio::detached);
-  if (tcp_) asio::co_spawn(loop_, accept_all(shared_from_this(), *tcp_, tcp_slots_, Access::metrics), asio::detached);
+  boost::system::error_code closed;
+  if (unix_) unix_->acceptor().close(closed);  // its accept loop ends; connections stay
+  unix_ = std::make_shared<UnixListener>(std::move(*listener));
+  const std::shared_ptr<UnixListener::Acceptor> acceptor(unix_, &unix_->acceptor());
+  asio::co_spawn(loop_, accept_all(shared_from_this(), acceptor, unix_slots_, Access::everything), asio::detached);
   return {};
+}
+
+Result<> Server::Impl::open_tcp() {
+  const asio::ip::tcp::endpoint endpoint(options_.tcp->address, options_.tcp->port);
+  auto acceptor = std::make_shared<asio::ip::tcp::acceptor>(loop_);
+  boost::system::error_code failed;
+  acceptor->open(endpoint.protocol(), failed);
+  if (!failed) acceptor->set_option(asio::socket_base::reuse_address(true), failed);
+  if (!failed) acceptor->bind(endpoint, failed);
+  if (!failed) acceptor->listen(asio::socket_base::max_listen_connections, failed);
+  if (failed)
+    return Error{failed.message(), "choose another address or port"}.within("metrics endpoint " + on_tcp_.where);
+  tcp_ = std::move(acceptor);
+  asio::co_spawn(loop_, accept_all(shared_from_this(), tcp_, tcp_slots_, Access::metrics), asio::detached);
+  return {};
+}
+
+/// Told once, and once more when it is over.
+void Server::Impl::note(Listener& listener, const Result<>& outcome) {
+  if (outcome) {
+    if (!listener.failure.empty()) log::info("the API listens again", {{"where", listener.where}});
+    listener.failure.clear();
+    return;
+  }
+  ++listener.failures;
+  const std::string why = outcome.error().text();
+  if (listener.failure != why) log::error("the API can not listen", {{"where", listener.where}, {"why", why}});
+  listener.failure = why;
+}
+
+awaitable<void> Server::Impl::watch_listeners(std::shared_ptr<Impl> /*self*/) {
+  while (daemon_ != nullptr) {
+    look_.expires_after(options_.listen_interval);
+    co_await look_.async_wait(kToken);
+    if (daemon_ == nullptr) co_return;
+    if (!unix_->is_in_place()) {
+      const Result<> opened = open_unix();
+      note(on_unix_, opened ? Error{"its file was removed, or another put in its place", {}} : opened.error());
+      if (opened) note(on_unix_, {});
+    }
+    if (options_.tcp && !tcp_) note(on_tcp_, open_tcp());
+  }
+}
+
+std::vector<ListenerView> Server::Impl::listeners() const {
+  const auto shown = [](const char* name, const Listener& listener) {
+    return ListenerView{name, listener.where, listener.failure, listener.failures};
+  };
+  std::vector<ListenerView> all{shown("socket", on_unix_)};
+  if (options_.tcp) all.push_back(shown("metrics", on_tcp_));
+  return all;
 }
 
 void Server::Impl::close() {
   daemon_ = nullptr;
-  unix_.reset();
+  boost::system::error_code closed;
+  unix_->acceptor().close(closed);
+  unix_->remove();  // now, not when its accept loop has ended
+  if (tcp_) tcp_->close(closed);
   tcp_.reset();
+  look_.cancel();
   unix_slots_.freed.cancel();
   tcp_slots_.freed.cancel();
   for (auto* connection : connections_) connection->stream.close();
@@ -222,10 +304,11 @@ void Server::Impl::close_idlest(const Slots& slots) {
 // with it: daemon_ says so. One connection more than there are places for is accepted: only then is it worth while to
 // close another one for it.
 template <class Acceptor>
-awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, Acceptor& acceptor, Slots& slots, Access access) {
-  while (daemon_ != nullptr) {
-    auto [failed, socket] = co_await acceptor.async_accept(kToken);
-    if (daemon_ == nullptr) co_return;
+awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor, Slots& slots,
+                                         Access access) {
+  while (daemon_ != nullptr && acceptor->is_open()) {
+    auto [failed, socket] = co_await acceptor->async_accept(kToken);
+    if (daemon_ == nullptr || !acceptor->is_open()) co_return;
     if (failed) {
       log::warning("the API can not accept a connection", {{"why", failed.message()}});
       slots.freed.expires_after(kAcceptPause);
@@ -245,6 +328,7 @@ awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, Acceptor& a
 
 awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection, Access access) {
   beast::flat_buffer buffer;
+  buffer.reserve(kReadAtOnce);
   while (co_await serve_one(*connection, buffer, access)) {
   }
   co_await linger(connection->stream);
@@ -267,7 +351,8 @@ awaitable<bool> Server::Impl::serve_one(Connection& connection, beast::flat_buff
     if (!reply) co_return false;
   } else {
     const auto& request = parser.get();
-    reply = answer(*daemon_, {view(request.method_string()), view(request.target()), request.body(), access});
+    reply = answer(*daemon_,
+                   {view(request.method_string()), view(request.target()), request.body(), access, connection.uid()});
   }
   while (reply->unfinished) {
     co_await asio::post(loop_, asio::use_awaitable);  // whoever waits has its turn
@@ -338,5 +423,6 @@ Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() { impl_->close(); }
 
 std::optional<Endpoint> Server::tcp_endpoint() const { return impl_->tcp_endpoint(); }
+std::vector<ListenerView> Server::listeners() const { return impl_->listeners(); }
 
 }  // namespace astil::api

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "control/api/view.hpp"
 #include "control/base/result.hpp"
@@ -24,12 +25,14 @@ struct ServerOptions {
   /// work, it waits.
   std::size_t max_connections = 64;
   std::chrono::milliseconds request_timeout{5000};  ///< for a whole request to arrive, and for its answer to be taken
+  std::chrono::milliseconds listen_interval{1000};  ///< between looks at the listeners, and attempts of those that fail
 };
 
 class Server {
  public:
-  /// Listens. A socket file that nobody answers at is replaced; one of a live daemon is an error. `daemon` and `loop`
-  /// must outlive the server.
+  /// Listens. A socket file that nobody answers at is replaced; one of a live daemon is an error. Where it can not
+  /// listen at the TCP endpoint, it says so and tries again; likewise where somebody removes the socket's file later.
+  /// `daemon` and `loop` must outlive the server.
   [[nodiscard]] static Result<std::unique_ptr<Server>> start(boost::asio::io_context& loop, Daemon& daemon,
                                                              const ServerOptions& options);
   Server(const Server&) = delete;
@@ -39,6 +42,8 @@ class Server {
 
   /// Where TCP listens, with the port that was chosen; none without TCP.
   [[nodiscard]] std::optional<Endpoint> tcp_endpoint() const;
+  /// The Unix socket, and the TCP endpoint where one was asked for.
+  [[nodiscard]] std::vector<ListenerView> listeners() const;
 
  private:
   class Impl;

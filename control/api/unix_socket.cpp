@@ -89,10 +89,16 @@ UnixListener::UnixListener(UnixListener&& other) noexcept
       device_(other.device_),
       inode_(other.inode_) {}
 
-UnixListener::~UnixListener() {
-  if (path_.empty()) return;
+bool UnixListener::is_in_place() const {
   struct stat found {};
-  if (::lstat(path_.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == inode_) ::unlink(path_.c_str());
+  return ::lstat(path_.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == inode_;
 }
+
+void UnixListener::remove() {
+  if (!path_.empty() && is_in_place()) ::unlink(path_.c_str());
+  path_.clear();
+}
+
+UnixListener::~UnixListener() { remove(); }
 
 }  // namespace astil::api

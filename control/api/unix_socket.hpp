@@ -25,6 +25,10 @@ class UnixListener {
   ~UnixListener();
 
   [[nodiscard]] Acceptor& acceptor() { return acceptor_; }
+  /// The file is still the one that was made: nobody has removed it, or put another in its place.
+  [[nodiscard]] bool is_in_place() const;
+  /// Removes it, if it is.
+  void remove();
 
  private:
   UnixListener(Acceptor acceptor, std::string path, const struct stat& made);

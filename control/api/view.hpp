@@ -167,8 +167,26 @@ struct ConfigView {
   std::uint64_t applies_ok = 0;
   std::uint64_t applies_refused = 0;
   std::optional<TimePoint> last_refused_at;
+  std::uint64_t number = 0;             ///< in the history
+  std::optional<TimePoint> confirm_by;  ///< a change waits for its confirmation until then
+  std::uint64_t taken_back = 0;         ///< changes that nobody confirmed
+  std::uint64_t rollbacks = 0;          ///< that somebody asked for
+  std::uint64_t reloads_ok = 0;         ///< by SIGHUP
+  std::uint64_t reloads_refused = 0;    ///< likewise
+  std::uint64_t history_write_errors = 0;
 };
-BOOST_DESCRIBE_STRUCT(ConfigView, (), (file, applied_at, applies_ok, applies_refused, last_refused_at))
+BOOST_DESCRIBE_STRUCT(ConfigView, (),
+                      (file, applied_at, applies_ok, applies_refused, last_refused_at, number, confirm_by, taken_back,
+                       rollbacks, reloads_ok, reloads_refused, history_write_errors))
+
+/// Where the API is asked.
+struct ListenerView {
+  std::string name;            ///< "socket", or "metrics" by TCP
+  std::string where;           ///< a path, or an address with its port
+  std::string failure;         ///< why nobody can ask there now; empty: they can
+  std::uint64_t failures = 0;  ///< attempts to listen that failed
+};
+BOOST_DESCRIBE_STRUCT(ListenerView, (), (name, where, failure, failures))
 
 struct StatusView {
   std::vector<ProblemView> problems;  ///< the gravest first; empty: all is well
@@ -187,10 +205,12 @@ struct StatusView {
   std::uint64_t orders_ok = 0;    ///< of backends, since the daemon started
   std::uint64_t orders_refused = 0;
   std::uint64_t flows_given_up = 0;  ///< of removed backends, since then
+  std::vector<ListenerView> listeners;
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
-                       tables, flow_events, services, limits_new_flows, orders_ok, orders_refused, flows_given_up))
+                       tables, flow_events, services, limits_new_flows, orders_ok, orders_refused, flows_given_up,
+                       listeners))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {
@@ -398,21 +418,95 @@ struct TraceView {
 };
 BOOST_DESCRIBE_STRUCT(TraceView, (), (steps, verdict, reason, service, backend, flow_known, ring_slot, interface, mac))
 
-/// What became of one service's ring in an apply. `moved` counts slots whose backend changed, `least` how many had to.
+/// What becomes of one service's ring. `moved` counts slots whose backend changes, `least` how many have to. `later`
+/// counts those that move after that, once the backends that are not known to be well are.
 struct RingChange {
   std::string service;
   std::uint32_t slots = 0;
   std::uint32_t moved = 0;
   std::uint32_t least = 0;
+  std::uint32_t later = 0;
 };
-BOOST_DESCRIBE_STRUCT(RingChange, (), (service, slots, moved, least))
+BOOST_DESCRIBE_STRUCT(RingChange, (), (service, slots, moved, least, later))
 
+enum class PartChange { changed, added, removed };
+BOOST_DESCRIBE_ENUM(PartChange, changed, added, removed)
+
+struct BackendChange {
+  std::string backend;
+  std::vector<std::string> changes;  ///< "weight 2 to 0"
+  std::uint64_t flows = 0;           ///< that it has now; they stay, unless the service's `flows_end`
+};
+BOOST_DESCRIBE_STRUCT(BackendChange, (), (backend, changes, flows))
+
+struct ServiceChange {
+  std::string service;
+  PartChange change = PartChange::changed;
+  std::vector<std::string> changes;  ///< of the service itself
+  std::vector<BackendChange> backends;
+  std::uint64_t flows = 0;      ///< that the change concerns
+  std::uint64_t flows_end = 0;  ///< of these, those that nobody serves any more
+};
+BOOST_DESCRIBE_STRUCT(ServiceChange, (), (service, change, changes, backends, flows, flows_end))
+
+/// What a configuration changes: asked for by a plan, done by an apply. Flows are counted by the last census.
 struct ApplyView {
   std::vector<std::string> changes;  ///< one line each: "service web: backend b3 added"; empty: nothing to do
   std::vector<RingChange> rings;
-  std::vector<std::string> warnings;  ///< what is not there yet although the configuration is in force; tried again
+  std::vector<std::string> warnings;    ///< what is not there yet although the configuration is in force; tried again
+  std::vector<std::string> overall;     ///< of `changes`, those that concern no service in particular
+  std::vector<ServiceChange> services;  ///< the others, by service
+  std::uint64_t flows_carried = 0;      ///< to tables of other sizes
+  std::uint64_t number = 0;             ///< in the history; 0: of a plan, or nothing has changed
+  std::optional<std::uint64_t> confirm_within;  ///< seconds; else what was before comes back
 };
-BOOST_DESCRIBE_STRUCT(ApplyView, (), (changes, rings, warnings))
+BOOST_DESCRIBE_STRUCT(ApplyView, (),
+                      (changes, rings, warnings, overall, services, flows_carried, number, confirm_within))
+
+enum class ChangedBy {
+  start,     ///< of the daemon, with its file
+  apply,     ///< astil apply
+  reload,    ///< SIGHUP
+  rollback,  ///< astil rollback
+  deadline,  ///< a change that nobody confirmed
+};
+BOOST_DESCRIBE_ENUM(ChangedBy, start, apply, reload, rollback, deadline)
+
+enum class ChangeResult {
+  applied,   ///< for good
+  awaiting,  ///< its confirmation
+  confirmed,
+  taken_back,  ///< since it was not confirmed
+};
+BOOST_DESCRIBE_ENUM(ChangeResult, applied, awaiting, confirmed, taken_back)
+
+/// A configuration that ran.
+struct HistoryEntry {
+  std::uint64_t number = 0;
+  TimePoint time;
+  ChangedBy by = ChangedBy::apply;
+  std::optional<std::uint32_t> uid;  ///< of who asked for it over the socket
+  std::string file;
+  ChangeResult result = ChangeResult::applied;
+  std::string digest;        ///< SHA-256 of its text, hexadecimal
+  std::uint64_t bytes = 0;   ///< of its text
+  std::uint64_t before = 0;  ///< the number of what ran before it; 0: nothing did
+};
+BOOST_DESCRIBE_STRUCT(HistoryEntry, (), (number, time, by, uid, file, result, digest, bytes, before))
+
+struct HistoryView {
+  std::vector<HistoryEntry> entries;  ///< the oldest first; the last one runs
+};
+BOOST_DESCRIBE_STRUCT(HistoryView, (), (entries))
+
+/// A configuration that somebody hands over.
+struct Change {
+  std::string yaml;
+  std::string file;                             ///< for messages and the history
+  std::optional<std::uint32_t> uid;             ///< of who asks
+  std::optional<std::chrono::seconds> confirm;  ///< without a `confirm` until then what was before comes back
+};
+inline constexpr std::chrono::seconds kLongestConfirm{86'400};
 
 /// Why a configuration was not applied: its mistakes, or, where `diagnostics` is empty, why a sound one could not be
 /// applied. Either way the old configuration stays.
@@ -420,6 +514,8 @@ struct Refusal {
   Error error;
   config::Diagnostics diagnostics;
 };
+
+using Applied = boost::system::result<ApplyView, Refusal>;
 
 [[noreturn]] inline void throw_exception_from_error(const Refusal& refusal, const boost::source_location& /*where*/) {
   throw std::runtime_error(refusal.error.text());
@@ -459,9 +555,15 @@ class Daemon {
   [[nodiscard]] virtual Result<DrainsView> backends(const BackendFilter& filter) const = 0;
   /// Orders a state of backends, which lasts until another one is ordered.
   [[nodiscard]] virtual Result<DrainsView> order(const BackendFilter& filter, AdminState state) = 0;
-  /// Makes `yaml` the running configuration. `file_name` is for messages only.
-  [[nodiscard]] virtual boost::system::result<ApplyView, Refusal> apply(const std::string& yaml,
-                                                                        const std::string& file_name) = 0;
+  /// What `apply` would do, or how it would be refused. Changes nothing.
+  [[nodiscard]] virtual Applied plan(const Change& change) = 0;
+  /// Makes it the running configuration.
+  [[nodiscard]] virtual Applied apply(const Change& change) = 0;
+  /// The change that waits for it stays. An error where none does.
+  [[nodiscard]] virtual Result<HistoryEntry> confirm() = 0;
+  /// Makes a configuration of the history the running one; without a number, that which ran before.
+  [[nodiscard]] virtual Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) = 0;
+  [[nodiscard]] virtual HistoryView history() const = 0;
   /// Removes service addresses, programs and pins. The daemon stays until `after_detach`.
   [[nodiscard]] virtual Result<> detach() = 0;
   /// Called once after a detach() that succeeded, when its answer has been sent or can not be sent: time to end.

@@ -4,8 +4,6 @@
 #include <boost/asio/post.hpp>
 #include <new>
 
-#include "control/app/changes.hpp"
-#include "control/app/offline.hpp"
 #include "control/base/log.hpp"
 #include "dataplane/native/native_engine.hpp"
 
@@ -62,6 +60,8 @@ Result<void> Daemon::open() {
   auto lock = InstanceLock::take(model_.instance, model_.socket);
   if (lock.has_error()) return lock.error();
   lock_ = std::move(*lock);
+  history_.emplace(loop_, history_alarm_, options_.state_directory + "/" + model_.instance + ".history");
+  choose_start();
   auto network =
       net::Network::open(loop_, {.on_link_change = [this](const std::string& /*interface*/) { request_reconcile(); },
                                  .on_next_hop_change = [this](const config::address& /*host*/) { request_reconcile(); },
@@ -335,17 +335,17 @@ void Daemon::note_applied() {
   ++config_view_.applies_ok;
 }
 
-std::vector<dataplane::InterfaceState> Daemon::named_interfaces() const {
+std::vector<dataplane::InterfaceState> Daemon::named_interfaces(const config::Model& model) const {
   std::vector<dataplane::InterfaceState> states;
-  for (const std::string& name : model_.interfaces) {
+  for (const std::string& name : model.interfaces) {
     const auto link = network_->link(name);
     if (const auto state = link ? interface_state(*link) : std::nullopt) states.push_back(*state);
   }
   return states;
 }
 
-std::vector<dataplane::InterfaceState> Daemon::interface_states() const {
-  std::vector<dataplane::InterfaceState> states = named_interfaces();
+std::vector<dataplane::InterfaceState> Daemon::interface_states(const config::Model& model) const {
+  std::vector<dataplane::InterfaceState> states = named_interfaces(model);
   // Replies leave by VLAN devices, whose tags the packet path puts on.
   for (const dataplane::InterfaceState& state : vlan_states(network_->links())) {
     const bool named =
@@ -406,7 +406,7 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
     done.shortcomings.push_back(removed.error());
   if (auto added = addresses_->add_missing(wanted_port_sources()); added.has_error())
     done.shortcomings.push_back(added.error());
-  auto rings = path_->publish(interface_states(), planner_inputs(model_, facts()), path_settings(model_));
+  auto rings = path_->publish(interface_states(model_), planner_inputs(model_, facts()), path_settings(model_));
   if (rings.has_error()) return rings.error();
   done.rings = std::move(*rings);
   remember_labels();
@@ -425,12 +425,17 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   return done;
 }
 
+core::Sizes Daemon::sizes_for(const config::Model& model) const {
+  core::Sizes wanted = table_sizes(model);
+  // Source addresses that are wanted no more may have connections still: their places stay.
+  wanted.port_sources = std::max(wanted.port_sources, path_->sizes().port_sources);
+  return wanted;
+}
+
 /// Tables of the sizes that the model wants. Those in force may be others than an earlier model's, where a change back
 /// has failed.
 Result<void> Daemon::fit_tables() {
-  core::Sizes wanted = table_sizes(model_);
-  // Source addresses that are wanted no more may have connections still: their places stay.
-  wanted.port_sources = std::max(wanted.port_sources, path_->sizes().port_sources);
+  const core::Sizes wanted = sizes_for(model_);
   if (wanted == path_->sizes()) return {};
   capture_feed_.end("the tables were exchanged for others");
   stop_watching_events();  // their descriptor is the engine's, which may go
@@ -464,89 +469,6 @@ void Daemon::remember_labels() {
   if (!captured) return;
   // Where its names are gone, what they meant last is captured on.
   if (const auto filter = capture_filter(*captured); filter.has_value()) path_->engine().change_capture(*filter);
-}
-
-/// What a running daemon can not change; an empty error: nothing of that.
-Error Daemon::refuse_change(const config::Model& wanted) const {
-  if (wanted.instance != model_.instance) {
-    return {"the instance is " + model_.instance + " and can not become " + wanted.instance + " while the daemon runs",
-            "start another daemon with that file"};
-  }
-  if (wanted.socket != model_.socket || wanted.metrics != model_.metrics) {
-    return {"api.socket and api.metrics can not change while the daemon runs",
-            "restart astild; packets flow meanwhile"};
-  }
-  return {};
-}
-
-api::Refusal Daemon::refuse(api::Refusal refusal) {
-  ++config_view_.applies_refused;
-  config_view_.last_refused_at = std::chrono::system_clock::now();
-  log::warning("configuration refused", {{"error", refusal.error.text()}, {"mistakes", refusal.diagnostics.size()}});
-  return refusal;
-}
-
-Daemon::Applied Daemon::apply(const std::string& yaml, const std::string& file_name) {
-  auto loaded = config::load(yaml, file_name);
-  if (loaded.has_error()) {
-    return refuse({.error = {"the configuration has mistakes", "nothing has changed"}, .diagnostics = loaded.error()});
-  }
-  if (detached_) return refuse({.error = {"the packet path is detached", "start astild again"}, .diagnostics = {}});
-  if (Error no = refuse_change(*loaded); !no.what.empty()) return refuse({.error = no, .diagnostics = {}});
-  if (auto checked = check_interfaces(*loaded); checked.has_error())
-    return refuse({.error = checked.error(), .diagnostics = {}});
-  auto changed = change_to(std::move(*loaded));
-  if (changed.has_value()) config_view_.file = file_name;
-  return changed;
-}
-
-Daemon::Applied Daemon::change_to(config::Model wanted) {
-  config::Model before = std::exchange(model_, std::move(wanted));
-  follow_model();
-  if (auto fitted = fit_tables(); fitted.has_error()) return take_back(std::move(before), fitted.error());
-  api::ApplyView view{.changes = describe_changes(before, model_), .rings = {}, .warnings = {}};
-  if (settled_) {
-    const auto done = reconcile();
-    if (done.has_error()) return take_back(std::move(before), done.error());
-    note_applied();
-    for (const balance::RingReport& ring : done->rings) {
-      view.rings.push_back({.service = ring.service, .slots = ring.slots, .moved = ring.moved, .least = ring.least});
-    }
-    for (const Error& shortcoming : done->shortcomings) view.warnings.push_back(shortcoming.text());
-  } else {
-    await_settling();
-    view.warnings.emplace_back("the daemon is starting: it follows once health checks and next hops are known");
-  }
-  for (const std::string& change : view.changes) log::info("configuration changed", {{"change", change}});
-  return view;
-}
-
-Daemon::Applied Daemon::take_back(config::Model before, const Error& why) {
-  model_ = std::move(before);
-  follow_model();
-  if (auto fitted = fit_tables(); fitted.has_error())
-    log::error("table sizes not as before", {{"error", fitted.error().text()}});
-  if (settled_) follow();
-  return refuse({.error = why, .diagnostics = {}});
-}
-
-void Daemon::reload() {
-  auto text = read_file(options_.config_file);
-  if (text.has_error()) {
-    log::error("configuration not read", {{"error", text.error().text()}});
-    return;
-  }
-  auto applied = apply(*text, options_.config_file);
-  if (applied.has_value()) {
-    log::info("configuration applied", {{"file", options_.config_file}, {"changes", applied->changes.size()}});
-    for (const std::string& warning : applied->warnings) log::warning("not as configured", {{"why", warning}});
-    return;
-  }
-  for (const config::Diagnostic& mistake : applied.error().diagnostics) {
-    log::error("configuration mistake", {{"at", options_.config_file + ":" + std::to_string(mistake.line) + ":" +
-                                                    std::to_string(mistake.column)},
-                                         {"message", mistake.message}});
-  }
 }
 
 Result<> Daemon::detach() {

@@ -13,10 +13,13 @@
 #include "control/api/server.hpp"
 #include "control/app/backend_orders.hpp"
 #include "control/app/capture_feed.hpp"
+#include "control/app/changes.hpp"
+#include "control/app/confirmation.hpp"
 #include "control/app/drain_watch.hpp"
 #include "control/app/drop_feed.hpp"
 #include "control/app/flow_walk.hpp"
 #include "control/app/fragment_holder.hpp"
+#include "control/app/history.hpp"
 #include "control/app/inputs.hpp"
 #include "control/app/instance_lock.hpp"
 #include "control/app/packet_path.hpp"
@@ -32,6 +35,7 @@ namespace astil::app {
 struct DaemonOptions {
   std::string config_file;
   std::string state_directory;  ///< of the files that the daemon keeps; without a slash at its end
+  std::string config_text;      ///< what the file holds
   xdp::Program program;
 };
 
@@ -57,13 +61,17 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Result<api::TraceView> trace(const api::TraceQuery& query) const override;
   [[nodiscard]] Result<api::DrainsView> backends(const api::BackendFilter& filter) const override;
   [[nodiscard]] Result<api::DrainsView> order(const api::BackendFilter& filter, api::AdminState state) override;
-  [[nodiscard]] boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
-                                                                          const std::string& file_name) override;
+  [[nodiscard]] api::Applied plan(const api::Change& change) override;
+  [[nodiscard]] api::Applied apply(const api::Change& change) override;
+  [[nodiscard]] Result<api::HistoryEntry> confirm() override;
+  [[nodiscard]] api::Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) override;
+  [[nodiscard]] api::HistoryView history() const override;
   [[nodiscard]] Result<> detach() override;
   void after_detach() override;
 
  private:
-  using Applied = boost::system::result<api::ApplyView, api::Refusal>;
+  using Applied = api::Applied;
+  using Accepted = boost::system::result<config::Model, api::Refusal>;
   /// What `reconcile` did, and what it could not do while packets flow as wanted: a service address is not there.
   struct Reconciled {
     std::vector<balance::RingReport> rings;
@@ -90,14 +98,26 @@ class Daemon final : public api::Daemon {
   void follow();
   Result<Reconciled> reconcile();
   Result<Reconciled> reconcile_once();
+  [[nodiscard]] core::Sizes sizes_for(const config::Model& model) const;
   Result<void> fit_tables();
   void note_applied();
-  [[nodiscard]] std::vector<dataplane::InterfaceState> named_interfaces() const;
-  [[nodiscard]] std::vector<dataplane::InterfaceState> interface_states() const;
+  [[nodiscard]] std::vector<dataplane::InterfaceState> named_interfaces(const config::Model& model) const;
+  [[nodiscard]] std::vector<dataplane::InterfaceState> interface_states(const config::Model& model) const;
   [[nodiscard]] std::set<PlacedAddress> wanted_port_sources() const;
   [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
   void remember_labels();
 
+  [[nodiscard]] Accepted accept(const std::string& yaml, const std::string& file_name) const;
+  [[nodiscard]] FlowCounts flow_counts() const;
+  [[nodiscard]] Facts facts_after() const;
+  [[nodiscard]] balance::Intake intake_of(const config::Service& service, const config::Backend& backend) const;
+  void choose_start();
+  [[nodiscard]] Applied apply_by(const api::Change& change, api::ChangedBy by);
+  [[nodiscard]] bool runs(const std::string& text) const;
+  [[nodiscard]] Result<> promise(const api::Change& change);
+  [[nodiscard]] Applied go_back(std::uint64_t number, api::HistoryEntry entry);
+  [[nodiscard]] bool take_back_unconfirmed();
+  [[nodiscard]] api::ConfigView config_view() const;
   [[nodiscard]] Error refuse_change(const config::Model& wanted) const;
   [[nodiscard]] api::Refusal refuse(api::Refusal refusal);
   [[nodiscard]] Applied change_to(config::Model wanted);
@@ -164,6 +184,11 @@ class Daemon final : public api::Daemon {
   boost::asio::steady_timer step_timer_{loop_};  ///< of backends that start slowly
   health::AsioAlarm retry_alarm_;
   Retry retry_;
+  health::AsioAlarm history_alarm_{loop_};
+  std::optional<History> history_;
+  health::AsioAlarm confirmation_alarm_{loop_};
+  Confirmation confirmation_{confirmation_alarm_, [this] { return take_back_unconfirmed(); }};
+  std::optional<Error> started_instead_;  ///< why not with the file, as long as nothing has been applied
 
   bool settled_ = false;  ///< health and next hops are known, or had their time: the packet path follows from now on
   bool ready_ = false;    ///< all was as wanted once

@@ -17,10 +17,7 @@ void Daemon::follow_model() {
       hosts.insert(backend.host);
       const bool rests = orders_.state(service.name, backend.name) == api::AdminState::maintenance;
       if (!service.health || rests) continue;
-      targets.push_back({.key = {.service = service.name, .backend = backend.name},
-                         .host = backend.host,
-                         .port = backend.port,
-                         .check = *service.health});
+      targets.push_back(target_of(service, backend));
     }
   }
   checks_->configure(targets);
@@ -34,19 +31,21 @@ Facts Daemon::facts() const {
                   return balance::Availability::down;
                 if (!service.health) return balance::Availability::up;
                 const auto state = checks_->state({.service = service.name, .backend = backend.name});
-                if (!state || state->health == health::Health::unknown) return balance::Availability::unknown;
-                return state->health == health::Health::up ? balance::Availability::up : balance::Availability::down;
+                return state ? availability_of(state->health) : balance::Availability::unknown;
               },
           .next_hop = [this](const config::address& host) -> std::optional<net::NextHop> {
             auto hop = network_->next_hop(host);
             if (hop.has_error()) return std::nullopt;
             return *hop;
           },
-          .intake =
-              [this](const config::Service& service, const config::Backend& backend) {
-                const bool active = orders_.state(service.name, backend.name) == api::AdminState::active;
-                return active ? balance::Intake::open : balance::Intake::closed;
-              }};
+          .intake = [this](const config::Service& service,
+                           const config::Backend& backend) { return intake_of(service, backend); }};
+}
+
+/// Does the operator let new flows in?
+balance::Intake Daemon::intake_of(const config::Service& service, const config::Backend& backend) const {
+  const bool active = orders_.state(service.name, backend.name) == api::AdminState::active;
+  return active ? balance::Intake::open : balance::Intake::closed;
 }
 
 void Daemon::on_health_change(const health::TargetKey& key, const health::State& state) {

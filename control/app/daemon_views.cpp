@@ -84,7 +84,7 @@ Result<std::unique_ptr<api::DropFollower>> Daemon::follow_drops(const api::DropF
 }
 
 Result<api::TraceView> Daemon::trace(const api::TraceQuery& query) const {
-  const auto interfaces = named_interfaces();
+  const auto interfaces = named_interfaces(model_);
   if (interfaces.empty()) return Error{"no interface of the configuration is there", "see astil status"};
   const TraceEntry entry{.ingress = interfaces.front().ifindex,
                          .ingress_mac = interfaces.front().mac,

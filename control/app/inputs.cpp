@@ -294,4 +294,38 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
   return inputs;
 }
 
+/// Of a service that has a health check.
+health::Target target_of(const config::Service& service, const config::Backend& backend) {
+  return {.key = {.service = service.name, .backend = backend.name},
+          .host = backend.host,
+          .port = backend.port,
+          .check = *service.health};
+}
+
+balance::Availability availability_of(health::Health health) {
+  if (health == health::Health::unknown) return balance::Availability::unknown;
+  return health == health::Health::up ? balance::Availability::up : balance::Availability::down;
+}
+
+bool is_all_known(const std::vector<balance::ServiceInput>& services) {
+  const auto is_known = [](const balance::BackendInput& backend) {
+    return backend.availability != balance::Availability::unknown && backend.hop.destination_mac != 0;
+  };
+  return std::all_of(services.begin(), services.end(), [&](const balance::ServiceInput& service) {
+    return std::all_of(service.backends.begin(), service.backends.end(), is_known);
+  });
+}
+
+std::vector<balance::ServiceInput> made_well(std::vector<balance::ServiceInput> services) {
+  constexpr std::uint64_t kSomeMac = 1;  // for the ring it is enough that there is one
+  for (balance::ServiceInput& service : services) {
+    service.slow_start = {};  // what comes of it in the end
+    for (balance::BackendInput& backend : service.backends) {
+      if (backend.availability == balance::Availability::unknown) backend.availability = balance::Availability::up;
+      if (backend.hop.destination_mac == 0) backend.hop.destination_mac = kSomeMac;
+    }
+  }
+  return services;
+}
+
 }  // namespace astil::app

@@ -8,6 +8,7 @@
 
 #include "control/balance/planner.hpp"
 #include "control/config/model.hpp"
+#include "control/health/checks.hpp"
 #include "control/net/types.hpp"
 #include "dataplane/dataplane.hpp"
 
@@ -21,7 +22,15 @@ struct Facts {
   std::function<balance::Intake(const config::Service&, const config::Backend&)> intake = nullptr;
 };
 
+[[nodiscard]] health::Target target_of(const config::Service& service, const config::Backend& backend);
+[[nodiscard]] balance::Availability availability_of(health::Health health);
+
 [[nodiscard]] std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, const Facts& facts);
+
+/// Is something known of every backend?
+[[nodiscard]] bool is_all_known(const std::vector<balance::ServiceInput>& services);
+/// The same once all is known of the backends that nothing is known of yet, and well.
+[[nodiscard]] std::vector<balance::ServiceInput> made_well(std::vector<balance::ServiceInput> services);
 
 [[nodiscard]] core::Address to_core(const config::address& host);
 [[nodiscard]] config::address from_core(const core::Address& host);

@@ -99,7 +99,8 @@ std::string state_directory() {
 }
 
 int serve(const Arguments& arguments) {
-  auto model = config::load_file(arguments.config);
+  std::string text;
+  auto model = config::load_file(arguments.config, &text);
   if (model.has_error()) {
     for (const config::Diagnostic& mistake : model.error()) std::cerr << config::render(mistake);
     return kInvalid;
@@ -112,12 +113,15 @@ int serve(const Arguments& arguments) {
   raise_descriptor_limit();
   boost::asio::io_context loop(1);
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
-  auto daemon = app::Daemon::start(
-      loop, {.config_file = arguments.config, .state_directory = state_directory(), .program = xdp::embedded_program()},
-      std::move(*model), [] {
-        log::info("daemon ready", {{"version", ASTIL_VERSION}});
-        base::notify("READY=1");
-      });
+  auto daemon = app::Daemon::start(loop,
+                                   {.config_file = arguments.config,
+                                    .state_directory = state_directory(),
+                                    .config_text = std::move(text),
+                                    .program = xdp::embedded_program()},
+                                   std::move(*model), [] {
+                                     log::info("daemon ready", {{"version", ASTIL_VERSION}});
+                                     base::notify("READY=1");
+                                   });
   if (daemon.has_error()) {
     log::error("daemon not started", {{"error", daemon.error().text()}});
     return kFailed;

@@ -36,14 +36,24 @@ void PacketPath::count_flows() {
                   });
 }
 
-Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<dataplane::InterfaceState>& interfaces,
-                                                             const std::vector<balance::ServiceInput>& services,
-                                                             const PathSettings& settings) {
-  balance::Plan plan = planner_->plan(interfaces, services, balance::Clock::now());
+namespace {
+
+balance::Plan plan_of(const balance::Planner& planner, const std::vector<dataplane::InterfaceState>& interfaces,
+                      const std::vector<balance::ServiceInput>& services, const PathSettings& settings) {
+  balance::Plan plan = planner.plan(interfaces, services, balance::Clock::now());
   plan.state.timeouts = settings.timeouts;
   plan.state.new_flows_per_second = settings.new_flows_per_second;
   plan.state.answers_echo = settings.answers_echo;
   plan.state.port_sources = settings.port_sources;
+  return plan;
+}
+
+}  // namespace
+
+Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<dataplane::InterfaceState>& interfaces,
+                                                             const std::vector<balance::ServiceInput>& services,
+                                                             const PathSettings& settings) {
+  balance::Plan plan = plan_of(*planner_, interfaces, services, settings);
   auto published = publisher_->publish(plan.state);
   if (published.has_error()) return published.error();
   planner_->commit(plan);
@@ -56,6 +66,26 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
   trusted_round_ = runner_->next_round();
   census_is_new_ = false;
   return std::move(plan.rings);
+}
+
+Result<Forecast> PacketPath::foresee(const std::vector<dataplane::InterfaceState>& interfaces,
+                                     const std::vector<balance::ServiceInput>& services, const PathSettings& settings,
+                                     Room room) const {
+  balance::Plan plan = plan_of(*planner_, interfaces, services, settings);
+  if (room == Room::of_these_tables) {
+    if (auto fits = publisher_->check(plan.state); fits.has_error()) return fits.error();
+  }
+  Forecast forecast{.now = plan.rings, .well = {}};
+  if (is_all_known(services)) return forecast;
+  balance::Planner next = *planner_;
+  next.commit(plan);
+  forecast.well = next.plan({}, made_well(services), balance::Clock::now()).rings;
+  return forecast;
+}
+
+std::vector<balance::RingReport> PacketPath::foresee_well(const std::vector<balance::ServiceInput>& services) const {
+  if (is_all_known(services)) return {};
+  return planner_->plan({}, made_well(services), balance::Clock::now()).rings;
 }
 
 void PacketPath::follow_drops(std::uint32_t followers) {

@@ -15,6 +15,15 @@
 
 namespace astil::app {
 
+/// Rings that a publication changes, and that change after it once all backends are well.
+struct Forecast {
+  std::vector<balance::RingReport> now;
+  std::vector<balance::RingReport> well;
+};
+
+/// Whether there is room in the tables can be told of those in force, and not of others to come.
+enum class Room { of_these_tables, of_others };
+
 class PacketPath {
  public:
   /// Takes over what is pinned, or makes tables anew (xdp::XdpDataplane::open). `loop` must outlive this.
@@ -28,6 +37,13 @@ class PacketPath {
   Result<std::vector<balance::RingReport>> publish(const std::vector<dataplane::InterfaceState>& interfaces,
                                                    const std::vector<balance::ServiceInput>& services,
                                                    const PathSettings& settings);
+
+  /// What `publish` would do, which it does not: the rings that would change, or why it would be refused.
+  [[nodiscard]] Result<Forecast> foresee(const std::vector<dataplane::InterfaceState>& interfaces,
+                                         const std::vector<balance::ServiceInput>& services,
+                                         const PathSettings& settings, Room room) const;
+  /// Rings that change yet, from what is published on, once all backends are well.
+  [[nodiscard]] std::vector<balance::RingReport> foresee_well(const std::vector<balance::ServiceInput>& services) const;
 
   /// The sizes in force, as they were asked for.
   [[nodiscard]] const core::Sizes& sizes() const { return options_.sizes; }

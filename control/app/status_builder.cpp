@@ -48,7 +48,7 @@ api::StatusView StatusBuilder::build() {
   view_.engine = "kernel";
   view_.layout_version = tables_.settings().header.layout_version;
   view_.adopted = daemon_.adopted_;
-  view_.config = daemon_.config_view_;
+  view_.config = daemon_.config_view();
   add_interfaces();
   add_tables();
   add_flow_events();
@@ -56,6 +56,7 @@ api::StatusView StatusBuilder::build() {
   view_.orders_refused = daemon_.orders_refused_;
   view_.flows_given_up = daemon_.path_->given_up();
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
+  view_.listeners = daemon_.server_->listeners();
   if (daemon_.settled_) add_services();
   add_problems();
   return std::move(view_);
@@ -255,11 +256,32 @@ void StatusBuilder::add_service(std::size_t index) {
   view_.services.push_back(std::move(view));
 }
 
+void StatusBuilder::add_problems_of_changes() {
+  auto& problems = view_.problems;
+  if (const auto until = daemon_.confirmation_.until()) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(*until - daemon_.confirmation_alarm_.now());
+    problems.push_back({"the configuration is not confirmed: in " +
+                            std::to_string(std::max<std::int64_t>(left.count(), 0)) + " s what ran before comes back",
+                        "astil confirm, or astil rollback"});
+  }
+  for (const api::ListenerView& listener : view_.listeners) {
+    if (!listener.failure.empty())
+      problems.push_back(
+          {"the API can not be asked at " + listener.where + ": " + listener.failure, "it is tried again"});
+  }
+  if (const auto& instead = daemon_.started_instead_) problems.push_back({instead->what, instead->remedy});
+  if (const auto& failure = daemon_.history_->failure()) {
+    problems.push_back({"the history of configurations can not be written: " + failure->what,
+                        "make room there; it is tried again, and nothing else is concerned"});
+  }
+}
+
 void StatusBuilder::add_problems() {
   auto& problems = view_.problems;
   if (!daemon_.settled_)
     problems.push_back({"the daemon is starting", "health checks and next hops are being looked up"});
   if (const auto& damage = daemon_.orders_.damage()) problems.push_back({damage->what, damage->remedy});
+  add_problems_of_changes();
   for (const Error& failure : daemon_.failures_) {
     problems.push_back({failure.what, failure.remedy.empty() ? "it is tried again; see the daemon's log"
                                                              : failure.remedy + "; it is tried again"});

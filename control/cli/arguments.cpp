@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "control/api/routes.hpp"
+#include "control/config/kinds.hpp"
 
 namespace astil::cli {
 namespace {
@@ -64,6 +65,13 @@ Result<std::uint64_t> count_of(std::string_view option, const std::string& text)
   const bool is_number = failed == std::errc{} && end == text.data() + text.size() && number != 0;
   if (!is_number) return wrong(option, text, "is not a number from 1 on", {});
   return number;
+}
+
+Result<std::chrono::seconds> seconds_of(std::string_view option, const std::string& text, std::chrono::seconds most) {
+  const config::Duration kind{std::chrono::seconds(1), most};
+  const auto time = kind.read({.text = text});
+  if (!time) return wrong(option, text, "is not a time", "write 60s or 5m, at most " + kind.show(most));
+  return std::chrono::ceil<std::chrono::seconds>(*time);
 }
 
 }  // namespace astil::cli

@@ -2,6 +2,7 @@
 // and what was expected.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +17,10 @@ namespace astil::cli {
 
 /// Such an address and a port, `192.0.2.1:80` or `[2001:db8::1]:80`.
 [[nodiscard]] Result<api::Endpoint> endpoint_of(std::string_view option, const std::string& text);
+
+/// As the configuration has them, "60s" or "5m", whole seconds, 1 to `most`.
+[[nodiscard]] Result<std::chrono::seconds> seconds_of(std::string_view option, const std::string& text,
+                                                      std::chrono::seconds most);
 
 /// Decimal digits that make a number from 1 on.
 [[nodiscard]] Result<std::uint64_t> count_of(std::string_view option, const std::string& text);

@@ -183,12 +183,44 @@ std::string verdict_text(const api::TraceView& trace) {
   return text;
 }
 
-std::string ring_text(const api::RingChange& ring) {
+std::string ring_text(const api::RingChange& ring, Tense tense) {
   const auto share = [&](std::uint32_t slots) {
     return std::to_string(slots) + " (" + percent_text(ring.slots == 0 ? 0 : double(slots) / ring.slots) + ")";
   };
-  return "  ring of " + ring.service + ": " + plural(ring.slots, "slot") + ", " + share(ring.moved) +
-         " moved, the least possible is " + share(ring.least) + "\n";
+  std::string text = "  ring of " + printable(ring.service) + ": " + plural(ring.slots, "slot") + ", " +
+                     share(ring.moved) + (tense == Tense::done ? " moved" : " would move") +
+                     ", the least possible is " + share(ring.least);
+  if (ring.later != 0) text += "; " + share(ring.later) + " later, once all its backends are well";
+  return text + "\n";
+}
+
+/// The lines of one service. What is told of a backend ends with the flows that it has.
+std::string service_changes_text(const api::ServiceChange& service) {
+  const std::string who = "  service " + printable(service.service);
+  const char* colon = service.change == api::PartChange::changed ? ": " : " ";
+  std::string text;
+  for (const auto& change : service.changes) text += who + colon + printable(change) + "\n";
+  for (const auto& backend : service.backends) {
+    const std::string flows = backend.flows == 0 ? "" : " (" + plural(backend.flows, "flow") + ")";
+    for (const auto& change : backend.changes) {
+      text += who + ": backend " + printable(backend.backend) + " " + printable(change) + flows + "\n";
+    }
+  }
+  return text;
+}
+
+std::string flows_concerned_text(const api::ServiceChange& service) {
+  if (service.flows == 0) return {};
+  const std::string text = "  flows of " + printable(service.service) + ": " + std::to_string(service.flows);
+  if (service.flows_end == 0) return text + " concerned, which stay where they are\n";
+  return text + " concerned, " + std::to_string(service.flows_end) + " of which end: nobody serves them any more\n";
+}
+
+std::string headline(const api::ApplyView& view, Tense tense, const std::string& file, Colour colour) {
+  const std::string count = plural(view.changes.size(), "change");
+  if (view.changes.empty()) return file + " is what runs already: nothing to change\n";
+  if (tense == Tense::planned) return file + " would make " + count + "; nothing has changed yet\n";
+  return paint(file + " applied", Tone::good, colour) + ": " + count + "\n";
 }
 
 }  // namespace
@@ -288,16 +320,44 @@ std::string trace_text(const api::TraceView& trace, const api::TraceQuery& query
   return text + "\n" + paint(api::to_string(trace.verdict), tone, colour) + ": " + verdict_text(trace) + "\n";
 }
 
-std::string apply_text(const api::ApplyView& applied, const std::string& file, Colour colour) {
-  std::string text = applied.changes.empty() ? file + " is what runs already: nothing to change\n"
-                                             : paint(file + " applied", Tone::good, colour) + ": " +
-                                                   plural(applied.changes.size(), "change") + "\n";
-  for (const auto& change : applied.changes) text += "  " + change + "\n";
-  for (const auto& ring : applied.rings) text += ring_text(ring);
-  for (const auto& warning : applied.warnings) {
+std::string changes_text(const api::ApplyView& view, Tense tense, const std::string& file, Colour colour) {
+  std::string text = headline(view, tense, file, colour);
+  const bool by_service = !view.services.empty() || !view.overall.empty();  // earlier daemons told lines alone
+  for (const auto& change : by_service ? view.overall : view.changes) text += "  " + printable(change) + "\n";
+  if (view.flows_carried != 0) text += "  " + plural(view.flows_carried, "flow") + " to carry to new tables\n";
+  for (const auto& service : view.services) text += service_changes_text(service);
+  for (const auto& ring : view.rings) text += ring_text(ring, tense);
+  for (const auto& service : view.services) text += flows_concerned_text(service);
+  for (const auto& warning : view.warnings) {
     text += paint("  not as configured: " + printable(warning), Tone::warning, colour) + "\n";
   }
+  if (view.confirm_within) {
+    text += paint("  not confirmed: in " + duration_text(std::chrono::seconds(*view.confirm_within)) +
+                      " what ran before comes back, unless you say astil confirm",
+                  Tone::warning, colour) +
+            "\n";
+  }
   return text;
+}
+
+std::string history_text(const api::HistoryView& history, Colour colour) {
+  if (history.entries.empty()) return "No configuration has run yet.\n";
+  constexpr std::size_t kShownDigest = 12;
+  Table table({{"NUMBER", Align::right}, {"TIME"}, {"BY"}, {"UID"}, {"RESULT"}, {"DIGEST"}, {"FILE"}});
+  for (auto entry = history.entries.rbegin(); entry != history.entries.rend(); ++entry) {
+    const bool runs = entry == history.entries.rbegin();
+    const bool taken_back = entry->result == api::ChangeResult::taken_back;
+    table.add({{std::to_string(entry->number)},
+               {api::to_rfc3339(entry->time)},
+               {api::to_string(entry->by)},
+               {entry->uid ? std::to_string(*entry->uid) : "-"},
+               {api::to_string(entry->result) + (runs ? ", runs" : ""), taken_back ? Tone::bad
+                                                                        : runs     ? Tone::good
+                                                                                   : Tone::plain},
+               {printable(entry->digest.substr(0, kShownDigest))},
+               {printable(entry->file)}});
+  }
+  return table.text(colour, "");
 }
 
 }  // namespace astil::cli

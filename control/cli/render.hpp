@@ -24,6 +24,12 @@ namespace astil::cli {
 /// What each stage saw, and the verdict in a sentence.
 [[nodiscard]] std::string trace_text(const api::TraceView& trace, const api::TraceQuery& query, Colour colour);
 
-[[nodiscard]] std::string apply_text(const api::ApplyView& applied, const std::string& file, Colour colour);
+enum class Tense { planned, done };
+
+/// What a file changes, or has changed: a line for each change, ring and service with flows that it concerns.
+[[nodiscard]] std::string changes_text(const api::ApplyView& view, Tense tense, const std::string& file, Colour colour);
+
+/// The newest first.
+[[nodiscard]] std::string history_text(const api::HistoryView& history, Colour colour);
 
 }  // namespace astil::cli

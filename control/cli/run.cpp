@@ -2,6 +2,8 @@
 // text, failures go to the standard error.
 #include "control/cli/run.hpp"
 
+#include <glob.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/json/parse.hpp>
@@ -10,6 +12,7 @@
 #include <fstream>
 #include <istream>
 #include <ostream>
+#include <tuple>
 
 #include "control/api/json.hpp"
 #include "control/api/routes.hpp"
@@ -20,6 +23,8 @@
 #include "control/cli/usage.hpp"
 #include "control/config/load.hpp"
 #include "control/config/suggest.hpp"
+#include "control/doctor/doctor.hpp"
+#include "control/import/import.hpp"
 
 namespace astil::cli {
 namespace {
@@ -116,22 +121,23 @@ Result<std::string> read_all(std::istream& from, const std::string& name) {
   return Result<std::string>(boost::system::in_place_value, std::move(text));
 }
 
-Result<std::string> read_file(const Command& command) {
-  const auto& name = command.invocation.operand;
-  if (name == "-") return read_all(command.with.in, "standard input");
+Result<std::string> read_file(const std::string& name) {
   std::ifstream file(name, std::ios::binary);
   if (!file) return system_error(name, errno);
   return read_all(file, name);
 }
 
-std::string name_of_input(const Command& command) {
-  return command.invocation.operand == "-" ? "(standard input)" : command.invocation.operand;
+Result<std::string> read_input(const Command& command, const std::string& name) {
+  if (name == "-") return read_all(command.with.in, "standard input");
+  return read_file(name);
 }
 
+std::string name_of_input(const std::string& name) { return name == "-" ? "(standard input)" : name; }
+
 int check(const Command& command) {
-  const auto text = read_file(command);
+  const auto text = read_input(command, command.invocation.operand);
   if (!text) return misuse(command.with, text.error());
-  const auto name = name_of_input(command);
+  const auto name = name_of_input(command.invocation.operand);
   const auto model = config::load(*text, name);
   if (!model) {
     const auto& mistakes = model.error();
@@ -148,13 +154,120 @@ int check(const Command& command) {
   return kDone;
 }
 
-int apply(const Command& command) {
-  auto text = read_file(command);
+/// Hands the file to the daemon.
+int hand_over(const Command& command, const char* path, Tense tense) {
+  auto text = read_input(command, command.invocation.operand);
   if (!text) return misuse(command.with, text.error());
-  const auto name = name_of_input(command);
-  const Question question{Method::post, "/v1/apply", {{"file", name}}, std::move(*text)};
-  return show<api::ApplyView>(
-      command, question, [&](const api::ApplyView& applied) { return apply_text(applied, name, command.with.colour); });
+  const auto name = name_of_input(command.invocation.operand);
+  Question question{Method::post, path, {{"file", name}}, std::move(*text)};
+  if (const auto confirm = command.invocation.options.find("--confirm"); confirm != command.invocation.options.end()) {
+    const auto seconds = seconds_of("--confirm", confirm->second, api::kLongestConfirm);
+    if (!seconds) return misuse(command, seconds.error());
+    question.query.emplace_back("confirm", std::to_string(seconds->count()));
+  }
+  return show<api::ApplyView>(command, question, [&](const api::ApplyView& view) {
+    return changes_text(view, tense, name, command.with.colour);
+  });
+}
+
+int plan(const Command& command) { return hand_over(command, "/v1/plan", Tense::planned); }
+
+int apply(const Command& command) { return hand_over(command, "/v1/apply", Tense::done); }
+
+int confirm(const Command& command) {
+  return show<api::HistoryEntry>(command, {Method::post, "/v1/confirm", {}, {}}, [](const api::HistoryEntry& entry) {
+    return "configuration " + std::to_string(entry.number) + " is confirmed\n";
+  });
+}
+
+int rollback(const Command& command) {
+  Question question{Method::post, "/v1/rollback", {}, {}};
+  std::string name = "what ran before";
+  if (const std::string& number = command.invocation.operand; !number.empty()) {
+    if (const auto count = count_of("NUMBER", number); !count) return misuse(command, count.error());
+    question.query.emplace_back("number", number);
+    name = "configuration " + number;
+  }
+  return show<api::ApplyView>(command, question, [&](const api::ApplyView& view) {
+    return changes_text(view, Tense::done, name, command.with.colour);
+  });
+}
+
+int history(const Command& command) {
+  return show<api::HistoryView>(command, {Method::get, "/v1/history", {}, {}},
+                                [&](const api::HistoryView& view) { return history_text(view, command.with.colour); });
+}
+
+std::vector<std::string> matching(const std::string& pattern) {
+  glob_t found{};
+  std::vector<std::string> paths;
+  if (::glob(pattern.c_str(), GLOB_BRACE, nullptr, &found) == 0)
+    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  ::globfree(&found);
+  return paths;
+}
+
+int import_other(const Command& command) {
+  const auto& [format, file] = std::tie(command.invocation.operand, command.invocation.second_operand);
+  if (format != "keepalived" && format != "ipvsadm")
+    return misuse(command, {"'" + format + "' is not a format", "use keepalived or ipvsadm"});
+  const auto text = read_input(command, file);
+  if (!text) return misuse(command.with, text.error());
+  const auto name = name_of_input(file);
+  const auto imported = format == "keepalived" ? import::import_keepalived(*text, name, {read_file, matching})
+                                               : import::import_ipvsadm(*text, name);
+  if (command.as_json()) {
+    json::array findings;
+    for (const auto& [where, line, what, why] : imported.findings)
+      findings.push_back({{"file", where}, {"line", line}, {"what", what}, {"why", why}});
+    print_json(command, {{"yaml", imported.yaml},
+                         {"services", imported.services},
+                         {"backends", imported.backends},
+                         {"findings", findings}});
+    return kDone;
+  }
+  command.with.out << imported.yaml;
+  for (const auto& finding : imported.findings) command.with.err << render(finding) << "\n";
+  command.with.err << "astil: " << plural(imported.services, "service") << " and "
+                   << plural(imported.backends, "backend") << " carried over, "
+                   << plural(imported.findings.size(), "finding") << "\n";
+  return kDone;
+}
+
+int show_findings(const Command& command, const std::vector<doctor::Finding>& findings) {
+  const bool well = std::ranges::all_of(findings, &doctor::Finding::right);
+  if (command.as_json()) {
+    json::array lines;
+    for (const auto& [about, right, found, next] : findings)
+      lines.push_back({{"about", about}, {"ok", right}, {"found", found}, {"next", next}});
+    print_json(command, {{"ok", well}, {"findings", lines}});
+    return well ? kDone : kRefused;
+  }
+  const auto& colour = command.with.colour;
+  for (const auto& [about, right, found, next] : findings) {
+    command.with.out << (right ? paint("ok", Tone::good, colour) : paint("wrong", Tone::bad, colour))
+                     << (right ? "     " : "  ") << about << ": " << printable(found) << "\n";
+    if (!right) command.with.out << "       next: " << next << "\n";
+  }
+  return well ? kDone : kRefused;
+}
+
+int examine(const Command& command) {
+  if (const auto backend = command.invocation.options.find("--backend"); backend != command.invocation.options.end()) {
+    if (!command.invocation.operand.empty())
+      return misuse(command, {"a backend has no configuration of ours", "leave FILE out"});
+    const auto service = address_of("--backend", backend->second);
+    if (!service) return misuse(command, service.error());
+    return show_findings(command, doctor::examine_backend(doctor::gather({}), *service));
+  }
+  const std::string file = command.invocation.operand.empty() ? "/etc/astil/astil.yaml" : command.invocation.operand;
+  const auto text = read_input(command, file);
+  if (!text) return misuse(command, {text.error().what, "name the configuration: astil doctor FILE"});
+  const auto model = config::load(*text, name_of_input(file));
+  if (!model) {
+    return fail(command, {name_of_input(file) + ": " + plural(model.error().size(), "mistake"), {}, model.error()});
+  }
+  return show_findings(command, doctor::examine_balancer(doctor::gather(model->interfaces), *model));
 }
 
 int status(const Command& command) {
@@ -339,7 +452,7 @@ int backend(const Command& command) {
   }
   const bool waits = command.invocation.options.contains("--wait");
   if (waits && order == "activate") return misuse(command, {"--wait makes no sense with activate", {}});
-  Question question{Method::post, "/v1/backends/" + order, {{"backend", command.invocation.second}}, {}};
+  Question question{Method::post, "/v1/backends/" + order, {{"backend", command.invocation.second_operand}}, {}};
   if (const auto given = command.invocation.options.find("--service"); given != command.invocation.options.end()) {
     if (given->second.empty()) return misuse(command, Error{"--service needs a name", {}});
     question.query.emplace_back("service", given->second);
@@ -407,9 +520,12 @@ struct Handler {
 };
 
 constexpr std::array kHandlers{
-    Handler{"check", check},   Handler{"apply", apply},     Handler{"status", status}, Handler{"flows", flows},
-    Handler{"drops", drops},   Handler{"capture", capture}, Handler{"trace", trace},   Handler{"backend", backend},
-    Handler{"detach", detach}, Handler{"version", version}, Handler{"help", help},
+    Handler{"check", check},         Handler{"plan", plan},         Handler{"apply", apply},
+    Handler{"import", import_other}, Handler{"doctor", examine},    Handler{"status", status},
+    Handler{"flows", flows},         Handler{"drops", drops},       Handler{"capture", capture},
+    Handler{"trace", trace},         Handler{"detach", detach},     Handler{"version", version},
+    Handler{"confirm", confirm},     Handler{"rollback", rollback}, Handler{"history", history},
+    Handler{"backend", backend},     Handler{"help", help},
 };
 
 }  // namespace

@@ -102,10 +102,11 @@ class Parser {
       if (verb_ == nullptr) return unknown_verb(word);
       return {};
     }
+    const bool takes_second = verb_->operand.find(' ') != std::string_view::npos && invocation_.second_operand.empty();
     if (!verb_->operand.empty() && invocation_.operand.empty()) {
       invocation_.operand = word;
-    } else if (!verb_->second.empty() && invocation_.second.empty()) {
-      invocation_.second = word;
+    } else if (takes_second) {
+      invocation_.second_operand = word;
     } else {
       return Error{"'" + word + "' is one word too many", "see astil help " + std::string(verb_->name)};
     }
@@ -150,9 +151,10 @@ class Parser {
     if (!verb_->operand.empty() && verb_->operand.front() != '[' && invocation_.operand.empty()) {
       return Error{std::string(verb_->name) + " needs a " + std::string(verb_->operand), see};
     }
-    if (!verb_->second.empty() && invocation_.second.empty())
-      return Error{std::string(verb_->name) + " " + invocation_.operand + " needs a " + std::string(verb_->second),
-                   see};
+    const auto second = verb_->operand.find(' ');
+    if (second != std::string_view::npos && invocation_.second_operand.empty()) {
+      return Error{std::string(verb_->name) + " needs a " + std::string(verb_->operand.substr(second + 1)), see};
+    }
     for (const auto& option : verb_->options) {
       if (option.required && !invocation_.options.contains(option.name)) {
         return Error{std::string(verb_->name) + " needs " + std::string(option.name), see};
@@ -193,7 +195,6 @@ std::string usage_of(const Verb& verb) {
     line += " " + form;
   };
   if (!verb.operand.empty()) add(std::string(verb.operand));
-  if (!verb.second.empty()) add(std::string(verb.second));
   for (const auto& option : verb.options) {
     const auto form = std::string(option.name) + (option.value.empty() ? "" : " ") + std::string(option.value);
     add(option.required ? form : "[" + form + "]");
@@ -211,13 +212,48 @@ const std::vector<Verb>& verbs() {
        "Reports every mistake at once, each with its line. FILE may be - for the standard input.\n"
        "Exit code 0: the file is right; 2: it is not.\n",
        {}},
+      {"plan",
+       "FILE",
+       "what applying a configuration file would change; changes nothing",
+       "The running daemon works it out as apply does: by service and backend, with the slots of\n"
+       "rings that would move and the flows that it concerns. FILE may be - for the standard input.\n"
+       "Exit code 0: it would be applied; 1 or 2: it would be refused, as apply would.\n",
+       {}},
       {"apply",
        "FILE",
        "make a configuration file the running one",
        "The daemon checks the file and refuses it whole if anything is wrong; then the old\n"
        "configuration stays. Connections that are open stay on their backends. FILE may be -\n"
-       "for the standard input.\n",
+       "for the standard input. With --confirm what ran before comes back by itself, unless\n"
+       "astil confirm is said in time: for changes that might cut you off.\n",
+       {{"--confirm", "TIME", "how long to wait for it, 1s to 24h: 60s, 5m"}}},
+      {"confirm", "", "keep the change that was applied with --confirm", {}, {}},
+      {"rollback",
+       "[NUMBER]",
+       "make an earlier configuration the running one",
+       "NUMBER is one of astil history; without it, that which ran before the running one. A change\n"
+       "that waits for its confirmation is taken back.\n",
        {}},
+      {"history",
+       "",
+       "the configurations that ran: when, by whom, what became of them",
+       "The newest first. Their texts are kept in the daemon's state directory.\n",
+       {}},
+      {"import",
+       "FORMAT FILE",
+       "make a configuration of another balancer's; no daemon needed",
+       "FORMAT is keepalived, for its keepalived.conf, or ipvsadm, for what 'ipvsadm -S -n' prints.\n"
+       "Our configuration goes to the standard output. What is not carried over, or not as it was,\n"
+       "goes to the standard error with its line and the reason, and stands as comments on top. FILE\n"
+       "may be - for the standard input.\n",
+       {}},
+      {"doctor",
+       "[FILE]",
+       "what of this host would hinder a balancer, or a backend; no daemon needed",
+       "FILE is the balancer's configuration, by default /etc/astil/astil.yaml. With --backend the\n"
+       "host is looked at as a backend under tunnel or direct that has this service address. Changes\n"
+       "nothing. Exit code 0: nothing is wrong; 1: something is; 2: the file has mistakes.\n",
+       {{"--backend", "IP", "a service address that this host should hold"}}},
       {"status", "", "problems first, then interfaces, tables, services and backends", {}, {}},
       {"flows",
        "",
@@ -262,14 +298,13 @@ const std::vector<Verb>& verbs() {
         {"--to", "IP:PORT", "the service, likewise", true},
         {"--protocol", "tcp|udp", "default tcp"}}},
       {"backend",
-       "ORDER",
+       "ORDER NAME",
        "take a backend out of service and back: drain, maintenance, activate",
        "drain: no new connections, those that are open go on. maintenance: as if the backend were down,\n"
        "and it is not checked. activate: as the configuration and its checks say. An order lasts until\n"
        "another one, also over restarts of the daemon and changes of the configuration.\n",
        {{"--service", "NAME", "only its use by this service; default: by all that have it"},
-        {"--wait", "", "come back when no connection is left on it"}},
-       "NAME"},
+        {"--wait", "", "come back when no connection is left on it"}}},
       {"detach",
        "",
        "remove everything from the kernel and end the daemon",
@@ -290,7 +325,6 @@ std::string general_help() {
   for (const auto& verb : verbs()) {
     std::string form = "  " + std::string(verb.name);
     if (!verb.operand.empty()) form += " " + std::string(verb.operand);
-    if (!verb.second.empty()) form += " " + std::string(verb.second);
     text += in_column(form, 24) + std::string(verb.summary) + "\n";
   }
   return text + "\nOptions of every command:\n" + options_text(global_options()) +

@@ -55,7 +55,7 @@ LoadResult load(std::string_view text, std::string file_name) {
   return model;
 }
 
-LoadResult load_file(const std::string& path) {
+LoadResult load_file(const std::string& path, std::string* read) {
   std::ifstream file(path, std::ios::binary);
   std::string text;
   // One byte more than allowed is enough to know; a path such as /dev/zero has no end.
@@ -67,7 +67,9 @@ LoadResult load_file(const std::string& path) {
     text.resize(before + static_cast<std::size_t>(file.gcount()));
   }
   if (!file.eof() && text.size() <= kMaxFileSize) return unreadable(path, std::strerror(errno));
-  return load(text, path);
+  LoadResult loaded = load(text, path);
+  if (read != nullptr) *read = std::move(text);
+  return loaded;
 }
 
 }  // namespace astil::config

@@ -19,7 +19,8 @@ inline constexpr std::size_t kMaxFileSize = 8U << 20U;
 /// `file_name` is what the diagnostics call the text.
 [[nodiscard]] LoadResult load(std::string_view text, std::string file_name);
 
-/// Reads the file, then as load(). A file that can not be read is a diagnostic without a line.
-[[nodiscard]] LoadResult load_file(const std::string& path);
+/// Reads the file, then as load(). A file that can not be read is a diagnostic without a line. `text`, where it is
+/// given, gets what the file holds.
+[[nodiscard]] LoadResult load_file(const std::string& path, std::string* text = nullptr);
 
 }  // namespace astil::config

@@ -90,6 +90,13 @@ std::optional<State> Checks::state(const TargetKey& key) const {
   return found == by_target_.end() ? std::nullopt : std::optional(found->second->state);
 }
 
+Health Checks::would_be(const Target& target) const {
+  const ProbeKey key = key_of(target);
+  if (const auto same = probes_.find(key); same != probes_.end()) return same->second->state.health;
+  const Probe* before = follows(target);
+  return before == nullptr ? Health::unknown : before->state.health;
+}
+
 std::optional<Counters> Checks::counters(const TargetKey& key) const {
   const auto found = by_target_.find(key);
   return found == by_target_.end() ? std::nullopt : std::optional(found->second->counters);
@@ -114,15 +121,22 @@ Checks::ProbeKey Checks::key_of(const Target& target) {
   return key;
 }
 
+/// The probe of the target so far, if it is at the same address and port: what that has found holds for another check.
+const Checks::Probe* Checks::follows(const Target& target) const {
+  const ProbeKey key = key_of(target);
+  const auto before = by_target_.find(target.key);
+  if (before == by_target_.end()) return nullptr;
+  const Probe& probe = *before->second;
+  return probe.key.host == key.host && probe.key.port == key.port ? &probe : nullptr;
+}
+
 std::unique_ptr<Checks::Probe> Checks::make_probe(const Target& target) {
   const ProbeKey key = key_of(target);
   State state;
   Counters counters;
   const auto before = by_target_.find(target.key);
-  if (before != by_target_.end()) {
-    counters = before->second->counters;
-    if (before->second->key.host == key.host && before->second->key.port == key.port) state = before->second->state;
-  }
+  if (before != by_target_.end()) counters = before->second->counters;
+  if (const Probe* same_place = follows(target)) state = same_place->state;
   if (state.health == Health::unknown) state.since = alarm_.now();
   state.consecutive = 0;
 

@@ -58,6 +58,8 @@ class Checks {
 
   /// None: no such target.
   [[nodiscard]] std::optional<State> state(const TargetKey& key) const;
+  /// What it would be right after a `configure` with this target.
+  [[nodiscard]] Health would_be(const Target& target) const;
   [[nodiscard]] std::optional<Counters> counters(const TargetKey& key) const;
 
   /// Every target, in the order of its key. For metrics and status.
@@ -78,6 +80,7 @@ class Checks {
 
   [[nodiscard]] static ProbeKey key_of(const Target& target);
   [[nodiscard]] std::set<config::TlsTrust> trusts_of_probes() const;
+  [[nodiscard]] const Probe* follows(const Target& target) const;
   [[nodiscard]] std::unique_ptr<Probe> make_probe(const Target& target);
   void retire(Probe& probe);
   void schedule(Probe& probe, Clock::time_point due);

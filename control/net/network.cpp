@@ -195,6 +195,8 @@ void Network::track(const std::set<address>& hosts) { core_->next_hops_.track(ho
 
 Result<NextHop> Network::next_hop(const address& host) const { return core_->next_hops_.next_hop(host); }
 
+Result<NextHop> Network::look_up(const address& host) const { return core_->next_hops_.look_up(host); }
+
 void Network::resolve(const address& host, std::uint32_t ifindex) {
   if (!core_->next_hops_.follows({ifindex, host})) core_->tables_.use({ifindex, host});
 }

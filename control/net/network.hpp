@@ -58,6 +58,9 @@ class Network {
   /// Of a tracked address. The error says what is missing: a route, a carrier, a neighbour's answer.
   [[nodiscard]] Result<NextHop> next_hop(const address& host) const;
 
+  /// What `next_hop` would say of it right after a `track`, without following it.
+  [[nodiscard]] Result<NextHop> look_up(const address& host) const;
+
   /// Has the kernel ask for a neighbour that the packet path wants to send to. Once a call: the caller limits the rate.
   void resolve(const address& host, std::uint32_t ifindex);
 

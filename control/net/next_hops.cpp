@@ -60,6 +60,21 @@ Result<NextHop> NextHops::next_hop(const address& target) const {
   return found->second.hop;
 }
 
+Result<NextHop> NextHops::look_up(const address& destination) const {
+  if (targets_.contains(destination)) return next_hop(destination);
+  const Result<Route> route = kernel_.route(destination);
+  if (!route) return route.error();
+  const NeighbourKey key = neighbour_of(*route, destination);
+  if (const auto known = entries_.find(key); known != entries_.end())
+    return work_out(route, &known->second, destination);
+  Entry entry;
+  if (const auto now = kernel_.neighbour(key); now && now->valid()) {
+    entry.now = *now;
+    entry.last_mac = now->mac;
+  }
+  return work_out(route, &entry, destination);
+}
+
 // Routes vanish and come back with their interface, and IPv4 sends no messages of its own about that: ask for all.
 void NextHops::on_link() { on_rules(); }
 
@@ -114,7 +129,7 @@ std::set<address> NextHops::refresh() {
   for (const address& destination : std::exchange(to_compare_, {})) {
     const auto found = targets_.find(destination);
     if (found == targets_.end()) continue;
-    auto hop = work_out(found->second, destination);
+    auto hop = work_out(found->second.route, entry_of(found->second.route, destination), destination);
     auto& before = found->second.hop;
     if (hop.has_value() != before.has_value() || (hop && *hop != *before)) changed.insert(destination);
     before = std::move(hop);
@@ -189,9 +204,14 @@ void NextHops::release_unused() {
   });
 }
 
-Result<NextHop> NextHops::work_out(const Target& target, const address& destination) const {
-  if (!target.route) return target.route.error();
-  const Route& route = *target.route;
+const NextHops::Entry* NextHops::entry_of(const Result<Route>& way, const address& destination) const {
+  const auto entry = way ? entries_.find(neighbour_of(*way, destination)) : entries_.end();
+  return entry == entries_.end() ? nullptr : &entry->second;
+}
+
+Result<NextHop> NextHops::work_out(const Result<Route>& way, const Entry* entry, const address& destination) const {
+  if (!way) return way.error();
+  const Route& route = *way;
   const Link* link = links_.by_index(route.ifindex);
   if (link == nullptr) return Error{"its interface is gone", {}};
   if (!link->up) return Error{"interface " + link->name + " is down", "ip link set " + link->name + " up"};
@@ -201,19 +221,18 @@ Result<NextHop> NextHops::work_out(const Target& target, const address& destinat
   const auto exit = links_.exit_of(*link);
   if (!exit) return exit.error();
 
-  const NeighbourKey key = neighbour_of(route, destination);
-  const auto entry = entries_.find(key);
-  if (entry == entries_.end() || !entry->second.last_mac) {
+  if (entry == nullptr || !entry->last_mac) {
+    const NeighbourKey key = neighbour_of(route, destination);
     return Error{"neighbour " + key.host.to_string() + " on " + link->name + " has not answered", {}};
   }
   const address any =
       destination.is_v4() ? address(boost::asio::ip::address_v4::any()) : address(boost::asio::ip::address_v6::any());
   return NextHop{.ifindex = route.ifindex,
                  .source_mac = *link->mac,
-                 .neighbour_mac = *entry->second.last_mac,
+                 .neighbour_mac = *entry->last_mac,
                  .source_address = route.source.value_or(any),
                  .mtu = route.mtu == 0 ? link->mtu : std::min(route.mtu, link->mtu),
-                 .neighbour_answers = entry->second.now.valid(),
+                 .neighbour_answers = entry->now.valid(),
                  .exit = *exit};
 }
 

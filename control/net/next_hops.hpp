@@ -55,6 +55,9 @@ class NextHops {
   /// The error says what is missing.
   [[nodiscard]] Result<NextHop> next_hop(const address& target) const;
 
+  /// What `next_hop` would say right after a `track` with this address, which is not followed for that.
+  [[nodiscard]] Result<NextHop> look_up(const address& destination) const;
+
   /// Events. Each marks what it may concern; `refresh` then asks.
   void on_link();
   void on_route(const address& network, unsigned prefix_length);
@@ -96,7 +99,9 @@ class NextHops {
   void update(Entry& entry, const Neighbour& now);
   void keep(const NeighbourKey& key, Entry& entry);
   void release_unused();
-  [[nodiscard]] Result<NextHop> work_out(const Target& target, const address& destination) const;
+  [[nodiscard]] const Entry* entry_of(const Result<Route>& way, const address& destination) const;
+  [[nodiscard]] Result<NextHop> work_out(const Result<Route>& way, const Entry* entry,
+                                         const address& destination) const;
 
   Kernel& kernel_;
   const Links& links_;

@@ -24,12 +24,16 @@ static_assert(sizeof(BothEnds) <= sizeof(CpuRow::ends));
 ASTIL_INLINE BothEnds& ends_in(CpuRow& row) { return reinterpret_cast<BothEnds&>(row.ends); }
 
 /// The ends that the backend sees. `index`: the connection's port.
-ASTIL_INLINE void set_ends_to_backend(BothEnds& ends, const Settings& settings, PortIndex index, const FlowTuple& flow,
+ASTIL_INLINE BothEnds ends_to_backend(const Settings& settings, PortIndex index, const FlowTuple& flow,
                                       const Backend& backend) {
-  ends = {.source = port_source(settings, source_of_port(index)),
+  return {.source = port_source(settings, source_of_port(index)),
           .destination = backend.address,
           .source_port = port_of(index),
           .destination_port = backend_port(backend, flow)};
+}
+ASTIL_INLINE void set_ends_to_backend(BothEnds& ends, const Settings& settings, PortIndex index, const FlowTuple& flow,
+                                      const Backend& backend) {
+  ends = ends_to_backend(settings, index, flow, backend);
   keep_in_memory(ends);
 }
 
@@ -102,8 +106,7 @@ ASTIL_INLINE Verdict answer_by_port(Engine& engine, const Packet<Ip>& packet, Cp
   return emit(engine, rewritten, exit_of(engine, hop), backend, Reason::replied);
 }
 
-/// A client's packet of a service under full NAT. `CpuRow::steered`: where it was steered to; kNoBackend: it has not
-/// been, and is only to take the quick way, if it may.
+/// A client's packet that was steered to a backend under full NAT, which stands in CpuRow::steered.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_full_nat(Engine& engine) {
   CpuRow* row = engine.cpu_row();
@@ -114,10 +117,8 @@ ASTIL_INLINE Verdict decide_full_nat(Engine& engine) {
   keep_in_memory(connection);
   connection.hash = connection_hash(engine, connection.flow);
   const u32 steered = static_cast<u32>(row->steered);
-  const bool quick = steered == kNoBackend;
-  PortLease lease = quick ? find_quiet_port(engine, connection, packet.tcp_flags)
-                          : engine.lease_port(connection, sign_of(engine, packet, Direction::from_client), steered);
-  if (!quick && lease.index == kNoPort && reason_of(lease) == Reason::no_port) {
+  PortLease lease = engine.lease_port(connection, sign_of(engine, packet, Direction::from_client), steered);
+  if (lease.index == kNoPort && reason_of(lease) == Reason::no_port) {
     const PortIndex taken = engine.take_port(connection, steered);
     if (taken != kNoPort) {
       lease = {.index = taken, .backend = steered};
@@ -126,13 +127,10 @@ ASTIL_INLINE Verdict decide_full_nat(Engine& engine) {
     }
   }
   const bool leased = lease.index != kNoPort;
-  if (quick && !leased) return {.reason = kToService};
   const u32 number = leased ? lease.backend : steered;
   const Backend* backend = engine.backend(number);
   if (backend == nullptr) return dropped(steered == kUnsteered ? Reason::no_backend : Reason::internal, kNoService);
   if (!leased) return dropped(reason_of(lease), backend->service);
-  if (quick && gives_up_flows(backend->rotation, packet.protocol)) return {.reason = kToService};
-  if (quick) engine.saw_packet(packet);
   engine.saw_port(lease.index, *backend);
   engine.saw_backend(*backend, number);
   if (is_first_fragment(packet)) engine.template note_fragment<Ip>(lease.index | kPortMark);

@@ -117,7 +117,7 @@ ASTIL_INLINE Verdict decide_known(Engine& engine) {
   if (packet.protocol == kProtocolTcp && opens_connection(kProtocolTcp, packet.tcp_flags))
     return {.reason = kToService};
   if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
-  if (may_have_port(engine, packet)) return wants_port(engine, kNoBackend);
+  if (may_have_port(engine, packet)) return {.reason = kKnownPort};
   return send_known(engine, packet);
 }
 
@@ -131,7 +131,7 @@ ASTIL_INLINE Verdict decide_tagged(Engine& engine) {
   if (packet.protocol == kProtocolTcp && opens_connection(kProtocolTcp, packet.tcp_flags))
     return {.reason = kToService};
   if (!is_for_this_station(engine, packet)) return {.reason = kToService};
-  return wants_port(engine, kNoBackend);
+  return {.reason = kKnownPort};
 }
 
 }  // namespace detail

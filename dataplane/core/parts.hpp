@@ -9,9 +9,10 @@ namespace astil::core {
 inline constexpr Reason kUnusual = Reason::count;
 inline constexpr Reason kToService = static_cast<Reason>(static_cast<u32>(Reason::count) + 1);
 inline constexpr Reason kReply = static_cast<Reason>(static_cast<u32>(Reason::count) + 2);
-inline constexpr Reason kFullNat = static_cast<Reason>(static_cast<u32>(Reason::count) + 3);
-inline constexpr Reason kToPort = static_cast<Reason>(static_cast<u32>(Reason::count) + 4);
-inline constexpr Reason kUnusualPort = static_cast<Reason>(static_cast<u32>(Reason::count) + 5);
+inline constexpr Reason kKnownPort = static_cast<Reason>(static_cast<u32>(Reason::count) + 3);
+inline constexpr Reason kFullNat = static_cast<Reason>(static_cast<u32>(Reason::count) + 4);
+inline constexpr Reason kToPort = static_cast<Reason>(static_cast<u32>(Reason::count) + 5);
+inline constexpr Reason kUnusualPort = static_cast<Reason>(static_cast<u32>(Reason::count) + 6);
 static_assert(static_cast<u32>(kUnusualPort) < kMaxReasons);
 
 namespace detail {

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "dataplane/core/drops.hpp"
-#include "dataplane/core/full_nat.hpp"
-#include "dataplane/core/known.hpp"
+#include "dataplane/core/known_port.hpp"
 #include "dataplane/core/port_unusual.hpp"
 #include "dataplane/core/sources.hpp"
 #include "dataplane/core/too_big.hpp"
@@ -96,7 +95,8 @@ ASTIL_INLINE Verdict decide_reply(Engine& engine) {
 /// What `decide_known` leaves to others. An engine may keep each in a function of its own, for one version of IP.
 enum class Part : u8 {
   to_service,    ///< not of a known flow, or not by a plain way
-  full_nat,      ///< to a service under full NAT: what is steered, or may be quicker than that
+  known_port,    ///< to a service under full NAT: of a connection that has a port
+  full_nat,      ///< likewise, what was steered
   to_port,       ///< to a source address of full NAT
   reply,         ///< perhaps from a backend under nat
   unusual,       ///< fragments, ICMP, what is cut short
@@ -107,6 +107,7 @@ enum class Part : u8 {
 template <Part kPart, class Ip, class Engine>
 ASTIL_INLINE Verdict run_part(Engine& engine) {
   if constexpr (kPart == Part::to_service) return detail::decide_to_service<Ip>(engine);
+  if constexpr (kPart == Part::known_port) return detail::decide_known_port<Ip>(engine);
   if constexpr (kPart == Part::full_nat) return detail::decide_full_nat<Ip>(engine);
   if constexpr (kPart == Part::to_port) return detail::decide_port<Ip>(engine);
   if constexpr (kPart == Part::reply) return detail::decide_reply<Ip>(engine);
@@ -127,7 +128,7 @@ namespace detail {
 /// From the part on that `verdict` names.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict run_from(Engine& engine, Verdict verdict) {
-  if (verdict.reason == kFullNat) verdict = engine.template part<Part::full_nat, Ip>();
+  if (verdict.reason == kKnownPort) verdict = engine.template part<Part::known_port, Ip>();
   if (verdict.reason == kToService) verdict = engine.template part<Part::to_service, Ip>();
   if (verdict.reason == kFullNat) verdict = engine.template part<Part::full_nat, Ip>();
   if (verdict.reason == kToPort) verdict = engine.template part<Part::to_port, Ip>();

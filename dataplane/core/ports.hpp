@@ -87,17 +87,21 @@ ASTIL_INLINE bool is_still(const FlowPlace& place) {
   return ((now ^ place.value) & kWho) == 0 && !is_claimed(state_of_flow(now));
 }
 
-/// Is the record the connection's, and was it so while it was read?
+/// Is the record, which names the backend, the connection's, and was it so while it was read?
 template <class Engine>
-ASTIL_INLINE bool is_port_of(Engine& engine, const FlowPlace& place, const FlowTuple& flow) {
+ASTIL_INLINE bool is_port_of(Engine& engine, const FlowPlace& place, const Backend* backend, const FlowTuple& flow) {
   if (is_claimed(state_of_flow(place.value)) || !(*key_at(place) == key_of(flow))) return false;
-  const Backend* backend = engine.backend(backend_of(place.value));
   if (backend == nullptr || !serves(*backend, flow)) return false;
   if (!is_ipv4(flow.client)) {
     const Address* client = port_client_at(engine, place);
     if (client == nullptr || !(*client == flow.client)) return false;
   }
   return is_still(place);
+}
+
+template <class Engine>
+ASTIL_INLINE bool is_port_of(Engine& engine, const FlowPlace& place, const FlowTuple& flow) {
+  return is_port_of(engine, place, engine.backend(backend_of(place.value)), flow);
 }
 
 /// Takes a place as it was read. False: another was quicker.
@@ -255,16 +259,18 @@ inline constexpr u32 kPortTries = 4;
 
 }  // namespace detail
 
-/// A packet of a connection that has a port and needs nothing noted: the quick way. kNoPort: it is not that.
+/// Where the connection's record stands among the ports of its client's source address, as far as the tag says.
 template <class Engine>
-ASTIL_INLINE PortLease find_quiet_port(Engine& engine, const Connection& connection, u8 tcp_flags) {
-  const u32 source = source_for(engine, connection.flow.client);
-  const PortIndex index = engine.find_port(connection, source);
-  if (index == kNoPort) return {};
-  const FlowPlace place = detail::port_place(engine, index);
-  if (place.line == nullptr || tag_of(place.value) != connection.hash.tag) return {};
-  if (!detail::is_quiet(engine, place, tcp_flags, Direction::from_client)) return {};
-  return {.index = index, .backend = backend_of(place.value)};
+ASTIL_INLINE FlowPlace likely_port(Engine& engine, const FlowHash& hash, u32 source) {
+  if (source >= kPortSources) return {};
+  const u32 number = detail::first_port_line(source, hash);
+  FlowLine* line = engine.port_line(number);
+  if (line == nullptr) return {};
+  const FlowPlace place = detail::search_line(line, number, hash.tag);
+  if (place.line != nullptr) return place;
+  const u32 other = detail::second_port_line(source, hash);
+  line = engine.port_line(other);
+  return line == nullptr ? FlowPlace{} : detail::search_line(line, other, hash.tag);
 }
 
 /// The port of a client's packet that was steered to a backend. What is under way stays with the backend of its record,

@@ -13,14 +13,26 @@ namespace astil::fuzz {
 /// Counts what changes it.
 class CountingDaemon final : public test::FakeDaemon {
  public:
-  boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
-                                                            const std::string& file_name) override {
+  api::Applied apply(const api::Change& change) override {
     ++changes;
-    if (!yaml.empty())
+    if (!change.yaml.empty())
       return api::Refusal{{"the configuration has mistakes", "mend them"},
-                          {{.file = file_name, .message = "a mistake"}}};
-    status_view.config.file = file_name;
+                          {{.file = change.file, .message = "a mistake"}}};
+    status_view.config.file = change.file;
     return api::ApplyView{.changes = {"service web: removed"}};
+  }
+  api::Applied plan(const api::Change& change) override {
+    if (!change.yaml.empty())
+      return api::Refusal{{"the configuration has mistakes", "mend them"}, {{.file = change.file}}};
+    return api::ApplyView{};
+  }
+  api::Applied rollback(std::optional<std::uint64_t> /*number*/, std::optional<std::uint32_t> /*uid*/) override {
+    ++changes;
+    return api::ApplyView{};
+  }
+  Result<api::HistoryEntry> confirm() override {
+    ++changes;
+    return api::HistoryEntry{};
   }
   Result<> detach() override {
     ++changes;

@@ -29,6 +29,8 @@ void api_request(Input input);
 void api_routes(Input input);
 /// What the command line may get as an answer, and what it prints: control/api/json.hpp, control/cli/render.hpp.
 void api_answer(Input input);
+/// What another balancer's configuration may hold: control/import/import.hpp.
+void imports(Input input);
 /// What the command line may get as a capture: control/pcapng/reader.hpp.
 void pcapng(Input input);
 

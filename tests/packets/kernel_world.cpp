@@ -1,6 +1,5 @@
-// The kernel's program as tests need it: loaded, its tables mapped, single frames through it by test runs. Nothing is
-// pinned and nothing attached. The calling thread gets a network namespace of its own, in which one link leads to
-// clients.
+// The kernel's program as tests need it: its tables mapped, single frames through it by test runs. Nothing is pinned
+// and nothing attached. The calling thread gets a network namespace of its own, in which one link leads to clients.
 #include <bpf/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
@@ -13,7 +12,7 @@
 #include <fstream>
 
 #include "dataplane/xdp/embedded_program.hpp"
-#include "dataplane/xdp/kernel_object.hpp"
+#include "tests/packets/kernel_programs.hpp"
 #include "tests/packets/world.hpp"
 
 extern "C" {
@@ -64,10 +63,9 @@ Result<void> enter_network() {
 
 class Kernel : public TestEngine {
  public:
-  Kernel(xdp::KernelObject object, xdp::MappedTables mapped, const char* program)
-      : object_(std::move(object)), mapped_(std::move(mapped)), program_(object_.program(program)) {}
+  explicit Kernel(BorrowedProgram program) : program_(std::move(program)) {}
 
-  [[nodiscard]] const dataplane::Tables& tables() const override { return mapped_.tables(); }
+  [[nodiscard]] const dataplane::Tables& tables() const override { return program_->tables(); }
 
   std::vector<core::DropEvent> take_drops() override {
     std::vector<core::DropEvent> drops;
@@ -75,7 +73,7 @@ class Kernel : public TestEngine {
       static_cast<std::vector<core::DropEvent>*>(list)->push_back(*static_cast<const core::DropEvent*>(record));
       return 0;
     };
-    ring_buffer* ring = ring_buffer__new(object_.map_descriptor("drop_events"), take, &drops, nullptr);
+    ring_buffer* ring = ring_buffer__new(program_->object().map_descriptor("drop_events"), take, &drops, nullptr);
     if (ring == nullptr) throw std::runtime_error("no ring of drops");
     ring_buffer__consume(ring);
     ring_buffer__free(ring);
@@ -84,7 +82,7 @@ class Kernel : public TestEngine {
 
   void capture(const core::CaptureFilter& filter) override {
     const std::uint32_t key = 0;
-    const int map = object_.map_descriptor(".data.filter");
+    const int map = program_->object().map_descriptor(".data.filter");
     if (::bpf_map_update_elem(map, &key, &filter, BPF_ANY) != 0) throw std::runtime_error("no filter to write");
   }
 
@@ -95,7 +93,7 @@ class Kernel : public TestEngine {
       static_cast<std::vector<Bytes>*>(list)->emplace_back(bytes, bytes + size);
       return 0;
     };
-    ring_buffer* ring = ring_buffer__new(object_.map_descriptor("captured"), take, &records, nullptr);
+    ring_buffer* ring = ring_buffer__new(program_->object().map_descriptor("captured"), take, &records, nullptr);
     if (ring == nullptr) throw std::runtime_error("no ring of captured packets");
     ring_buffer__consume(ring);
     ring_buffer__free(ring);
@@ -105,7 +103,7 @@ class Kernel : public TestEngine {
   core::CaptureCounts capture_counts() override {
     const std::uint32_t key = 0;
     core::CaptureCounts counts{};
-    const int map = object_.map_descriptor(".data.counts");
+    const int map = program_->object().map_descriptor(".data.counts");
     if (::bpf_map_lookup_elem(map, &key, &counts) != 0) throw std::runtime_error("no counts to read");
     return counts;
   }
@@ -117,7 +115,7 @@ class Kernel : public TestEngine {
                 .data_size_in = static_cast<std::uint32_t>(bytes.size()),
                 .data_size_out = static_cast<std::uint32_t>(out_.size()), .ctx_out = context_after,
                 .ctx_size_out = context_bytes);
-    if (const int failed = ::bpf_prog_test_run_opts(program_, &options); failed != 0) {
+    if (const int failed = ::bpf_prog_test_run_opts(program_->descriptor(), &options); failed != 0) {
       throw std::runtime_error("test run: " + std::string(std::strerror(-failed)));
     }
     bytes.assign(out_.begin(), out_.begin() + options.data_size_out);
@@ -129,9 +127,7 @@ class Kernel : public TestEngine {
   }
 
  private:
-  xdp::KernelObject object_;
-  xdp::MappedTables mapped_;
-  int program_;
+  BorrowedProgram program_;
   std::array<std::byte, 65536> out_{};
 };
 
@@ -185,12 +181,10 @@ Result<std::unique_ptr<TestEngine>> load(std::span<const std::byte> program, con
                                          const core::Sizes& sizes) {
   if (::geteuid() != 0) return Error{"loading a program and making a network namespace need root", {}};
   if (auto entered = enter_network(); entered.has_error()) return entered.error();
-  auto object = xdp::KernelObject::with_new_tables(program, sizes);
-  if (object.has_error()) return object.error();
-  auto mapped = object->map(sizes);
-  if (mapped.has_error()) return mapped.error();
-  dataplane::initialise(mapped->tables(), kSameKey, kNoTicks);
-  return std::unique_ptr<TestEngine>(new Engine(std::move(*object), std::move(*mapped), name));
+  auto borrowed = borrow_program(program, name, sizes);
+  if (borrowed.has_error()) return borrowed.error();
+  dataplane::initialise((*borrowed)->tables(), kSameKey, kNoTicks);
+  return std::unique_ptr<TestEngine>(new Engine(std::move(*borrowed)));
 }
 
 }  // namespace

@@ -178,7 +178,7 @@ class FakeDaemon : public api::Daemon {
                              {"ttl_expired", "the time to live ran out", 12, {}, 12}}};
   Result<api::FlowsView> flows_view = api::FlowsView{};
   Result<api::TraceView> trace_view = api::TraceView{};
-  boost::system::result<api::ApplyView, api::Refusal> apply_view = api::ApplyView{};
+  api::Applied apply_view = api::ApplyView{};
   Result<> detach_result;
   bool throws = false;
   std::function<bool()> more_flows = [] { return false; };
@@ -197,8 +197,12 @@ class FakeDaemon : public api::Daemon {
   std::vector<api::DrainsView> later_drains;  ///< one for each time that they are asked for, before `drains_view`
   mutable api::BackendFilter backend_filter;
   std::vector<api::AdminState> orders;
-  std::string applied_yaml;
-  std::string applied_file;
+  api::Change planned;
+  api::Change applied;
+  Result<api::HistoryEntry> confirm_result = api::HistoryEntry{};
+  std::optional<std::uint64_t> rolled_back_to;
+  std::optional<std::uint32_t> rolled_back_by;
+  api::HistoryView history_view;
   int detaches = 0;
   std::promise<void> ended;
 
@@ -240,12 +244,21 @@ class FakeDaemon : public api::Daemon {
     if (drains_view) orders.push_back(state);
     return drains_view;
   }
-  boost::system::result<api::ApplyView, api::Refusal> apply(const std::string& yaml,
-                                                            const std::string& file_name) override {
-    applied_yaml = yaml;
-    applied_file = file_name;
+  api::Applied plan(const api::Change& wanted) override {
+    planned = wanted;
     return apply_view;
   }
+  api::Applied apply(const api::Change& wanted) override {
+    applied = wanted;
+    return apply_view;
+  }
+  Result<api::HistoryEntry> confirm() override { return confirm_result; }
+  api::Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) override {
+    rolled_back_to = number;
+    rolled_back_by = uid;
+    return apply_view;
+  }
+  api::HistoryView history() const override { return history_view; }
   Result<> detach() override {
     ++detaches;
     return detach_result;

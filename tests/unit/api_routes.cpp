@@ -178,9 +178,48 @@ TEST_F(Routes, apply_hands_over_the_file_and_its_name) {
   daemon.apply_view = ApplyView{{"service web added"}, {{"web", 503, 503, 503}}, {}};
   const auto reply = post("/v1/apply?file=dir%2Fa%20b.yaml", "services: []\n");
   EXPECT_EQ(reply.status, 200U);
-  EXPECT_EQ(daemon.applied_yaml, "services: []\n");
-  EXPECT_EQ(daemon.applied_file, "dir/a b.yaml");
+  EXPECT_EQ(daemon.applied.yaml, "services: []\n");
+  EXPECT_EQ(daemon.applied.file, "dir/a b.yaml");
   EXPECT_EQ(view_of<ApplyView>(reply).rings[0].moved, 503U);
+}
+
+TEST_F(Routes, plan_hands_over_the_file_and_applies_nothing) {
+  daemon.apply_view = ApplyView{{"service web added"}, {}, {}};
+  const auto reply = post("/v1/plan?file=a.yaml", "services: []\n");
+  EXPECT_EQ(reply.status, 200U);
+  EXPECT_EQ(daemon.planned.yaml, "services: []\n");
+  EXPECT_EQ(daemon.planned.file, "a.yaml");
+  EXPECT_EQ(daemon.applied.yaml, "");
+  daemon.apply_view = Refusal{{"eth0: no such interface", "create it"}, {}};
+  EXPECT_EQ(post("/v1/plan", "x").status, 500U);
+}
+
+TEST_F(Routes, apply_takes_a_time_to_confirm_in_seconds_up_to_a_day) {
+  EXPECT_EQ(post("/v1/apply?confirm=60", "x").status, 200U);
+  EXPECT_EQ(daemon.applied.confirm, std::chrono::seconds(60));
+  EXPECT_EQ(post("/v1/apply", "x").status, 200U);
+  EXPECT_EQ(daemon.applied.confirm, std::nullopt);
+  for (const char* wrong : {"0", "86401", "1m"})
+    EXPECT_EQ(post(std::string("/v1/apply?confirm=") + wrong, "x").status, 400U) << wrong;
+}
+
+TEST_F(Routes, rollback_takes_a_number_or_none) {
+  EXPECT_EQ(post("/v1/rollback?number=3", "").status, 200U);
+  EXPECT_EQ(daemon.rolled_back_to, 3U);
+  EXPECT_EQ(post("/v1/rollback", "").status, 200U);
+  EXPECT_EQ(daemon.rolled_back_to, std::nullopt);
+  EXPECT_EQ(post("/v1/rollback?number=0", "").status, 400U);
+  daemon.apply_view = Refusal{{"there is no configuration 3 in the history", {}}, {}};
+  EXPECT_EQ(post("/v1/rollback?number=3", "").status, 500U);
+}
+
+TEST_F(Routes, confirm_and_history_answer_entries_of_the_history) {
+  daemon.confirm_result = HistoryEntry{.number = 4, .by = ChangedBy::apply, .result = ChangeResult::confirmed};
+  EXPECT_THAT(post("/v1/confirm", "").body, HasSubstr(R"("number":4)"));
+  daemon.confirm_result = Error{"no change waits for a confirmation", {}};
+  EXPECT_EQ(post("/v1/confirm", "").status, 422U);
+  daemon.history_view.entries = {HistoryEntry{.number = 1, .result = ChangeResult::taken_back}};
+  EXPECT_THAT(get("/v1/history").body, HasSubstr(R"("result":"taken-back")"));
 }
 
 TEST_F(Routes, apply_of_a_wrong_file_answers_every_mistake) {
@@ -248,7 +287,7 @@ TEST_F(Routes, over_tcp_there_are_metrics_and_the_version_only) {
   }
   EXPECT_EQ(answer(daemon, {"POST", "/v1/apply", "x", Access::metrics}).status, 403U);
   EXPECT_EQ(answer(daemon, {"POST", "/v1/detach", "", Access::metrics}).status, 403U);
-  EXPECT_EQ(daemon.applied_yaml, "");
+  EXPECT_EQ(daemon.applied.yaml, "");
   EXPECT_EQ(daemon.detaches, 0);
   EXPECT_EQ(daemon.drops_asked, 1);  // for the metrics
 }

@@ -164,8 +164,8 @@ TEST(ApiServer, takes_a_configuration) {
   RunningServer server(daemon);
   EXPECT_THAT(talk(server.socket(), post("/v1/apply?file=a.yaml", "services: []")), StartsWith("HTTP/1.1 200"));
   server.stop();
-  EXPECT_EQ(daemon.applied_yaml, "services: []");
-  EXPECT_EQ(daemon.applied_file, "a.yaml");
+  EXPECT_EQ(daemon.applied.yaml, "services: []");
+  EXPECT_EQ(daemon.applied.file, "a.yaml");
 }
 
 TEST(ApiServer, ends_the_daemon_after_the_answer_to_detach) {
@@ -197,7 +197,7 @@ TEST(ApiServer, refuses_a_body_beyond_the_limit_and_tells_so) {
   RunningServer server(daemon, options);
   EXPECT_THAT(talk(server.socket(), post("/v1/apply", std::string(4'000'000, 'x'))), StartsWith("HTTP/1.1 413"));
   server.stop();
-  EXPECT_EQ(daemon.applied_yaml, "");
+  EXPECT_EQ(daemon.applied.yaml, "");
 }
 
 TEST(ApiServer, refuses_a_chunked_body_beyond_the_limit) {
@@ -291,7 +291,7 @@ TEST(ApiServer, only_reads_over_tcp) {
   EXPECT_THAT(ask(post("/v1/apply", std::string(8'000'000, 'x'))), StartsWith("HTTP/1.1 413"));
   server.stop();
   EXPECT_EQ(daemon.detaches, 0);
-  EXPECT_EQ(daemon.applied_yaml, "");
+  EXPECT_EQ(daemon.applied.yaml, "");
 }
 
 TEST(ApiServer, closes_its_connections_and_removes_its_socket_at_the_end) {
@@ -371,15 +371,37 @@ TEST_F(ApiSocket, of_too_long_a_path_is_an_error) {
   EXPECT_THAT(server.error().remedy, Not(IsEmpty()));
 }
 
-TEST_F(ApiSocket, a_tcp_port_that_is_taken_is_an_error_and_leaves_no_socket) {
+TEST_F(ApiSocket, is_made_again_when_somebody_removes_its_file) {
+  ServerOptions options;
+  options.socket = folder / "astil.sock";
+  options.listen_interval = std::chrono::milliseconds(1);
+  const auto server = Server::start(loop, daemon, options);
+  ASSERT_TRUE(server);
+  std::filesystem::remove(options.socket);
+  while (!std::filesystem::exists(options.socket)) loop.run_one();
+  UnixClient client{boost::asio::local::stream_protocol::endpoint(options.socket)};
+  const auto listeners = (*server)->listeners();
+  ASSERT_EQ(listeners.size(), 1U);
+  EXPECT_EQ(listeners[0].where, options.socket);
+  EXPECT_EQ(listeners[0].failure, "");
+  EXPECT_EQ(listeners[0].failures, 1U);
+}
+
+TEST_F(ApiSocket, of_tcp_that_is_taken_is_told_and_tried_until_it_is_free) {
   tcp::acceptor taken(loop, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
   ServerOptions options;
   options.socket = folder / "astil.sock";
   options.tcp = Endpoint{taken.local_endpoint().address(), taken.local_endpoint().port()};
+  options.listen_interval = std::chrono::milliseconds(1);
   const auto server = Server::start(loop, daemon, options);
-  ASSERT_FALSE(server);
-  EXPECT_THAT(server.error().what, HasSubstr("metrics endpoint 127.0.0.1"));
-  EXPECT_FALSE(std::filesystem::exists(options.socket));
+  ASSERT_TRUE(server);
+  EXPECT_FALSE((*server)->tcp_endpoint());
+  ASSERT_EQ((*server)->listeners().size(), 2U);
+  EXPECT_THAT((*server)->listeners()[1].failure, HasSubstr("metrics endpoint 127.0.0.1 port "));
+  taken.close();
+  while (!(*server)->tcp_endpoint()) loop.run_one();
+  EXPECT_EQ((*server)->listeners()[1].failure, "");
+  EXPECT_GE((*server)->listeners()[1].failures, 1U);
 }
 
 }  // namespace

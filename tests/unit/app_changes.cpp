@@ -28,21 +28,32 @@ config::Model model() {
   return made;
 }
 
-TEST(Changes, of_nothing_are_none) { EXPECT_THAT(describe_changes(model(), model()), ElementsAre()); }
+/// Every backend has 10 flows, and 5 more are left of backends that were removed.
+FlowCounts ten_each() {
+  return {.all = 1000,
+          .of_service = [](const config::Service& service) { return 10 * service.backends.size() + 5; },
+          .of_backend = [](const config::Service&, const config::Backend&) { return std::uint64_t{10}; }};
+}
+
+std::vector<std::string> lines_of(const config::Model& from, const config::Model& to) {
+  return describe_changes(from, to, ten_each()).changes;
+}
+
+TEST(Changes, of_nothing_are_none) { EXPECT_THAT(lines_of(model(), model()), ElementsAre()); }
 
 TEST(Changes, of_a_protocol_are_told) {
   config::Model to = model();
   to.services[0].protocol = config::Protocol::udp;
-  EXPECT_THAT(describe_changes(model(), to), ElementsAre("service web: protocol changed to udp"));
+  EXPECT_THAT(lines_of(model(), to), ElementsAre("service web: protocol changed to udp"));
 }
 
 TEST(Changes, of_scheduler_and_affinity_say_what_becomes_of_them) {
   config::Model to = model();
   to.services[0].scheduler = config::Scheduler::least_connections;
   to.services[0].affinity.emplace();
-  EXPECT_THAT(describe_changes(model(), to),
+  EXPECT_THAT(lines_of(model(), to),
               ElementsAre("service web: scheduler changed to least-connections", "service web: affinity begins"));
-  EXPECT_THAT(describe_changes(to, model()),
+  EXPECT_THAT(lines_of(to, model()),
               ElementsAre("service web: scheduler changed to maglev", "service web: affinity given up"));
 }
 
@@ -74,14 +85,13 @@ TEST(Changes, of_sources_name_prefixes_and_limits) {
                       .new_flows_per_second = 10,
                       .burst = 30};
   EXPECT_THAT(
-      describe_changes(from, to),
+      lines_of(from, to),
       ElementsAre("service web: sources: deny: 4 prefixes added (10.2.2.0/24, 10.2.3.0/24, 10.2.4.0/24, ...), 1 "
                   "prefix removed (10.2.1.0/24)",
                   "service web: sources: limit of new flows changed, now 10 a second, 30 at once"));
-  EXPECT_THAT(describe_changes(from, model()),
-              ElementsAre("service web: sources: allow: 1 prefix removed (10.1.1.0/24)",
-                          "service web: sources: deny: 1 prefix removed (10.2.1.0/24)",
-                          "service web: sources: no limit of new flows any more"));
+  EXPECT_THAT(lines_of(from, model()), ElementsAre("service web: sources: allow: 1 prefix removed (10.1.1.0/24)",
+                                                   "service web: sources: deny: 1 prefix removed (10.2.1.0/24)",
+                                                   "service web: sources: no limit of new flows any more"));
 }
 
 TEST(Changes, of_any_setting_are_told_once) {
@@ -109,8 +119,55 @@ TEST(Changes, of_any_setting_are_told_once) {
     config::Model to = model();
     changes[i](to);
     // A backend under another name is one that went and one that came.
-    EXPECT_THAT(describe_changes(model(), to), SizeIs(i + 1 == changes.size() ? 2 : 1)) << i;
+    EXPECT_THAT(lines_of(model(), to), SizeIs(i + 1 == changes.size() ? 2 : 1)) << i;
   }
+}
+
+TEST(Changes, of_a_backend_concern_the_flows_that_it_has) {
+  config::Model to = model();
+  to.services[0].backends[0].weight = config::Weight{0};
+  const api::ApplyView view = describe_changes(model(), to, ten_each());
+  ASSERT_EQ(view.services.size(), 1U);
+  EXPECT_EQ(view.services[0].service, "web");
+  ASSERT_EQ(view.services[0].backends.size(), 1U);
+  EXPECT_THAT(view.services[0].backends[0].changes, ElementsAre("weight 1 to 0"));
+  EXPECT_EQ(view.services[0].backends[0].flows, 10U);
+  EXPECT_EQ(view.services[0].flows, 10U);
+  EXPECT_EQ(view.services[0].flows_end, 0U);
+}
+
+TEST(Changes, end_all_flows_of_a_service_that_goes_and_none_of_one_that_gets_another_name) {
+  config::Model gone = model();
+  gone.services.clear();
+  const api::ApplyView removed = describe_changes(model(), gone, ten_each());
+  ASSERT_EQ(removed.services.size(), 1U);
+  EXPECT_EQ(removed.services[0].change, api::PartChange::removed);
+  EXPECT_EQ(removed.services[0].flows, 15U);
+  EXPECT_EQ(removed.services[0].flows_end, 15U);
+
+  config::Model renamed = model();
+  renamed.services[0].name = "www";
+  const api::ApplyView other_name = describe_changes(model(), renamed, ten_each());
+  ASSERT_EQ(other_name.services.size(), 2U);
+  EXPECT_EQ(other_name.services[0].flows, 15U);
+  EXPECT_EQ(other_name.services[0].flows_end, 0U);
+}
+
+TEST(Changes, of_a_service_to_another_port_end_its_flows_and_do_not_say_that_they_go_on) {
+  config::Model to = model();
+  to.services[0].port = config::Port{81};
+  to.services[0].backends[0].name = "b2";
+  const api::ApplyView view = describe_changes(model(), to, ten_each());
+  ASSERT_EQ(view.services.size(), 1U);
+  EXPECT_EQ(view.services[0].flows_end, 15U);
+  EXPECT_THAT(view.services[0].backends[0].changes, ElementsAre("removed"));
+}
+
+TEST(Changes, of_table_sizes_carry_all_flows) {
+  config::Model to = model();
+  to.tables.flow_slots *= 2;
+  EXPECT_EQ(describe_changes(model(), to, ten_each()).flows_carried, 1000U);
+  EXPECT_EQ(describe_changes(model(), model(), ten_each()).flows_carried, 0U);
 }
 
 }  // namespace

@@ -352,52 +352,6 @@ TEST_F(Commands, trace_of_ipv6_is_asked_and_told_with_brackets) {
   EXPECT_EQ(daemon.trace_query.to.port, 443);
 }
 
-TEST_F(Commands, apply_tells_what_changed) {
-  daemon.apply_view = api::ApplyView{{"service web: backend b3 added", "service web: backend b1 weight 1 -> 2"},
-                                     {{"web", 1000, 260, 250}},
-                                     {"add 192.0.2.1/32 to eth0: No buffer space available"}};
-  const auto file = write("a.yaml", "services: []\n");
-  const auto outcome = ask({"apply", file});
-  EXPECT_EQ(outcome.code, kDone);
-  EXPECT_EQ(outcome.out, file +
-                             " applied: 2 changes\n"
-                             "  service web: backend b3 added\n"
-                             "  service web: backend b1 weight 1 -> 2\n"
-                             "  ring of web: 1000 slots, 260 (26.0 %) moved, the least possible is 250 (25.0 %)\n"
-                             "  not as configured: add 192.0.2.1/32 to eth0: No buffer space available\n");
-  EXPECT_EQ(daemon.applied_yaml, "services: []\n");
-  EXPECT_EQ(daemon.applied_file, file);
-}
-
-TEST_F(Commands, apply_of_what_runs_already_says_so) {
-  input = "services: []\n";
-  EXPECT_EQ(ask({"apply", "-"}).out, "(standard input) is what runs already: nothing to change\n");
-  EXPECT_EQ(daemon.applied_yaml, input);
-}
-
-TEST_F(Commands, apply_of_a_wrong_file_prints_its_mistakes_and_exits_with_2) {
-  config::Diagnostic mistake;
-  mistake.file = "a.yaml";
-  mistake.line = 1;
-  mistake.column = 1;
-  mistake.message = "unknown key \"prot\"";
-  mistake.hint = "did you mean \"port\"?";
-  mistake.source_line = "prot: 1";
-  daemon.apply_view = api::Refusal{{"a.yaml has 1 mistake", "the old configuration stays"}, {mistake}};
-  const auto file = write("a.yaml", "prot: 1\n");
-  const auto outcome = ask({"apply", file});
-  EXPECT_EQ(outcome.code, kInvalid);
-  EXPECT_EQ(outcome.err, config::render(mistake) + "astil: a.yaml has 1 mistake; the old configuration stays\n");
-  EXPECT_THAT(outcome.err, HasSubstr("a.yaml:1:1: error: unknown key \"prot\"\n"));
-}
-
-TEST_F(Commands, apply_that_fails_on_a_right_file_exits_with_1) {
-  daemon.apply_view = api::Refusal{{"eth0: no such interface", "create it"}, {}};
-  const auto outcome = ask({"apply", write("a.yaml", "")});
-  EXPECT_EQ(outcome.code, kRefused);
-  EXPECT_EQ(outcome.err, "astil: eth0: no such interface; create it\n");
-}
-
 TEST_F(Commands, a_file_that_can_not_be_read_exits_with_2) {
   EXPECT_EQ(ask_nobody({"check", folder / "none.yaml"}).code, kInvalid);
   EXPECT_THAT(ask_nobody({"apply", folder / "none.yaml"}).err, HasSubstr("No such file"));

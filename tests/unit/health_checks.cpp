@@ -310,6 +310,19 @@ TEST_F(health_checks, a_backend_at_another_address_is_unknown) {
   EXPECT_EQ(health("a"), Health::unknown);
 }
 
+TEST_F(health_checks, what_a_target_would_be_is_told_without_a_change) {
+  checks_.configure({target("b1")});
+  pass();
+  Target other_check = target("b1");
+  other_check.check.probe = config::HttpCheck{};
+  EXPECT_EQ(checks_.would_be(target("b1")), Health::up);
+  EXPECT_EQ(checks_.would_be(target("b9", "10.0.0.1", "mail")), Health::up) << "the same probe is made already";
+  EXPECT_EQ(checks_.would_be(other_check), Health::up);
+  EXPECT_EQ(checks_.would_be(target("b1", "10.0.0.2")), Health::unknown);
+  EXPECT_EQ(checks_.would_be(target("b2", "10.0.0.2")), Health::unknown);
+  EXPECT_EQ(checks_.probe_count(), 1U);
+}
+
 TEST_F(health_checks, a_probe_that_could_not_be_made_changes_no_state) {
   checks_.configure({target("a")});
   pass();

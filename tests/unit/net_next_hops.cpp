@@ -102,6 +102,18 @@ TEST_F(net_next_hops, what_is_missing_is_said) {
   EXPECT_THAT(hops_.next_hop(b_).error().what, HasSubstr("not tracked"));
 }
 
+TEST_F(net_next_hops, a_look_at_an_address_says_what_following_it_would_and_follows_nothing) {
+  EXPECT_THAT(hops_.look_up(a_).error().what, HasSubstr("neighbour 10.1.0.2 on eth0 has not answered"));
+  EXPECT_THAT(hops_.look_up(make_address("10.8.0.1")).error().what, HasSubstr("no route"));
+  kernel_.neighbours[key_] = reachable(kGateway);
+  const NextHop seen = hops_.look_up(a_).value();
+  EXPECT_THAT(kernel_.kept, IsEmpty());
+  EXPECT_THAT(hops_.next_hop(a_).error().what, HasSubstr("not tracked"));
+  hops_.track({a_});
+  EXPECT_EQ(hops_.next_hop(a_).value(), seen);
+  EXPECT_EQ(hops_.look_up(b_).value(), seen) << "by the gateway that is kept";
+}
+
 TEST_F(net_next_hops, a_gateway_is_kept_once_for_all_that_use_it) {
   hops_.track({a_, b_});
   EXPECT_THAT(kernel_.kept, ElementsAre(key_));

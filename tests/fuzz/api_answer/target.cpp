@@ -20,7 +20,10 @@ std::string text_of(const api::DropsView& view) { return cli::drops_text(view, c
 std::string text_of(const api::TraceView& view) {
   return cli::trace_text(view, {.protocol = "tcp", .from = {}, .to = {}}, cli::Colour::never);
 }
-std::string text_of(const api::ApplyView& view) { return cli::apply_text(view, "astil.yaml", cli::Colour::never); }
+std::string text_of(const api::ApplyView& view) {
+  return cli::changes_text(view, cli::Tense::planned, "astil.yaml", cli::Colour::never);
+}
+std::string text_of(const api::HistoryView& view) { return cli::history_text(view, cli::Colour::never); }
 std::string text_of(const api::FailureView& view) {
   return config::render(view.diagnostics) + cli::printable(view.error + view.remedy) + "\n";
 }
@@ -52,6 +55,7 @@ void api_answer(Input input) {
   read<api::DropsView>(value);
   read<api::TraceView>(value);
   read<api::ApplyView>(value);
+  read<api::HistoryView>(value);
   read<api::FailureView>(value);
   read<api::VersionView>(value);
 }

@@ -21,6 +21,7 @@ from cases import (  # noqa: F401
     flood,
     change,
     life,
+    plans,
     hooks,
     restart,
     configuration,

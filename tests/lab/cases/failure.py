@@ -77,8 +77,12 @@ def _judge(run, died, noticed, short, long):
 
 
 for _forwarding in FORWARDINGS:
-    case(f"backend_process_dies_{_forwarding}", forwarding=_forwarding, die=_process_dies, come_back=_process_returns)(
-        _backend_dies
-    )
-case("backend_host_dies_tunnel", forwarding="tunnel", die=_host_dies, come_back=_host_returns)(_backend_dies)
-case("backend_host_dies_nat", forwarding="nat", die=_host_dies, come_back=_host_returns)(_backend_dies)
+    case(
+        f"backend_process_dies_{_forwarding}",
+        alone=True, forwarding=_forwarding, die=_process_dies, come_back=_process_returns,
+    )(_backend_dies)  # fmt: skip
+for _forwarding in ("tunnel", "nat"):
+    case(
+        f"backend_host_dies_{_forwarding}",
+        alone=True, forwarding=_forwarding, die=_host_dies, come_back=_host_returns,
+    )(_backend_dies)  # fmt: skip

@@ -1,6 +1,7 @@
 """Floods: SYNs, SYNs with ACKs, bare ACKs, from sources that nobody has and more than the flow table has room for, while
 the ring changes. The connections that were there before do not notice."""
 
+import collections
 import functools
 import itertools
 import time
@@ -22,6 +23,7 @@ _BETWEEN_CHANGES_S = 0.5
 # One after the other, so that each flow has to leave the ring's choice at some time.
 _WEIGHTS = ({"b1": 0}, {"b2": 0}, {"b3": 0}, {"b1": 3})
 _EVENTS = ("evicted_established", "evicted_closing", "evicted_half_open", "contended", "limited")
+_DROPS = ("no_port", "no_connection")  # under full NAT alone
 _TABLES = {"dataplane": {"tables": {"flow_slots": _SLOTS}}}
 
 
@@ -35,15 +37,26 @@ def _await_established(lab, way):
     process.until(all_are, f"{_LASTING} established flows", timeout=60)
 
 
-def _counts(status):
-    """Of the one service's traffic, and of what happened to the flow table."""
+def _counts(lab):
+    """Of the one service's traffic, of what happened to the flow table, and of what was dropped."""
+    status = lab.balancer.status()
     events = {event["event"]: event["count"] for event in status["flow_events"]}
-    return {**status["services"][0]["traffic"], **events}
+    drops = collections.Counter()
+    for drop in lab.balancer.query("drops")["drops"]:
+        drops[drop["reason"]] += drop["count"]
+    return {**status["services"][0]["traffic"], **events, **{reason: drops[reason] for reason in _DROPS}}
+
+
+def _counter_of_flows(kind, way):
+    """An ACK opens no connection; under full NAT it is dropped as one of none."""
+    if kind != "acks":
+        return "new_connections"
+    return "no_connection" if way.hides_clients else "packets"
 
 
 def _flood_and_change(run, lab, way, kind, flows, first, weights):
     """A flood of one kind, and meanwhile one change of the ring after the other."""
-    before = _counts(lab.balancer.status())
+    before = _counts(lab)
     flood = Flood(lab, way, kind, flows, first)
     changes, limited = 0, False
     while flood.lasts():
@@ -52,15 +65,15 @@ def _flood_and_change(run, lab, way, kind, flows, first, weights):
         limited = limited or lab.balancer.status()["limits_new_flows"]
         time.sleep(_BETWEEN_CHANGES_S)
     report = flood.finish()
-    after = _counts(lab.balancer.status())
+    after = _counts(lab)
     seen = {name: after[name] - before[name] for name in after}
-    arrived = seen["packets" if kind == "acks" else "new_connections"]  # an ACK opens none
+    arrived = seen[_counter_of_flows(kind, way)]
     run.figure(**{
         f"{kind}_frames": report["frames"],
         f"{kind}_seconds": round(report["seconds"], 1),
         f"{kind}_changes": changes,
         f"{kind}_limit_told": limited,
-        **{f"{kind}_{name}": seen[name] for name in _EVENTS if seen[name]},
+        **{f"{kind}_{name}": seen[name] for name in (*_EVENTS, *_DROPS) if seen[name]},
     })  # fmt: skip
     run.expect(report["frames"] == flood.frames, f"{kind}: {report} of {flood.frames} frames")
     run.expect(arrived > (1 - _MOST_LOST) * flows, f"{kind}: of {flows} flows came {arrived}: {seen}")
@@ -84,6 +97,7 @@ def _floods(run, way, flows):
         run.expect(report["connections"] == _LASTING, f"there were not {_LASTING} connections: {report}")
 
 
-case("flood", way=WAYS["nat_ipv4"], flows=500_000)(_floods)
-for _name in ("nat_ipv4", "ipip_4in4", "direct_ipv4", "gue_6in6", "nat_ipv6"):
-    case(f"flood_of_ten_million_{_name}", long=True, way=WAYS[_name], flows=10_000_000)(_floods)
+case("flood", alone=True, way=WAYS["nat_ipv4"], flows=500_000)(_floods)
+case("flood_under_full_nat", alone=True, way=WAYS["full_nat_ipv4"], flows=200_000)(_floods)
+for _name in ("nat_ipv4", "ipip_4in4", "direct_ipv4", "gue_6in6", "nat_ipv6", "full_nat_ipv4", "full_nat_ipv6"):
+    case(f"flood_of_ten_million_{_name}", long=True, alone=True, way=WAYS[_name], flows=10_000_000)(_floods)

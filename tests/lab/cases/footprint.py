@@ -27,7 +27,7 @@ def _hundred_services(lab):
     return config
 
 
-@case("hundred_services")
+@case("hundred_services", alone=True)
 def hundred_services(run):
     """100 services of 10 backends: under 40 MB anonymous memory, started and forwarding within one second."""
     with run.lab() as lab:

@@ -1,6 +1,11 @@
 """Somebody changes the balancer's host behind the daemon's back, and it puts things right."""
 
-from harness import process
+import contextlib
+import re
+import signal
+import subprocess
+
+from harness import paths, process
 from harness.case import case
 from harness.configuration import ADDRESSES, NAT
 from harness.namespace import connect, let_pass
@@ -58,3 +63,30 @@ def refused_apply_leaves_table_sizes(run):
         sizes = [{table["name"]: table["capacity"] for table in shown["tables"]} for shown in (before, after)]
         run.expect(sizes[0] == sizes[1], f"the tables changed: {sizes}")
         run.expect(lab.balancer.addresses() >= set(ADDRESSES.values()), "service addresses are gone")
+
+
+@case("api_listens_again")
+def api_listens_again(run):
+    """A metrics port that is taken is no reason not to start, and is taken later; a socket's file that is removed is back."""
+    with run.lab() as lab, run_listener(lab) as listener:
+        lab.start_balancer(forwardings=["nat"])
+        told = lambda: [each["what"] for each in lab.balancer.status()["problems"]]
+        run.expect(any("9105" in what for what in told()), f"the port that is taken is not told: {told()}")
+        process.end(listener, signal.SIGTERM)
+        process.until(lambda: not told(), "the port taken")
+        (paths.SOCKETS / f"{lab.instance}.sock").unlink()
+        process.until(lambda: (paths.SOCKETS / f"{lab.instance}.sock").exists(), "the return of the socket")
+        scrape = lab.net.balancer.run("curl", "-s", "http://127.0.0.1:9105/metrics").stdout
+        for listener in ("socket", "metrics"):
+            counted = re.search(rf'astil_api_listen_failures_total{{listener="{listener}"}} ([0-9.]+)', scrape)
+            run.expect(counted and float(counted[1]) > 0, f"{listener} is not counted")
+
+
+@contextlib.contextmanager
+def run_listener(lab):
+    """Another program at the port of the metrics."""
+    script = "import socket, time; s = socket.create_server(('127.0.0.1', 9105)); print('there', flush=True); time.sleep(600)"
+    listener = lab.net.balancer.spawn("python3", "-c", script, stdout=subprocess.PIPE)
+    listener.stdout.readline()
+    yield listener
+    process.end(listener, signal.SIGTERM)

@@ -20,6 +20,7 @@ class Balancer:
         self.config_file = self.directory / "astil.yaml"
         self.log_file = self.directory / "astild.log"
         self.daemon = None
+        self.environment = {}
 
     def write(self, config):
         """Takes a dictionary, or the text of a file."""
@@ -51,7 +52,7 @@ class Balancer:
                 config_file or self.config_file,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "STATE_DIRECTORY": str(self.directory), **environment},
+                env={**os.environ, "STATE_DIRECTORY": str(self.directory), **self.environment, **environment},
             )
 
     def _await_ready(self, notify, deadline):

@@ -27,10 +27,11 @@ class Unexpected(Exception):
 
 
 class Case:
-    def __init__(self, name, function, long):
+    def __init__(self, name, function, long, alone):
         self.name = name
         self.function = function
         self.long = long
+        self.alone = alone
 
     def summary(self):
         return (self.function.__doc__ or "").strip().split("\n")[0]
@@ -56,15 +57,25 @@ class Run:
             raise Unexpected(otherwise)
 
 
-def case(name, long=False, **arguments):
-    """Declares a case. The function gets the Run, and the arguments given here."""
+class Outcome:
+    """How a run of a case ended. Its problem is None where it passed."""
+
+    def __init__(self, problem, figures, seconds):
+        self.problem = problem
+        self.figures = figures
+        self.seconds = seconds
+
+
+def case(name, long=False, alone=False, **arguments):
+    """Declares a case. The function gets the Run, and the arguments given here. One that judges how long something took,
+    or loads the machine with all that it has, is `alone`: no other case runs beside it."""
 
     def declare(function):
         if name in _cases:
             raise ValueError(f"two cases are named {name}")
         bound = lambda run: function(run, **arguments)
         bound.__doc__ = function.__doc__
-        _cases[name] = Case(name, bound, long)
+        _cases[name] = Case(name, bound, long, alone)
         return function
 
     return declare
@@ -75,7 +86,7 @@ def cases():
 
 
 def perform(which):
-    """Runs one case, prints a line, appends its record to the results. Returns whether it passed."""
+    """Runs one case."""
     begun = time.monotonic()
     run = Run(which.name)
     problem = None
@@ -85,34 +96,38 @@ def perform(which):
         problem = str(finding)
     except Exception:  # the harness's own trouble, or an answer of the wrong shape: a failure of the case all the same
         problem = traceback.format_exc()
-    seconds = time.monotonic() - begun
-    _record(which.name, problem, run.figures, seconds)
-    _show(which.name, problem, run, seconds)
-    return problem is None
+    return Outcome(problem, run.figures, time.monotonic() - begun)
 
 
-def _record(name, problem, figures, seconds):
+def report(which, outcome):
+    """Appends the record of a case to the results, and prints a line. Returns whether it passed."""
+    _record(which.name, outcome)
+    _show(which.name, outcome)
+    return outcome.problem is None
+
+
+def _record(name, outcome):
     record = {
         "case": name,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "passed": problem is None,
-        "seconds": round(seconds, 1),
-        "figures": figures,
+        "passed": outcome.problem is None,
+        "seconds": round(outcome.seconds, 1),
+        "figures": outcome.figures,
     }
-    if problem is not None:
-        record["problem"] = problem
+    if outcome.problem is not None:
+        record["problem"] = outcome.problem
     paths.RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with open(paths.RESULTS, "a") as results:
         results.write(json.dumps(record) + "\n")
 
 
-def _show(name, problem, run, seconds):
-    figures = " ".join(f"{key}={json.dumps(value)}" for key, value in run.figures.items())
-    print(f"{'ok    ' if problem is None else 'FAILED'} {name} ({seconds:.1f} s) {figures}", flush=True)
-    if problem is None:
+def _show(name, outcome):
+    figures = " ".join(f"{key}={json.dumps(value)}" for key, value in outcome.figures.items())
+    print(f"{'ok    ' if outcome.problem is None else 'FAILED'} {name} ({outcome.seconds:.1f} s) {figures}", flush=True)
+    if outcome.problem is None:
         return
-    print("\n".join("       " + line for line in problem.splitlines()))
-    log = run.directory / "astild.log"
+    print("\n".join("       " + line for line in outcome.problem.splitlines()))
+    log = paths.LOGS / name / "astild.log"
     if log.exists():
         print(f"       the end of {log}:")
         print("\n".join("         " + line for line in log.read_text(errors="replace").splitlines()[-15:]))

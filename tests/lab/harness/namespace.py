@@ -4,6 +4,7 @@ Commands enter them by `nsenter --net`: `ip netns exec` would mount a new /sys a
 """
 
 import json
+import os
 
 from harness import paths, process
 from harness.ownership import Owner
@@ -98,5 +99,7 @@ def _pass_program():
     compiled = paths.LOGS / "xdp_pass.o"
     if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
         compiled.parent.mkdir(parents=True, exist_ok=True)
-        process.run(["clang-14", "-target", "bpf", "-O2", "-c", source, "-o", compiled])
+        own = compiled.with_suffix(f".{os.getpid()}.o")  # another case may be loading the one that is there
+        process.run(["clang-14", "-target", "bpf", "-O2", "-c", source, "-o", own])
+        own.replace(compiled)
     return compiled

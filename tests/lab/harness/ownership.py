@@ -113,19 +113,17 @@ class Owner:
                 socket.unlink(missing_ok=True)
         for name in self.namespaces():
             subprocess.run(["ip", "netns", "delete", name], check=False)
-        for directory in (paths.PINS, paths.SOCKETS):
-            with contextlib.suppress(OSError):
-                directory.rmdir()
         if left := self.remains(instances):
             raise RuntimeError(f"this could not be removed: {left}")
         for notes in self.record.iterdir():
             notes.unlink()
 
     def forget(self):
-        """Removes the record itself: nothing of this owner is left."""
+        """Removes the record itself: nothing of this owner is left. The last one takes the folders of all with it."""
         remove_tree(self.record)
         with contextlib.suppress(OSError):
-            paths.OWNERS.rmdir()
+            for directory in (paths.OWNERS, paths.PINS, paths.SOCKETS):
+                directory.rmdir()
 
 
 def remove_leftovers():

@@ -13,8 +13,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with(parent):
-    """Runs in the child before exec. The parent may have died before the request: then nobody would tell us."""
+def die_with(parent):
+    """For a child, before it does anything else. The parent may have died before the request: then nobody would tell us."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
@@ -23,7 +23,7 @@ def _die_with(parent):
 def spawn(argv, **options):
     """A child in the background. The kernel kills it when this process dies, in whichever way."""
     parent = os.getpid()
-    child = subprocess.Popen([str(word) for word in argv], preexec_fn=lambda: _die_with(parent), **options)
+    child = subprocess.Popen([str(word) for word in argv], preexec_fn=lambda: die_with(parent), **options)
     Owner.current().note_process(child.pid)
     return child
 
@@ -33,7 +33,7 @@ def run(argv, check=True, timeout=120, **options):
     argv = [str(word) for word in argv]
     parent = os.getpid()
     done = subprocess.run(
-        argv, capture_output=True, text=True, timeout=timeout, preexec_fn=lambda: _die_with(parent), **options
+        argv, capture_output=True, text=True, timeout=timeout, preexec_fn=lambda: die_with(parent), **options
     )
     if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
