@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/api/port_view.hpp"
 #include "control/base/result.hpp"
 #include "control/config/diagnostic.hpp"
 
@@ -189,10 +190,12 @@ struct StatusView {
   std::vector<ServiceView> services;
   bool limits_new_flows = false;  ///< more came in lately than dataplane.new_flows_per_second lets in
   std::vector<ListenerView> listeners;
+  std::vector<PortView> ports;      ///< none: the engine has the kernel's interfaces alone
+  std::vector<WorkerView> workers;  ///< likewise
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
-                       tables, flow_events, services, limits_new_flows, listeners))
+                       tables, flow_events, services, limits_new_flows, listeners, ports, workers))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {

@@ -24,6 +24,7 @@ class StatusBuilder {
   [[nodiscard]] std::vector<std::uint32_t> ring_counts(std::size_t service) const;
   void add_retired(std::uint32_t service_id, api::ServiceView& view) const;
   void add_problems_of_changes();
+  void add_ports();
   void add_problems();
   [[nodiscard]] api::Traffic traffic_of(std::uint32_t backend) const;
   [[nodiscard]] api::HealthView health_of(const config::Service& service, const config::Backend& backend) const;
