@@ -5,17 +5,26 @@
 #include <cstdint>
 #include <vector>
 
+#include "dataplane/carried.hpp"
 #include "dataplane/census.hpp"
 #include "dataplane/native/native_engine.hpp"
 
 namespace astil::dataplane {
 
-/// What became of the flows of all passes.
-struct Carried {
-  std::uint64_t flows = 0;    ///< written
-  std::uint64_t known = 0;    ///< stood in the new tables already
-  std::uint64_t without = 0;  ///< their backend is not in the new tables
-  std::uint64_t crowded = 0;  ///< given up: their lines are full of flows that are worth more
+/// Has tables choose as core::LayoutHeader::ring_only says, as long as it lives.
+class RingOnly {
+ public:
+  RingOnly(const Tables& tables, core::RingOnly which) : tables_(tables) { set(tables_, which); }
+  RingOnly(const RingOnly&) = delete;
+  RingOnly& operator=(const RingOnly&) = delete;
+  ~RingOnly() { set(tables_, core::kAlone); }
+
+  static void set(const Tables& tables, core::RingOnly which) {
+    __atomic_store_n(&tables.settings().header.ring_only, std::uint32_t{which}, __ATOMIC_RELAXED);
+  }
+
+ private:
+  Tables tables_;
 };
 
 /// Carries flows by key, with backend numbers translated by service and address. It is called twice: before packets

@@ -3,13 +3,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "dataplane/base/result.hpp"
+#include "dataplane/carried.hpp"
 #include "dataplane/core/capture.hpp"
 #include "dataplane/core/events.hpp"
+#include "dataplane/port_report.hpp"
 #include "dataplane/tables.hpp"
 
 namespace astil::dataplane {
@@ -46,6 +49,14 @@ struct CapturedFrames {
 };
 using CaptureTaker = std::function<void(const CapturedFrames& captured)>;
 
+/// How an engine came by its tables when it was opened.
+struct Origin {
+  enum class Kind { fresh, adopted, carried };
+  Kind kind = Kind::fresh;
+  std::vector<Carried> carried;  ///< for Kind::carried: from each set of tables that was in use
+  std::string why;               ///< likewise: what differed
+};
+
 class Dataplane {
  public:
   Dataplane() = default;
@@ -54,6 +65,9 @@ class Dataplane {
   virtual ~Dataplane() = default;
 
   [[nodiscard]] virtual const Tables& tables() const = 0;
+  [[nodiscard]] virtual Origin origin() const { return {}; }
+  /// None: this engine has no ports but the kernel's interfaces.
+  [[nodiscard]] virtual std::optional<PortReport> port_report() const { return std::nullopt; }
 
   /// Returns when every packet that was under way at the call is done: what the packet path could see before, it sees
   /// no more.
@@ -82,7 +96,7 @@ class Dataplane {
   /// Begins to give the packets that the filter wants to `take`, in calls of `take_events` and `stop_capture`; one
   /// capture at a time. After an error all is as it was.
   virtual Result<void> start_capture(const core::CaptureFilter& /*filter*/, const CaptureTaker& /*take*/) {
-    return Error{"this engine captures no packets", "capture on its interfaces: tcpdump, dpdk-dumpcap"};
+    return Error{"this engine captures no packets", "capture at the servers; tcpdump sees what is the kernel's"};
   }
   /// Which packets are wanted from now on, where a capture runs.
   virtual void change_capture(const core::CaptureFilter& /*filter*/) {}

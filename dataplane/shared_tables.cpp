@@ -27,7 +27,8 @@ std::array<std::size_t, kTableCount + 1> places(const core::Sizes& sizes) {
 }
 
 Result<std::byte*> map(int file, std::size_t bytes, const std::string& name) {
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  // Whoever meets a page first would wait for it: a worker has no time for that.
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
   if (memory == MAP_FAILED) return system_error("map " + name, errno);
   return static_cast<std::byte*>(memory);
 }

@@ -105,6 +105,37 @@ void collect_interfaces(const MetricsSource& source, const Emit& emit) {
   for (const auto& i : source.status.interfaces) emit({i.name, i.hook}, i.state == "up" ? 1 : 0);
 }
 
+auto each_port(std::uint64_t PortView::*member) {
+  return [member](const MetricsSource& source, const Emit& emit) {
+    for (const auto& port : source.status.ports) emit({port.interface}, number(port.*member));
+  };
+}
+
+auto each_queue(std::uint64_t QueueView::*member) {
+  return [member](const MetricsSource& source, const Emit& emit) {
+    for (const auto& port : source.status.ports) {
+      for (std::size_t i = 0; i < port.queues.size(); ++i)
+        emit({port.interface, std::to_string(i)}, number(port.queues[i].*member));
+    }
+  };
+}
+
+auto each_worker(std::uint64_t WorkerView::*member) {
+  return [member](const MetricsSource& source, const Emit& emit) {
+    for (std::size_t i = 0; i < source.status.workers.size(); ++i)
+      emit({std::to_string(i)}, number(source.status.workers[i].*member));
+  };
+}
+
+void collect_port_states(const MetricsSource& source, const Emit& emit) {
+  for (const auto& port : source.status.ports) emit({port.interface, port.driver}, port.state == "open" ? 1 : 0);
+}
+
+void collect_sleep(const MetricsSource& source, const Emit& emit) {
+  for (std::size_t i = 0; i < source.status.workers.size(); ++i)
+    emit({std::to_string(i)}, source.status.workers[i].slept_seconds);
+}
+
 void collect_drops(const MetricsSource& source, const Emit& emit) {
   for (const auto& drop : source.drops.drops) {
     std::map<std::string_view, std::uint64_t> counts;
@@ -161,6 +192,9 @@ const std::vector<Metric>& all_metrics() {
   using B = BackendView;
   static const std::vector<std::string_view> kService{"service"};
   static const std::vector<std::string_view> kBackend{"service", "backend"};
+  static const std::vector<std::string_view> kPort{"interface"};
+  static const std::vector<std::string_view> kQueue{"interface", "worker"};
+  static const std::vector<std::string_view> kWorker{"worker"};
   static const std::vector<Metric> kMetrics{
       {"astil_build_info",
        MetricType::Gauge,
@@ -238,6 +272,60 @@ const std::vector<Metric>& all_metrics() {
        "1 if the interface is up and has a carrier, else 0.",
        {"interface", "hook"},
        collect_interfaces},
+      {"astil_port_open",
+       MetricType::Gauge,
+       "Of engine dpdk: 1 if the port is open, else 0.",
+       {"interface", "driver"},
+       collect_port_states},
+      {"astil_port_missed_packets_total", MetricType::Counter,
+       "Packets that came while the port's receive queues were full.", kPort, each_port(&PortView::missed)},
+      {"astil_port_errors_total", MetricType::Counter, "Packets that came broken.", kPort,
+       each_port(&PortView::errors)},
+      {"astil_port_no_buffer_total", MetricType::Counter, "Packets that came while no packet buffer was free.", kPort,
+       each_port(&PortView::no_buffer)},
+      {"astil_port_from_kernel_packets_total", MetricType::Counter, "Packets that the kernel sent by the port.", kPort,
+       each_port(&PortView::from_kernel)},
+      {"astil_port_from_kernel_lost_total", MetricType::Counter,
+       "Packets that the kernel sent by the port, lost since its worker was behind.", kPort,
+       each_port(&PortView::from_kernel_lost)},
+      {"astil_port_kernel_refused_total", MetricType::Counter,
+       "Packets handed to the kernel by an interface that was down, or overrun.", kPort,
+       each_port(&PortView::kernel_refused)},
+      {"astil_queue_received_packets_total", MetricType::Counter, "Packets received by the port's queue.", kQueue,
+       each_queue(&QueueView::received_packets)},
+      {"astil_queue_received_bytes_total", MetricType::Counter, "Bytes of frames received by the port's queue.", kQueue,
+       each_queue(&QueueView::received_bytes)},
+      {"astil_queue_sent_packets_total", MetricType::Counter, "Packets sent by the port's queue.", kQueue,
+       each_queue(&QueueView::sent_packets)},
+      {"astil_queue_sent_bytes_total", MetricType::Counter, "Bytes of frames sent by the port's queue.", kQueue,
+       each_queue(&QueueView::sent_bytes)},
+      {"astil_queue_not_sent_total", MetricType::Counter, "Packets lost since the port's queue took no more.", kQueue,
+       each_queue(&QueueView::not_sent)},
+      {"astil_queue_to_kernel_total", MetricType::Counter, "Packets handed to the kernel: not ours.", kQueue,
+       each_queue(&QueueView::to_kernel)},
+      {"astil_queue_to_kernel_lost_total", MetricType::Counter, "Such packets that were lost since it was behind.",
+       kQueue, each_queue(&QueueView::to_kernel_lost)},
+      {"astil_worker_polls_total", MetricType::Counter, "Rounds of the worker over its queues.", kWorker,
+       each_worker(&WorkerView::polls)},
+      {"astil_worker_empty_polls_total", MetricType::Counter, "Rounds that found no packet.", kWorker,
+       each_worker(&WorkerView::empty_polls)},
+      {"astil_worker_sleeps_total", MetricType::Counter, "How often the worker slept for want of packets.", kWorker,
+       each_worker(&WorkerView::sleeps)},
+      {"astil_worker_slept_seconds_total", MetricType::Counter, "How long.", kWorker, collect_sleep},
+      {"astil_worker_bursts_total", MetricType::Counter, "Bursts of packets that the worker took.", kWorker,
+       each_worker(&WorkerView::bursts)},
+      {"astil_worker_full_bursts_total", MetricType::Counter,
+       "Bursts of as many packets as dataplane.dpdk.burst lets be.", kWorker, each_worker(&WorkerView::full_bursts)},
+      {"astil_worker_packets_total", MetricType::Counter, "Packets in the worker's bursts.", kWorker,
+       each_worker(&WorkerView::packets)},
+      {"astil_worker_unfit_total", MetricType::Counter, "Frames lost since they were longer than a packet buffer.",
+       kWorker, each_worker(&WorkerView::unfit)},
+      {"astil_worker_strays_total", MetricType::Counter,
+       "Packets lost since they were to leave by an interface without "
+       "a port.",
+       kWorker, each_worker(&WorkerView::strays)},
+      {"astil_worker_events_lost_total", MetricType::Counter, "What the worker could not tell the daemon in time.",
+       kWorker, each_worker(&WorkerView::events_lost)},
       {"astil_drops_total",
        MetricType::Counter,
        "Packets dropped, by service and reason; `astil drops` describes each. An empty service: packets for "

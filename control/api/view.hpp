@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/api/port_view.hpp"
 #include "control/base/result.hpp"
 #include "control/config/diagnostic.hpp"
 
@@ -206,11 +207,13 @@ struct StatusView {
   std::uint64_t orders_refused = 0;
   std::uint64_t flows_given_up = 0;  ///< of removed backends, since then
   std::vector<ListenerView> listeners;
+  std::vector<PortView> ports;      ///< none: the engine has the kernel's interfaces alone
+  std::vector<WorkerView> workers;  ///< likewise
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
                        tables, flow_events, services, limits_new_flows, orders_ok, orders_refused, flows_given_up,
-                       listeners))
+                       listeners, ports, workers))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {

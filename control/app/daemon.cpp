@@ -62,6 +62,7 @@ Result<void> Daemon::open() {
   lock_ = std::move(*lock);
   history_.emplace(loop_, history_alarm_, options_.state_directory + "/" + model_.instance + ".history");
   choose_start();
+  if (auto made = make_interfaces(model_); made.has_error()) return made.error();
   auto network =
       net::Network::open(loop_, {.on_link_change = [this](const std::string& /*interface*/) { request_reconcile(); },
                                  .on_next_hop_change = [this](const config::address& /*host*/) { request_reconcile(); },
@@ -93,8 +94,7 @@ Result<void> Daemon::open() {
 }
 
 Result<void> Daemon::open_packet_path() {
-  const xdp::Options options{.instance = model_.instance, .sizes = table_sizes(model_), .program = options_.program};
-  auto path = PacketPath::open(loop_, options);
+  auto path = PacketPath::open(loop_, engine_options(model_, options_.program));
   if (path.has_error()) return path.error();
   path_ = std::move(*path);
   path_->on_sources_released([this] { request_reconcile(); });
@@ -102,22 +102,12 @@ Result<void> Daemon::open_packet_path() {
   std::set<config::address> served;
   for (const core::Address& address : dataplane::own_addresses(path_->inherited())) served.insert(from_core(address));
   if (auto inherited = addresses_->inherit(served); inherited.has_error()) return inherited.error();
-  const xdp::Origin& origin = path_->origin();
-  adopted_ = origin.kind != xdp::Origin::Kind::fresh;
+  const bool is_fresh = path_->origin().kind == dataplane::Origin::Kind::fresh;
+  adopted_ = !is_fresh;
   started_with_.insert(model_.interfaces.begin(), model_.interfaces.end());
-  if (origin.kind == xdp::Origin::Kind::fresh) log::info("packet path made", {{"instance", model_.instance}});
-  if (origin.kind == xdp::Origin::Kind::adopted)
-    log::info("running packet path adopted", {{"instance", model_.instance}});
-  if (origin.kind == xdp::Origin::Kind::carried) {
-    for (const dataplane::Carried& carried : origin.carried) {
-      log::info("flows carried to new tables", {{"why", origin.why},
-                                                {"flows", carried.flows},
-                                                {"without_backend", carried.without},
-                                                {"crowded_out", carried.crowded}});
-    }
-  }
+  log_origin(path_->origin(), model_.instance);
   if (auto attached = attach_interfaces(); attached.has_error()) {
-    if (origin.kind == xdp::Origin::Kind::fresh) (void)xdp::remove_instance(model_.instance);
+    if (is_fresh) (void)remove_instance(model_.instance);
     return attached.error();
   }
   return {};
@@ -125,7 +115,7 @@ Result<void> Daemon::open_packet_path() {
 
 /// Where packets flow already, a daemon that comes back has to care for them, with the interfaces that there are.
 Result<void> Daemon::check_first_interfaces() {
-  if (xdp::is_running(model_.instance)) {
+  if (is_running(model_.instance)) {
     started_with_.insert(model_.interfaces.begin(), model_.interfaces.end());
     for (const auto& more : {model_.address_interface, model_.full_nat.interface}) {
       if (more) started_with_.insert(*more);
@@ -142,7 +132,7 @@ Result<void> Daemon::check_interfaces(const config::Model& model) const {
   }
   for (const std::string& name : names) {
     const auto link = network_->link(name);
-    if (!link && started_with_.contains(name)) continue;
+    if (!link && (started_with_.contains(name) || is_made(model, name))) continue;
     if (!link) return Error{"interface " + name + " does not exist", "'ip link' lists those that do"};
     if (!link->mac) {
       return Error{"interface " + name + " has no Ethernet address", "name an Ethernet interface"};
@@ -425,23 +415,23 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   return done;
 }
 
-core::Sizes Daemon::sizes_for(const config::Model& model) const {
-  core::Sizes wanted = table_sizes(model);
+/// The engine that the model wants, with tables of its sizes.
+EngineOptions Daemon::engine_for(const config::Model& model) const {
+  EngineOptions wanted = engine_options(model, options_.program);
   // Source addresses that are wanted no more may have connections still: their places stay.
-  wanted.port_sources = std::max(wanted.port_sources, path_->sizes().port_sources);
+  wanted.sizes.port_sources = std::max(wanted.sizes.port_sources, path_->options().sizes.port_sources);
   return wanted;
 }
 
-/// Tables of the sizes that the model wants. Those in force may be others than an earlier model's, where a change back
-/// has failed.
+/// Those in force may be others than an earlier model's, where a change back has failed.
 Result<void> Daemon::fit_tables() {
-  const core::Sizes wanted = sizes_for(model_);
-  if (wanted == path_->sizes()) return {};
+  const EngineOptions wanted = engine_for(model_);
+  if (is_same_engine(wanted, path_->options())) return {};
   capture_feed_.end("the tables were exchanged for others");
   stop_watching_events();  // their descriptor is the engine's, which may go
   const auto resized = [&]() -> Result<void> {
     try {
-      return path_->resize(wanted);
+      return path_->change_to(wanted);
     } catch (const std::bad_alloc&) {  // the copy of a large table takes much
       return Error{"not enough memory for tables of other sizes", "ask for smaller ones in dataplane.tables"};
     }
@@ -477,7 +467,7 @@ Result<> Daemon::detach() {
     request_reconcile();  // those that are gone already come back
     return gone.error();
   }
-  auto removed = xdp::remove_instance(model_.instance);
+  auto removed = remove_instance(model_.instance);
   if (removed.has_error()) return removed.error();
   detached_ = true;
   retry_.rest();

@@ -98,7 +98,7 @@ class Daemon final : public api::Daemon {
   void follow();
   Result<Reconciled> reconcile();
   Result<Reconciled> reconcile_once();
-  [[nodiscard]] core::Sizes sizes_for(const config::Model& model) const;
+  [[nodiscard]] EngineOptions engine_for(const config::Model& model) const;
   Result<void> fit_tables();
   void note_applied();
   [[nodiscard]] std::vector<dataplane::InterfaceState> named_interfaces(const config::Model& model) const;

@@ -74,7 +74,9 @@ Daemon::Applied Daemon::plan(const api::Change& change) {
     view.warnings.emplace_back(kStarting);
     return view;
   }
-  const Room room = sizes_for(wanted) == path_->sizes() ? Room::of_these_tables : Room::of_others;
+  const EngineOptions engine = engine_for(wanted);
+  const bool same = engine.kind == path_->options().kind && engine.sizes == path_->options().sizes;
+  const Room room = same ? Room::of_these_tables : Room::of_others;
   const auto forecast =
       path_->foresee(interface_states(wanted), planner_inputs(wanted, facts_after()), path_settings(wanted), room);
   if (forecast.has_error()) return api::Refusal{.error = forecast.error(), .diagnostics = {}};

@@ -5,12 +5,11 @@
 #include <set>
 #include <sstream>
 
+#include "control/app/engines.hpp"
 #include "control/app/inputs.hpp"
 #include "control/app/instance_lock.hpp"
 #include "control/app/service_addresses.hpp"
 #include "dataplane/publisher.hpp"
-#include "dataplane/xdp/pins.hpp"
-#include "dataplane/xdp/xdp_dataplane.hpp"
 
 namespace astil::app {
 
@@ -21,7 +20,7 @@ Result<void> detach_offline(const std::string& instance) {
   }
   const auto lock = InstanceLock::take(instance, "");
   if (lock.has_error()) return lock.error();
-  const auto served = xdp::pinned_services(instance);
+  const auto served = served_addresses(instance);
   if (!served.empty()) {
     boost::asio::io_context loop;
     auto network = net::Network::open(loop, {});
@@ -32,7 +31,7 @@ Result<void> detach_offline(const std::string& instance) {
     if (auto known = addresses.inherit(hosts); known.has_error()) return known.error();
     if (auto gone = addresses.remove_all(); gone.has_error()) return gone.error();
   }
-  auto removed = xdp::remove_instance(instance);
+  auto removed = remove_instance(instance);
   if (removed.has_error()) return removed.error();
   return {};
 }

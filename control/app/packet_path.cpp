@@ -4,15 +4,15 @@
 
 namespace astil::app {
 
-PacketPath::PacketPath(boost::asio::io_context& loop, xdp::Options options, std::unique_ptr<xdp::XdpDataplane> engine)
-    : loop_(loop), options_(std::move(options)), engine_(std::move(engine)) {
+PacketPath::PacketPath(boost::asio::io_context& loop, EngineOptions options, OpenedEngine opened)
+    : loop_(loop), options_(std::move(options)), engine_(std::move(opened.engine)), origin_(std::move(opened.origin)) {
   begin();
 }
 
-Result<std::unique_ptr<PacketPath>> PacketPath::open(boost::asio::io_context& loop, const xdp::Options& options) {
-  auto engine = xdp::XdpDataplane::open(options);
-  if (engine.has_error()) return engine.error();
-  return std::unique_ptr<PacketPath>(new PacketPath(loop, options, std::move(*engine)));
+Result<std::unique_ptr<PacketPath>> PacketPath::open(boost::asio::io_context& loop, const EngineOptions& options) {
+  auto opened = open_engine(options);
+  if (opened.has_error()) return opened.error();
+  return std::unique_ptr<PacketPath>(new PacketPath(loop, options, std::move(*opened)));
 }
 
 /// Starts from what the tables hold.
@@ -93,18 +93,18 @@ void PacketPath::follow_drops(std::uint32_t followers) {
   __atomic_store_n(&tables().settings().shared.drop_followers, followers, __ATOMIC_RELAXED);
 }
 
-Result<void> PacketPath::resize(const core::Sizes& sizes) {
-  xdp::Options options = options_;
-  options.sizes = sizes;
+Result<void> PacketPath::change_to(const EngineOptions& options) {
   runner_.reset();  // while flows are copied, no census takes any away
-  auto engine = xdp::XdpDataplane::open(options);
-  if (engine.has_error()) {
+  auto opened = open_engine(options);
+  if (opened.has_error()) {
     count_flows();
-    return engine.error();
+    return opened.error();
   }
   publisher_.reset();
   options_ = options;
-  engine_ = std::move(*engine);
+  engine_ = std::move(opened->engine);
+  origin_ = std::move(opened->origin);
+  log_origin(origin_, options.instance);
   census_ = {};
   placed_.clear();
   begin();

@@ -7,11 +7,11 @@
 #include <optional>
 
 #include "control/app/census_runner.hpp"
+#include "control/app/engines.hpp"
 #include "control/app/inputs.hpp"
 #include "control/app/limit_watch.hpp"
 #include "control/balance/planner.hpp"
 #include "dataplane/publisher.hpp"
-#include "dataplane/xdp/xdp_dataplane.hpp"
 
 namespace astil::app {
 
@@ -26,12 +26,12 @@ enum class Room { of_these_tables, of_others };
 
 class PacketPath {
  public:
-  /// Takes over what is pinned, or makes tables anew (xdp::XdpDataplane::open). `loop` must outlive this.
-  static Result<std::unique_ptr<PacketPath>> open(boost::asio::io_context& loop, const xdp::Options& options);
+  /// Takes over what is there, or makes tables anew (open_engine). `loop` must outlive this.
+  static Result<std::unique_ptr<PacketPath>> open(boost::asio::io_context& loop, const EngineOptions& options);
 
   /// What the packet path did when it was opened: services and rings that an earlier daemon left.
   [[nodiscard]] const dataplane::DesiredState& inherited() const { return inherited_; }
-  [[nodiscard]] const xdp::Origin& origin() const { return engine_->origin(); }
+  [[nodiscard]] const dataplane::Origin& origin() const { return origin_; }
 
   /// All or nothing. Services are then found by their place in `services`.
   Result<std::vector<balance::RingReport>> publish(const std::vector<dataplane::InterfaceState>& interfaces,
@@ -45,8 +45,8 @@ class PacketPath {
   /// Rings that change yet, from what is published on, once all backends are well.
   [[nodiscard]] std::vector<balance::RingReport> foresee_well(const std::vector<balance::ServiceInput>& services) const;
 
-  /// The sizes in force, as they were asked for.
-  [[nodiscard]] const core::Sizes& sizes() const { return options_.sizes; }
+  /// What is in force, as it was asked for.
+  [[nodiscard]] const EngineOptions& options() const { return options_; }
 
   /// Is called when source addresses of full NAT that are not wanted any more have had their last connection.
   void on_sources_released(std::function<void()> call) { on_sources_released_ = std::move(call); }
@@ -73,11 +73,11 @@ class PacketPath {
   /// How many want to hear of single drops.
   void follow_drops(std::uint32_t followers);
 
-  /// Moves to tables of other sizes, flows and all.
-  Result<void> resize(const core::Sizes& sizes);
+  /// Moves to tables of other sizes, to another engine, or to other ports and workers, flows and all.
+  Result<void> change_to(const EngineOptions& options);
 
-  [[nodiscard]] xdp::XdpDataplane& engine() { return *engine_; }
-  [[nodiscard]] const xdp::XdpDataplane& engine() const { return *engine_; }
+  [[nodiscard]] dataplane::Dataplane& engine() { return *engine_; }
+  [[nodiscard]] const dataplane::Dataplane& engine() const { return *engine_; }
   [[nodiscard]] const dataplane::Tables& tables() const { return engine_->tables(); }
 
   /// In the order of the last publication.
@@ -94,7 +94,7 @@ class PacketPath {
   }
 
  private:
-  PacketPath(boost::asio::io_context& loop, xdp::Options options, std::unique_ptr<xdp::XdpDataplane> engine);
+  PacketPath(boost::asio::io_context& loop, EngineOptions options, OpenedEngine opened);
   void begin();
   void count_flows();
   void on_census(dataplane::Census census, std::uint64_t round);
@@ -102,8 +102,9 @@ class PacketPath {
   void watch_limit();
 
   boost::asio::io_context& loop_;
-  xdp::Options options_;
-  std::unique_ptr<xdp::XdpDataplane> engine_;
+  EngineOptions options_;
+  std::unique_ptr<dataplane::Dataplane> engine_;
+  dataplane::Origin origin_;
   std::optional<dataplane::Publisher> publisher_;
   dataplane::DesiredState inherited_;
   std::optional<balance::Planner> planner_;

@@ -45,12 +45,13 @@ api::StatusView StatusBuilder::build() {
   view_.instance = daemon_.model_.instance;
   view_.version = ASTIL_VERSION;
   view_.started_at = daemon_.started_at_;
-  view_.engine = "kernel";
+  view_.engine = config::kEngines.show(daemon_.model_.engine);
   view_.layout_version = tables_.settings().header.layout_version;
   view_.adopted = daemon_.adopted_;
   view_.config = daemon_.config_view();
   add_interfaces();
   add_tables();
+  add_ports();
   add_flow_events();
   view_.orders_ok = daemon_.orders_ok_;
   view_.orders_refused = daemon_.orders_refused_;
@@ -102,6 +103,56 @@ void StatusBuilder::add_tables() {
     view_.tables.push_back({.name = "ports of " + from_core(source).to_string(),
                             .used = daemon_.path_->census().ports.used[place],
                             .capacity = 65536 - core::kFirstPort});
+  }
+}
+
+/// What an engine with a process of its own says of it; why it does not forward comes first of all problems.
+void StatusBuilder::add_ports() {
+  const auto report = daemon_.path_->engine().port_report();
+  if (!report) return;
+  for (const auto& port : report->ports) {
+    api::PortView view{.interface = port.interface,
+                       .device = port.device,
+                       .driver = port.driver,
+                       .state = port.open ? "open" : "closed",
+                       .missed = port.missed,
+                       .errors = port.errors,
+                       .no_buffer = port.no_buffer,
+                       .from_kernel = port.from_kernel,
+                       .from_kernel_lost = port.from_kernel_lost,
+                       .kernel_refused = port.kernel_refused,
+                       .queues = {}};
+    for (const auto& queue : port.queues) {
+      view.queues.push_back({.received_packets = queue.received_packets,
+                             .received_bytes = queue.received_bytes,
+                             .sent_packets = queue.sent_packets,
+                             .sent_bytes = queue.sent_bytes,
+                             .not_sent = queue.not_sent,
+                             .to_kernel = queue.to_kernel,
+                             .to_kernel_lost = queue.to_kernel_lost});
+    }
+    view_.ports.push_back(std::move(view));
+  }
+  for (const auto& worker : report->workers) {
+    view_.workers.push_back({.core = worker.core,
+                             .burst = report->burst,
+                             .polls = worker.polls,
+                             .empty_polls = worker.empty_polls,
+                             .sleeps = worker.sleeps,
+                             .slept_seconds = worker.slept_seconds,
+                             .bursts = worker.bursts,
+                             .packets = worker.packets,
+                             .full_bursts = worker.full_bursts,
+                             .unfit = worker.unfit,
+                             .strays = worker.strays,
+                             .events_lost = worker.events_lost});
+  }
+  if (report->running && report->as_planned) return;
+  if (!report->problem.what.empty()) {
+    view_.problems.push_back({"astil-dpdk does not forward: " + report->problem.what, report->problem.remedy});
+  } else if (!report->running) {
+    view_.problems.push_back(
+        {"astil-dpdk does not run, and no packet is forwarded", "systemctl start astil-dpdk@" + view_.instance});
   }
 }
 

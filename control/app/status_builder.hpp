@@ -25,6 +25,7 @@ class StatusBuilder {
   void set_empty_in(const std::string& service, api::BackendView& view) const;
   void add_retired(std::uint32_t service_id, api::ServiceView& view) const;
   void add_problems_of_changes();
+  void add_ports();
   void add_problems();
   [[nodiscard]] api::Traffic traffic_of(std::uint32_t backend) const;
   [[nodiscard]] api::HealthView health_of(const config::Service& service, const config::Backend& backend) const;

@@ -62,6 +62,67 @@ std::string draining_text(const std::optional<double>& empty_in) {
   return "draining, empty in " + duration_text(std::chrono::seconds(std::llround(*empty_in)));
 }
 
+/// Sums over a port's queues.
+api::QueueView sum_of(const api::PortView& port) {
+  api::QueueView sum;
+  for (const auto& queue : port.queues) {
+    sum.received_packets += queue.received_packets;
+    sum.sent_packets += queue.sent_packets;
+    sum.not_sent += queue.not_sent;
+    sum.to_kernel += queue.to_kernel;
+    sum.to_kernel_lost += queue.to_kernel_lost;
+  }
+  return sum;
+}
+
+std::string ports_text(const api::StatusView& status, Colour colour) {
+  if (status.ports.empty()) return {};
+  Table ports({{"PORT"},
+               {"STATE"},
+               {"DRIVER"},
+               {"QUEUES", Align::right},
+               {"RECEIVED", Align::right},
+               {"SENT", Align::right},
+               {"TO KERNEL", Align::right},
+               {"FROM KERNEL", Align::right},
+               {"LOST", Align::right}});
+  for (const auto& port : status.ports) {
+    const api::QueueView sum = sum_of(port);
+    const std::uint64_t lost = port.missed + port.errors + port.no_buffer + port.from_kernel_lost +
+                               port.kernel_refused + sum.not_sent + sum.to_kernel_lost;
+    ports.add({{port.interface},
+               {port.state, port.state == "open" ? Tone::good : Tone::bad},
+               {port.driver},
+               {count_text(port.queues.size())},
+               {count_text(sum.received_packets)},
+               {count_text(sum.sent_packets)},
+               {count_text(sum.to_kernel)},
+               {count_text(port.from_kernel)},
+               {count_text(lost)}});
+  }
+  Table workers({{"WORKER"},
+                 {"CORE"},
+                 {"BURST", Align::right},
+                 {"MEAN", Align::right},
+                 {"FULL", Align::right},
+                 {"EMPTY POLLS", Align::right},
+                 {"ASLEEP", Align::right}});
+  for (std::size_t i = 0; i < status.workers.size(); ++i) {
+    const api::WorkerView& worker = status.workers[i];
+    const auto ratio = [](std::uint64_t part, std::uint64_t all) {
+      return all == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(all);
+    };
+    workers.add({{std::to_string(i)},
+                 {worker.core ? std::to_string(*worker.core) : "any"},
+                 {count_text(worker.burst)},
+                 {count_text(worker.bursts == 0 ? 0 : worker.packets / worker.bursts)},
+                 {percent_text(ratio(worker.full_bursts, worker.bursts))},
+                 {percent_text(ratio(worker.empty_polls, worker.polls))},
+                 {duration_text(std::chrono::seconds(static_cast<std::int64_t>(worker.slept_seconds)))}});
+  }
+  return "\n" + ports.text(colour) + "\n" + workers.text(colour);
+}
+
 /// The state in a word or two: what the checks say, and what follows from it.
 Cell state_cell(const api::BackendView& backend) {
   if (backend.retired) return {"removed, " + draining_text(backend.empty_in_seconds), Tone::warning};
@@ -228,6 +289,7 @@ std::string headline(const api::ApplyView& view, Tense tense, const std::string&
 std::string status_text(const api::StatusView& status, api::TimePoint now, Colour colour) {
   std::string text = problems_text(status.problems, colour) + "\n" + daemon_text(status, now, colour) + "\n" +
                      interfaces_text(status.interfaces, colour) + "\n" + tables_text(status.tables, colour);
+  text += ports_text(status, colour);
   for (const auto& service : status.services) text += "\n" + service_text(service, now, colour);
   return text;
 }

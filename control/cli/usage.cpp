@@ -153,7 +153,9 @@ class Parser {
     }
     const auto second = verb_->operand.find(' ');
     if (second != std::string_view::npos && invocation_.second_operand.empty()) {
-      return Error{std::string(verb_->name) + " needs a " + std::string(verb_->operand.substr(second + 1)), see};
+      return Error{std::string(verb_->name) + " " + invocation_.operand + " needs a " +
+                       std::string(verb_->operand.substr(second + 1)),
+                   see};
     }
     for (const auto& option : verb_->options) {
       if (option.required && !invocation_.options.contains(option.name)) {

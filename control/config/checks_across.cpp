@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/balance/ring.hpp"
+#include "control/config/checks_dpdk.hpp"
 #include "control/config/keys.hpp"
 #include "control/config/utf8.hpp"
 
@@ -264,6 +265,7 @@ void check_across(const Model& model, const Services& services, const Node& root
   check_tables(model, root, mistakes);
   check_ipv6(model, services, root, mistakes);
   check_interface_settings(model, root, mistakes);
+  check_dpdk(model, root, mistakes);
 }
 
 }  // namespace astil::config

@@ -21,6 +21,7 @@
 #pragma once
 
 #include "control/config/address_kinds.hpp"
+#include "control/config/dpdk_kinds.hpp"
 #include "control/config/kinds.hpp"
 #include "control/config/model.hpp"
 #include "control/config/text_kinds.hpp"
@@ -49,7 +50,8 @@ inline constexpr Text kSocketPath{"an absolute path, at most 107 characters", "/
 inline constexpr Text kUrlPath{"a path that begins with a slash, without blanks", "/", "!-~", 1024};
 inline constexpr Text kHttpHost{"a host name, at most 253 characters", "A-Za-z0-9[", "A-Za-z0-9.:_[]-", 253};
 
-inline constexpr Choice<EngineKind, 1> kEngines{"engine", {{{"kernel", EngineKind::kernel}}}};
+inline constexpr Choice<EngineKind, 2> kEngines{"engine",
+                                                {{{"kernel", EngineKind::kernel}, {"dpdk", EngineKind::dpdk}}}};
 inline constexpr Choice<Hook, 4> kHooks{
     "hook", {{{"auto", Hook::automatic}, {"xdp", Hook::xdp}, {"xdp-generic", Hook::xdp_generic}, {"tc", Hook::tc}}}};
 inline constexpr Choice<Protocol, 2> kProtocols{"protocol", {{{"tcp", Protocol::tcp}, {"udp", Protocol::udp}}}};
@@ -361,6 +363,32 @@ void describe(V& v, InterfaceSettings& interface) {
 }
 
 template <class V>
+void describe(V& v, DpdkPort& port) {
+  v.required("device", port.device, DpdkDevice{},
+             "What packets come in by and go out by, as DPDK has it: the PCI address of a device that is bound to "
+             "vfio-pci, or a virtual device. With net_af_xdp on the interface itself the kernel keeps the interface; "
+             "else a tap device of this name stands for it.");
+}
+
+template <class V>
+void describe(V& v, Dpdk& dpdk) {
+  v.mapping("ports", dpdk.ports, kInterfaceName, AtLeast::one,
+            "A device for each of the interfaces, by name. Packets that are not for services go to the kernel by that "
+            "interface, and addresses, routes and neighbours are the interface's.");
+  v.optional("cores", dpdk.cores, CoreList{},
+             "Cores that work for this engine alone: each has a worker, with a queue of its own at each port.",
+             Otherwise{"one worker, on any core"});
+  v.optional("burst", dpdk.burst, Integer<std::uint32_t>{1, 64}, "Packets that a worker takes at once, at most.");
+  v.optional("idle_sleep_us", dpdk.idle_sleep_us, Integer<std::uint32_t>{0, 10'000},
+             "Microseconds that a worker without packets sleeps at once, at most: so an idle balancer does not burn a "
+             "core. A packet may wait as long. 0: it polls on.");
+  v.optional("memory", dpdk.memory_mib, Integer<std::uint32_t>{64, 1U << 20U},
+             "MiB for packet buffers and queues, beside the tables.");
+  v.optional("hugepages", dpdk.hugepages, Boolean{},
+             "Whether that memory is of huge pages, which the host must have free (vm.nr_hugepages).");
+}
+
+template <class V>
 void describe(V& v, Model& model) {
   v.optional("instance", model.instance, kInstanceName,
              "Name of this balancer on its host: of its pinned programs and its socket.");
@@ -368,14 +396,21 @@ void describe(V& v, Model& model) {
          "Interfaces that packets come in by and go out by. One will do; with two, name the clients' side and the "
          "backends'.");
   v.section("dataplane", "What moves the packets.", [&](V& dataplane) {
-    dataplane.optional("engine", model.engine, kEngines, "The engine: kernel works at a hook of each interface.");
-    dataplane.optional(
-        "hook", model.hook, kHooks,
-        "Where the kernel hands packets over. xdp: in the driver, which has to take it; the fastest for devices. tc: "
-        "behind it, for every interface; the fastest for virtual ones, whose packets are larger than the wire's. "
-        "xdp-generic: XDP without the driver's help. auto: xdp for devices whose driver takes it, tc for all else.");
-    dataplane.mapping("interfaces", model.interface_settings, kInterfaceName, AtLeast::absent,
-                      "Interfaces that need something else, by name.");
+    dataplane.optional("engine", model.engine, kEngines,
+                       "The engine: kernel works at a hook of each interface; dpdk has ports and cores of its own, in "
+                       "the program astil-dpdk (docs/engine-dpdk.md). A change of it keeps the flows.");
+    dataplane.only_with("engine", model.engine, {EngineKind::dpdk}, kEngines, [&] {
+      dataplane.section("dpdk", "How the DPDK engine moves packets.", [&](V& dpdk) { describe(dpdk, model.dpdk); });
+    });
+    dataplane.only_with("engine", model.engine, {EngineKind::kernel}, kEngines, [&] {
+      dataplane.optional(
+          "hook", model.hook, kHooks,
+          "Where the kernel hands packets over. xdp: in the driver, which has to take it; the fastest for devices. tc: "
+          "behind it, for every interface; the fastest for virtual ones, whose packets are larger than the wire's. "
+          "xdp-generic: XDP without the driver's help. auto: xdp for devices whose driver takes it, tc for all else.");
+      dataplane.mapping("interfaces", model.interface_settings, kInterfaceName, AtLeast::absent,
+                        "Interfaces that need something else, by name.");
+    });
     dataplane.optional("echo", model.answers_echo, Boolean{},
                        "Whether echo requests (ping) to service addresses are answered, at the balancer.");
     dataplane.section("tables", "Sizes of the packet path's tables. A change keeps the flows.",

@@ -27,7 +27,7 @@ enum class Protocol { tcp, udp };
 enum class Forwarding { nat, tunnel, direct, full_nat };
 enum class Encapsulation { ipip, gue };
 enum class Scheduler { maglev, round_robin, least_connections, source_hash, two_choices };
-enum class EngineKind { kernel };
+enum class EngineKind { kernel, dpdk };
 enum class Hook { automatic, xdp, xdp_generic, tc };
 
 /// Who puts the service addresses on an interface of the balancer.
@@ -253,12 +253,31 @@ struct FullNat {
 };
 inline constexpr std::size_t kMostPortSources = 64;
 
+/// A port of the DPDK engine; the name is one of Model::interfaces.
+struct DpdkPort {
+  std::string name;
+  std::string device;  ///< as DPDK has it
+  bool operator==(const DpdkPort&) const = default;
+};
+
+/// How the DPDK engine moves packets.
+struct Dpdk {
+  std::uint32_t burst = 32;           ///< 1 to 64
+  std::uint32_t idle_sleep_us = 250;  ///< 0: never
+  std::uint32_t memory_mib = 256;
+  bool hugepages = true;
+  std::vector<std::uint32_t> cores;  ///< one worker each; empty: one, on any
+  std::vector<DpdkPort> ports;       ///< at least one
+  bool operator==(const Dpdk&) const = default;
+};
+
 struct Model {
   std::string instance = "main";  ///< names the pins, the socket: [a-z0-9-]{1,32}
   EngineKind engine = EngineKind::kernel;
   std::vector<std::string> interfaces;  ///< where packets come in and go out, at least one
   Hook hook = Hook::automatic;          ///< of all that `interface_settings` does not name
   std::vector<InterfaceSettings> interface_settings;
+  Dpdk dpdk;                 ///< only with EngineKind::dpdk
   bool answers_echo = true;  ///< to service addresses
   AddressOwner addresses = AddressOwner::daemon;
   std::optional<std::string>

@@ -43,7 +43,7 @@ class MbufEngine : public Silent {
   u64 source_clock() { return worker_.source_clock; }
   u64 now() { return worker_.outside->now(); }
   NextHop route(const Address& to, const Address& from, u32 length) { return worker_.outside->route(to, from, length); }
-  Hop* hop(u32 /*place*/) { return nullptr; }
+  Hop* hop(u32 place) { return at(worker_.hops, place); }
 
   ASTIL_INLINE const Settings* settings() { return worker_.settings; }
   const IndexLine* index_line(u32 i) { return at(worker_.service_index, i); }

@@ -8,6 +8,7 @@
 
 #include "dataplane/core/engine.hpp"
 #include "dataplane/core/events.hpp"
+#include "dataplane/core/hops.hpp"
 #include "dataplane/tables.hpp"
 
 struct rte_mbuf;
@@ -34,7 +35,7 @@ class Outside {
 
 /// The tables as a worker sees them, the per-CPU ones its own row; and the clocks of the burst that it works on.
 struct WorkerState {
-  WorkerState(const dataplane::Tables& tables, std::uint32_t row, Outside& around);
+  WorkerState(const dataplane::Tables& tables, std::uint32_t row, Outside& around, std::span<core::Hop> hops);
 
   Outside* outside;
   core::Settings* settings;
@@ -56,6 +57,7 @@ struct WorkerState {
   std::span<core::Counter> counters;
   std::span<core::ServiceDrops> drops;
   core::CpuRow* cpu_row;
+  std::span<core::Hop> hops;  ///< core::kHops, or none: then none is kept
 
   std::uint32_t tick = 0;
   std::uint32_t fine_tick = 0;
@@ -66,8 +68,9 @@ class Worker {
  public:
   static constexpr std::size_t kLongestBurst = 64;
 
-  /// `row` of the per-CPU tables is this worker's alone. `around` outlives the worker.
-  Worker(const dataplane::Tables& tables, std::uint32_t row, Outside& around) : state_(tables, row, around) {}
+  /// `row` of the per-CPU tables is this worker's alone, and so are `hops`. `around` and they outlive the worker.
+  Worker(const dataplane::Tables& tables, std::uint32_t row, Outside& around, std::span<core::Hop> hops = {})
+      : state_(tables, row, around, hops) {}
 
   /// Sets the clocks to now. Before each burst, or, where they stand still as in tests, never.
   void read_clocks();
@@ -76,8 +79,15 @@ class Worker {
   /// a verdict for each.
   void run(std::span<rte_mbuf* const> burst, std::uint32_t ingress, std::span<core::Verdict> verdicts);
 
+  [[nodiscard]] const core::Settings& settings() const { return *state_.settings; }
+  /// Of the burst's clocks.
+  [[nodiscard]] std::uint32_t fine_tick() const { return state_.fine_tick; }
+
  private:
+  void look_ahead(std::span<rte_mbuf* const> burst, std::uint32_t ingress);
+
   WorkerState state_;
+  std::uint32_t bursts_of_few_ = 0;  ///< that will not be looked ahead for
 };
 
 }  // namespace astil::dpdk

@@ -12,21 +12,7 @@
 
 namespace astil::xdp {
 
-/// Has tables choose as core::LayoutHeader::ring_only says, as long as it lives.
-class RingOnly {
- public:
-  RingOnly(const dataplane::Tables& tables, core::RingOnly which) : tables_(tables) { set(tables_, which); }
-  RingOnly(const RingOnly&) = delete;
-  RingOnly& operator=(const RingOnly&) = delete;
-  ~RingOnly() { set(tables_, core::kAlone); }
-
-  static void set(const dataplane::Tables& tables, core::RingOnly which) {
-    __atomic_store_n(&tables.settings().header.ring_only, std::uint32_t{which}, __ATOMIC_RELAXED);
-  }
-
- private:
-  dataplane::Tables tables_;
-};
+using dataplane::RingOnly;
 
 /// Tables that were in use before, and what is carried from them.
 struct Predecessor {

@@ -34,13 +34,7 @@ struct Options {
   std::filesystem::path bpffs = "/sys/fs/bpf";
 };
 
-/// How `open` came by its tables.
-struct Origin {
-  enum class Kind { fresh, adopted, carried };
-  Kind kind = Kind::fresh;
-  std::vector<dataplane::Carried> carried;  ///< for Kind::carried: from each set of tables that was in use
-  std::string why;                          ///< likewise: what differed
-};
+using dataplane::Origin;
 
 class XdpDataplane final : public dataplane::Dataplane {
  public:
@@ -48,7 +42,7 @@ class XdpDataplane final : public dataplane::Dataplane {
   /// runs. All or nothing: after an error, what ran before runs as it did.
   static Result<std::unique_ptr<XdpDataplane>> open(const Options& asked);
 
-  [[nodiscard]] const Origin& origin() const { return origin_; }
+  [[nodiscard]] Origin origin() const override { return origin_; }
   [[nodiscard]] const dataplane::Tables& tables() const override { return mapped_.tables(); }
   /// Throws std::runtime_error where the kernel, which could do it at `open`, does not let us wait any more: to go on
   /// would be to write under packets.

@@ -66,7 +66,7 @@ TEST(Changes, of_what_backends_that_go_and_come_make_are_told) {
   to.services[0].slow_start = config::Milliseconds(30'000);
   to.services[0].removal_limit = config::Milliseconds(60'000);
   to.services[0].backends[0].is_fallback = true;
-  EXPECT_THAT(describe_changes(from, to),
+  EXPECT_THAT(lines_of(from, to),
               ElementsAre("service web: with fewer than 1 backends: fail-open",
                           "service web: flows of a backend that is down: re-steer",
                           "service web: limit for removed backends changed", "service web: slow start changed",

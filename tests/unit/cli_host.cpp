@@ -45,7 +45,7 @@ TEST_F(Commands, import_gives_findings_as_json_too) {
 TEST_F(Commands, import_needs_a_format_and_a_file) {
   EXPECT_EQ(ask_nobody({"import", "haproxy", "x"}).err,
             "astil: 'haproxy' is not a format; use keepalived or ipvsadm\n");
-  EXPECT_EQ(ask_nobody({"import", "keepalived"}).err, "astil: import needs a FILE; see astil help import\n");
+  EXPECT_EQ(ask_nobody({"import", "keepalived"}).err, "astil: import keepalived needs a FILE; see astil help import\n");
   EXPECT_EQ(ask_nobody({"import", "keepalived", "a", "b"}).code, kInvalid);
   EXPECT_EQ(ask_nobody({"import", "keepalived", folder / "none"}).code, kInvalid);
 }

@@ -24,6 +24,7 @@ from cases import (  # noqa: F401
     plans,
     hooks,
     restart,
+    dpdk,
     configuration,
     startup,
     repair,

@@ -35,7 +35,9 @@ def service(forwarding, backends, address=None, **changes):
 
 def configuration(instance, interfaces, services, **more):
     """Packets are taken at XDP, the hook of fast devices, unless `more` says otherwise: `auto` would be tc here."""
-    more = {**more, "dataplane": {"hook": "xdp", **more.get("dataplane", {})}}
+    dataplane = more.get("dataplane", {})
+    if dataplane.get("engine") != "dpdk":
+        more = {**more, "dataplane": {"hook": "xdp", **dataplane}}
     if any(service["forwarding"] == "full-nat" for service in services.values()):
         more = {"full_nat": {"sources": [PORT_SOURCE, PORT_SOURCE_6]}, **more}
     return {

@@ -82,10 +82,10 @@ class Lab:
         self.balancer.wait_until_in_rotation()
         return seconds
 
-    def start_udp_balancer_for(self, ways, port, nat_port, health_port):
+    def start_udp_balancer_for(self, ways, port, nat_port, health_port, more=None):
         """Starts the daemon with a UDP service for each way, at `port`, and waits until every backend can be used. Behind
         nat the backends listen at `nat_port`. They are up while they take TCP connections at `health_port`."""
-        config = self.configuration_for(ways, protocol="udp", port=port)
+        config = self.configuration_for(ways, more=more, protocol="udp", port=port)
         for service in config["services"].values():
             service["health"] = {"type": "tcp", "port": health_port, "interval": "500ms", "timeout": "500ms", "rise": 1}
             for backend in service["backends"].values():

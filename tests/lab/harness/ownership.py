@@ -1,4 +1,4 @@
-"""What one run of the lab owns, and its removal: processes, namespaces, pins, sockets.
+"""What one run of the lab owns, and its removal: processes, namespaces, pins, shared memory, sockets.
 
 Every name carries the pid of the process that made it, and /run/astil-lab/PID-STARTTIME lists the rest. So a run that
 was killed leaves nothing that a later run can not recognise: it ends what belongs to owners that live no more, and only
@@ -94,6 +94,7 @@ class Owner:
             "processes": self.processes(),
             "namespaces": self.namespaces(),
             "pins": [instance for instance in instances if (paths.PINS / instance).exists()],
+            "shared": [instance for instance in instances if (paths.SHARED / instance).exists()],
             "sockets": [path.name for instance in instances for path in paths.SOCKETS.glob(f"{instance}.*")],
         }
         return {kind: names for kind, names in found.items() if names}
@@ -109,6 +110,7 @@ class Owner:
         instances = self.noted("instances")
         for instance in instances:
             remove_tree(paths.PINS / instance)
+            remove_tree(paths.SHARED / instance)
             for socket in paths.SOCKETS.glob(f"{instance}.*"):
                 socket.unlink(missing_ok=True)
         for name in self.namespaces():

@@ -13,6 +13,7 @@ OWNERS = pathlib.Path("/run/astil-lab")
 SOCKETS = pathlib.Path("/run/astil")
 BPFFS = pathlib.Path("/sys/fs/bpf")
 PINS = BPFFS / "astil"
+SHARED = pathlib.Path("/dev/shm/astil")
 NAMESPACES = pathlib.Path("/run/netns")
 
 

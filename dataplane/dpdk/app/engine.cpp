@@ -1,0 +1,129 @@
+#include "dataplane/dpdk/app/engine.hpp"
+
+#include <net/if.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+#include "control/base/log.hpp"
+#include "dataplane/dpdk/app/eal.hpp"
+
+namespace astil::dpdk {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kWait = 100;  // milliseconds
+constexpr auto kBetweenLooks = 1s;
+
+struct Work {
+  Forwarder* forwarder;
+  const std::atomic<bool>* stop;
+};
+
+int run_forwarder(void* argument) {
+  const std::unique_ptr<Work> work(static_cast<Work*>(argument));
+  work->forwarder->run(*work->stop);
+  return 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::start(const std::string& instance, const MappedShare& share,
+                                              const NumberedPlan& plan) {
+  std::unique_ptr<Engine> engine(new Engine(share, plan));
+  if (auto started = start_eal(instance, plan.plan); started.has_error()) return started.error();
+  if (auto opened = engine->open_ports(); opened.has_error()) return opened.error();
+  if (auto started = engine->start_workers(); started.has_error()) return started.error();
+  return engine;
+}
+
+Result<void> Engine::open_ports() {
+  auto buffers = make_buffers(plan_.plan);
+  if (buffers.has_error()) return buffers.error();
+  buffers_ = *buffers;
+  ports_.reserve(plan_.plan.ports);
+  for (std::uint32_t i = 0; i < plan_.plan.ports; ++i) {
+    if (share_->ports[i].interface != plan_.plan.port[i].interface) {  // another port was here before
+      share_->ports[i] = {};
+      std::fill(std::begin(share_->queues[i]), std::end(share_->queues[i]), QueueShare{});
+      share_->ports[i].interface = plan_.plan.port[i].interface;
+    }
+    auto port = Port::open(plan_.plan.port[i], plan_.plan.workers, buffers_, share_->ports[i]);
+    if (port.has_error()) return port.error();
+    ports_.push_back(std::move(*port));
+  }
+  return {};
+}
+
+Result<void> Engine::start_workers() {
+  auto waker = Waker::make();
+  if (waker.has_error()) return waker.error();
+  waker_ = std::move(*waker);
+  for (std::uint32_t i = 0; i < plan_.plan.workers; ++i) {
+    auto forwarder = Forwarder::make(i, *share_, plan_.plan, ports_, buffers_, *waker_);
+    if (forwarder.has_error()) return forwarder.error();
+    forwarders_.push_back(std::move(*forwarder));
+  }
+  auto kernel = KernelSide::open(share_.folder(), *share_, ports_, forwarders_, buffers_, *waker_);
+  if (kernel.has_error()) return kernel.error();
+  kernel_ = std::move(*kernel);
+  // From now on whoever changes the tables waits for the workers.
+  __atomic_store_n(&share_->running_workers, plan_.plan.workers, __ATOMIC_SEQ_CST);
+  if (auto followed = follow_tables(); followed.has_error()) return followed.error();
+  for (std::uint32_t i = 0; i < plan_.plan.workers; ++i) {
+    auto work = std::make_unique<Work>(Work{.forwarder = forwarders_[i].get(), .stop = &stop_});
+    if (rte_eal_remote_launch(run_forwarder, work.get(), i + 1) == 0) (void)work.release();
+  }
+  share_->problem.set("");
+  share_->remedy.set("");
+  __atomic_store_n(&share_->plan_in_force, plan_.number, __ATOMIC_RELEASE);
+  return {};
+}
+
+Engine::~Engine() {
+  stop_ = true;
+  rte_eal_mp_wait_lcore();
+  __atomic_store_n(&share_->running_workers, 0U, __ATOMIC_SEQ_CST);
+}
+
+/// By the share's number. Those that workers have left are unmapped.
+Result<void> Engine::follow_tables() {
+  const std::uint32_t wanted = __atomic_load_n(&share_->tables_number, __ATOMIC_ACQUIRE);
+  if (wanted != tables_number_) {
+    auto tables = dataplane::SharedTables::open(share_.tables(wanted));
+    if (tables.has_error()) return tables.error();
+    const auto place = tables_.insert_or_assign(wanted, std::move(*tables)).first;
+    for (const auto& forwarder : forwarders_) forwarder->use(place->second, wanted);
+    tables_number_ = wanted;
+  }
+  const bool all = std::all_of(forwarders_.begin(), forwarders_.end(),
+                               [&](const auto& forwarder) { return forwarder->tables_in_use() == tables_number_; });
+  if (all) std::erase_if(tables_, [&](const auto& each) { return each.first != tables_number_; });
+  return {};
+}
+
+/// Is an interface another one by now? A device that was made anew has to be opened anew.
+bool Engine::has_lost_interface() const {
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (::if_nametoindex(plan_.plan.port[i].interface.bytes) != ports_[i].ifindex()) return true;
+  }
+  return false;
+}
+
+bool Engine::run() {
+  kernel_->run(kWait);
+  if (auto followed = follow_tables(); followed.has_error())
+    log::error("new tables not taken", {{"error", followed.error().text()}});
+  if (__atomic_load_n(&share_->plan_number, __ATOMIC_ACQUIRE) != plan_.number) return false;
+  if (std::chrono::steady_clock::now() - looked_ < kBetweenLooks) return true;
+  looked_ = std::chrono::steady_clock::now();
+  for (Port& port : ports_) port.count();
+  return !has_lost_interface() && share_.is_current();
+}
+
+}  // namespace astil::dpdk

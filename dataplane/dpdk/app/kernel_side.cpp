@@ -1,0 +1,139 @@
+#include "dataplane/dpdk/app/kernel_side.hpp"
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace astil::dpdk {
+namespace {
+
+/// Of one source, before the others have their turn.
+constexpr int kAtOnce = 64;
+// Behind the ports, in the events of epoll.
+constexpr std::uint32_t kWorkers = kMostPorts;
+constexpr std::uint32_t kMessages = kMostPorts + 1;
+
+void add(std::uint64_t& counter, std::uint64_t amount) {
+  __atomic_store_n(&counter, __atomic_load_n(&counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KernelSide>> KernelSide::open(const std::filesystem::path& folder, Share& share,
+                                                     std::span<Port> ports,
+                                                     std::span<const std::unique_ptr<Forwarder>> forwarders,
+                                                     rte_mempool* buffers, Waker& waker) {
+  std::unique_ptr<KernelSide> side(new KernelSide(folder, share, ports, forwarders, buffers, waker));
+  side->poll_ = base::Descriptor(::epoll_create1(EPOLL_CLOEXEC));
+  auto frames = listen_at(folder / "frames");
+  if (frames.has_error()) return frames.error();
+  side->frames_ = std::move(*frames);
+  auto sender = open_sender();
+  if (sender.has_error()) return sender.error();
+  side->sender_ = std::move(*sender);
+  const auto watch = [&](int descriptor, std::uint32_t name) {
+    epoll_event event{.events = EPOLLIN, .data = {.u32 = name}};
+    return ::epoll_ctl(side->poll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+  };
+  bool watched = watch(waker.descriptor(), kWorkers) && watch(side->frames_.get(), kMessages);
+  for (std::uint32_t i = 0; i < ports.size(); ++i) {
+    if (ports[i].sends_for_kernel()) watched = watched && watch(ports[i].tap(), i);
+  }
+  if (!watched) return system_error("watch the taps", errno);
+  return side;
+}
+
+void KernelSide::run(int milliseconds) {
+  waker_.fall_asleep();
+  if (empty_rings()) milliseconds = 0;
+  std::array<epoll_event, kMostPorts + 2> events;
+  const int count = ::epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), milliseconds);
+  waker_.awake();
+  for (int i = 0; i < count; ++i) {
+    const std::uint32_t name = events[static_cast<std::size_t>(i)].data.u32;
+    if (name < ports_.size()) take_from_tap(static_cast<std::uint16_t>(name));
+    if (name == kMessages) take_messages();
+  }
+}
+
+/// False: there was nothing in them.
+bool KernelSide::empty_rings() {
+  bool any = false;
+  for (const auto& forwarder : forwarders_) {
+    std::array<void*, kAtOnce> parcels;
+    const unsigned count = rte_ring_sc_dequeue_burst(forwarder->to_main(), parcels.data(), parcels.size(), nullptr);
+    for (unsigned i = 0; i < count; ++i) deliver(static_cast<rte_mbuf*>(parcels[i]));
+    any = any || count != 0;
+  }
+  return any;
+}
+
+/// What the tap or astild does not take at once is lost, as with any interface that is overrun.
+void KernelSide::deliver(rte_mbuf* parcel) {
+  const void* bytes = rte_pktmbuf_mtod(parcel, const void*);
+  if (parcel->hash.usr == static_cast<std::uint32_t>(Parcel::message)) {
+    (void)send_to(sender_, folder_ / "events", bytes, parcel->data_len);
+  } else {
+    if (::write(ports_[parcel->port].tap(), bytes, parcel->data_len) < 0)
+      add(share_.ports[parcel->port].kernel_refused, 1);
+  }
+  rte_pktmbuf_free(parcel);
+}
+
+bool KernelSide::give_to_worker(std::uint16_t port, Parcel parcel, rte_mbuf* frame) {
+  frame->port = port;
+  frame->hash.usr = static_cast<std::uint32_t>(parcel);
+  rte_ring* ring = forwarders_[port % forwarders_.size()]->from_main();
+  if (rte_ring_sp_enqueue(ring, frame) == 0) return true;
+  rte_pktmbuf_free(frame);
+  return false;
+}
+
+void KernelSide::take_from_tap(std::uint16_t port) {
+  for (int i = 0; i < kAtOnce; ++i) {
+    rte_mbuf* frame = rte_pktmbuf_alloc(buffers_);
+    std::array<std::byte, 64> rest;
+    const ssize_t length =
+        frame == nullptr ? ::read(ports_[port].tap(), rest.data(), rest.size())
+                         : ::read(ports_[port].tap(), rte_pktmbuf_mtod(frame, void*), rte_pktmbuf_tailroom(frame));
+    if (length <= 0) {
+      rte_pktmbuf_free(frame);
+      return;
+    }
+    const bool given = frame != nullptr && rte_pktmbuf_append(frame, static_cast<std::uint16_t>(length)) != nullptr &&
+                       give_to_worker(port, Parcel::frame, frame);
+    add(given ? share_.ports[port].from_kernel : share_.ports[port].from_kernel_lost, 1);
+  }
+}
+
+void KernelSide::take_messages() {
+  std::array<std::byte, kLongestMessage> message;
+  for (int i = 0; i < kAtOnce; ++i) {
+    const ssize_t length = ::recv(frames_.get(), message.data(), message.size(), MSG_DONTWAIT);
+    if (length < static_cast<ssize_t>(sizeof(MessageHeader))) return;
+    MessageHeader header{};
+    std::memcpy(&header, message.data(), sizeof(header));
+    if (header.kind != MessageKind::frame) continue;
+    const auto port = std::find_if(ports_.begin(), ports_.end(),
+                                   [&](const Port& each) { return each.ifindex() == header.interface; });
+    const auto bytes = std::span(message).first(static_cast<std::size_t>(length)).subspan(sizeof(header));
+    rte_mbuf* frame = port == ports_.end() ? nullptr : rte_pktmbuf_alloc(buffers_);
+    if (frame == nullptr) continue;
+    if (bytes.size() > rte_pktmbuf_tailroom(frame)) {
+      rte_pktmbuf_free(frame);
+      continue;
+    }
+    std::memcpy(rte_pktmbuf_append(frame, static_cast<std::uint16_t>(bytes.size())), bytes.data(), bytes.size());
+    const auto place = static_cast<std::uint16_t>(port - ports_.begin());
+    if (!give_to_worker(place, Parcel::message, frame)) add(share_.ports[place].from_kernel_lost, 1);
+  }
+}
+
+}  // namespace astil::dpdk

@@ -1,0 +1,118 @@
+// astil-dpdk: the workers of the DPDK engine. It does what the plan in shared memory says, which astild writes; it
+// needs astild for nothing else, and forwards by the tables that it finds while nobody writes them. Where the plan
+// changes in more than the tables, it executes itself anew, since DPDK can be started once in a process.
+#include <linux/close_range.h>
+#include <rte_eal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "control/base/log.hpp"
+#include "control/base/notify.hpp"
+#include "dataplane/dpdk/app/engine.hpp"
+
+namespace {
+
+using namespace astil;
+using namespace astil::dpdk;
+using namespace std::chrono_literals;
+
+constexpr int kUsage = 2;
+constexpr auto kBetweenLooks = 20ms;
+/// How long a plan has to stand before it is followed: astild attaches one interface after the other.
+constexpr auto kPlanSettles = 60ms;
+
+volatile std::sig_atomic_t ended = 0;
+
+enum class Next { end, begin_anew, fail };
+
+/// The plan when it has ports, and has not changed for a while; none: this process is to end, or the file is another
+/// one.
+std::optional<NumberedPlan> await_plan(const MappedShare& share) {
+  NumberedPlan seen = read_plan(*share);
+  auto since = std::chrono::steady_clock::now();
+  while (ended == 0 && share.is_current()) {
+    const NumberedPlan now = read_plan(*share);
+    const bool same = now.number == seen.number;
+    if (!same) since = std::chrono::steady_clock::now();
+    seen = now;
+    if (seen.plan.ports == 0) {
+      __atomic_store_n(&share->plan_in_force, seen.number, __ATOMIC_RELEASE);
+    } else if (same && std::chrono::steady_clock::now() - since >= kPlanSettles &&
+               __atomic_load_n(&share->tables_number, __ATOMIC_ACQUIRE) != 0) {
+      return seen;
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+  return std::nullopt;
+}
+
+/// What an earlier process has left: nobody looks at tables yet.
+void begin(Share& share) {
+  __atomic_store_n(&share.running_workers, 0U, __ATOMIC_SEQ_CST);
+  for (WorkerShare& worker : share.workers) {
+    __atomic_store_n(&worker.turn, 0U, __ATOMIC_RELEASE);
+    __atomic_store_n(&worker.tables, 0U, __ATOMIC_RELEASE);
+  }
+  for (PortShare& port : share.ports) port.state = PortState::absent;
+  share.process = static_cast<std::uint32_t>(::getpid());
+}
+
+Next fail(const std::string& message, const Error& error) {
+  log::error(message, {{"error", error.what}, {"remedy", error.remedy}});
+  return Next::fail;
+}
+
+Next serve(const std::string& instance) {
+  auto share = MappedShare::make(instance);
+  if (share.has_error()) return fail("shared memory not opened", share.error());
+  auto lock = lock_engine(share->folder());
+  if (lock.has_error()) return fail("not started", lock.error());
+  begin(**share);
+  base::notify("READY=1");
+  const auto plan = await_plan(*share);
+  if (!plan) return ended != 0 ? Next::end : Next::begin_anew;
+  auto engine = Engine::start(instance, *share, *plan);
+  if (engine.has_error()) {
+    (*share)->problem.set(engine.error().what);
+    (*share)->remedy.set(engine.error().remedy);
+    return fail("not forwarding", engine.error());
+  }
+  log::info("forwarding", {{"ports", plan->plan.ports}, {"workers", plan->plan.workers}, {"burst", plan->plan.burst}});
+  while (ended == 0) {
+    if (!(*engine)->run()) return Next::begin_anew;
+  }
+  return Next::end;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  std::string instance = "main";
+  const bool named = count == 3 && std::string_view(words[1]) == "--instance";
+  if (count != 1 && !named) {
+    std::cerr << "usage: astil-dpdk [--instance NAME]\n"
+                 "The workers of the DPDK engine of a balancer. Its configuration says what they do: dataplane.dpdk.\n";
+    return kUsage;
+  }
+  if (named) instance = words[2];
+  const auto end = [](int /*signal*/) { ended = 1; };
+  std::signal(SIGTERM, end);
+  std::signal(SIGINT, end);
+  const Next next = serve(instance);
+  (void)rte_eal_cleanup();
+  if (next == Next::begin_anew) {
+    // Libraries leave descriptors open, and with them sockets at queues that the next process wants.
+    (void)::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    ::execv("/proc/self/exe", words);
+    log::error("not started anew", {{"error", system_error("exec", errno).text()}});
+  }
+  return next == Next::end ? 0 : 1;
+}

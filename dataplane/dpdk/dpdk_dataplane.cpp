@@ -1,0 +1,471 @@
+#include "dataplane/dpdk/dpdk_dataplane.hpp"
+
+#include <net/if.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+#include <thread>
+
+#include "dataplane/dpdk/device.hpp"
+#include "dataplane/dpdk/fence.hpp"
+#include "dataplane/dpdk/tap.hpp"
+#include "dataplane/jiffies.hpp"
+#include "dataplane/publisher.hpp"
+#include "dataplane/succession.hpp"
+
+namespace astil::dpdk {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A worker is done with a burst in microseconds, and a process that ends with its ports in less than a second.
+constexpr auto kLongestTurn = 10s;
+constexpr auto kLongestRelease = 5s;
+constexpr std::size_t kEventsAtOnce = 256;
+
+Result<std::array<std::uint64_t, core::kHashKeys>> random_key() {
+  std::array<std::uint64_t, core::kHashKeys> key{};
+  if (::getrandom(key.data(), sizeof(key), 0) != static_cast<ssize_t>(sizeof(key)))
+    return system_error("get random bytes", errno);
+  return key;
+}
+
+std::string name_of(std::uint32_t ifindex) {
+  std::array<char, IF_NAMESIZE> name{};
+  return ::if_indextoname(ifindex, name.data()) == nullptr ? std::string() : std::string(name.data());
+}
+
+/// Until it is so, nobody runs astil-dpdk, or the time is over: then false.
+bool wait_until(const std::filesystem::path& folder, std::chrono::steady_clock::duration limit, const auto& condition) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  for (std::uint32_t round = 0; !condition(); ++round) {
+    if (round % 64 == 63 && !is_engine_running(folder)) return true;
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(50us);
+  }
+  return true;
+}
+
+std::uint64_t load(const std::uint64_t& value) { return __atomic_load_n(&value, __ATOMIC_ACQUIRE); }
+std::uint32_t load(const std::uint32_t& value) { return __atomic_load_n(&value, __ATOMIC_ACQUIRE); }
+
+std::uint32_t workers_of(const Share& share) {
+  return std::min<std::uint32_t>(load(share.running_workers), kMostWorkers);
+}
+
+/// Gives an interface back to the kernel. What can not be done is done with the interface's end.
+void take_fence_away(Text<16>& place) {
+  const std::uint32_t ifindex = ::if_nametoindex(place.bytes);
+  if (ifindex != 0) {
+    (void)remove_socket_program(ifindex);
+    (void)remove_fence(ifindex);
+  }
+  place.set("");
+}
+
+/// The one that keeps the kernel off the frames that a port takes.
+void take_fence_away(Share& share, const PortPlan& port) {
+  const std::string taken = taken_interface(port.device.str());
+  for (Text<16>& place : share.fences) {
+    if (!taken.empty() && place.str() == taken) take_fence_away(place);
+  }
+}
+
+/// Keeps the kernel off the frames that a device takes. Noted first, so that whoever gives up the instance finds it.
+Result<void> fence(Share& share, const std::string& device) {
+  const std::string taken = taken_interface(device);
+  if (taken.empty()) return {};
+  const std::uint32_t ifindex = ::if_nametoindex(taken.c_str());
+  if (ifindex == 0) return Error{"interface " + taken + " does not exist", "'ip link' lists those that do"};
+  const auto end = std::end(share.fences);
+  auto place = std::find_if(share.fences, end, [&](const Text<16>& each) { return each.str() == taken; });
+  if (place == end) place = std::find_if(share.fences, end, [](const Text<16>& each) { return each.str().empty(); });
+  if (place == end) return Error{"there are " + std::to_string(kMostPorts) + " fences already", {}};
+  place->set(taken);
+  return has_fence(ifindex) ? Result<void>() : raise_fence(ifindex);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DpdkDataplane>> DpdkDataplane::open(Options options) {
+  try {
+    return open_or_throw(std::move(options));
+  } catch (const std::bad_alloc&) {
+    return Error{"open the packet path: not enough memory to carry its flows",
+                 "lower dataplane.tables.flow_slots, or raise the memory limit of the daemon"};
+  } catch (const std::runtime_error& error) {
+    return Error{std::string("open the packet path: ") + error.what(), {}};
+  }
+}
+
+Result<std::unique_ptr<DpdkDataplane>> DpdkDataplane::open_or_throw(Options options) {
+  options.sizes.cpus = kMostWorkers;
+  auto share = MappedShare::make(options.instance);
+  if (share.has_error()) return share.error();
+  std::unique_ptr<DpdkDataplane> engine(new DpdkDataplane(std::move(options), std::move(*share)));
+  auto events = listen_at(engine->share_.folder() / "events");
+  if (events.has_error()) return events.error();
+  engine->events_ = std::move(*events);
+  auto sender = open_sender();
+  if (sender.has_error()) return sender.error();
+  engine->sender_ = std::move(*sender);
+  if (auto opened = engine->open_tables(); opened.has_error()) return opened.error();
+  // A daemon that was killed may have left its followers behind.
+  __atomic_store_n(&engine->tables().settings().shared.drop_followers, 0U, __ATOMIC_RELAXED);
+  return engine;
+}
+
+Result<void> DpdkDataplane::open_tables() {
+  const std::uint32_t number = share_->tables_number;
+  if (number == 0) {
+    auto made = make_tables(1);
+    if (made.has_error()) return made.error();
+    tables_.emplace(std::move(*made));
+    switch_to_tables(1);
+    return {};
+  }
+  auto found = dataplane::SharedTables::open(share_.tables(number));
+  if (found.has_error()) {
+    Error error = found.error().within("take over the running packet path");
+    error.remedy = "start the version that made it, or give up the flows: astil detach";
+    return error;
+  }
+  const core::Sizes& sizes = found->tables().sizes;
+  options_.sizes.port_sources = std::max(options_.sizes.port_sources, sizes.port_sources);
+  if (!(sizes == options_.sizes)) return carry_tables(std::move(*found), "other table sizes wanted");
+  tables_.emplace(std::move(*found));
+  origin_.kind = dataplane::Origin::Kind::adopted;
+  core::Settings& settings = tables_->tables().settings();
+  // An earlier daemon may have been killed while it carried.
+  __atomic_store_n(&settings.header.ring_only, std::uint32_t{core::kAlone}, __ATOMIC_RELAXED);
+  return {};
+}
+
+Result<dataplane::SharedTables> DpdkDataplane::make_tables(std::uint32_t number) {
+  auto key = random_key();
+  if (key.has_error()) return key.error();
+  return dataplane::SharedTables::make(share_.tables(number), options_.sizes, *key,
+                                       dataplane::tick_multiplier_for(dataplane::kernel_hz()));
+}
+
+Result<void> DpdkDataplane::carry_tables(dataplane::SharedTables from, const std::string& why) {
+  const std::uint32_t old = share_->tables_number;
+  auto made = make_tables(old + 1);
+  if (made.has_error()) return made.error();
+  tables_.emplace(std::move(*made));
+  auto succession = dataplane::Succession::begin(from.tables(), *this);
+  if (succession.has_error()) {
+    std::error_code ignored;
+    std::filesystem::remove(share_.tables(old + 1), ignored);
+    return succession.error();
+  }
+  switch_to_tables(old + 1);
+  (*succession)->carry_ports();
+  origin_ = {.kind = dataplane::Origin::Kind::carried, .carried = {(*succession)->finish()}, .why = why};
+  std::error_code ignored;
+  std::filesystem::remove(share_.tables(old), ignored);
+  return {};
+}
+
+/// Returns when no worker looks at others any more. Throws std::runtime_error where one does not go over: then those
+/// before are in force again.
+void DpdkDataplane::switch_to_tables(std::uint32_t number) {
+  const std::uint32_t before = share_->tables_number;
+  __atomic_store_n(&share_->tables_number, number, __ATOMIC_RELEASE);
+  wake();
+  const bool switched = wait_until(share_.folder(), kLongestTurn, [&] {
+    const std::uint32_t workers = workers_of(*share_);
+    return std::all_of(share_->workers, share_->workers + workers,
+                       [&](const WorkerShare& worker) { return load(worker.tables) == number; });
+  });
+  if (switched) return;
+  __atomic_store_n(&share_->tables_number, before, __ATOMIC_RELEASE);
+  throw std::runtime_error("a worker of astil-dpdk does not go over to new tables; is it stopped?");
+}
+
+void DpdkDataplane::wait_for_readers() {
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  const std::uint32_t workers = workers_of(*share_);
+  for (std::uint32_t i = 0; i < workers; ++i) {
+    const std::uint64_t turn = load(share_->workers[i].turn);
+    if (turn % 2 == 0) continue;
+    if (!wait_until(share_.folder(), kLongestTurn, [&] { return load(share_->workers[i].turn) != turn; }))
+      throw std::runtime_error("worker " + std::to_string(i) + " of astil-dpdk stands still; is it stopped?");
+  }
+}
+
+std::uint32_t DpdkDataplane::tick() const {
+  return static_cast<std::uint32_t>((dataplane::jiffies_now() * tables().settings().tick_multiplier) >> 32U);
+}
+
+std::uint32_t DpdkDataplane::fine_tick() const {
+  return static_cast<std::uint32_t>((dataplane::jiffies_now() * tables().settings().tick_multiplier) >>
+                                    core::kFineShift);
+}
+
+std::uint64_t DpdkDataplane::source_clock() const {
+  return (dataplane::jiffies_now() * tables().settings().tick_multiplier) >> core::kSourceClockShift;
+}
+
+void DpdkDataplane::wake() {
+  const MessageHeader header{.kind = MessageKind::wake, .interface = 0};
+  (void)send_to(sender_, share_.folder() / "frames", &header, sizeof(header));
+}
+
+void DpdkDataplane::write(Plan plan) {
+  plan = driven(plan);
+  if (plan == share_->plan && share_->plan_number % 2 == 0) return;
+  write_plan(*share_, plan);
+  wake();
+}
+
+/// The same ports, driven as is wanted now.
+Plan DpdkDataplane::driven(Plan plan) const {
+  const Drive& drive = options_.drive;
+  plan.burst = drive.burst;
+  plan.idle_sleep = drive.idle_sleep;
+  plan.memory = drive.memory;
+  plan.huge_pages = drive.huge_pages ? 1 : 0;
+  plan.workers = std::max<std::uint32_t>(static_cast<std::uint32_t>(drive.cores.size()), 1);
+  std::fill(std::begin(plan.cores), std::end(plan.cores), kAnyCore);
+  std::copy(drive.cores.begin(), drive.cores.end(), std::begin(plan.cores));
+  return plan;
+}
+
+bool DpdkDataplane::has_device(std::uint32_t ifindex) const {
+  return options_.drive.devices.contains(name_of(ifindex));
+}
+
+Result<void> DpdkDataplane::raise_fences() {
+  for (const auto& [interface, device] : options_.drive.devices) {
+    if (auto fenced = fence(*share_, device); fenced.has_error()) return fenced.error();
+  }
+  return {};
+}
+
+void DpdkDataplane::keep_drive() {
+  const Plan& plan = share_->plan;
+  options_.drive = {.burst = plan.burst,
+                    .idle_sleep = plan.idle_sleep,
+                    .memory = plan.memory,
+                    .huge_pages = plan.huge_pages != 0,
+                    .cores = {},
+                    .devices = {}};
+  if (plan.cores[0] != kAnyCore) options_.drive.cores.assign(plan.cores, plan.cores + plan.workers);
+  for (std::uint32_t i = 0; i < plan.ports; ++i)
+    options_.drive.devices.emplace(plan.port[i].interface.str(), plan.port[i].device.str());
+}
+
+Result<dataplane::Attachment> DpdkDataplane::attach(std::uint32_t ifindex, dataplane::Hook /*hook*/) {
+  const std::string name = name_of(ifindex);
+  const auto device = options_.drive.devices.find(name);
+  if (device == options_.drive.devices.end())
+    return Error{"interface " + name + " has no device", "name it in dataplane.dpdk.ports"};
+  if (auto fenced = fence(*share_, device->second); fenced.has_error()) return fenced.error();
+  PortPlan wanted{};
+  wanted.interface.set(name);
+  wanted.device.set(device->second);
+  Plan plan = share_->plan;
+  const auto end = plan.port + plan.ports;
+  const auto same = std::find_if(plan.port, end, [&](const PortPlan& p) { return p.interface == wanted.interface; });
+  if (same == end) {
+    if (plan.ports == kMostPorts) return Error{"there are " + std::to_string(kMostPorts) + " ports already", {}};
+    ++plan.ports;
+  } else if (same->device != wanted.device) {
+    take_fence_away(*share_, *same);
+    if (auto fenced = fence(*share_, device->second); fenced.has_error()) return fenced.error();
+  }
+  *same = wanted;
+  write(plan);
+  return dataplane::Attachment{.ifindex = ifindex, .hook = "dpdk", .why = device->second};
+}
+
+Result<void> DpdkDataplane::detach(std::uint32_t ifindex) {
+  const std::string name = name_of(ifindex);
+  Plan plan = share_->plan;
+  const auto end = plan.port + plan.ports;
+  const auto gone = std::find_if(plan.port, end, [&](const PortPlan& port) { return port.interface.str() == name; });
+  if (gone == end) return {};
+  const PortPlan port = *gone;
+  std::copy(gone + 1, end, gone);
+  plan.port[--plan.ports] = {};
+  write(plan);
+  const std::uint32_t number = share_->plan_number;
+  wait_until(share_.folder(), kLongestRelease, [&] { return load(share_->plan_in_force) == number; });
+  take_fence_away(*share_, port);
+  return {};
+}
+
+std::vector<dataplane::Attachment> DpdkDataplane::attachments() const {
+  std::vector<dataplane::Attachment> all;
+  const Plan& plan = share_->plan;
+  for (std::uint32_t i = 0; i < plan.ports; ++i) {
+    const std::uint32_t ifindex = ::if_nametoindex(plan.port[i].interface.bytes);
+    if (ifindex != 0) all.push_back({.ifindex = ifindex, .hook = "dpdk", .why = plan.port[i].device.str()});
+  }
+  return all;
+}
+
+Result<void> DpdkDataplane::release() {
+  const Plan before = share_->plan;
+  write(Plan{});
+  const std::uint32_t number = share_->plan_number;
+  if (!wait_until(share_.folder(), kLongestRelease, [&] { return load(share_->plan_in_force) == number; })) {
+    write(before);
+    return Error{"astil-dpdk does not give up its ports", "see its log: journalctl -u 'astil-dpdk@*'"};
+  }
+  for (const Text<16>& fenced : share_->fences) {
+    const std::uint32_t ifindex = ::if_nametoindex(fenced.bytes);
+    if (ifindex != 0) (void)remove_socket_program(ifindex);
+  }
+  return {};
+}
+
+void DpdkDataplane::take_events(const dataplane::EventTaker& take) {
+  alignas(8) std::array<std::byte, kLongestMessage> message;
+  for (std::size_t taken = 0; taken < kEventsAtOnce; ++taken) {
+    const ssize_t length = ::recv(events_.get(), message.data(), message.size(), MSG_DONTWAIT);
+    if (length < static_cast<ssize_t>(sizeof(MessageHeader))) return;
+    MessageHeader header{};
+    std::memcpy(&header, message.data(), sizeof(header));
+    const auto rest = std::span(message).first(static_cast<std::size_t>(length)).subspan(sizeof(header));
+    if (header.kind == MessageKind::fragment) take.fragment(header.interface, rest);
+    if (header.kind == MessageKind::neighbour && rest.size() == sizeof(core::NeighbourWanted)) {
+      core::NeighbourWanted wanted{};
+      std::memcpy(&wanted, rest.data(), sizeof(wanted));
+      take.neighbour(wanted);
+    }
+    if (header.kind == MessageKind::drop && rest.size() == sizeof(core::DropEvent)) {
+      core::DropEvent drop{};
+      std::memcpy(&drop, rest.data(), sizeof(drop));
+      take.drop(drop);
+    }
+  }
+}
+
+Result<void> DpdkDataplane::inject(std::uint32_t ifindex, std::span<const std::byte> frame) {
+  const MessageHeader header{.kind = MessageKind::frame, .interface = ifindex};
+  std::array<std::byte, kLongestMessage> message;
+  const std::size_t length = sizeof(header) + frame.size();
+  if (length > message.size()) return Error{"give a frame to astil-dpdk: it is too long", {}};
+  std::memcpy(message.data(), &header, sizeof(header));
+  std::memcpy(message.data() + sizeof(header), frame.data(), frame.size());
+  if (!send_to(sender_, share_.folder() / "frames", message.data(), length))
+    return Error{"give a frame to astil-dpdk: it takes none", "is it running? systemctl status 'astil-dpdk@*'"};
+  return {};
+}
+
+bool is_running(const std::string& instance) {
+  auto share = MappedShare::find(instance);
+  return share.has_value() && share->has_value() && (**share)->plan.ports != 0;
+}
+
+std::optional<core::Sizes> sizes_of(const std::string& instance) {
+  auto share = MappedShare::find(instance);
+  if (share.has_error() || !share->has_value() || (**share)->tables_number == 0) return std::nullopt;
+  auto tables = dataplane::SharedTables::open((*share)->tables((**share)->tables_number));
+  if (tables.has_error()) return std::nullopt;
+  return tables->tables().sizes;
+}
+
+std::vector<core::Address> shared_services(const std::string& instance) {
+  auto share = MappedShare::find(instance);
+  if (share.has_error() || !share->has_value() || (**share)->tables_number == 0) return {};
+  auto tables = dataplane::SharedTables::open((*share)->tables((**share)->tables_number));
+  if (tables.has_error()) return {};
+  return dataplane::own_addresses(dataplane::read_state(tables->tables()));
+}
+
+Result<std::size_t> remove_instance(const std::string& instance) {
+  const std::filesystem::path folder = folder_of(instance);
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error)) return std::size_t{0};
+  auto share = MappedShare::find(instance);
+  std::size_t ports = 0;
+  if (share.has_value() && share->has_value()) {
+    Share& mapped = ***share;
+    const Plan before = mapped.plan;
+    ports = before.ports;
+    write_plan(mapped, Plan{});
+    const std::uint32_t number = mapped.plan_number;
+    if (!wait_until(folder, kLongestRelease, [&] { return load(mapped.plan_in_force) == number; }))
+      return Error{"astil-dpdk does not give up its ports", "stop it: systemctl stop astil-dpdk@" + instance};
+    for (Text<16>& place : mapped.fences) take_fence_away(place);
+    for (std::size_t i = 0; i < ports; ++i) {
+      const std::string interface = before.port[i].interface.str();
+      if (keeps_interface(before.port[i].device.str(), interface)) continue;
+      if (auto removed = remove_tap(interface); removed.has_error()) return removed.error();
+    }
+  }
+  std::filesystem::remove_all(folder, error);
+  if (error) return Error{"remove " + folder.string() + ": " + error.message(), {}};
+  return ports;
+}
+
+Result<void> make_taps(const Drive& drive) {
+  for (const auto& [interface, device] : drive.devices) {
+    if (keeps_interface(device, interface) || ::if_nametoindex(interface.c_str()) != 0) continue;
+    if (auto made = open_tap(interface, Stays::yes); made.has_error()) return made.error();
+  }
+  return {};
+}
+
+std::optional<dataplane::PortReport> DpdkDataplane::port_report() const {
+  const Share& share = *share_;
+  dataplane::PortReport report{.running = is_engine_running(share_.folder()),
+                               .as_planned = load(share.plan_in_force) == share.plan_number,
+                               .problem = {.what = share.problem.str(), .remedy = share.remedy.str()},
+                               .burst = share.plan.burst,
+                               .ports = {},
+                               .workers = {}};
+  const std::uint32_t workers = report.running ? workers_of(share) : 0;
+  for (std::uint32_t i = 0; i < share.plan.ports; ++i) {
+    const PortShare& port = share.ports[i];
+    dataplane::PortReport::Port shown{.interface = share.plan.port[i].interface.str(),
+                                      .device = share.plan.port[i].device.str(),
+                                      .driver = port.driver.str(),
+                                      .open = report.running && report.as_planned && port.state == PortState::open,
+                                      .missed = load(port.missed),
+                                      .errors = load(port.errors),
+                                      .no_buffer = load(port.no_buffer),
+                                      .from_kernel = load(port.from_kernel),
+                                      .from_kernel_lost = load(port.from_kernel_lost),
+                                      .kernel_refused = load(port.kernel_refused),
+                                      .queues = {}};
+    for (std::uint32_t q = 0; q < workers; ++q) {
+      const QueueShare& queue = share.queues[i][q];
+      shown.queues.push_back({.received_packets = load(queue.received_packets),
+                              .received_bytes = load(queue.received_bytes),
+                              .sent_packets = load(queue.sent_packets),
+                              .sent_bytes = load(queue.sent_bytes),
+                              .not_sent = load(queue.not_sent),
+                              .to_kernel = load(queue.to_kernel),
+                              .to_kernel_lost = load(queue.to_kernel_lost)});
+    }
+    report.ports.push_back(std::move(shown));
+  }
+  for (std::uint32_t w = 0; w < workers; ++w) {
+    const WorkerShare& worker = share.workers[w];
+    report.workers.push_back(
+        {.core = share.plan.cores[w] == kAnyCore ? std::optional<std::uint32_t>() : std::optional(share.plan.cores[w]),
+         .polls = load(worker.polls),
+         .empty_polls = load(worker.empty_polls),
+         .sleeps = load(worker.sleeps),
+         .slept_seconds = static_cast<double>(load(worker.slept_ns)) / 1e9,
+         .bursts = load(worker.bursts),
+         .packets = load(worker.packets),
+         .full_bursts = load(worker.full_bursts),
+         .unfit = load(worker.unfit),
+         .strays = load(worker.strays),
+         .events_lost = load(worker.events_lost)});
+  }
+  return report;
+}
+
+}  // namespace astil::dpdk

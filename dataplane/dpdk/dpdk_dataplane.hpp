@@ -1,0 +1,99 @@
+// The engine outside the kernel, as the control plane drives it: tables in shared memory, and a plan that the process
+// astil-dpdk follows (dataplane/dpdk/share.hpp). It needs nothing of DPDK, and no astil-dpdk to be there: what is
+// published is done when one is.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/dataplane.hpp"
+#include "dataplane/dpdk/events.hpp"
+#include "dataplane/dpdk/share.hpp"
+#include "dataplane/shared_tables.hpp"
+
+namespace astil::dpdk {
+
+/// How packets are moved.
+struct Drive {
+  std::uint32_t burst = 32;
+  std::uint32_t idle_sleep = 250;  ///< as in Plan
+  std::uint32_t memory = 256;      ///< likewise
+  bool huge_pages = true;
+  std::vector<std::uint32_t> cores;            ///< one worker each; empty: one, on any core
+  std::map<std::string, std::string> devices;  ///< by the interface of the kernel's that stands for it
+  bool operator==(const Drive&) const = default;
+};
+
+struct Options {
+  std::string instance;
+  core::Sizes sizes;  ///< `cpus` is filled in by `open`
+  Drive drive;
+};
+
+class DpdkDataplane final : public dataplane::Dataplane {
+ public:
+  /// Takes over the tables that stand there, or makes new ones: with other sizes, of what they hold.
+  static Result<std::unique_ptr<DpdkDataplane>> open(Options options);
+
+  [[nodiscard]] dataplane::Origin origin() const override { return origin_; }
+  [[nodiscard]] const dataplane::Tables& tables() const override { return tables_->tables(); }
+  /// Throws std::runtime_error where a worker that runs stands still: to go on would be to write under packets.
+  void wait_for_readers() override;
+  [[nodiscard]] std::uint32_t tick() const override;
+  [[nodiscard]] std::uint32_t fine_tick() const override;
+  [[nodiscard]] std::uint64_t source_clock() const override;
+  /// The interface has to be among Drive::devices.
+  Result<dataplane::Attachment> attach(std::uint32_t ifindex, dataplane::Hook hook) override;
+  Result<void> detach(std::uint32_t ifindex) override;
+  [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override;
+  [[nodiscard]] int event_descriptor() const override { return events_.get(); }
+  void take_events(const dataplane::EventTaker& take) override;
+  Result<void> inject(std::uint32_t ifindex, std::span<const std::byte> frame) override;
+  [[nodiscard]] std::optional<dataplane::PortReport> port_report() const override;
+
+  [[nodiscard]] bool has_device(std::uint32_t ifindex) const;
+  /// Puts up the fences of all devices, before they are attached: the kernel gets none of their frames any more.
+  Result<void> raise_fences();
+  /// What is planned stays as it is, whatever the options were.
+  void keep_drive();
+  /// Gives up all ports, and waits until astil-dpdk has; the kernel still gets no frames.
+  Result<void> release();
+
+ private:
+  static Result<std::unique_ptr<DpdkDataplane>> open_or_throw(Options options);
+  explicit DpdkDataplane(Options options, MappedShare share) : options_(std::move(options)), share_(std::move(share)) {}
+  Result<void> open_tables();
+  Result<void> carry_tables(dataplane::SharedTables from, const std::string& why);
+  Result<dataplane::SharedTables> make_tables(std::uint32_t number);
+  void switch_to_tables(std::uint32_t number);
+  void write(Plan plan);
+  void wake();
+  [[nodiscard]] Plan driven(Plan plan) const;
+
+  Options options_;
+  MappedShare share_;
+  std::optional<dataplane::SharedTables> tables_;
+  base::Descriptor events_;
+  base::Descriptor sender_;
+  dataplane::Origin origin_;
+};
+
+/// Has an instance ports, of this engine?
+bool is_running(const std::string& instance);
+
+/// The sizes of the tables that stand there; none: there are none that this build can read.
+std::optional<core::Sizes> sizes_of(const std::string& instance);
+
+/// The addresses of the services that an instance's tables hold.
+std::vector<core::Address> shared_services(const std::string& instance);
+
+/// Removes everything that an instance has of this engine, with or without a daemon. Returns the number of ports.
+Result<std::size_t> remove_instance(const std::string& instance);
+
+/// Makes the taps that stand for devices where they are missing.
+Result<void> make_taps(const Drive& drive);
+
+}  // namespace astil::dpdk

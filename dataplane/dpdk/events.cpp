@@ -1,0 +1,48 @@
+#include "dataplane/dpdk/events.hpp"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace astil::dpdk {
+namespace {
+
+constexpr int kKind = SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+
+sockaddr_un address_of(const std::filesystem::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.native().copy(address.sun_path, sizeof(address.sun_path) - 1);
+  return address;
+}
+
+}  // namespace
+
+Result<base::Descriptor> listen_at(const std::filesystem::path& path) {
+  base::Descriptor socket(::socket(AF_UNIX, kKind, 0));
+  if (!socket.valid()) return system_error("make a socket", errno);
+  ::unlink(path.c_str());
+  const sockaddr_un address = address_of(path);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+    return system_error("listen at " + path.string(), errno);
+  return socket;
+}
+
+Result<base::Descriptor> open_sender() {
+  base::Descriptor socket(::socket(AF_UNIX, kKind, 0));
+  if (!socket.valid()) return system_error("make a socket", errno);
+  return socket;
+}
+
+bool send_to(const base::Descriptor& sender, const std::filesystem::path& path, const void* bytes, std::size_t length) {
+  const sockaddr_un address = address_of(path);
+  return ::sendto(sender.get(), bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&address),
+                  sizeof(address)) == static_cast<ssize_t>(length);
+}
+
+}  // namespace astil::dpdk

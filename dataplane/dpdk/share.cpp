@@ -1,0 +1,160 @@
+#include "dataplane/dpdk/share.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace astil::dpdk {
+namespace {
+
+constexpr const char* kRoot = "/dev/shm/astil";
+
+struct flock whole_file() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+/// Who could write here could change where packets go.
+Result<void> own_folder(const std::filesystem::path& folder) {
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return system_error("make " + folder.string(), errno);
+  struct stat found {};
+  if (::lstat(folder.c_str(), &found) != 0) return system_error("look at " + folder.string(), errno);
+  constexpr mode_t kOthersWrite = 022;
+  if (!S_ISDIR(found.st_mode) || found.st_uid != ::geteuid() || (found.st_mode & kOthersWrite) != 0)
+    return Error{folder.string() + " is not a folder that only this user can write to", "remove it"};
+  return {};
+}
+
+Result<Share*> map(int file, const std::filesystem::path& path) {
+  struct stat found {};
+  if (::fstat(file, &found) != 0) return system_error("look at " + path.string(), errno);
+  if (static_cast<std::size_t>(found.st_size) < sizeof(Share))
+    return Error{path.string() + " is of another version, or cut short", "give it up: astil detach"};
+  void* memory = ::mmap(nullptr, sizeof(Share), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (memory == MAP_FAILED) return system_error("map " + path.string(), errno);
+  return static_cast<Share*>(memory);
+}
+
+Result<Share*> open(const std::filesystem::path& path) {
+  const base::Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file.valid()) return system_error("open " + path.string(), errno);
+  auto mapped = map(file.get(), path);
+  if (mapped.has_error()) return mapped.error();
+  if ((*mapped)->magic == kShareMagic && (*mapped)->version == kShareVersion) return *mapped;
+  ::munmap(*mapped, sizeof(Share));
+  return Error{path.string() + " is of another version of astil",
+               "run astild and astil-dpdk of one version, or give up the flows: astil detach"};
+}
+
+/// It comes under its name when it is complete.
+Result<void> create(const std::filesystem::path& path) {
+  const std::string unfinished = path.string() + ".new";
+  ::unlink(unfinished.c_str());
+  const base::Descriptor file(::open(unfinished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.valid()) return system_error("make " + unfinished, errno);
+  if (const int failed = ::posix_fallocate(file.get(), 0, sizeof(Share)); failed != 0)
+    return system_error("make " + unfinished, failed);
+  auto mapped = map(file.get(), unfinished);
+  if (mapped.has_error()) return mapped.error();
+  if (::getrandom(&(*mapped)->identity, sizeof((*mapped)->identity), 0) < 0)
+    return system_error("get random bytes", errno);
+  (*mapped)->version = kShareVersion;
+  (*mapped)->magic = kShareMagic;
+  ::munmap(*mapped, sizeof(Share));
+  if (std::rename(unfinished.c_str(), path.c_str()) != 0) return system_error("make " + path.string(), errno);
+  return {};
+}
+
+}  // namespace
+
+std::filesystem::path folder_of(const std::string& instance) { return std::filesystem::path(kRoot) / instance; }
+
+Result<MappedShare> MappedShare::make(const std::string& instance) {
+  const std::filesystem::path folder = folder_of(instance);
+  for (const auto& each : {folder.parent_path(), folder}) {
+    if (auto owned = own_folder(each); owned.has_error()) return owned.error();
+  }
+  const std::filesystem::path file = folder / "engine";
+  if (std::error_code error; !std::filesystem::exists(file, error)) {
+    if (auto created = create(file); created.has_error()) return created.error();
+  }
+  auto mapped = open(file);
+  if (mapped.has_error()) return mapped.error();
+  return MappedShare(folder, *mapped);
+}
+
+Result<std::optional<MappedShare>> MappedShare::find(const std::string& instance) {
+  const std::filesystem::path folder = folder_of(instance);
+  if (std::error_code error; !std::filesystem::exists(folder / "engine", error)) return std::optional<MappedShare>();
+  for (const auto& each : {folder.parent_path(), folder}) {
+    if (auto owned = own_folder(each); owned.has_error()) return owned.error();
+  }
+  auto mapped = open(folder / "engine");
+  if (mapped.has_error()) return mapped.error();
+  return std::optional<MappedShare>(MappedShare(folder, *mapped));
+}
+
+MappedShare::MappedShare(MappedShare&& other) noexcept
+    : folder_(std::move(other.folder_)), share_(std::exchange(other.share_, nullptr)) {}
+
+MappedShare& MappedShare::operator=(MappedShare&& other) noexcept {
+  std::swap(folder_, other.folder_);
+  std::swap(share_, other.share_);
+  return *this;
+}
+
+MappedShare::~MappedShare() {
+  if (share_ != nullptr) ::munmap(share_, sizeof(Share));
+}
+
+bool MappedShare::is_current() const {
+  auto found = open(folder_ / "engine");
+  if (found.has_error()) return false;
+  const bool is_same = (*found)->identity == share_->identity;
+  ::munmap(*found, sizeof(Share));
+  return is_same;
+}
+
+NumberedPlan read_plan(const Share& share) {
+  NumberedPlan read;
+  do {
+    read.number = __atomic_load_n(&share.plan_number, __ATOMIC_ACQUIRE);
+    read.plan = share.plan;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  } while (read.number % 2 != 0 || read.number != __atomic_load_n(&share.plan_number, __ATOMIC_RELAXED));
+  return read;
+}
+
+/// A writer that was killed may have left the number odd.
+void write_plan(Share& share, const Plan& plan) {
+  const std::uint32_t number = share.plan_number | 1U;
+  __atomic_store_n(&share.plan_number, number, __ATOMIC_RELAXED);
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  share.plan = plan;
+  __atomic_store_n(&share.plan_number, number + 1, __ATOMIC_RELEASE);
+}
+
+Result<base::Descriptor> lock_engine(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "lock";
+  base::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file.valid()) return system_error("lock " + path.string(), errno);
+  struct flock lock = whole_file();
+  if (::fcntl(file.get(), F_OFD_SETLK, &lock) == 0) return file;
+  if (errno != EAGAIN && errno != EACCES) return system_error("lock " + path.string(), errno);
+  return Error{"another astil-dpdk runs for this instance", "stop that one first"};
+}
+
+bool is_engine_running(const std::filesystem::path& folder) {
+  const base::Descriptor file(::open((folder / "lock").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return false;
+  struct flock lock = whole_file();
+  return ::fcntl(file.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+}  // namespace astil::dpdk

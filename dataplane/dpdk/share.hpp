@@ -1,0 +1,177 @@
+// What astild and astil-dpdk tell each other: one file that both have mapped, beside the files of the tables. It is
+// there when either of them is gone, so each can start without the other:
+//
+//   /dev/shm/astil/<instance>/engine      this
+//   /dev/shm/astil/<instance>/tables-<n>  the tables (dataplane/shared_tables.hpp)
+//   /dev/shm/astil/<instance>/lock        held by astil-dpdk as long as it runs
+//   /dev/shm/astil/<instance>/events      socket of astild's: what the packet path tells (events.hpp)
+//   /dev/shm/astil/<instance>/frames      socket of astil-dpdk's: frames that come in once more
+//
+// Each member has one writer. Counters go on when their writer starts anew.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dataplane/base/descriptor.hpp"
+#include "dataplane/base/result.hpp"
+
+namespace astil::dpdk {
+
+/// Changes whenever a record below does.
+inline constexpr std::uint32_t kShareVersion = 1;
+inline constexpr std::uint64_t kShareMagic = 0x6b6470646c7473ULL;  // "stldpdk"
+inline constexpr std::size_t kMostPorts = 64;
+inline constexpr std::size_t kMostWorkers = 32;
+inline constexpr std::uint32_t kAnyCore = ~0U;
+
+/// A string that ends with a 0.
+template <std::size_t kBytes>
+struct Text {
+  char bytes[kBytes];
+
+  [[nodiscard]] std::string str() const {
+    const std::string_view all(bytes, kBytes);
+    return std::string(all.substr(0, all.find('\0')));
+  }
+  void set(std::string_view text) {
+    const std::size_t length = text.copy(bytes, kBytes - 1);
+    for (std::size_t i = length; i < kBytes; ++i) bytes[i] = '\0';
+  }
+  bool operator==(const Text&) const = default;
+};
+
+struct PortPlan {
+  Text<16> interface;  ///< the kernel's, which gets what is not ours
+  Text<240> device;    ///< as the EAL has it: a PCI address, or a virtual device with its arguments
+  bool operator==(const PortPlan&) const = default;
+};
+
+/// What astil-dpdk shall do.
+struct Plan {
+  std::uint32_t ports;  ///< 0: nothing
+  std::uint32_t burst;
+  std::uint32_t idle_sleep;  ///< microseconds that a worker without packets sleeps at once, at most; 0: it polls on
+  std::uint32_t memory;      ///< MiB, for packet buffers
+  std::uint32_t huge_pages;  ///< 0: ordinary ones
+  std::uint32_t workers;
+  std::uint32_t cores[kMostWorkers];  ///< of each worker, or kAnyCore
+  PortPlan port[kMostPorts];
+  bool operator==(const Plan&) const = default;
+};
+
+/// Of one worker, the only one that writes it.
+struct alignas(64) WorkerShare {
+  std::uint64_t turn;    ///< odd while the worker may look at the tables; goes on with every look
+  std::uint64_t tables;  ///< number of the tables that it looks at
+  std::uint64_t polls;   ///< rounds over all of its queues
+  std::uint64_t empty_polls;
+  std::uint64_t sleeps;
+  std::uint64_t slept_ns;
+  std::uint64_t bursts;       ///< that were taken through the packet path
+  std::uint64_t packets;      ///< in those
+  std::uint64_t full_bursts;  ///< as long as the setting lets them be
+  std::uint64_t unfit;        ///< frames longer than a packet buffer: lost
+  std::uint64_t strays;       ///< packets for an interface without a port: lost
+  std::uint64_t events_lost;  ///< the control plane was behind
+};
+
+/// What went in and out by one queue of a port; written by its worker.
+struct alignas(64) QueueShare {
+  std::uint64_t received_packets;
+  std::uint64_t received_bytes;
+  std::uint64_t sent_packets;
+  std::uint64_t sent_bytes;
+  std::uint64_t not_sent;        ///< the port took no more: lost
+  std::uint64_t to_kernel;       ///< handed to the kernel
+  std::uint64_t to_kernel_lost;  ///< it did not take them fast enough
+};
+
+enum class PortState : std::uint32_t { absent, open };
+
+/// Written by the main thread.
+struct alignas(64) PortShare {
+  PortState state;
+  std::uint32_t queues;
+  Text<16> interface;  ///< whose counters these are
+  Text<32> driver;
+  std::uint64_t missed;     ///< the port's own counters (rte_eth_stats): came while its queues were full
+  std::uint64_t errors;     ///< came broken
+  std::uint64_t no_buffer;  ///< came while there was no packet buffer
+  std::uint64_t from_kernel;
+  std::uint64_t from_kernel_lost;  ///< likewise, or to come in once more, and the worker was behind
+  std::uint64_t kernel_refused;    ///< were handed to the kernel, whose interface is down or overrun
+};
+
+struct Share {
+  std::uint64_t magic;
+  std::uint32_t version;
+  std::uint32_t reserved;
+  std::uint64_t identity;  ///< drawn when the file was made
+
+  /// astild's. The number of the plan is odd while it is written, and another one afterwards.
+  std::uint32_t plan_number;
+  std::uint32_t tables_number;  ///< 0: there are none
+  Plan plan;
+  Text<16> fences[kMostPorts];  ///< interfaces that have one (fence.hpp); empty: a free place
+
+  /// astil-dpdk's.
+  std::uint32_t process;          ///< its pid
+  std::uint32_t plan_in_force;    ///< number of the plan whose ports are open, or that has none
+  std::uint32_t running_workers;  ///< that may look at the tables
+  std::uint32_t reserved_too;
+  Text<256> problem;  ///< why it does not do as planned; empty: it does
+  Text<256> remedy;
+  WorkerShare workers[kMostWorkers];
+  PortShare ports[kMostPorts];
+  QueueShare queues[kMostPorts][kMostWorkers];
+};
+
+/// The same file, mapped. Its folder belongs to its owner alone.
+class MappedShare {
+ public:
+  /// Makes folder and file where they are missing. Error: others can write there, or another version made it.
+  static Result<MappedShare> make(const std::string& instance);
+  /// That which is there; none: nothing is.
+  static Result<std::optional<MappedShare>> find(const std::string& instance);
+
+  MappedShare(MappedShare&& other) noexcept;
+  MappedShare& operator=(MappedShare&& other) noexcept;
+  ~MappedShare();
+
+  [[nodiscard]] Share* operator->() const { return share_; }
+  [[nodiscard]] Share& operator*() const { return *share_; }
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+  /// Is it still the file of its name? `astil detach` removes it.
+  [[nodiscard]] bool is_current() const;
+  [[nodiscard]] std::filesystem::path tables(std::uint32_t number) const {
+    return folder_ / ("tables-" + std::to_string(number));
+  }
+
+ private:
+  MappedShare(std::filesystem::path folder, Share* share) : folder_(std::move(folder)), share_(share) {}
+
+  std::filesystem::path folder_;
+  Share* share_ = nullptr;
+};
+
+std::filesystem::path folder_of(const std::string& instance);
+
+/// A plan as it was at one moment, and its number.
+struct NumberedPlan {
+  std::uint32_t number = 0;
+  Plan plan{};
+};
+NumberedPlan read_plan(const Share& share);
+void write_plan(Share& share, const Plan& plan);
+
+/// Takes the lock of astil-dpdk; it goes with the descriptor. Error: another one runs.
+Result<base::Descriptor> lock_engine(const std::filesystem::path& folder);
+/// Does somebody have the lock?
+bool is_engine_running(const std::filesystem::path& folder);
+
+}  // namespace astil::dpdk

@@ -1,0 +1,190 @@
+// The control plane's half of the DPDK engine: tables in shared memory, the plan, the wait for workers, events. The
+// part of astil-dpdk is played by the test; the real one is in the lab.
+#include "dataplane/dpdk/dpdk_dataplane.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <future>
+
+#include "dataplane/publisher.hpp"
+#include "tests/packets/world.hpp"
+
+namespace astil::dpdk {
+namespace {
+
+using test::Service;
+
+Service web() { return Service("198.51.100.1", 80).nat().backend("10.0.0.1").backend("10.0.0.2"); }
+
+class Dpdk : public testing::Test {
+ protected:
+  void SetUp() override {
+    struct stat root {};
+    const bool is_there = ::stat(folder_of(options_.instance).parent_path().c_str(), &root) == 0;
+    if (is_there && root.st_uid != ::geteuid()) GTEST_SKIP() << "the folder of instances is another user's";
+  }
+  void TearDown() override { (void)remove_instance(options_.instance); }
+
+  [[nodiscard]] std::unique_ptr<DpdkDataplane> open() const {
+    auto engine = DpdkDataplane::open(options_);
+    if (engine.has_error()) throw std::runtime_error(engine.error().text());
+    return std::move(*engine);
+  }
+  [[nodiscard]] MappedShare share() const { return MappedShare::make(options_.instance).value(); }
+
+  /// As the worker has it in a turn, or outside.
+  static void set_turn(MappedShare& share, std::uint64_t turn) {
+    __atomic_store_n(&share->workers[0].turn, turn, __ATOMIC_RELEASE);
+  }
+
+  Options options_{.instance = "unit-" + std::to_string(::getpid()), .sizes = test::small_sizes(), .drive = {}};
+};
+
+void write_flow(const dataplane::Tables& tables, std::uint64_t entry) { tables.flows()[3].entries[0] = entry; }
+
+TEST_F(Dpdk, another_daemon_takes_over_the_tables_as_they_are) {
+  {
+    const auto first = open();
+    EXPECT_EQ(first->origin().kind, dataplane::Origin::Kind::fresh);
+    write_flow(first->tables(), 42);
+  }
+  const auto second = open();
+  EXPECT_EQ(second->origin().kind, dataplane::Origin::Kind::adopted);
+  EXPECT_EQ(second->tables().flows()[3].entries[0], 42U);
+}
+
+TEST_F(Dpdk, tables_of_other_sizes_get_the_services_and_the_secret_of_those_before) {
+  std::array<std::uint64_t, core::kHashKeys> key{};
+  {
+    const auto first = open();
+    dataplane::Publisher publisher(*first);
+    ASSERT_TRUE(publisher.publish(test::desired({web()})).has_value());
+    std::memcpy(key.data(), first->tables().settings().hash_key, sizeof(key));
+  }
+  options_.sizes.flow_lines *= 2;
+  if (options_.sizes.client_lines != 0) options_.sizes.client_lines = options_.sizes.flow_lines;
+  const auto second = open();
+  EXPECT_EQ(second->origin().kind, dataplane::Origin::Kind::carried);
+  EXPECT_EQ(second->tables().sizes.flow_lines, options_.sizes.flow_lines);
+  EXPECT_EQ(std::memcmp(key.data(), second->tables().settings().hash_key, sizeof(key)), 0);
+  EXPECT_EQ(dataplane::read_state(second->tables()).services.size(), 1U);
+  EXPECT_EQ(share()->tables_number, 2U);
+  EXPECT_FALSE(std::filesystem::exists(share().tables(1)));
+}
+
+TEST_F(Dpdk, a_worker_in_its_turn_is_waited_for) {
+  const auto engine = open();
+  auto shared = share();
+  const auto lock = lock_engine(shared.folder());
+  ASSERT_TRUE(lock.has_value());
+  shared->running_workers = 1;
+  set_turn(shared, 7);
+  auto waiting = std::async(std::launch::async, [&] { engine->wait_for_readers(); });
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  set_turn(shared, 8);
+  waiting.get();
+  engine->wait_for_readers();  // outside of a turn nobody is waited for
+}
+
+TEST_F(Dpdk, a_worker_that_was_killed_in_its_turn_is_not_waited_for) {
+  const auto engine = open();
+  auto shared = share();
+  shared->running_workers = 1;
+  set_turn(shared, 7);
+  engine->wait_for_readers();
+}
+
+TEST_F(Dpdk, one_process_at_a_time_is_the_engine) {
+  const auto shared = share();
+  EXPECT_FALSE(is_engine_running(shared.folder()));
+  {
+    const auto lock = lock_engine(shared.folder());
+    EXPECT_TRUE(is_engine_running(shared.folder()));
+    EXPECT_TRUE(lock_engine(shared.folder()).has_error());
+  }
+  EXPECT_FALSE(is_engine_running(shared.folder()));
+}
+
+TEST_F(Dpdk, a_plan_whose_writer_was_killed_can_be_written_again) {
+  auto shared = share();
+  shared->plan_number = 5;
+  Plan plan{};
+  plan.burst = 17;
+  write_plan(*shared, plan);
+  const NumberedPlan read = read_plan(*shared);
+  EXPECT_EQ(read.number % 2, 0U);
+  EXPECT_NE(read.number, 4U);
+  EXPECT_TRUE(read.plan == plan);
+}
+
+TEST_F(Dpdk, what_workers_tell_arrives_whole_and_what_is_no_message_is_not_taken) {
+  const auto engine = open();
+  const auto sender = open_sender();
+  const auto events = share().folder() / "events";
+  struct {
+    MessageHeader header;
+    core::DropEvent drop;
+  } message{};
+  message.header.kind = MessageKind::drop;
+  message.drop.length = 99;
+  ASSERT_TRUE(send_to(*sender, events, &message, sizeof(message)));
+  ASSERT_TRUE(send_to(*sender, events, &message, sizeof(message) - 1));
+  ASSERT_TRUE(send_to(*sender, events, "x", 1));
+  std::vector<std::uint32_t> lengths;
+  const dataplane::EventTaker take{.neighbour = [](const auto&) { FAIL(); },
+                                   .fragment = [](auto, auto) { FAIL(); },
+                                   .drop = [&](const auto& drop) { lengths.push_back(drop.length); }};
+  engine->take_events(take);
+  EXPECT_EQ(lengths, std::vector<std::uint32_t>{99});
+}
+
+TEST_F(Dpdk, a_frame_that_nobody_takes_is_an_error) {
+  const auto engine = open();
+  const std::array<std::byte, 60> frame{};
+  EXPECT_TRUE(engine->inject(1, frame).has_error());
+}
+
+TEST_F(Dpdk, an_interface_without_a_device_is_refused_by_name) {
+  const auto engine = open();
+  const auto refused = engine->attach(1, dataplane::Hook::automatic);  // the loopback
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_NE(refused.error().text().find("lo"), std::string::npos);
+  EXPECT_NE(refused.error().text().find("dataplane.dpdk.ports"), std::string::npos);
+}
+
+TEST_F(Dpdk, a_folder_that_others_can_write_to_is_refused) {
+  { const auto made = open(); }
+  const auto folder = folder_of(options_.instance);
+  ASSERT_EQ(::chmod(folder.c_str(), 0777), 0);
+  EXPECT_TRUE(DpdkDataplane::open(options_).has_error());
+  ASSERT_EQ(::chmod(folder.c_str(), 0700), 0);
+}
+
+TEST_F(Dpdk, a_share_of_another_version_is_refused_with_the_way_out) {
+  share()->version = kShareVersion + 1;
+  const auto refused = DpdkDataplane::open(options_);
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_NE(refused.error().text().find("astil detach"), std::string::npos);
+}
+
+TEST_F(Dpdk, ports_are_reported_as_planned_and_closed_while_nobody_runs) {
+  options_.drive.devices = {{"lo", "net_null0"}};
+  const auto engine = open();
+  ASSERT_TRUE(engine->attach(1, dataplane::Hook::automatic).has_value());
+  ASSERT_EQ(engine->attachments().size(), 1U);
+  const auto report = engine->port_report();
+  ASSERT_TRUE(report.has_value());
+  EXPECT_FALSE(report->running);
+  ASSERT_EQ(report->ports.size(), 1U);
+  EXPECT_EQ(report->ports[0].device, "net_null0");
+  EXPECT_FALSE(report->ports[0].open);
+  EXPECT_TRUE(is_running(options_.instance));
+  ASSERT_TRUE(engine->detach(1).has_value());
+  EXPECT_FALSE(is_running(options_.instance));
+}
+
+}  // namespace
+}  // namespace astil::dpdk
