@@ -18,9 +18,8 @@ constexpr std::string_view kFlags = "schedulers have no such setting";
 
 /// Of virtual servers, of real ones and of checks.
 constexpr std::array kNotCarried{
-    Known{"sorry_server", "without a backend that is up, packets of the service are dropped"},
-    Known{"sorry_server_inhibit", "there is no sorry server"},
-    Known{"sorry_server_lvs_method", "there is no sorry server"},
+    Known{"sorry_server_inhibit", "always so: a fallback keeps its connections when others are up again"},
+    Known{"sorry_server_lvs_method", "the sorry server is reached as the other backends are"},
     Known{"quorum", kQuorum},
     Known{"hysteresis", kQuorum},
     Known{"quorum_up", kScripts},

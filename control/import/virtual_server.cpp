@@ -24,13 +24,16 @@ std::optional<config::Service> VirtualServer::run(config::Port port) {
     possible_ = false;
   }
   if (!possible_) return std::nullopt;
+  for (const auto& statement : statement_.block) {
+    if (statement.name() == "sorry_server") take_sorry_server(statement);
+  }
   settle();
   return service_;
 }
 
 void VirtualServer::take_settings() {
   for (const auto& statement : statement_.block) {
-    if (statement.name() == "real_server") continue;
+    if (statement.name() == "real_server" || statement.name() == "sorry_server") continue;
     if (!take_known(statement) && !checks_.take(statement, draft_)) note(statement, why_not_carried(statement.name()));
   }
 }
@@ -146,11 +149,28 @@ void VirtualServer::take_backend(const Statement& statement) {
                 "left out: the first real server is reached otherwise, and all of a service are reached alike");
   }
   take_port(statement, backend);
-  const bool duplicate = std::ranges::any_of(service_.backends, [&](const config::Backend& other) {
+  if (stands_before(backend)) return note(statement, "left out: it stands there before");
+  take_check(statement, check_of(statement, settings, draft_));
+  service_.backends.push_back(backend);
+}
+
+bool VirtualServer::stands_before(const config::Backend& backend) const {
+  return std::ranges::any_of(service_.backends, [&](const config::Backend& other) {
     return other.host == backend.host && other.port == backend.port;
   });
-  if (duplicate) return note(statement, "left out: it stands there before");
-  take_check(statement, check_of(statement, settings, draft_));
+}
+
+void VirtualServer::take_sorry_server(const Statement& statement) {
+  const auto host = address_of(statement.word(1));
+  if (!host) return note(statement, "left out: it has no address that is one");
+  config::Backend backend;
+  backend.host = *host;
+  backend.port = service_.port;
+  backend.is_fallback = true;
+  take_port(statement, backend);
+  if (stands_before(backend)) return note(statement, "left out: it stands there before");
+  if (service_.health) note(statement, "is a fallback now, and checked as the other backends are");
+  service_.when_down = config::WhenDown::fallback;
   service_.backends.push_back(backend);
 }
 

@@ -28,6 +28,8 @@ class VirtualServer {
   void take_backend(const Statement& statement);
   void take_backend_setting(const Statement& statement, config::Backend& backend, std::optional<Method>& method,
                             CheckSettings& settings);
+  void take_sorry_server(const Statement& statement);
+  [[nodiscard]] bool stands_before(const config::Backend& backend) const;
   void take_port(const Statement& statement, config::Backend& backend);
   void take_weight(const Statement& statement, config::Backend& backend);
   void take_check(const Statement& statement, const std::optional<config::HealthCheck>& check);

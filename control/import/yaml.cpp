@@ -120,6 +120,7 @@ std::string backend(const config::Backend& server, const config::Service& servic
   std::string text = "      " + server.name + ": {address: \"" + server.host.to_string() + "\"";
   if (server.port != service.port) text += ", port: " + port(server.port);
   if (server.weight != config::Weight{1}) text += ", weight: " + std::to_string(static_cast<unsigned>(server.weight));
+  if (server.is_fallback) text += ", fallback: true";
   return text + "}\n";
 }
 
@@ -134,6 +135,7 @@ std::string to_yaml(const config::Service& service) {
   text += std::string("    scheduler: ") + name_of(service.scheduler) + "\n";
   if (service.affinity) text += affinity(*service.affinity);
   if (service.health) text += health(*service.health);
+  if (service.when_down == config::WhenDown::fallback) text += "    when_down: fallback\n";
   text += "    backends:\n";
   for (const auto& server : service.backends) text += backend(server, service);
   return text;

@@ -130,7 +130,7 @@ TEST(ImportKeepalived, gives_a_configuration_of_the_same_services) {
   EXPECT_EQ(service.scheduler, config::Scheduler::round_robin);
   ASSERT_TRUE(service.affinity.has_value());
   EXPECT_EQ(service.affinity->timeout, Milliseconds(50'000));
-  ASSERT_EQ(service.backends.size(), 2U);
+  ASSERT_EQ(service.backends.size(), 3U);
   EXPECT_EQ(service.backends[0].weight, config::Weight{3});
   EXPECT_EQ(service.backends[1].port, config::Port{8080});
   ASSERT_TRUE(service.health.has_value());
@@ -143,15 +143,26 @@ TEST(ImportKeepalived, gives_a_configuration_of_the_same_services) {
   EXPECT_EQ(service.health->timeout, Milliseconds(3000));
   EXPECT_EQ(service.health->fall, 3U);
   EXPECT_EQ(result.services, 1U);
-  EXPECT_EQ(result.backends, 2U);
+  EXPECT_EQ(result.backends, 3U);
+}
+
+TEST(ImportKeepalived, makes_a_fallback_of_the_sorry_server) {
+  const auto service = only_service(imported(kUsual));
+  EXPECT_EQ(service.when_down, config::WhenDown::fallback);
+  ASSERT_EQ(service.backends.size(), 3U);
+  EXPECT_FALSE(service.backends[1].is_fallback);
+  const auto& sorry = service.backends[2];
+  EXPECT_TRUE(sorry.is_fallback);
+  EXPECT_EQ(sorry.host.to_string(), "198.51.100.99");
+  EXPECT_EQ(sorry.port, config::Port{80});
 }
 
 TEST(ImportKeepalived, tells_the_line_of_everything_else_and_why) {
   const auto result = imported(kUsual);
   EXPECT_THAT(result.findings,
               ElementsAre(told(2, "global_defs", "keepalived itself"), told(9, "vrrp_instance VI_1", "no failover"),
-                          told(25, "sorry_server 198.51.100.99 80", "dropped"),
-                          told(36, "delay_before_retry 3", "same interval"), told(49, "delay_before_retry 3", "")));
+                          told(36, "delay_before_retry 3", "same interval"), told(49, "delay_before_retry 3", ""),
+                          told(25, "sorry_server 198.51.100.99 80", "checked as the other backends are")));
   for (const auto& finding : result.findings) {
     EXPECT_EQ(finding.file, kFile);
     EXPECT_THAT(result.yaml, HasSubstr("#   " + render(finding) + "\n"));
