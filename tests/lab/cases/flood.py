@@ -19,7 +19,7 @@ _INTERVAL_MS = 500
 _TIMEOUT_MS = 60_000
 _SLOTS = 65_536
 _MOST_LOST = 0.05  # of the flood, on the way to the balancer
-_BETWEEN_CHANGES_S = 0.5
+_BETWEEN_CHANGES_S = 0.25
 # One after the other, so that each flow has to leave the ring's choice at some time.
 _WEIGHTS = ({"b1": 0}, {"b2": 0}, {"b3": 0}, {"b1": 3})
 _EVENTS = ("evicted_established", "evicted_closing", "evicted_half_open", "contended", "limited")
@@ -98,6 +98,6 @@ def _floods(run, way, flows):
 
 
 case("flood", alone=True, way=WAYS["nat_ipv4"], flows=500_000)(_floods)
-case("flood_under_full_nat", alone=True, way=WAYS["full_nat_ipv4"], flows=200_000)(_floods)
+case("flood_under_full_nat", alone=True, way=WAYS["full_nat_ipv4"], flows=2_000_000)(_floods)
 for _name in ("nat_ipv4", "ipip_4in4", "direct_ipv4", "gue_6in6", "nat_ipv6", "full_nat_ipv4", "full_nat_ipv6"):
     case(f"flood_of_ten_million_{_name}", long=True, alone=True, way=WAYS[_name], flows=10_000_000)(_floods)
