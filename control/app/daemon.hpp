@@ -23,6 +23,7 @@
 #include "control/app/inputs.hpp"
 #include "control/app/instance_lock.hpp"
 #include "control/app/packet_path.hpp"
+#include "control/app/removal_clock.hpp"
 #include "control/app/retry.hpp"
 #include "control/app/service_addresses.hpp"
 #include "control/config/load.hpp"
@@ -164,7 +165,7 @@ class Daemon final : public api::Daemon {
   std::uint64_t orders_refused_ = 0;
   std::set<std::string> withdrawn_;  ///< services, by the last publication
   DrainWatch drains_;
-  std::map<BackendOrders::Key, std::chrono::steady_clock::time_point> retired_since_;
+  RemovalClock removal_clock_;
   std::set<BackendOrders::Key> drained_;  ///< ordered out, and told to be without flows
 
   std::unique_ptr<net::Network> network_;

@@ -177,22 +177,17 @@ void Daemon::watch_drains() {
 
 /// Removed backends keep their flows as long as their service says.
 void Daemon::give_up_retired() {
-  const auto now = std::chrono::steady_clock::now();
-  std::map<BackendOrders::Key, std::chrono::steady_clock::time_point> since;
-  std::vector<std::uint32_t> given_up;
+  std::map<std::string, std::optional<std::chrono::milliseconds>, std::less<>> limits;
+  for (const config::Service& service : model_.services) limits[service.name] = service.removal_limit;
+  std::vector<RemovalClock::Removed> removed;
   for (const dataplane::Retired& retired : path_->retired()) {
     const Labels labels = labels_of(retired.number);
-    const BackendOrders::Key key(labels.service, labels.backend);
-    const auto known = retired_since_.find(key);
-    const auto begun = known == retired_since_.end() ? now : known->second;
-    since.emplace(key, begun);
-    const auto service = std::find_if(model_.services.begin(), model_.services.end(),
-                                      [&](const config::Service& s) { return s.name == labels.service; });
-    const bool limited = service != model_.services.end() && service->removal_limit;
-    if (limited && now - begun >= *service->removal_limit) given_up.push_back(retired.number);
+    const auto limit = limits.find(labels.service);
+    removed.push_back({.key = {labels.service, labels.backend, path_->tables().backends()[retired.number].forwarding},
+                       .number = retired.number,
+                       .limit = limit == limits.end() ? std::nullopt : limit->second});
   }
-  retired_since_ = std::move(since);
-  path_->give_up(std::move(given_up));
+  path_->give_up(removal_clock_.due(removed, std::chrono::steady_clock::now()));
 }
 
 /// Backends that start slowly get their share by and by.

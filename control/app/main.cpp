@@ -8,9 +8,9 @@
 #include <iostream>
 
 #include "control/app/daemon.hpp"
-#include "control/app/privileges.hpp"
 #include "control/base/log.hpp"
 #include "control/base/notify.hpp"
+#include "control/base/privileges.hpp"
 
 namespace {
 
@@ -105,11 +105,11 @@ int serve(const Arguments& arguments) {
     for (const config::Diagnostic& mistake : model.error()) std::cerr << config::render(mistake);
     return kInvalid;
   }
-  if (auto allowed = app::check_privileges(); allowed.has_error()) {
+  if (auto allowed = base::check_privileges(); allowed.has_error()) {
     log::error("daemon not started", {{"error", allowed.error().text()}});
     return kFailed;
   }
-  app::drop_privileges();  // before there are threads: each has capabilities of its own
+  base::drop_privileges();  // before there are threads: each has capabilities of its own
   raise_descriptor_limit();
   boost::asio::io_context loop(1);
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);

@@ -2,7 +2,6 @@
 
 #include <ifaddrs.h>
 #include <linux/bpf.h>
-#include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/magic.h>
 #include <linux/sockios.h>
@@ -16,11 +15,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 
+#include "control/base/privileges.hpp"
 #include "control/net/sysctl.hpp"
 #include "dataplane/base/descriptor.hpp"
 
@@ -56,26 +55,6 @@ std::optional<int> jit() {
   std::ifstream file("/proc/sys/net/core/bpf_jit_enable");
   int value = 0;
   return file >> value ? std::optional(value) : std::nullopt;
-}
-
-std::string missing_capabilities() {
-  struct Needed {
-    unsigned number;
-    const char* name;
-  };
-  constexpr std::array<Needed, 4> kNeeded{{{CAP_BPF, "CAP_BPF"},
-                                           {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
-                                           {CAP_PERFMON, "CAP_PERFMON"},
-                                           {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}}};
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
-  if (::syscall(SYS_capget, &header, sets.data()) != 0) return "all, as far as can be told";
-  std::string missing;
-  for (const auto& [number, name] : kNeeded) {
-    if ((sets[number / 32].effective & (1U << (number % 32))) != 0) continue;
-    missing += (missing.empty() ? "" : ", ") + std::string(name);
-  }
-  return missing;
 }
 
 std::uint64_t open_files() {
@@ -173,7 +152,7 @@ Facts gather(const std::vector<std::string>& interfaces) {
   facts.bpf_refusal = bpf_refusal();
   facts.bpf_filesystem = has_bpf_filesystem();
   facts.jit = jit();
-  facts.missing_capabilities = missing_capabilities();
+  facts.missing_capabilities = base::missing_privileges();
   facts.open_files = open_files();
   facts.all.name = "all";
   read_settings(facts.all);

@@ -61,9 +61,7 @@ ASTIL_INLINE Verdict send_known(Engine& engine, const Packet<Ip>& packet) {
   if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_client);
   count_packet(engine, number, packet.length);
-  write_addresses(*rewritten.ethernet, {backend.interface, destination, backend.source_mac});
-  rewritten.ethernet->type = rewritten.type;
-  return {.reason = Reason::forwarded, .interface = backend.interface};
+  return emit_plain(rewritten, {backend.interface, destination, backend.source_mac}, Reason::forwarded);
 }
 
 /// A reply under nat of a flow that the table knows, to a client whose next hop is kept, and says whose reply it is.
@@ -92,9 +90,7 @@ ASTIL_INLINE Verdict answer_known(Engine& engine, const Packet<Ip>& packet) {
   if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_backend);
   count_packet(engine, hop->backend, packet.length);
-  write_addresses(*rewritten.ethernet, {hop->interface, hop->destination_mac, hop->source_mac});
-  rewritten.ethernet->type = rewritten.type;
-  return {.reason = Reason::replied, .interface = hop->interface};
+  return emit_plain(rewritten, {hop->interface, hop->destination_mac, hop->source_mac}, Reason::replied);
 }
 
 template <class Ip, class Engine>

@@ -34,9 +34,7 @@ ASTIL_INLINE Verdict decide_known_port(Engine& engine) {
   if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_client);
   count_packet(engine, number, packet.length);
-  write_addresses(*rewritten.ethernet, {backend.interface, destination, backend.source_mac});
-  rewritten.ethernet->type = rewritten.type;
-  return {.reason = Reason::forwarded, .interface = backend.interface};
+  return emit_plain(rewritten, {backend.interface, destination, backend.source_mac}, Reason::forwarded);
 }
 
 }  // namespace detail

@@ -7,14 +7,20 @@
 
 namespace astil::core::detail {
 
+/// By a way without tags.
+ASTIL_INLINE Verdict emit_plain(const Rewritten& packet, const Exit& exit, Reason reason) {
+  write_addresses(*packet.ethernet, exit);
+  packet.ethernet->type = packet.type;
+  return {.reason = reason, .interface = exit.interface};
+}
+
 template <class Engine>
 ASTIL_INLINE Verdict emit(Engine& engine, const Rewritten& packet, const Exit& exit, const Backend& backend,
                           Reason reason) {
-  write_addresses(*packet.ethernet, exit);
-  packet.ethernet->type = packet.type;
+  const Verdict verdict = emit_plain(packet, exit, reason);
   if (((exit.destination | exit.source) >> 48U) != 0 && !engine.push_tags(exit, packet.type))
     return dropped(Reason::no_headroom, backend.service);
-  return {.reason = reason, .interface = exit.interface};
+  return verdict;
 }
 
 template <class Engine>

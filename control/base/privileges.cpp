@@ -1,4 +1,4 @@
-#include "control/app/privileges.hpp"
+#include "control/base/privileges.hpp"
 
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -11,7 +11,7 @@
 
 #include "control/base/log.hpp"
 
-namespace astil::app {
+namespace astil::base {
 namespace {
 
 struct Needed {
@@ -35,14 +35,19 @@ Result<Sets> own_capabilities() {
 
 }  // namespace
 
-Result<void> check_privileges() {
+std::string missing_privileges() {
   const auto sets = own_capabilities();
-  if (sets.has_error()) return sets.error();
+  if (sets.has_error()) return "all, as far as can be told: " + sets.error().text();
   std::string missing;
   for (const Needed& needed : kNeeded) {
     if (((*sets)[needed.number / 32].effective & (1U << (needed.number % 32))) != 0) continue;
     missing += (missing.empty() ? "" : ", ") + std::string(needed.name);
   }
+  return missing;
+}
+
+Result<void> check_privileges() {
+  const std::string missing = missing_privileges();
   if (missing.empty()) return {};
   return Error{"missing privileges: " + missing, "run as root, or give the service these capabilities"};
 }
@@ -69,4 +74,4 @@ void drop_privileges() {
   }
 }
 
-}  // namespace astil::app
+}  // namespace astil::base

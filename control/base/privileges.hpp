@@ -1,11 +1,16 @@
 // The capabilities that the daemon needs, asked for before anything is touched, and all others given up.
 #pragma once
 
+#include <string>
+
 #include "control/base/result.hpp"
 
-namespace astil::app {
+namespace astil::base {
 
-/// Error: what is missing, by name.
+/// Capabilities that the daemon needs and this process has not, by name; empty: none.
+std::string missing_privileges();
+
+/// Error: what is missing.
 Result<void> check_privileges();
 
 /// Gives up, for the calling thread and those it starts, all but CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN,
@@ -14,4 +19,4 @@ Result<void> check_privileges();
 /// file system.
 void drop_privileges();
 
-}  // namespace astil::app
+}  // namespace astil::base
