@@ -9,6 +9,7 @@
 
 #include "control/balance/ring.hpp"
 #include "control/config/checks_dpdk.hpp"
+#include "control/config/checks_ha.hpp"
 #include "control/config/keys.hpp"
 #include "control/config/utf8.hpp"
 
@@ -266,6 +267,7 @@ void check_across(const Model& model, const Services& services, const Node& root
   check_ipv6(model, services, root, mistakes);
   check_interface_settings(model, root, mistakes);
   check_dpdk(model, root, mistakes);
+  check_ha(model, services, root, mistakes);
 }
 
 }  // namespace astil::config

@@ -11,6 +11,12 @@ void fill_in_defaults(Model& model) {
   }
   if (adds_addresses && !model.full_nat.interface && !model.full_nat.sources.empty() && !model.interfaces.empty())
     model.full_nat.interface = model.interfaces.back();
+  if (model.ha) {
+    for (VrrpGroup& group : model.ha->groups) {
+      if (!group.interface && !model.interfaces.empty())
+        group.interface = model.address_interface.value_or(model.interfaces.front());
+    }
+  }
   for (Service& service : model.services) {
     if (service.sources && !service.sources->burst) service.sources->burst = service.sources->new_flows_per_second;
     if (!service.when_backend_down)

@@ -22,29 +22,17 @@
 
 #include "control/config/address_kinds.hpp"
 #include "control/config/dpdk_kinds.hpp"
+#include "control/config/key_terms.hpp"
+#include "control/config/keys_ha.hpp"
 #include "control/config/kinds.hpp"
 #include "control/config/model.hpp"
 #include "control/config/text_kinds.hpp"
 
 namespace astil::config {
 
-/// The default of a key whose member's initial value does not tell it.
-struct Otherwise {
-  std::string_view words;
-};
-
-/// `absent`: the mapping itself may be left out.
-enum class AtLeast { absent, none, one };
-
 using namespace std::chrono_literals;
 
-inline constexpr HostAddress kHostAddress;
-
 inline constexpr Text kInstanceName{"a name of a-z, 0-9 and minus, at most 32 characters", "a-z0-9-", "a-z0-9-", 32};
-inline constexpr Text kName{"a name of letters, digits, dot, minus and underscore, at most 63 characters", "A-Za-z0-9",
-                            "A-Za-z0-9._-", 63};
-/// As the kernel's dev_valid_name(): neither '/' nor ':' nor blanks.
-inline constexpr Text kInterfaceName{"an interface name, at most 15 characters", "!-.0-9;-~", "!-.0-9;-~", 15};
 /// sockaddr_un holds 108 bytes, the last of which is 0.
 inline constexpr Text kSocketPath{"an absolute path, at most 107 characters", "/", "!-~", 107};
 inline constexpr Text kUrlPath{"a path that begins with a slash, without blanks", "/", "!-~", 1024};
@@ -101,7 +89,6 @@ inline constexpr Choice<ProbeType, 6> kProbeTypes{"probe type",
 inline constexpr Payload kDatagram{512};
 inline constexpr Payload kBodyText{512};
 inline constexpr Text kServerName{"a host name, at most 253 characters", "A-Za-z0-9", "A-Za-z0-9._-", 253};
-inline constexpr Text kFilePath{"an absolute path, without blanks", "/", "!-~", 4095};
 
 template <class V>
 void describe(V& v, HttpCheck& http) {
@@ -454,6 +441,9 @@ void describe(V& v, Model& model) {
                  "Address and port where Prometheus can scrape /metrics. Nothing can be changed through it.",
                  Otherwise{"on the socket only"});
   });
+  v.section("ha", model.ha,
+            "Makes this balancer one of a pair that holds the same service addresses, one node active (docs/pair.md). "
+            "Without it the balancer is alone.");
   v.mapping("services", model.services, kName, AtLeast::none,
             "What clients reach, by name. {} means none, on purpose.");
 }

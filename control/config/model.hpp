@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "control/config/model_ha.hpp"
+
 namespace astil::config {
 
 using boost::asio::ip::address;
@@ -288,6 +290,7 @@ struct Model {
   Timeouts timeouts;
   std::string socket;  ///< of the API; default /run/astil/<instance>.sock
   std::optional<Endpoint> metrics;
+  std::optional<Ha> ha;  ///< none: this balancer is alone
   std::vector<Service> services;
   bool operator==(const Model&) const = default;
 };

@@ -1,0 +1,175 @@
+#include "control/config/checks_ha.hpp"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "control/config/keys.hpp"
+#include "control/config/utf8.hpp"
+
+namespace astil::config {
+namespace {
+
+constexpr std::uint8_t kOwner = 255;
+constexpr Milliseconds kIntervalStep{10};
+
+struct GroupView : View<VrrpGroup> {
+  [[nodiscard]] std::string name() const { return "group " + in_quotes(model->name); }
+};
+
+/// The place of an item of a list of the group's; `key` is there and sound.
+Place item_place(const GroupView& group, std::string_view key, std::size_t index) {
+  const std::vector<Node>& items = group.entry->value.find(key)->value.items;
+  return index < items.size() ? items[index].place : group.place_of(key);
+}
+
+/// Whether every item of the list could be read, so that its items stand where the model has them.
+bool is_whole(const GroupView& group, std::string_view key, std::size_t read) {
+  return group.has_value(key) && group.entry->value.find(key)->value.items.size() == read;
+}
+
+void check_one_version(const GroupView& group, std::string_view key, const std::vector<address>& hosts,
+                       Mistakes& mistakes) {
+  if (!is_whole(group, key, hosts.size()) || group.model->addresses.empty()) return;
+  const address& first = group.model->addresses.front();
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    if (hosts[i].is_v4() == first.is_v4()) continue;
+    mistakes.add(item_place(group, key, i),
+                 hosts[i].to_string() + " is " + std::string(version_of(hosts[i])) + ", and " + group.name() + " has " +
+                     first.to_string(),
+                 "a virtual router has one IP version: make a second group, and give both the same sync_group");
+    return;
+  }
+}
+
+void check_group(const GroupView& group, const Ha& ha, Mistakes& mistakes) {
+  const VrrpGroup& model = *group.model;
+  check_one_version(group, "addresses", model.addresses, mistakes);
+  if (model.adverts == AdvertPath::unicast) check_one_version(group, "peers", model.peers, mistakes);
+  if (group.has_value("advert_interval") && model.advert_interval % kIntervalStep != Milliseconds{0}) {
+    mistakes.add(group.place_of("advert_interval"), "adverts tell their interval in steps of 10ms",
+                 "write " + Duration{}.show(model.advert_interval / kIntervalStep * kIntervalStep));
+  }
+  if (group.has_value("authenticate") && model.authenticate && !ha.key_file) {
+    mistakes.add(group.place_of("authenticate"), "authenticate needs the secret of the pair", "name it as ha.key_file");
+  }
+  if (group.is_sound("priority") && model.priority == kOwner && !model.track.empty()) {
+    mistakes.add(group.place_of("track"), "the priority 255 of an owner is not changed by what is tracked",
+                 "write a priority of 254 or less, or leave track out");
+  }
+  if (group.is_sound("priority") && model.priority == kOwner && !model.preempt) {
+    mistakes.add(group.place_of("preempt"), "the owner of the addresses takes them always",
+                 "write a priority of 254 or less, or leave preempt out");
+  }
+}
+
+void check_ids_differ(const std::vector<GroupView>& groups, Mistakes& mistakes) {
+  std::map<std::tuple<std::string, bool, std::uint8_t>, const GroupView*> seen;
+  for (const GroupView& group : groups) {
+    const VrrpGroup& model = *group.model;
+    if (!group.has_value("virtual_router_id") || model.addresses.empty() || !model.interface) continue;
+    const auto key = std::make_tuple(*model.interface, model.addresses.front().is_v4(), model.virtual_router_id);
+    const auto [first, is_new] = seen.try_emplace(key, &group);
+    if (is_new) continue;
+    mistakes.add(group.place_of("virtual_router_id"),
+                 "virtual router " + std::to_string(model.virtual_router_id) + " on " + *model.interface + " is " +
+                     first->second->name() + line_of(first->second->entry->place) + " already",
+                 "give each group on an interface a number of its own");
+  }
+}
+
+using Places = std::map<address, const GroupView*>;
+
+Places check_addresses_differ(const std::vector<GroupView>& groups, Mistakes& mistakes) {
+  Places placed;
+  for (const GroupView& group : groups) {
+    for (std::size_t i = 0; i < group.model->addresses.size(); ++i) {
+      const address& host = group.model->addresses[i];
+      const auto [first, is_new] = placed.try_emplace(host, &group);
+      if (is_new || !is_whole(group, "addresses", group.model->addresses.size())) continue;
+      mistakes.add(item_place(group, "addresses", i),
+                   host.to_string() + " is an address of " + first->second->name() + " already",
+                   "an address moves with one group");
+    }
+  }
+  return placed;
+}
+
+/// An address that no group has would be on both nodes, or on none.
+void check_services_placed(const Model& model, const std::vector<ServiceView>& services, const Places& placed,
+                           Mistakes& mistakes) {
+  if (model.addresses == AddressOwner::none) return;
+  for (const ServiceView& service : services) {
+    if (!service.has_value("address") || placed.contains(service.model->host)) continue;
+    mistakes.add(service.place_of("address"),
+                 service.model->host.to_string() + " is in none of ha.groups, so both nodes would have it",
+                 "add it to the addresses of a group");
+  }
+}
+
+/// The address that packets to the peer leave from is fixed; one that moves would take the ground from under it.
+void check_paths(const Ha& ha, const Node& section, const Places& placed, Mistakes& mistakes) {
+  const Entry* paths = section.find("paths");
+  for (const PairPath& path : ha.paths) {
+    const Entry* entry = paths->value.find(path.name);
+    const Entry* local = entry->value.find("local");
+    const Entry* peer = entry->value.find("peer");
+    if (local == nullptr || peer == nullptr || mistakes.at(local->value.place) || mistakes.at(peer->value.place))
+      continue;
+    if (path.local.is_v4() != path.peer.is_v4() || path.local == path.peer) {
+      mistakes.add(peer->value.place, path.peer.to_string() + " is no way from " + path.local.to_string(),
+                   "write two addresses of one IP version, one of each node");
+    } else if (const auto moving = placed.find(path.local); moving != placed.end()) {
+      mistakes.add(local->value.place,
+                   path.local.to_string() + " moves between the nodes: it is of " + moving->second->name(),
+                   "write an address that is this node's alone");
+    }
+  }
+  if (ha.paths.size() > kMostPairPaths) {
+    mistakes.add(paths->value.place, "there are more than " + std::to_string(kMostPairPaths) + " paths");
+  }
+}
+
+void check_heartbeat(const Ha& ha, const Node& section, Mistakes& mistakes) {
+  const Entry* heartbeat = section.find("heartbeat");
+  if (heartbeat == nullptr || mistakes.at(heartbeat->value.place)) return;
+  if (!ha.key_file && is_sound_or_absent(section.find("key_file"), mistakes)) {
+    mistakes.add(heartbeat->place, "heartbeats are authenticated, and there is no ha.key_file",
+                 "make a key with 'openssl rand -hex 32' and name its file");
+  }
+  if (ha.paths.empty() && is_sound_or_absent(section.find("paths"), mistakes)) {
+    mistakes.add(heartbeat->place, "heartbeats need a path between the nodes", "name one or more under ha.paths");
+  }
+}
+
+}  // namespace
+
+void check_ha(const Model& model, const std::vector<ServiceView>& services, const Node& root, Mistakes& mistakes) {
+  const Entry* entry = root.find("ha");
+  if (!model.ha || entry == nullptr || !is_sound_or_absent(entry, mistakes)) return;
+  const Node& section = entry->value;
+  if (model.addresses == AddressOwner::none) {
+    mistakes.add(entry->place, "the pair's active node has the addresses, and addresses.owner is none",
+                 "set addresses.owner to daemon, or leave ha out");
+    return;
+  }
+  std::vector<GroupView> groups;
+  for (const VrrpGroup& group : model.ha->groups) {
+    const Entry* inner = section.find("groups")->value.find(group.name);
+    groups.push_back({{&group, inner, &mistakes}});
+  }
+  if (groups.size() > kMostGroups) {
+    mistakes.add(section.find("groups")->place, "there are more than " + std::to_string(kMostGroups) + " groups");
+  }
+  for (const GroupView& group : groups) check_group(group, *model.ha, mistakes);
+  check_ids_differ(groups, mistakes);
+  const Places placed = check_addresses_differ(groups, mistakes);
+  const bool all_read = !groups.empty() && std::all_of(groups.begin(), groups.end(), [](const GroupView& group) {
+    return is_whole(group, "addresses", group.model->addresses.size());
+  });
+  if (all_read) check_services_placed(model, services, placed, mistakes);
+  check_paths(*model.ha, section, placed, mistakes);
+  check_heartbeat(*model.ha, section, mistakes);
+}
+
+}  // namespace astil::config

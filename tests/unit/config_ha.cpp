@@ -1,0 +1,123 @@
+// ha: its keys, and what contradicts itself there.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "control/config/load.hpp"
+#include "tests/unit/config_support.hpp"
+
+namespace astil::config::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const std::string kGroup = "virtual_router_id: 51, addresses: [192.0.2.10]";
+
+std::string with_ha(const std::string& section) { return kSmallest + "ha:\n  node: lb1\n" + section; }
+
+/// The group `web` of the smallest configuration's address, with these keys too.
+std::vector<std::string> with_group(const std::string& keys) {
+  return mistakes_in(with_ha("  groups: {web: {" + kGroup + (keys.empty() ? "" : ", ") + keys + "}}\n"));
+}
+
+std::vector<std::string> with_groups(const std::string& groups) {
+  return mistakes_in(with_ha("  groups: {" + groups + "}\n"));
+}
+
+std::vector<std::string> with_keys(const std::string& keys) {
+  return mistakes_in(with_ha(keys + "  groups: {web: {" + kGroup + "}}\n"));
+}
+
+TEST(config_ha, a_group_needs_a_number_and_addresses) {
+  const auto model = load(with_ha("  groups: {web: {" + kGroup + "}}\n"), "f");
+  ASSERT_TRUE(model.has_value());
+  const VrrpGroup& group = model->ha->groups.at(0);
+  EXPECT_EQ(group.interface, "eth0");
+  EXPECT_EQ(group.priority, 100);
+  EXPECT_EQ(group.advert_interval, Milliseconds(1000));
+  EXPECT_TRUE(group.preempt);
+  EXPECT_FALSE(model->ha->heartbeat.has_value());
+  EXPECT_THAT(with_groups("web: {}"),
+              ElementsAre(HasSubstr("key \"addresses\""), HasSubstr("key \"virtual_router_id\"")));
+  EXPECT_THAT(with_groups(""), ElementsAre(HasSubstr("ha.groups is empty")));
+}
+
+TEST(config_ha, an_unknown_key_is_pointed_at) {
+  EXPECT_THAT(with_group("priorty: 3"), ElementsAre(HasSubstr("did you mean \"priority\"")));
+}
+
+TEST(config_ha, intervals_are_in_steps_of_ten_milliseconds) {
+  EXPECT_THAT(with_group("advert_interval: 10ms"), IsEmpty());
+  EXPECT_THAT(with_group("advert_interval: 40950ms"), IsEmpty());
+  EXPECT_THAT(with_group("advert_interval: 15ms"), ElementsAre(HasSubstr("in steps of 10ms [write 10ms]")));
+  EXPECT_THAT(with_group("advert_interval: 5ms"), ElementsAre(HasSubstr("a duration from 10ms")));
+  EXPECT_THAT(with_group("advert_interval: 41s"), ElementsAre(HasSubstr("to 40950ms")));
+}
+
+TEST(config_ha, a_group_has_one_ip_version) {
+  EXPECT_THAT(with_groups("web: {virtual_router_id: 1, addresses: [192.0.2.10, 2001:db8::1]}"),
+              ElementsAre(HasSubstr("2001:db8::1 is IPv6, and group \"web\" has 192.0.2.10")));
+  EXPECT_THAT(with_group("adverts: unicast, peers: [2001:db8::2]"), ElementsAre(HasSubstr("2001:db8::2 is IPv6")));
+}
+
+TEST(config_ha, peers_belong_to_unicast) {
+  EXPECT_THAT(with_group("adverts: unicast"), ElementsAre(HasSubstr("lacks the required key \"peers\"")));
+  EXPECT_THAT(with_group("peers: [192.0.2.2]"), ElementsAre(HasSubstr("applies only with adverts: unicast")));
+  EXPECT_THAT(with_group("adverts: unicast, peers: [192.0.2.2]"), IsEmpty());
+}
+
+TEST(config_ha, groups_differ_in_number_and_addresses) {
+  EXPECT_THAT(with_groups("web: {" + kGroup + "}, too: {virtual_router_id: 51, addresses: [192.0.2.11]}"),
+              ElementsAre(HasSubstr("virtual router 51 on eth0 is group \"web\"")));
+  EXPECT_THAT(with_groups("web: {" + kGroup + "}, too: {virtual_router_id: 52, addresses: [192.0.2.10]}"),
+              ElementsAre(HasSubstr("192.0.2.10 is an address of group \"web\" already")));
+  EXPECT_THAT(with_groups("web: {" + kGroup + "}, six: {virtual_router_id: 51, addresses: [2001:db8::1]}"), IsEmpty());
+}
+
+TEST(config_ha, a_service_address_that_no_group_has_is_named) {
+  EXPECT_THAT(with_groups("web: {virtual_router_id: 51, addresses: [192.0.2.99]}"),
+              ElementsAre(HasSubstr("192.0.2.10 is in none of ha.groups, so both nodes would have it")));
+}
+
+TEST(config_ha, an_owner_is_always_first) {
+  EXPECT_THAT(with_group("priority: 255"), IsEmpty());
+  EXPECT_THAT(with_group("priority: 255, preempt: false"), ElementsAre(HasSubstr("takes them always")));
+  EXPECT_THAT(with_group("priority: 255, track: {a: {type: file, file: /run/a}}"),
+              ElementsAre(HasSubstr("is not changed by what is tracked")));
+}
+
+TEST(config_ha, what_is_tracked_has_the_keys_of_its_type) {
+  EXPECT_THAT(with_group("track: {a: {type: interface, interface: eth1, subtract: 50}}"), IsEmpty());
+  EXPECT_THAT(with_group("track: {a: {type: interface}}"),
+              ElementsAre(HasSubstr("lacks the required key \"interface\"")));
+  EXPECT_THAT(with_group("track: {a: {type: file, file: /run/a, interface: eth1}}"),
+              ElementsAre(HasSubstr("applies only with type: interface")));
+}
+
+TEST(config_ha, authentication_needs_the_key) {
+  EXPECT_THAT(with_group("authenticate: true"), ElementsAre(HasSubstr("authenticate needs the secret of the pair")));
+  EXPECT_THAT(with_keys("  heartbeat: {}\n  paths: {a: {local: 10.0.0.1, peer: 10.0.0.2}}\n"),
+              ElementsAre(HasSubstr("there is no ha.key_file")));
+}
+
+TEST(config_ha, heartbeats_need_a_path) {
+  EXPECT_THAT(with_keys("  key_file: /etc/astil/pair.key\n  heartbeat: {interval: 10ms}\n"),
+              ElementsAre(HasSubstr("need a path")));
+}
+
+TEST(config_ha, a_path_has_two_ends_of_one_version_that_stay) {
+  EXPECT_THAT(with_keys("  paths: {a: {local: 10.0.0.1, peer: 2001:db8::1}}\n"),
+              ElementsAre(HasSubstr("is no way from")));
+  EXPECT_THAT(with_keys("  paths: {a: {local: 10.0.0.1, peer: 10.0.0.1}}\n"), ElementsAre(HasSubstr("is no way from")));
+  EXPECT_THAT(with_keys("  paths: {a: {local: 192.0.2.10, peer: 10.0.0.1}}\n"),
+              ElementsAre(HasSubstr("192.0.2.10 moves between the nodes: it is of group \"web\"")));
+}
+
+TEST(config_ha, somebody_else_s_addresses_do_not_move) {
+  EXPECT_THAT(mistakes_in(with_ha("  groups: {web: {" + kGroup + "}}\naddresses: {owner: none}\n")),
+              ElementsAre(HasSubstr("and addresses.owner is none")));
+}
+
+}  // namespace
+}  // namespace astil::config::test
