@@ -33,9 +33,9 @@ struct Node {
 class Zone {
  public:
   /// Error: no SOA or several, no NS at the apex, a record outside, a CNAME beside others, sets of several TTLs.
-  /// `dynamic` are folded names, each numbered by its place.
+  /// `dynamic` are folded names, numbered in their order, beginning with `first_number`.
   [[nodiscard]] static Result<Zone> make(std::string apex, std::vector<Record> records,
-                                         const std::vector<std::string>& dynamic, std::uint32_t first_number);
+                                         const std::vector<std::string>& dynamic = {}, std::uint32_t first_number = 0);
 
   enum class Match {
     exact,
