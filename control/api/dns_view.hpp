@@ -26,13 +26,13 @@ BOOST_DESCRIBE_STRUCT(DnsZoneView, (), (name, serial, names))
 struct DnsView {
   std::vector<std::string> listen;  ///< "192.0.2.53:53", each by UDP and TCP
   std::uint32_t workers = 0;
-  std::uint64_t tcp_connections = 0;   ///< open now
-  std::vector<DnsZoneView> zones;      ///< in the configuration's order
-  std::vector<DnsCountView> queries;   ///< by transport: "udp-ipv4"
-  std::vector<DnsCountView> types;     ///< of queries that could be read: "A", "other"
-  std::vector<DnsCountView> responses; ///< by response code: "NXDOMAIN"
-  std::vector<DnsCountView> drops;     ///< what was not answered, by reason
-  std::uint64_t truncated = 0;         ///< responses that did not fit
+  std::uint64_t tcp_connections = 0;    ///< open now
+  std::vector<DnsZoneView> zones;       ///< in the configuration's order
+  std::vector<DnsCountView> queries;    ///< by transport: "udp-ipv4"
+  std::vector<DnsCountView> types;      ///< of queries that could be read: "A", "other"
+  std::vector<DnsCountView> responses;  ///< by response code: "NXDOMAIN"
+  std::vector<DnsCountView> drops;      ///< what was not answered, by reason
+  std::uint64_t truncated = 0;          ///< responses that did not fit
   std::uint64_t tcp_opened = 0;
   std::vector<DnsCountView> tcp_closed;  ///< by reason
 };

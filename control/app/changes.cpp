@@ -169,7 +169,8 @@ void count_flows(const Service& from, const Service* to, const FlowCounts& flows
 std::string change_of_names(const config::Model& from, const config::Model& to) {
   if (!from.dns) return "name server added";
   if (!to.dns) return "name server removed";
-  const bool moves = from.dns->listen != to.dns->listen || from.dns->workers != to.dns->workers || from.dns->tcp != to.dns->tcp;
+  const bool moves =
+      from.dns->listen != to.dns->listen || from.dns->workers != to.dns->workers || from.dns->tcp != to.dns->tcp;
   return moves ? "name server changed: queries at the old sockets are lost" : "names changed";
 }
 

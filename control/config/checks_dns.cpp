@@ -74,8 +74,7 @@ void check_endpoint(const Endpoint& endpoint, Place place, const Model& model, c
                  "its packets go to the backends: name another address or port");
     return;
   }
-  if (model.metrics == endpoint)
-    mistakes.add(place, shown + " is api.metrics too", "name another address or port");
+  if (model.metrics == endpoint) mistakes.add(place, shown + " is api.metrics too", "name another address or port");
 }
 
 }  // namespace

@@ -275,9 +275,9 @@ struct Model {
   TableSizes tables;
   std::uint32_t new_flows_per_second = 100'000;  ///< of each CPU; 0: no limit
   Timeouts timeouts;
-  std::string socket;  ///< of the API; default /run/astil/<instance>.sock
+  std::string socket;               ///< of the API; default /run/astil/<instance>.sock
   std::optional<Endpoint> metrics;  ///< by TCP, for the part of the API that anyone may read: /metrics, /v1/version
-  std::optional<Ha> ha;  ///< none: this balancer is alone
+  std::optional<Ha> ha;             ///< none: this balancer is alone
   std::optional<Dns> dns;
   std::vector<Service> services;
   bool operator==(const Model&) const = default;

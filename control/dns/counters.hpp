@@ -1,5 +1,5 @@
-// What a worker counts. Each worker has counters of its own and is the only one that writes them; whoever asks adds them
-// up.
+// What a worker counts. Each worker has counters of its own and is the only one that writes them; whoever asks adds
+// them up.
 #pragma once
 
 #include <array>
@@ -53,14 +53,37 @@ struct CounterName {
   std::string_view label;
 };
 inline constexpr std::array<CounterName, kCounters> kCounterNames{{
-    {"queries", "udp-ipv4"},   {"queries", "udp-ipv6"},        {"queries", "tcp-ipv4"},  {"queries", "tcp-ipv6"},
-    {"types", "A"},            {"types", "AAAA"},              {"types", "HTTPS"},       {"types", "SVCB"},
-    {"types", "NS"},           {"types", "SOA"},               {"types", "MX"},          {"types", "TXT"},
-    {"types", "ANY"},          {"types", "other"},             {"responses", "NOERROR"}, {"responses", "FORMERR"},
-    {"responses", "SERVFAIL"}, {"responses", "NXDOMAIN"},      {"responses", "NOTIMP"},  {"responses", "REFUSED"},
-    {"responses", "BADVERS"},  {"responses", "BADCOOKIE"},     {"drops", "too-short"},   {"drops", "response"},
-    {"drops", "not-sent"},     {"truncated", ""},              {"tcp-opened", ""},       {"tcp-closed", "client"},
-    {"tcp-closed", "idle"},    {"tcp-closed", "limit"},        {"tcp-closed", "client-limit"},
+    {"queries", "udp-ipv4"},
+    {"queries", "udp-ipv6"},
+    {"queries", "tcp-ipv4"},
+    {"queries", "tcp-ipv6"},
+    {"types", "A"},
+    {"types", "AAAA"},
+    {"types", "HTTPS"},
+    {"types", "SVCB"},
+    {"types", "NS"},
+    {"types", "SOA"},
+    {"types", "MX"},
+    {"types", "TXT"},
+    {"types", "ANY"},
+    {"types", "other"},
+    {"responses", "NOERROR"},
+    {"responses", "FORMERR"},
+    {"responses", "SERVFAIL"},
+    {"responses", "NXDOMAIN"},
+    {"responses", "NOTIMP"},
+    {"responses", "REFUSED"},
+    {"responses", "BADVERS"},
+    {"responses", "BADCOOKIE"},
+    {"drops", "too-short"},
+    {"drops", "response"},
+    {"drops", "not-sent"},
+    {"truncated", ""},
+    {"tcp-opened", ""},
+    {"tcp-closed", "client"},
+    {"tcp-closed", "idle"},
+    {"tcp-closed", "limit"},
+    {"tcp-closed", "client-limit"},
     {"tcp-closed", "error"},
 }};
 

@@ -18,9 +18,9 @@ using Bytes = std::span<const std::byte>;
 
 /// EDNS client subnet, RFC 7871 section 6.
 struct ClientSubnet {
-  std::uint16_t family = 0;                 ///< 1: IPv4, 2: IPv6, 0: none told
-  std::uint8_t source = 0;                  ///< length of the prefix in bits: of IPv4 0 to 32, of IPv6 0 to 128
-  std::array<std::byte, 16> address{};      ///< network byte order; the bits behind the prefix are 0
+  std::uint16_t family = 0;             ///< 1: IPv4, 2: IPv6, 0: none told
+  std::uint8_t source = 0;              ///< length of the prefix in bits: of IPv4 0 to 32, of IPv6 0 to 128
+  std::array<std::byte, 16> address{};  ///< network byte order; the bits behind the prefix are 0
   [[nodiscard]] std::size_t bytes() const { return (source + 7U) / 8U; }
 };
 
@@ -50,11 +50,11 @@ struct Query {
 
 enum class Reading {
   sound,
-  too_short,     ///< no header: there is nobody to answer
-  response,      ///< QR is set: answering would make two servers talk for ever
-  opcode,        ///< not QUERY
+  too_short,  ///< no header: there is nobody to answer
+  response,   ///< QR is set: answering would make two servers talk for ever
+  opcode,     ///< not QUERY
   malformed,
-  no_question,   ///< QDCOUNT 0, and EDNS is sound: a query for a cookie, RFC 7873 section 5.4
+  no_question,  ///< QDCOUNT 0, and EDNS is sound: a query for a cookie, RFC 7873 section 5.4
 };
 
 /// Fills `query` as far as it could be read: its id and flags always, but with too_short.

@@ -31,9 +31,11 @@ constexpr std::size_t kLongestData = 65535;
 /// What a zone of ours can not hold: what asks rather than tells, what another server would have to make, and what is
 /// signed here.
 bool is_refused(Type type) {
-  constexpr std::array kRefused{Type::dname, Type::opt, Type::rrsig, Type::nsec, Type::dnskey, Type{50}, Type{51}, Type{25}};
+  constexpr std::array kRefused{Type::dname,  Type::opt, Type::rrsig, Type::nsec,
+                                Type::dnskey, Type{50},  Type{51},    Type{25}};
   const auto number = static_cast<std::uint16_t>(type);
-  return number == 0 || (number >= 128 && number <= 255) || std::find(kRefused.begin(), kRefused.end(), type) != kRefused.end();
+  return number == 0 || (number >= 128 && number <= 255) ||
+         std::find(kRefused.begin(), kRefused.end(), type) != kRefused.end();
 }
 
 Name name_of(const std::string& text) { return Name(ldns_dname_new_frm_str(text.c_str())); }
@@ -50,7 +52,8 @@ Result<Record> record_of(const ldns_rr& rr) {
   for (std::size_t i = 0; i < ldns_rdf_size(owner); ++i) record.owner += folded(bytes[i]);
   const Buffer buffer(ldns_buffer_new(kLongestData));
   if (ldns_rr_rdata2buffer_wire(buffer.get(), &rr) != LDNS_STATUS_OK) return Error{"its data can not be encoded", {}};
-  record.data.assign(reinterpret_cast<const char*>(ldns_buffer_begin(buffer.get())), ldns_buffer_position(buffer.get()));
+  record.data.assign(reinterpret_cast<const char*>(ldns_buffer_begin(buffer.get())),
+                     ldns_buffer_position(buffer.get()));
   return Result<Record>(boost::system::in_place_value, std::move(record));
 }
 
@@ -94,7 +97,8 @@ Result<std::vector<Record>> parse_zone_file(const std::string& path, const std::
     const Rr rr(made);
     if (status == LDNS_STATUS_SYNTAX_EMPTY || status == LDNS_STATUS_SYNTAX_TTL || status == LDNS_STATUS_SYNTAX_ORIGIN)
       continue;
-    const auto record = status == LDNS_STATUS_OK ? checked(*rr) : Result<Record>(Error{ldns_get_errorstr_by_id(status), {}});
+    const auto record =
+        status == LDNS_STATUS_OK ? checked(*rr) : Result<Record>(Error{ldns_get_errorstr_by_id(status), {}});
     if (record.has_error()) {
       wrong = record.error();
       wrong.what = path + ":" + std::to_string(std::max(begin, line)) + ": " + wrong.what;

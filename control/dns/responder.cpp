@@ -9,10 +9,10 @@
 namespace astil::dns {
 namespace {
 
-constexpr std::size_t kOptSize = 11;          ///< without options, RFC 6891 section 6.1.2
+constexpr std::size_t kOptSize = 11;  ///< without options, RFC 6891 section 6.1.2
 constexpr std::size_t kOptionHead = 4;
 constexpr std::size_t kLongestOptions = 512;
-constexpr unsigned kLongestChain = 8;         ///< of aliases that follow each other
+constexpr unsigned kLongestChain = 8;  ///< of aliases that follow each other
 
 /// RFC 8482 section 4.2.
 constexpr std::string_view kMinimalAny{"\7RFC8482\0", 9};

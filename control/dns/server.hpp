@@ -22,8 +22,8 @@ struct ListenAddress {
 };
 
 struct TcpLimits {
-  std::chrono::milliseconds idle{10'000};   ///< without a whole query, RFC 7766 section 6.2.3
-  std::uint32_t connections = 1000;         ///< of a worker; one more closes the one that was idle for longest
+  std::chrono::milliseconds idle{10'000};     ///< without a whole query, RFC 7766 section 6.2.3
+  std::uint32_t connections = 1000;           ///< of a worker; one more closes the one that was idle for longest
   std::uint32_t connections_per_client = 50;  ///< of an address, with a worker
   bool operator==(const TcpLimits&) const = default;
 };

@@ -33,7 +33,7 @@ class Zones {
 
 struct Snapshot {
   std::shared_ptr<const Zones> zones;
-  std::string nsid;              ///< what NSID is answered with; empty: nothing (RFC 5001)
+  std::string nsid;               ///< what NSID is answered with; empty: nothing (RFC 5001)
   std::uint16_t udp_size = 1232;  ///< what a response by UDP holds at most, 512 to 4096
 };
 

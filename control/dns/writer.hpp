@@ -38,8 +38,14 @@ class Writer {
   void drop_records();
 
   /// Room for so many bytes is held back until `release`.
-  void reserve(std::size_t bytes) { limit_ -= std::min(bytes, limit_ - size_); reserved_ = bytes; }
-  void release() { limit_ += reserved_; reserved_ = 0; }
+  void reserve(std::size_t bytes) {
+    limit_ -= std::min(bytes, limit_ - size_);
+    reserved_ = bytes;
+  }
+  void release() {
+    limit_ += reserved_;
+    reserved_ = 0;
+  }
 
   [[nodiscard]] bool overflowed() const { return overflowed_; }
 

@@ -65,7 +65,8 @@ Result<void> Zone::add(Record record) {
                  "give all of a name and type the same"};
   }
   // A record that stands twice is one, RFC 2181 section 5.
-  if (std::find(set.data.begin(), set.data.end(), record.data) == set.data.end()) set.data.push_back(std::move(record.data));
+  if (std::find(set.data.begin(), set.data.end(), record.data) == set.data.end())
+    set.data.push_back(std::move(record.data));
   return {};
 }
 

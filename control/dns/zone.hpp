@@ -22,10 +22,10 @@ struct RecordSet {
 };
 
 struct Node {
-  std::string owner;            ///< folded
-  std::vector<RecordSet> sets;  ///< none: the name is there for those below it
+  std::string owner;                     ///< folded
+  std::vector<RecordSet> sets;           ///< none: the name is there for those below it
   std::optional<std::uint32_t> dynamic;  ///< its addresses are chosen for each query: by this place in Snapshot::names
-  bool is_cut = false;          ///< NS below the apex: from here down another server knows
+  bool is_cut = false;                   ///< NS below the apex: from here down another server knows
 
   [[nodiscard]] const RecordSet* find(Type type) const;
 };

@@ -11,7 +11,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-/// The smallest configuration with a zone; the section's first line is line 8, the zone's first record stands in line 13.
+/// The smallest configuration with a zone; the section's first line is line 8, the zone's first record stands in
+/// line 13.
 const std::string kNamed = kSmallest + R"(dns:
   listen: ["192.0.2.53:53"]
   zones:

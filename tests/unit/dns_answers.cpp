@@ -58,7 +58,8 @@ TEST(Answers, a_name_that_only_has_names_below_it_exists) {
 
 TEST(Answers, a_wildcard_stands_for_names_that_are_not_there) {
   Answering server;
-  EXPECT_EQ(server.ask({.name = "a.wild.example.org", .type = 16}).answer(), (Lines{"a.wild.example.org. 300 IN TXT \"any\""}));
+  EXPECT_EQ(server.ask({.name = "a.wild.example.org", .type = 16}).answer(),
+            (Lines{"a.wild.example.org. 300 IN TXT \"any\""}));
   EXPECT_EQ(server.ask({.name = "a.b.c.wild.example.org", .type = 16}).answer(),
             (Lines{"a.b.c.wild.example.org. 300 IN TXT \"any\""}));
   const Read other = server.ask({.name = "a.wild.example.org"});
@@ -106,19 +107,19 @@ TEST(Answers, what_is_delegated_is_referred_with_addresses) {
   const Read read = server.ask({.name = "a.sub.example.org"});
   EXPECT_FALSE(read.authoritative());
   EXPECT_TRUE(read.answer().empty());
-  EXPECT_EQ(read.authority(), (Lines{"sub.example.org. 300 IN NS ns.sub.example.org.",
-                                     "sub.example.org. 300 IN NS ns2.example.net."}));
-  EXPECT_EQ(read.additional(), (Lines{"ns.sub.example.org. 300 IN A 192.0.2.77",
-                                      "ns.sub.example.org. 300 IN AAAA 2001:db8::77"}));
+  EXPECT_EQ(read.authority(),
+            (Lines{"sub.example.org. 300 IN NS ns.sub.example.org.", "sub.example.org. 300 IN NS ns2.example.net."}));
+  EXPECT_EQ(read.additional(),
+            (Lines{"ns.sub.example.org. 300 IN A 192.0.2.77", "ns.sub.example.org. 300 IN AAAA 2001:db8::77"}));
   EXPECT_FALSE(server.ask({.name = "sub.example.org", .type = 2}).authoritative());
   EXPECT_TRUE(server.ask({.name = "sub.example.org", .type = 43}).authoritative());  // DS: the parent's
 }
 
 TEST(Answers, other_names_transfers_and_classes_are_refused) {
   Answering server;
-  for (const Asked& asked : {Asked{.name = "www.example.net"}, Asked{.name = "."}, Asked{.name = "org"},
-                             Asked{.name = "example.org", .type = 252}, Asked{.name = "example.org", .type = 251},
-                             Asked{.klass = 3}}) {
+  for (const Asked& asked :
+       {Asked{.name = "www.example.net"}, Asked{.name = "."}, Asked{.name = "org"},
+        Asked{.name = "example.org", .type = 252}, Asked{.name = "example.org", .type = 251}, Asked{.klass = 3}}) {
     const Read read = server.ask(asked);
     EXPECT_EQ(read.code(), "REFUSED") << asked.name;
     EXPECT_FALSE(read.authoritative());
@@ -155,7 +156,8 @@ TEST(Answers, the_identifier_comes_when_asked_for) {
   Answering server;
   server.snapshot.nsid = "lb1";
   const Read read = server.ask({.edns = true, .options = {0, 3, 0, 0}});
-  const Message expected{std::byte{0}, std::byte{3}, std::byte{0}, std::byte{3}, std::byte{'l'}, std::byte{'b'}, std::byte{'1'}};
+  const Message expected{std::byte{0},   std::byte{3},   std::byte{0},  std::byte{3},
+                         std::byte{'l'}, std::byte{'b'}, std::byte{'1'}};
   ASSERT_GE(read.wire().size(), expected.size());
   EXPECT_TRUE(std::equal(expected.rbegin(), expected.rend(), read.wire().rbegin()));
   EXPECT_FALSE(server.ask({.options = {}}).has_edns());
@@ -167,7 +169,8 @@ TEST(Answers, the_longest_zone_decides) {
   zones.push_back(zone_of("inner.example.org", {"@ SOA ns hm 1 1 1 1 30", "@ NS ns", "www A 203.0.113.1"}));
   Answering server;
   server.snapshot.zones = std::make_shared<const Zones>(std::move(zones));
-  EXPECT_EQ(server.ask({.name = "www.inner.example.org"}).answer(), (Lines{"www.inner.example.org. 300 IN A 203.0.113.1"}));
+  EXPECT_EQ(server.ask({.name = "www.inner.example.org"}).answer(),
+            (Lines{"www.inner.example.org. 300 IN A 203.0.113.1"}));
   EXPECT_EQ(server.ask({.name = "inner.example.org", .type = 43}).authority(), kDenial);
 }
 

@@ -20,7 +20,8 @@ std::shared_ptr<const Snapshot> snapshot_of(const std::vector<std::string>& reco
 }
 
 std::unique_ptr<Server> serve(const char* host = "127.0.0.1", TcpLimits tcp = {}) {
-  return std::move(Server::start({.listen = {{boost::asio::ip::make_address(host), 0}}, .tcp = tcp}, snapshot_of()).value());
+  return std::move(
+      Server::start({.listen = {{boost::asio::ip::make_address(host), 0}}, .tcp = tcp}, snapshot_of()).value());
 }
 
 /// A client's socket; what it waits for comes, or the test fails after some seconds.

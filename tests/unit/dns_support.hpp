@@ -64,7 +64,8 @@ class Read {
 
   [[nodiscard]] bool sound() const { return status_ == LDNS_STATUS_OK; }
   [[nodiscard]] std::string code() const {
-    const std::unique_ptr<char, decltype(&std::free)> text(ldns_pkt_rcode2str(ldns_pkt_get_rcode(packet_.get())), &std::free);
+    const std::unique_ptr<char, decltype(&std::free)> text(ldns_pkt_rcode2str(ldns_pkt_get_rcode(packet_.get())),
+                                                           &std::free);
     const unsigned extended = ldns_pkt_edns_extended_rcode(packet_.get());
     if (std::strcmp(text.get(), "NOTIMPL") == 0) return "NOTIMP";  // as IANA has it
     return extended != 0 ? "EXTENDED" + std::to_string(extended * 16U + ldns_pkt_get_rcode(packet_.get())) : text.get();

@@ -44,8 +44,9 @@ TEST(Zones, lines_that_are_no_records_are_refused) {
 
 TEST(Zones, a_file_is_read_with_its_directives) {
   const std::string path = ::testing::TempDir() + "astil_dns_zone";
-  std::ofstream(path) << "$TTL 120\n@ SOA ns1 hostmaster (1 3600\n 600 604800 60)\n  NS ns1\n$ORIGIN deep.example.org.\n"
-                         "www A 192.0.2.1 ; here\n\n    AAAA 2001:db8::1\n";
+  std::ofstream(path)
+      << "$TTL 120\n@ SOA ns1 hostmaster (1 3600\n 600 604800 60)\n  NS ns1\n$ORIGIN deep.example.org.\n"
+         "www A 192.0.2.1 ; here\n\n    AAAA 2001:db8::1\n";
   const auto records = parse_zone_file(path, "example.org", 300);
   ASSERT_TRUE(records.has_value()) << records.error().text();
   ASSERT_EQ(records->size(), 4U);

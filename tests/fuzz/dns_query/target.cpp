@@ -23,9 +23,9 @@ Packet read(dns::Bytes wire) {
 
 dns::Snapshot make_snapshot() {
   std::vector<dns::Record> records;
-  for (const char* line : {"@ SOA ns1 hm 1 2 3 4 5", "@ NS ns1", "@ NS ns.sub", "@ MX 5 a", "a A 192.0.2.1", "a TXT \"x\"",
-                           "b CNAME a", "c CNAME c", "*.w AAAA ::1", "d.e.f HTTPS 1 . alpn=h2", "sub NS ns.sub",
-                           "ns.sub A 192.0.2.2"})
+  for (const char* line :
+       {"@ SOA ns1 hm 1 2 3 4 5", "@ NS ns1", "@ NS ns.sub", "@ MX 5 a", "a A 192.0.2.1", "a TXT \"x\"", "b CNAME a",
+        "c CNAME c", "*.w AAAA ::1", "d.e.f HTTPS 1 . alpn=h2", "sub NS ns.sub", "ns.sub A 192.0.2.2"})
     records.push_back(dns::parse_record(line, "x.", 60).value());
   for (int i = 0; i < 200; ++i)
     records.push_back(dns::parse_record("m A 10.0.0." + std::to_string(i), "x.", 60).value());
@@ -41,7 +41,8 @@ void check_question(const dns::Query& query, dns::Bytes message) {
   require(question != nullptr, "libldns finds the question");
   require(ldns_rr_get_type(question) == static_cast<unsigned>(query.type), "its type is libldns's");
   require(ldns_rr_get_class(question) == query.klass, "its class is libldns's");
-  std::string name(reinterpret_cast<const char*>(ldns_rdf_data(ldns_rr_owner(question))), ldns_rdf_size(ldns_rr_owner(question)));
+  std::string name(reinterpret_cast<const char*>(ldns_rdf_data(ldns_rr_owner(question))),
+                   ldns_rdf_size(ldns_rr_owner(question)));
   for (char& c : name) c = dns::folded(c);
   require(name == query.name(), "its name is libldns's, in lower case");
 }
