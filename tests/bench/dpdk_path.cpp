@@ -5,10 +5,12 @@
 // was sent; a loop that receives, writes and sends is measured too, and one that only receives and sends. The
 // difference of those two is taken off. So a figure is of receiving, the packet path (or the swap) and sending. Every
 // case asserts from the counters that each packet took the way that it is named for. Rounds go through all cases in
-// turn; a figure is the least of them.
+// turn; a figure is the least of them. At last two workers, each with a port and a core of its own, over the same
+// tables, beside one of them alone.
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_launch.h>
 #include <rte_mbuf.h>
 
 #include <algorithm>
@@ -20,6 +22,7 @@
 #include <functional>
 #include <iostream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "control/balance/ring.hpp"
@@ -47,6 +50,7 @@ constexpr core::Be32 kTunnel = be32(0xc000020a);
 constexpr core::Be32 kNat = be32(0xc000020b);
 constexpr std::array<std::size_t, 4> kBursts{1, 8, 32, 64};
 constexpr std::size_t kPackets = 1U << 21U;
+constexpr std::size_t kWorkers = 2;
 
 [[noreturn]] void fail(const std::string& what) {
   std::cerr << "dpdk_path: " << what << "\n";
@@ -64,7 +68,7 @@ class Nobody final : public dpdk::Outside {
 };
 
 core::Sizes sizes() {
-  return {.cpus = 1,
+  return {.cpus = kWorkers,
           .flow_lines = kSlots / core::kEntriesPerLine,
           .services = 16,
           .backends = 1024,
@@ -119,39 +123,42 @@ enum class Writes { yes, no };
 
 class Bench {
  public:
-  Bench() : dataplane_(sizes()), worker_(dataplane_.tables(), 0, nobody_) {
+  Bench()
+      : dataplane_(sizes()),
+        workers_{dpdk::Worker(dataplane_.tables(), 0, nobody_), dpdk::Worker(dataplane_.tables(), 1, nobody_)} {
     dataplane::DesiredState state;
     state.interfaces = {{.ifindex = kIngress, .mac = kOwnMac}};
     state.services = {service_at(kTunnel, core::Forwarding::tunnel, 0x0a640000),
                       service_at(kNat, core::Forwarding::nat, 0x0a650000)};
     dataplane::Publisher publisher(dataplane_);
     if (auto done = publisher.publish(state); done.has_error()) fail(done.error().text());
-    start_port();
+    for (std::uint16_t port = 0; port < kWorkers; ++port) start_port(port);
   }
 
-  /// Nanoseconds a packet of receiving, writing, `work`, sending.
+  /// Nanoseconds a packet of receiving, writing, `work`, sending, by a worker at its port.
   double time(core::Be32 service, std::uint32_t flows, std::uint8_t flags, std::size_t size, std::size_t packets,
-              const std::function<void(Bench&, std::span<rte_mbuf*>)>& work, Writes writes = Writes::yes) {
+              const std::function<void(Bench&, std::span<rte_mbuf*>)>& work, Writes writes = Writes::yes,
+              std::uint16_t port = 0) {
     const auto frame = frame_to(service, flags);
     std::array<rte_mbuf*, dpdk::Worker::kLongestBurst> burst{};
     std::uint32_t next = 0;
     const auto begin = std::chrono::steady_clock::now();
     for (std::size_t done = 0; done < packets; done += size) {
-      const std::uint16_t got = rte_eth_rx_burst(0, 0, burst.data(), static_cast<std::uint16_t>(size));
+      const std::uint16_t got = rte_eth_rx_burst(port, 0, burst.data(), static_cast<std::uint16_t>(size));
       if (got != size) fail("net_null gave " + std::to_string(got) + " frames");
       for (std::size_t i = 0; writes == Writes::yes && i < size; ++i, ++next)
         write(burst[i], frame, next * 0x9e3779b1U & (flows - 1));
       work(*this, std::span(burst).first(size));
-      if (rte_eth_tx_burst(0, 0, burst.data(), static_cast<std::uint16_t>(size)) != size) fail("net_null took less");
+      if (rte_eth_tx_burst(port, 0, burst.data(), static_cast<std::uint16_t>(size)) != size) fail("net_null took less");
     }
     const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
     return took.count() / static_cast<double>(packets);
   }
 
-  void run(std::span<rte_mbuf*> burst) {
+  void run(std::size_t worker, std::span<rte_mbuf*> burst) {
     std::array<core::Verdict, dpdk::Worker::kLongestBurst> verdicts;
-    worker_.read_clocks();
-    worker_.run(burst, kIngress, verdicts);
+    workers_[worker].read_clocks();
+    workers_[worker].run(burst, kIngress, verdicts);
   }
 
   [[nodiscard]] core::Counter counted() const {
@@ -180,18 +187,19 @@ class Bench {
     std::memcpy(bytes + sizeof(core::EthernetHeader) + sizeof(core::Ipv4Header), &port, sizeof(port));
   }
 
-  static void start_port() {
-    rte_mempool* pool = rte_pktmbuf_pool_create("frames", 4095, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+  static void start_port(std::uint16_t port) {
+    const std::string name = "frames" + std::to_string(port);
+    rte_mempool* pool = rte_pktmbuf_pool_create(name.c_str(), 4095, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
     const rte_eth_conf none{};
-    if (pool == nullptr || rte_eth_dev_configure(0, 1, 1, &none) != 0 ||
-        rte_eth_rx_queue_setup(0, 0, 512, SOCKET_ID_ANY, nullptr, pool) != 0 ||
-        rte_eth_tx_queue_setup(0, 0, 512, SOCKET_ID_ANY, nullptr) != 0 || rte_eth_dev_start(0) != 0)
+    if (pool == nullptr || rte_eth_dev_configure(port, 1, 1, &none) != 0 ||
+        rte_eth_rx_queue_setup(port, 0, 512, SOCKET_ID_ANY, nullptr, pool) != 0 ||
+        rte_eth_tx_queue_setup(port, 0, 512, SOCKET_ID_ANY, nullptr) != 0 || rte_eth_dev_start(port) != 0)
       fail("start net_null");
   }
 
   Nobody nobody_;
   native::NativeDataplane dataplane_;
-  dpdk::Worker worker_;
+  std::array<dpdk::Worker, kWorkers> workers_;
 };
 
 void do_nothing(Bench& /*bench*/, std::span<rte_mbuf*> /*burst*/) {}
@@ -203,7 +211,7 @@ void swap_addresses(Bench& /*bench*/, std::span<rte_mbuf*> burst) {
   }
 }
 
-void take_path(Bench& bench, std::span<rte_mbuf*> burst) { bench.run(burst); }
+void take_path(Bench& bench, std::span<rte_mbuf*> burst) { bench.run(0, burst); }
 
 struct Case {
   const char* name;
@@ -227,10 +235,45 @@ double measure(Bench& bench, const Case& which, std::size_t size) {
   return ns;
 }
 
+/// One of two workers, each on a core of its own.
+struct Half {
+  Bench* bench;
+  const Case* which;
+  std::uint16_t number;
+  double ns = 0;
+
+  static int take(void* itself) {
+    auto& half = *static_cast<Half*>(itself);
+    const auto work = [number = half.number](Bench& b, std::span<rte_mbuf*> burst) { b.run(number, burst); };
+    half.ns = half.bench->time(half.which->service, half.which->flows, core::kTcpAck, 32, 4 * kPackets, work,
+                               Writes::yes, half.number);
+    return 0;
+  }
+};
+
+/// How many times the packets of one worker two carry, in the best of the rounds.
+double speed_up(Bench& bench, const Case& which, int rounds) {
+  (void)measure(bench, which, 32);  // makes the flows
+  double alone = 1e9;
+  double together = 1e9;
+  for (int round = 0; round < rounds; ++round) {
+    Half first{&bench, &which, 0};
+    Half second{&bench, &which, 1};
+    Half::take(&first);
+    alone = std::min(alone, first.ns);
+    if (rte_eal_remote_launch(Half::take, &second, rte_get_next_lcore(-1, 1, 0)) != 0) fail("start the second worker");
+    Half::take(&first);
+    rte_eal_mp_wait_lcore();
+    together = std::min(together, std::max(first.ns, second.ns));
+  }
+  return 2 * alone / together;
+}
+
 void start_eal() {
-  std::array<std::string, 10> words{"dpdk_path",        "--no-huge",      "-m",          "256",
-                                    "--no-pci",         "--no-telemetry", "--no-shconf", "--log-level=error",
-                                    "--vdev=net_null0", "--lcores=0"};
+  const std::string cores = std::thread::hardware_concurrency() < kWorkers ? "--lcores=0" : "--lcores=0,1";
+  std::array<std::string, 11> words{"dpdk_path",        "--no-huge",        "-m",          "256",
+                                    "--no-pci",         "--no-telemetry",   "--no-shconf", "--log-level=error",
+                                    "--vdev=net_null0", "--vdev=net_null1", cores};
   std::array<char*, words.size()> arguments{};
   std::transform(words.begin(), words.end(), arguments.begin(), [](std::string& word) { return word.data(); });
   if (rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) < 0)
@@ -276,5 +319,9 @@ int main(int count, char** values) {
     print(kCases[c].name, taken[c]);
   }
   std::printf("\n");
+  for (const Case& which : kCases) {
+    if (rte_lcore_count() < kWorkers) break;
+    std::printf("two workers, %-32s %.2f times one\n", which.name, speed_up(bench, which, rounds));
+  }
   return 0;
 }
