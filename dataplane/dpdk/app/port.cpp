@@ -18,6 +18,7 @@ namespace {
 Error device_error(const std::string& action, int failed) { return {action + ": " + rte_strerror(-failed), {}}; }
 
 void store(std::uint64_t& place, std::uint64_t value) { __atomic_store_n(&place, value, __ATOMIC_RELAXED); }
+void store(PortState& place, PortState value) { __atomic_store(&place, &value, __ATOMIC_RELAXED); }
 
 }  // namespace
 
@@ -41,7 +42,7 @@ Port::~Port() {
     (void)rte_eth_dev_stop(id_);
   }
   (void)rte_eth_dev_close(id_);
-  __atomic_store_n(&share_->state, PortState::absent, __ATOMIC_RELAXED);
+  store(share_->state, PortState::absent);
 }
 
 Result<Port> Port::open(const PortPlan& plan, std::uint32_t workers, rte_mempool* buffers, PortShare& share) {
@@ -52,7 +53,7 @@ Result<Port> Port::open(const PortPlan& plan, std::uint32_t workers, rte_mempool
   Port port(id, share);
   if (auto started = port.start(plan, workers, buffers); started.has_error()) return started.error().within(device);
   if (auto met = port.meet_kernel(plan); met.has_error()) return met.error().within(device);
-  __atomic_store_n(&share.state, PortState::open, __ATOMIC_RELAXED);
+  store(share.state, PortState::open);
   return port;
 }
 

@@ -105,14 +105,11 @@ def _expect_to_go_on(run, lasting):
         run.expect(report["failed"] == 0, f"established connections ended: {report}")
 
 
-@case("dpdk_tables_changing", long=True)
-def dpdk_tables_changing(run):
-    """Weights change each second for a minute, and every tenth time the tables' size: no connection fails, and nothing
-    is lost between port and kernel."""
+def _tables_changing(run, seconds):
     with run.lab() as lab:
         engine = _start(lab)
         load = SteadyLoad(lab, FORWARDINGS)
-        for second in range(60):
+        for second in range(seconds):
             more = _more(lab)
             more["dataplane"]["tables"] = {"flow_slots": 1048576 << (second // 10 % 2)}
             lab.balancer.apply(lab.configuration(more=more, weights={"b1": 1, "b2": 1, "b3": 1 + second % 3}))
@@ -123,6 +120,20 @@ def dpdk_tables_changing(run):
         run.figure(**lost, strays=status["workers"][0]["strays"], unfit=status["workers"][0]["unfit"])
         run.expect(not any(lost.values()), f"lost between port and kernel: {lost}")
         run.expect(engine.child.poll() is None, "astil-dpdk ended")
+        run.expect(engine.stop() == 0, f"astil-dpdk did not end well, see {engine.log_file}")
+
+
+@case("dpdk_tables_changing", long=True)
+def dpdk_tables_changing(run):
+    """Weights change each second for a minute, and every tenth time the tables' size: no connection fails, and nothing
+    is lost between port and kernel."""
+    _tables_changing(run, 60)
+
+
+@case("dpdk_tables_changing_for_ten_minutes", long=True)
+def dpdk_tables_changing_for_ten_minutes(run):
+    """The same for ten minutes."""
+    _tables_changing(run, 600)
 
 
 @case("dpdk_fragments")
