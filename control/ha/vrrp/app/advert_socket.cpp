@@ -85,8 +85,8 @@ bool read_v6(Bytes packet, const sockaddr_in6& sender, msghdr& message, Received
 
 Result<AdvertSocket> AdvertSocket::open(const std::string& interface, std::uint32_t ifindex, bool is_v4) {
   const int family = is_v4 ? AF_INET : AF_INET6;
-  Descriptor socket(::socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kVrrpProtocol));
-  if (!socket.is_open()) return system_error("open a socket for adverts", errno);
+  base::Descriptor socket(::socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kVrrpProtocol));
+  if (!socket.valid()) return system_error("open a socket for adverts", errno);
   const int raw = socket.get();
   const bool bound =
       ::setsockopt(raw, SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(), static_cast<socklen_t>(interface.size())) == 0;

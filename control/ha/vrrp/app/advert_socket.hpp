@@ -7,8 +7,8 @@
 #include <string>
 
 #include "control/base/result.hpp"
-#include "control/ha/vrrp/app/descriptor.hpp"
 #include "control/ha/vrrp/wire.hpp"
+#include "dataplane/base/descriptor.hpp"
 
 namespace astil::ha {
 
@@ -27,10 +27,10 @@ class AdvertSocket {
   [[nodiscard]] std::uint32_t ifindex() const { return ifindex_; }
 
  private:
-  AdvertSocket(Descriptor socket, std::uint32_t ifindex, bool is_v4)
+  AdvertSocket(base::Descriptor socket, std::uint32_t ifindex, bool is_v4)
       : socket_(std::move(socket)), ifindex_(ifindex), is_v4_(is_v4) {}
 
-  Descriptor socket_;
+  base::Descriptor socket_;
   std::uint32_t ifindex_;
   bool is_v4_;
 };

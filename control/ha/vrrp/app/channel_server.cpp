@@ -12,10 +12,12 @@ namespace {
 
 constexpr int kRoom = static_cast<int>(2 * kLongestMessage);
 
-Descriptor make_socket() { return Descriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+base::Descriptor make_socket() {
+  return base::Descriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
 
 bool is_answered(const sockaddr_un& name) {
-  const Descriptor probe = make_socket();
+  const base::Descriptor probe = make_socket();
   return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
 }
 
@@ -26,8 +28,8 @@ Result<ChannelServer> ChannelServer::listen(const std::string& path) {
   name.sun_family = AF_UNIX;
   if (path.size() >= sizeof name.sun_path) return Error{"the path " + path + " is too long for a socket", {}};
   path.copy(name.sun_path, path.size());
-  Descriptor socket = make_socket();
-  if (!socket.is_open()) return system_error("open a socket", errno);
+  base::Descriptor socket = make_socket();
+  if (!socket.valid()) return system_error("open a socket", errno);
   if (is_answered(name)) return Error{"another astil-vrrp listens at " + path, "one is enough for an instance"};
   (void)::unlink(path.c_str());
   const mode_t before = ::umask(0177);
@@ -47,8 +49,8 @@ ChannelServer::~ChannelServer() {
 }
 
 bool ChannelServer::accept() {
-  Descriptor peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!peer.is_open()) return false;
+  base::Descriptor peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!peer.valid()) return false;
   (void)::setsockopt(peer.get(), SOL_SOCKET, SO_SNDBUF, &kRoom, sizeof kRoom);
   peer_ = std::move(peer);
   return true;
@@ -56,7 +58,7 @@ bool ChannelServer::accept() {
 
 bool ChannelServer::receive(const std::function<void(Bytes)>& take) {
   std::vector<std::byte> buffer(kLongestMessage);
-  while (peer_.is_open()) {
+  while (peer_.valid()) {
     const ssize_t length = ::recv(peer_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC);
     if (length == 0) return false;
     if (length < 0) return errno == EAGAIN || errno == EINTR;
@@ -66,7 +68,7 @@ bool ChannelServer::receive(const std::function<void(Bytes)>& take) {
 }
 
 void ChannelServer::send(const Message& message) {
-  if (peer_.is_open()) (void)::send(peer_.get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (peer_.valid()) (void)::send(peer_.get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 }  // namespace astil::ha

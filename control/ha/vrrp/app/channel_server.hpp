@@ -7,7 +7,7 @@
 
 #include "control/base/result.hpp"
 #include "control/ha/channel.hpp"
-#include "control/ha/vrrp/app/descriptor.hpp"
+#include "dataplane/base/descriptor.hpp"
 
 namespace astil::ha {
 
@@ -29,13 +29,13 @@ class ChannelServer {
 
   [[nodiscard]] int listener() const { return listener_.get(); }
   [[nodiscard]] int peer() const { return peer_.get(); }
-  [[nodiscard]] bool has_peer() const { return peer_.is_open(); }
+  [[nodiscard]] bool has_peer() const { return peer_.valid(); }
 
  private:
-  ChannelServer(Descriptor listener, std::string path) : listener_(std::move(listener)), path_(std::move(path)) {}
+  ChannelServer(base::Descriptor listener, std::string path) : listener_(std::move(listener)), path_(std::move(path)) {}
 
-  Descriptor listener_;
-  Descriptor peer_;
+  base::Descriptor listener_;
+  base::Descriptor peer_;
   std::string path_;
 };
 

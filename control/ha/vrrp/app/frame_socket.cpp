@@ -34,8 +34,8 @@ bool attach_filter(int socket) {
 
 Result<FrameSocket> FrameSocket::open(std::uint32_t ifindex) {
   // Without a protocol nothing comes before the filter is there.
-  Descriptor socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket.is_open()) return system_error("open a packet socket", errno);
+  base::Descriptor socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket.valid()) return system_error("open a packet socket", errno);
   if (!attach_filter(socket.get())) return system_error("filter a packet socket", errno);
   sockaddr_ll to{};
   to.sll_family = AF_PACKET;

@@ -7,7 +7,7 @@
 
 #include "control/base/result.hpp"
 #include "control/ha/vrrp/announcement.hpp"
-#include "control/ha/vrrp/app/descriptor.hpp"
+#include "dataplane/base/descriptor.hpp"
 
 namespace astil::ha {
 
@@ -22,8 +22,8 @@ class FrameSocket {
   [[nodiscard]] int descriptor() const { return socket_.get(); }
 
  private:
-  explicit FrameSocket(Descriptor socket) : socket_(std::move(socket)) {}
-  Descriptor socket_;
+  explicit FrameSocket(base::Descriptor socket) : socket_(std::move(socket)) {}
+  base::Descriptor socket_;
 };
 
 }  // namespace astil::ha

@@ -43,8 +43,8 @@ Guardian::~Guardian() {
 Result<void> Guardian::restart() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return system_error("make a pipe", errno);
-  Descriptor read_end(ends[0]);
-  pipe_ = Descriptor(ends[1]);
+  base::Descriptor read_end(ends[0]);
+  pipe_ = base::Descriptor(ends[1]);
   process_ = ::fork();
   if (process_ < 0) return system_error("start the guardian", errno);
   if (process_ == 0) {

@@ -10,8 +10,8 @@
 
 #include "control/base/result.hpp"
 #include "control/ha/channel.hpp"
-#include "control/ha/vrrp/app/descriptor.hpp"
 #include "control/net/types.hpp"
+#include "dataplane/base/descriptor.hpp"
 
 namespace astil::ha {
 
@@ -45,7 +45,7 @@ class Guardian {
   Place* find(const net::InterfaceAddress& address);
 
   Place* places_ = nullptr;  ///< shared
-  Descriptor pipe_;          ///< its other end is the guardian's: it ends when this process does
+  base::Descriptor pipe_;    ///< its other end is the guardian's: it ends when this process does
   pid_t process_ = -1;
 };
 

@@ -38,8 +38,8 @@ Endpoint endpoint_of(const address& host, std::uint16_t port) {
 
 Result<HeartbeatSocket> HeartbeatSocket::open(const address& local, const address& peer, std::uint16_t port) {
   const int family = local.is_v4() ? AF_INET : AF_INET6;
-  Descriptor socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket.is_open()) return system_error("open a socket for heartbeats", errno);
+  base::Descriptor socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket.valid()) return system_error("open a socket for heartbeats", errno);
   const int on = 1;
   const int precedence = 0xc0;
   (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "control/base/result.hpp"
-#include "control/ha/vrrp/app/descriptor.hpp"
 #include "control/ha/vrrp/wire.hpp"
+#include "dataplane/base/descriptor.hpp"
 
 namespace astil::ha {
 
@@ -22,8 +22,8 @@ class HeartbeatSocket {
   [[nodiscard]] int descriptor() const { return socket_.get(); }
 
  private:
-  explicit HeartbeatSocket(Descriptor socket) : socket_(std::move(socket)) {}
-  Descriptor socket_;
+  explicit HeartbeatSocket(base::Descriptor socket) : socket_(std::move(socket)) {}
+  base::Descriptor socket_;
 };
 
 }  // namespace astil::ha

@@ -58,14 +58,14 @@ Arguments parse(int count, char** values) {
   return arguments;
 }
 
-ha::Descriptor take_signals() {
+base::Descriptor take_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   for (const int number : {SIGTERM, SIGINT, SIGCHLD}) sigaddset(&signals, number);
   (void)::sigprocmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGHUP, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
-  return ha::Descriptor(::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
+  return base::Descriptor(::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
 int serve(const Arguments& arguments) {
@@ -79,7 +79,7 @@ int serve(const Arguments& arguments) {
     if (child != 0) std::_Exit(child < 0 ? kFailed : EXIT_SUCCESS);  // without taking the socket's file away
     (void)::setsid();
   }
-  ha::Descriptor signals = take_signals();
+  base::Descriptor signals = take_signals();
   auto guardian = ha::Guardian::start();
   if (guardian.has_error()) {
     log::error("astil-vrrp not started", {{"error", guardian.error().text()}});

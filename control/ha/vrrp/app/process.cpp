@@ -31,7 +31,7 @@ void take_earlier(std::optional<Time>& first, std::optional<Time> other) {
 
 }  // namespace
 
-Process::Process(ChannelServer channel, Descriptor signals, std::unique_ptr<Guardian> guardian,
+Process::Process(ChannelServer channel, base::Descriptor signals, std::unique_ptr<Guardian> guardian,
                  net::NetlinkSocket events, net::NetlinkSocket asks, Scheduling scheduling)
     : channel_(std::move(channel)),
       signals_(std::move(signals)),
@@ -42,7 +42,7 @@ Process::Process(ChannelServer channel, Descriptor signals, std::unique_ptr<Guar
       scheduling_(scheduling),
       now_(monotonic_now()) {}
 
-Result<std::unique_ptr<Process>> Process::start(ChannelServer channel, Descriptor signals,
+Result<std::unique_ptr<Process>> Process::start(ChannelServer channel, base::Descriptor signals,
                                                 std::unique_ptr<Guardian> guardian, Scheduling scheduling) {
   auto events = net::NetlinkSocket::open(kGroups);
   if (events.has_error()) return events.error();

@@ -26,7 +26,7 @@ class Process {
   enum class Scheduling { real_time, ordinary };
 
   /// `signals` is a signalfd of SIGTERM, SIGINT and SIGCHLD.
-  [[nodiscard]] static Result<std::unique_ptr<Process>> start(ChannelServer channel, Descriptor signals,
+  [[nodiscard]] static Result<std::unique_ptr<Process>> start(ChannelServer channel, base::Descriptor signals,
                                                               std::unique_ptr<Guardian> guardian,
                                                               Scheduling scheduling);
   /// Returns when it was asked to leave, or astild did not come back; all addresses are gone then.
@@ -35,8 +35,8 @@ class Process {
  private:
   using SocketKey = std::pair<std::uint32_t, bool>;  ///< ifindex, is IPv4
 
-  Process(ChannelServer channel, Descriptor signals, std::unique_ptr<Guardian> guardian, net::NetlinkSocket events,
-          net::NetlinkSocket asks, Scheduling scheduling);
+  Process(ChannelServer channel, base::Descriptor signals, std::unique_ptr<Guardian> guardian,
+          net::NetlinkSocket events, net::NetlinkSocket asks, Scheduling scheduling);
 
   void wait();
   void on_signals();
@@ -75,7 +75,7 @@ class Process {
   [[nodiscard]] std::uint64_t mark() const;
 
   ChannelServer channel_;
-  Descriptor signals_;
+  base::Descriptor signals_;
   std::unique_ptr<Guardian> guardian_;
   net::NetlinkSocket events_;
   net::NetlinkSocket asks_;
