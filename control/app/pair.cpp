@@ -36,7 +36,12 @@ Result<pid_t> spawn(const std::string& path, std::vector<std::string> arguments)
   for (std::string& argument : arguments) words.push_back(argument.data());
   words.push_back(nullptr);
   pid_t process = -1;
-  const int error = ::posix_spawn(&process, path.c_str(), nullptr, nullptr, words.data(), environ);
+  // Sockets of this process, such as the API's, would be held open by a program that outlives it.
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+  const int error = ::posix_spawn(&process, path.c_str(), &actions, nullptr, words.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return system_error("start " + path, error);
   return process;
 }

@@ -252,7 +252,7 @@ TEST_F(vrrp_router, what_nobody_has_is_taken_without_the_flows) {
 TEST_F(vrrp_router, it_only_listens_during_the_startup_hold) {
   VirtualRouter& router = make({.startup_hold = 60s});
   EXPECT_EQ(router.deadline(), kStart + 60s);
-  router.on_peer_dead(kStart + 10s, kStart);
+  router.on_peer_gone(kStart + 10s, kStart, Cause::heartbeats_lost);
   router.on_advert(kStart + 20s, advert(0), kLower);
   EXPECT_EQ(router.deadline(), kStart + 60s);
   router.on_advert(kStart + 58s, advert(50), kLower);
@@ -262,7 +262,7 @@ TEST_F(vrrp_router, it_only_listens_during_the_startup_hold) {
 TEST_F(vrrp_router, a_dead_peer_is_taken_over_from_at_once) {
   VirtualRouter& router = make();
   router.on_advert(kStart + 1s, advert(200), kHigher);
-  router.on_peer_dead(kStart + 1060ms, kStart + 1s);
+  router.on_peer_gone(kStart + 1060ms, kStart + 1s, Cause::heartbeats_lost);
   EXPECT_TRUE(router.is_active());
   EXPECT_EQ(router.cause(), Cause::heartbeats_lost);
   EXPECT_EQ(router.takeover_time(), 60ms);
@@ -271,7 +271,7 @@ TEST_F(vrrp_router, a_dead_peer_is_taken_over_from_at_once) {
 TEST_F(vrrp_router, a_peer_whose_adverts_still_come_is_not_dead) {
   VirtualRouter& router = make();
   router.on_advert(kStart + 1s, advert(200), kHigher);
-  router.on_peer_dead(kStart + 1050ms, kStart + 990ms);
+  router.on_peer_gone(kStart + 1050ms, kStart + 990ms, Cause::heartbeats_lost);
   EXPECT_FALSE(router.is_active());
 }
 

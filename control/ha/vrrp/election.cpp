@@ -95,8 +95,8 @@ void Election::on_peer_state(Time now, std::size_t group, VirtualRouter::PeerSta
   groups_[group].router->on_peer_state(now, state);
 }
 
-void Election::on_peer_dead(Time now, Time silent_since, const std::vector<std::size_t>& active_there) {
-  for (const std::size_t group : active_there) groups_[group].router->on_peer_dead(now, silent_since);
+void Election::on_peer_gone(Time now, Time silent_since, Cause cause, const std::vector<std::size_t>& active_there) {
+  for (const std::size_t group : active_there) groups_[group].router->on_peer_gone(now, silent_since, cause);
   follow(now);
 }
 

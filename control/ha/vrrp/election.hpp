@@ -51,8 +51,8 @@ class Election {
   void on_advert(Time now, std::size_t group, const Advert& advert, const address& sender);
   void on_foreign_announcement(Time now, std::size_t group);
   void on_peer_state(Time now, std::size_t group, VirtualRouter::PeerState state);
-  /// The other node has been silent since then, and these groups were active there.
-  void on_peer_dead(Time now, Time silent_since, const std::vector<std::size_t>& active_there);
+  /// These groups were active on the other node until then, and are not any more as far as heartbeats tell.
+  void on_peer_gone(Time now, Time silent_since, Cause cause, const std::vector<std::size_t>& active_there);
   void step_down(Time now, milliseconds for_so_long);
   void on_time(Time now);
   [[nodiscard]] std::optional<Time> deadline() const;

@@ -201,10 +201,10 @@ std::optional<Time> VirtualRouter::deadline() const {
   return std::nullopt;
 }
 
-void VirtualRouter::on_peer_dead(Time now, Time silent_since) {
+void VirtualRouter::on_peer_gone(Time now, Time silent_since, Cause cause) {
   if (state_ != State::backup || now < hold_until_) return;
   if (last_heard_ && *last_heard_ > silent_since) return;  // its adverts come: it is the paths that are dead
-  become_active(now, Cause::heartbeats_lost);
+  become_active(now, cause);
 }
 
 void VirtualRouter::step_down(Time now, milliseconds for_so_long) {

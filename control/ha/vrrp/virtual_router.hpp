@@ -57,9 +57,9 @@ class VirtualRouter {
   /// When the next timer runs out; none: none runs.
   [[nodiscard]] std::optional<Time> deadline() const;
 
-  /// The other node was active and its heartbeats are lost: what Active_Down_Timer would say later. Nothing unless
-  /// backup, nor where an advert came since.
-  void on_peer_dead(Time now, Time silent_since);
+  /// The other node was active, and its heartbeats are lost, or say that it is not active any more: what
+  /// Active_Down_Timer would say later. Nothing unless backup, nor where an advert came since.
+  void on_peer_gone(Time now, Time silent_since, Cause cause);
 
   /// Another station says that it has one of the addresses; or the peer's heartbeat, that it is active. Where this node
   /// is active still a little later, both are: adverts do not get through.

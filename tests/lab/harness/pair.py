@@ -125,10 +125,13 @@ class Pair:
         return {pid: comm for pid, comm in names.items() if comm and comm.startswith("astil-vrrp")}
 
     def kill_everything(self, name):
-        """kill -9 of all our processes on the node, and its links cut, at once."""
-        self.net.cut(name)
-        for pid in [*self.election_pids(name), self.balancers[name].daemon.pid]:
+        """kill -9 of all our processes on the node, and its links cut, at once. Returns when."""
+        pids = [*self.election_pids(name), self.balancers[name].daemon.pid]
+        begun = time.time()
+        for pid in pids:
             process.kill(pid)
+        self.net.cut(name)
+        return begun
 
 
 def _name_of(pid):

@@ -39,6 +39,7 @@ def main(source, to, vrid, address):
     if "--unauthenticated" in sys.argv:
         packets.append(("unauthenticated", 255, make()))
     sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
+    sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
     for reason, ttl, packet in packets:
         sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
         sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <iterator>
 
 #include "control/base/log.hpp"
 
@@ -112,7 +113,7 @@ std::optional<Time> Process::deadline() const {
 void Process::on_time() {
   if (heartbeats_.died(now_)) {
     log::warning("the other node's heartbeats are lost", {{"node", heartbeats_.heard().node}});
-    election_.on_peer_dead(now_, now_ - heartbeats_.silence(), std::exchange(peer_active_, {}));
+    election_.on_peer_gone(now_, now_ - heartbeats_.silence(), Cause::heartbeats_lost, std::exchange(peer_active_, {}));
   }
   election_.on_time(now_);
   for (const auto& group : groups_) group->on_time(now_);
@@ -188,7 +189,7 @@ void Process::receive_heartbeats() {
 
 /// The nodes may call their interfaces otherwise: of groups with the same number and version, the first is the first.
 void Process::take_heartbeat(const HeartbeatMessage& message) {
-  peer_active_.clear();
+  const std::vector<std::size_t> before = std::exchange(peer_active_, {});
   std::vector<bool> met(groups_.size());
   for (const HeartbeatGroup& there : message.groups) {
     for (std::size_t i = 0; i < groups_.size(); ++i) {
@@ -196,11 +197,15 @@ void Process::take_heartbeat(const HeartbeatMessage& message) {
       if (met[i] || key.virtual_router_id != there.virtual_router_id || key.version != there.version) continue;
       met[i] = true;
       const bool active = there.state == GroupState::active;
-      if (active) peer_active_.push_back(i);
+      if (active) peer_active_.insert(std::upper_bound(peer_active_.begin(), peer_active_.end(), i), i);
       election_.on_peer_state(now_, i, active ? VirtualRouter::PeerState::active : VirtualRouter::PeerState::other);
       break;
     }
   }
+  std::vector<std::size_t> left;
+  std::set_difference(before.begin(), before.end(), peer_active_.begin(), peer_active_.end(), std::back_inserter(left));
+  if (!left.empty()) election_.on_peer_gone(now_, peer_active_at_, Cause::left, left);
+  peer_active_at_ = now_;
 }
 
 void Process::receive_claims() {

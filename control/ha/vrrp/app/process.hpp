@@ -45,7 +45,8 @@ class Process {
   void read_addresses();
   void refresh_links();
   void refresh_link(std::size_t group);
-  [[nodiscard]] std::optional<address> local_address(const Group& group, std::uint32_t ifindex) const;
+  [[nodiscard]] std::optional<address> local_address(const Group& group, std::uint32_t ifindex);
+  [[nodiscard]] std::optional<address> source_towards(const address& peer, std::uint32_t ifindex);
   [[nodiscard]] AdvertSocket* adverts_of(const net::Link& link, bool is_v4);
   [[nodiscard]] FrameSocket* frames_of(const net::Link& link);
   void close_unused_sockets();
@@ -87,7 +88,8 @@ class Process {
   std::vector<std::unique_ptr<Group>> groups_;  ///< in the order of the configuration, and of the election
   Election election_;
   Heartbeats heartbeats_;
-  std::vector<std::size_t> peer_active_;  ///< groups, by the other node's last heartbeat
+  std::vector<std::size_t> peer_active_;  ///< groups, by the other node's last heartbeat, in order
+  Time peer_active_at_{0};                ///< when that came
   std::map<SocketKey, AdvertSocket> adverts_;
   std::map<std::uint32_t, FrameSocket> frames_;
   net::Links links_;

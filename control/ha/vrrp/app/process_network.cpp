@@ -71,8 +71,12 @@ void Process::refresh_link(std::size_t index) {
 
 /// RFC 9568 section 5.1.1.1: the primary IPv4 address; section 5.1.2.1: the link-local one; towards unicast peers one
 /// that reaches as far as they do. Not one that moves.
-std::optional<address> Process::local_address(const Group& group, std::uint32_t ifindex) const {
+std::optional<address> Process::local_address(const Group& group, std::uint32_t ifindex) {
   const GroupRecord& record = group.record();
+  if (record.unicast != 0) {
+    const auto source = source_towards(to_address(record.peers.front()), ifindex);
+    if (source && !group.has(*source)) return source;
+  }
   const bool is_v4 = group.is_v4();
   const bool near = !is_v4 && (record.unicast == 0 || to_address(record.peers.front()).to_v6().is_link_local());
   std::optional<address> own_of_group;
@@ -85,6 +89,16 @@ std::optional<address> Process::local_address(const Group& group, std::uint32_t 
     own_of_group = host;  // an owner's
   }
   return own_of_group;
+}
+
+/// As the routing table has it, if it leads out by that interface.
+std::optional<address> Process::source_towards(const address& peer, std::uint32_t ifindex) {
+  std::optional<address> source;
+  (void)asks_.ask(net::look_up_route(peer), [&](const net::RawMessage& message) {
+    const auto route = net::parse_route(message);
+    if (route && route->ifindex == ifindex) source = route->source;
+  });
+  return source;
 }
 
 AdvertSocket* Process::adverts_of(const net::Link& link, bool is_v4) {
