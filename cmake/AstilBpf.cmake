@@ -15,10 +15,19 @@ if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache")
   set(ASTIL_BPF_LAUNCHER env CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
+set(ASTIL_BPF_FROM "" CACHE PATH "A folder with the objects that another build of this tree made, to be used as they are")
+
 # astil_bpf(NAME SOURCE [DEFINITIONS...]): NAME.o in the build folder of bpf/; target NAME; its path in NAME_OBJECT.
 function(astil_bpf name source)
   cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   set(object ${CMAKE_BINARY_DIR}/bpf/${name}.o)
+  set(${name}_OBJECT ${object} CACHE INTERNAL "")
+  if(ASTIL_BPF_FROM)
+    set(made ${ASTIL_BPF_FROM}/${name}.o)
+    add_custom_command(OUTPUT ${object} COMMAND ${CMAKE_COMMAND} -E copy ${made} ${object} DEPENDS ${made} VERBATIM)
+    add_custom_target(${name} DEPENDS ${object})
+    return()
+  endif()
   add_custom_command(
     OUTPUT ${object}
     COMMAND ${ASTIL_BPF_LAUNCHER} ${ASTIL_BPF_CLANG} ${ASTIL_BPF_FLAGS} ${ARGN} -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
@@ -26,7 +35,6 @@ function(astil_bpf name source)
     DEPENDS ${source} DEPFILE ${object}.d
     COMMENT "Building BPF object ${name}" VERBATIM)
   add_custom_target(${name} DEPENDS ${object})
-  set(${name}_OBJECT ${object} CACHE INTERNAL "")
 endfunction()
 
 # astil_embed_bpf(TARGET NAME [SYMBOL]): the object NAME.o as bytes in the library TARGET: SYMBOL, by default

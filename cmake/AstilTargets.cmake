@@ -57,13 +57,16 @@ endfunction()
 # All test programs: what the sanitizer presets need to build.
 add_custom_target(astil_tests)
 
+# So that ccache sees the precompiled header, or the same one twice.
+set(ASTIL_PCH_FOR_CCACHE $<IF:$<CXX_COMPILER_ID:Clang>,SHELL:-Xclang -fno-pch-timestamp,-fpch-preprocess>)
+
 # Precompiled, what nearly every test includes: that takes most of the time of compiling one. GCC takes it for sources
 # that are compiled with the same flags and have no other header forced on them, as those of DPDK's have.
 function(astil_test_headers)
   file(CONFIGURE OUTPUT test_headers.cpp CONTENT "")
   add_library(test_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/test_headers.cpp)
   target_link_libraries(test_headers PRIVATE Boost::headers GTest::gmock_main astil_flags)
-  target_compile_options(test_headers PRIVATE -O0 -fpch-preprocess)
+  target_compile_options(test_headers PRIVATE -O0 ${ASTIL_PCH_FOR_CCACHE})
   target_precompile_headers(test_headers PRIVATE
     <gmock/gmock.h> <boost/asio/ip/address.hpp> <boost/system/result.hpp> <functional>)
 endfunction()
@@ -71,15 +74,19 @@ endfunction()
 # astil_test(NAME SOURCES... LINK LIBS... [SHARDS NUMBER]): a GoogleTest program, run by ctest in so many parts, each of
 # which is one process: what tests share, such as the kernel's programs, is made once in each. A part writes its report to
 # results/ of the build folder. The tests themselves are not optimised, which takes more than half of the time of
-# compiling them, most of all with sanitizers; what they test is.
+# compiling them, most of all with sanitizers; what they test is. PLAIN: no sanitizer watches the tests themselves either,
+# since nothing that they test is compiled with them.
 function(astil_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "SHARDS" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "PLAIN" "SHARDS" "SOURCES;LINK")
   if(NOT arg_SHARDS)
     set(arg_SHARDS 1)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock_main astil_flags)
-  target_compile_options(${name} PRIVATE -O0 -fpch-preprocess)  # so that ccache sees the precompiled header
+  target_compile_options(${name} PRIVATE -O0 ${ASTIL_PCH_FOR_CCACHE})
+  if(arg_PLAIN AND ASTIL_SANITIZE)
+    target_compile_options(${name} PRIVATE -fno-sanitize=all)
+  endif()
   target_precompile_headers(${name} REUSE_FROM test_headers)
   foreach(shard RANGE 1 ${arg_SHARDS})
     set(part ${name}.${shard})
