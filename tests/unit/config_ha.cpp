@@ -96,9 +96,11 @@ TEST(config_ha, what_is_tracked_has_the_keys_of_its_type) {
 }
 
 TEST(config_ha, groups_of_a_sync_group_have_one_priority) {
-  EXPECT_THAT(with_groups("web: {" + kGroup + ", sync_group: s}, six: {virtual_router_id: 51, addresses: [2001:db8::1], "
-                          "sync_group: s, priority: 120}"),
-              ElementsAre(HasSubstr("group \"six\" has priority 120, and group \"web\" of the same sync_group has 100")));
+  EXPECT_THAT(
+      with_groups("web: {" + kGroup +
+                  ", sync_group: s}, six: {virtual_router_id: 51, addresses: [2001:db8::1], "
+                  "sync_group: s, priority: 120}"),
+      ElementsAre(HasSubstr("group \"six\" has priority 120, and group \"web\" of the same sync_group has 100")));
 }
 
 TEST(config_ha, authentication_needs_the_key) {
