@@ -33,6 +33,8 @@ void api_answer(Input input);
 void imports(Input input);
 /// What the command line may get as a capture: control/pcapng/reader.hpp.
 void pcapng(Input input);
+/// What the other node of a pair may send: control/ha/sync/session.hpp, incoming.hpp.
+void flow_sync(Input input);
 
 inline void require(bool holds, const char* sentence) {
   if (holds) return;

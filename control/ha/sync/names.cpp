@@ -1,7 +1,5 @@
 #include "control/ha/sync/names.hpp"
 
-#include <sodium.h>
-
 #include <cstring>
 #include <map>
 
@@ -78,25 +76,22 @@ std::uint64_t ring_digest(const dataplane::Tables& tables) {
                     .service_port = service.port};
     ordered.emplace(key_of(name), &service);
   }
-  crypto_generichash_state state;
-  crypto_generichash_init(&state, nullptr, 0, crypto_generichash_BYTES_MIN);
+  std::uint64_t digest = 1;
+  const auto add = [&](std::uint64_t value) { digest = core::mixed(digest ^ value) + value; };
   for (const auto& [key, service] : ordered) {
-    crypto_generichash_update(&state, key.data(), key.size());
-    std::vector<NameKey> members(service->members);
+    add(NameKeyHash()(key));
+    std::vector<std::uint64_t> members(service->members);
     for (std::uint32_t i = 0; i < service->members; ++i) {
       const std::uint32_t number = tables.member(*service, i);
       if (number >= tables.sizes.backends) continue;
-      if (const auto name = name_of(tables, number)) members[i] = key_of(*name);
+      if (const auto name = name_of(tables, number)) members[i] = NameKeyHash()(key_of(*name));
     }
     for (std::uint32_t slot = 0; slot < service->ring.length; ++slot) {
       const std::uint16_t member = tables.ring_entry(service->ring, slot);
-      if (member < members.size()) crypto_generichash_update(&state, members[member].data(), members[member].size());
+      if (member < members.size()) add(members[member]);
     }
   }
-  std::array<unsigned char, crypto_generichash_BYTES_MIN> digest{};
-  crypto_generichash_final(&state, digest.data(), digest.size());
-  const auto value = core::load_as<std::uint64_t>(digest.data());
-  return value == 0 ? 1 : value;
+  return digest == 0 ? 1 : digest;
 }
 
 }  // namespace astil::ha::sync
