@@ -20,6 +20,7 @@
 #include "control/cli/capture.hpp"
 #include "control/cli/client.hpp"
 #include "control/cli/render.hpp"
+#include "control/cli/render_pair.hpp"
 #include "control/cli/usage.hpp"
 #include "control/config/load.hpp"
 #include "control/config/suggest.hpp"
@@ -276,6 +277,14 @@ int status(const Command& command) {
   });
 }
 
+int ha(const Command& command) {
+  if (command.invocation.operand != "status")
+    return misuse(command, {"astil ha knows no '" + command.invocation.operand + "'", "write astil ha status"});
+  return show<api::PairView>(command, {Method::get, "/v1/ha", {}, {}}, [&](const api::PairView& view) {
+    return pair_text(view, command.with.now(), command.with.colour);
+  });
+}
+
 /// The options given, as the API's parameters of the same names.
 Question question_of_options(const Command& command, const std::string& path) {
   Question question{Method::get, path, {}, {}};
@@ -525,7 +534,7 @@ constexpr std::array kHandlers{
     Handler{"flows", flows},         Handler{"drops", drops},       Handler{"capture", capture},
     Handler{"trace", trace},         Handler{"detach", detach},     Handler{"version", version},
     Handler{"confirm", confirm},     Handler{"rollback", rollback}, Handler{"history", history},
-    Handler{"backend", backend},     Handler{"help", help},
+    Handler{"backend", backend},     Handler{"help", help},         Handler{"ha", ha},
 };
 
 }  // namespace
