@@ -569,6 +569,8 @@ class Daemon {
   /// Makes a configuration of the history the running one; without a number, that which ran before.
   [[nodiscard]] virtual Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) = 0;
   [[nodiscard]] virtual HistoryView history() const = 0;
+  /// Leaves the pair's addresses to the other node once it has all flows, and takes nothing back for so long.
+  [[nodiscard]] virtual Result<HandoverView> handover(std::chrono::seconds for_so_long) = 0;
   /// Removes service addresses, programs and pins. The daemon stays until `after_detach`.
   [[nodiscard]] virtual Result<> detach() = 0;
   /// Called once after a detach() that succeeded, when its answer has been sent or can not be sent: time to end.

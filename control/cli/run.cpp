@@ -285,6 +285,20 @@ int ha(const Command& command) {
   });
 }
 
+int handover(const Command& command) {
+  Question question{Method::post, "/v1/ha/handover", {}, {}};
+  if (const auto given = command.invocation.options.find("--for"); given != command.invocation.options.end()) {
+    const auto seconds = seconds_of("--for", given->second, api::kLongestHandover);
+    if (!seconds) return misuse(command, seconds.error());
+    question.query.emplace_back("for", std::to_string(seconds->count()));
+  }
+  return show<api::HandoverView>(command, question, [](const api::HandoverView& view) {
+    std::string names;
+    for (const std::string& name : view.groups) names += (names.empty() ? "" : ", ") + printable(name);
+    return "left to the other node, with all flows: " + names + "\n";
+  });
+}
+
 /// The options given, as the API's parameters of the same names.
 Question question_of_options(const Command& command, const std::string& path) {
   Question question{Method::get, path, {}, {}};
@@ -535,6 +549,7 @@ constexpr std::array kHandlers{
     Handler{"trace", trace},         Handler{"detach", detach},     Handler{"version", version},
     Handler{"confirm", confirm},     Handler{"rollback", rollback}, Handler{"history", history},
     Handler{"backend", backend},     Handler{"help", help},         Handler{"ha", ha},
+    Handler{"handover", handover},
 };
 
 }  // namespace

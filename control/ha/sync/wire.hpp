@@ -40,7 +40,7 @@ inline constexpr std::size_t kCodeBytes = 16;  ///< of Poly1305, behind the body
 using Salt = std::array<std::uint8_t, 16>;
 
 /// In clear in front of each datagram, and authenticated with it.
-struct [[gnu::packed]] Envelope {
+struct Envelope {
   Be32 magic;
   std::uint8_t version;
   std::uint8_t reserved[3];
@@ -68,7 +68,7 @@ enum Flags : std::uint8_t {
   kAckNow = 2,    ///< at once
 };
 
-struct [[gnu::packed]] BodyHeader {
+struct BodyHeader {
   Kind kind;
   std::uint8_t flags;
   Be16 count;  ///< of records
@@ -77,7 +77,7 @@ static_assert(sizeof(BodyHeader) == 4);
 inline constexpr std::size_t kMostRecordBytes =
     kLongestDatagram - sizeof(Envelope) - kCodeBytes - sizeof(BodyHeader);
 
-struct [[gnu::packed]] Hello {
+struct Hello {
   Be64 flows;  ///< in the sender's table, when the session's salt was made
   Be64 hash_key[core::kHashKeys];
 };
@@ -88,7 +88,7 @@ enum class NameKind : std::uint8_t {
   port_source,  ///< a source address of full NAT: `backend`, the rest zeros
 };
 
-struct [[gnu::packed]] Name {
+struct Name {
   Be32 id;  ///< of the sender's session; never that of another name
   NameKind kind;
   std::uint8_t protocol;    ///< of the service
@@ -102,7 +102,7 @@ struct [[gnu::packed]] Name {
 static_assert(sizeof(Name) == 44);
 
 /// What is said of a flow beside its client's address.
-struct [[gnu::packed]] FlowRest {
+struct FlowRest {
   Be16 client_port;
   Be16 service_port;
   Be32 use;             ///< id of a Name
@@ -110,42 +110,42 @@ struct [[gnu::packed]] FlowRest {
   std::uint8_t state;   ///< core::FlowState
   std::uint8_t reserved;
 };
-struct [[gnu::packed]] Flow4 {
+struct Flow4 {
   Be32 client;
   FlowRest rest;
 };
 static_assert(sizeof(Flow4) == 16);
-struct [[gnu::packed]] Flow6 {
+struct Flow6 {
   core::Address client;
   FlowRest rest;
 };
 static_assert(sizeof(Flow6) == 28);
 
 /// Under full NAT: who has a port.
-struct [[gnu::packed]] PortRest {
+struct PortRest {
   Be32 source;  ///< id of a Name
   Be16 port;
   Be16 reserved;
 };
-struct [[gnu::packed]] Port4 {
+struct Port4 {
   Flow4 flow;
   PortRest port;
 };
 static_assert(sizeof(Port4) == 24);
-struct [[gnu::packed]] Port6 {
+struct Port6 {
   Flow6 flow;
   PortRest port;
 };
 static_assert(sizeof(Port6) == 36);
 
 inline constexpr std::size_t kAckBits = 1024;
-struct [[gnu::packed]] Ack {
+struct Ack {
   Be64 highest;                              ///< sequence number that has come
   std::array<std::uint8_t, kAckBits / 8> before;  ///< bit i (from the lowest of the first byte): highest - 1 - i has come
 };
 static_assert(sizeof(Ack) == 136);
 
-struct [[gnu::packed]] State {
+struct State {
   Be64 ring_digest;       ///< 0: not known
   Be32 pending;           ///< entries that are to be sent yet
   Be32 lag_milliseconds;  ///< the receiver has what was here so long ago
