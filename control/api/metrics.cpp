@@ -9,21 +9,12 @@
 #include <span>
 #include <string_view>
 
+#include "control/api/metric.hpp"
+
 namespace astil::api {
 namespace {
 
 using prometheus::MetricType;
-
-/// Takes one sample: the values of the declared labels, in their order, and the number.
-using Emit = std::function<void(std::vector<std::string> label_values, double value)>;
-
-struct Metric {
-  std::string_view name;
-  MetricType type;
-  std::string_view help;
-  std::vector<std::string_view> labels;
-  std::function<void(const MetricsSource&, const Emit&)> collect;
-};
 
 double number(std::uint64_t value) { return static_cast<double>(value); }
 
@@ -186,61 +177,12 @@ double in_rotation(const ServiceView& service) {
   return count;
 }
 
-/// Every group of a pair.
-auto each_group(double (*value)(const GroupView&)) {
-  return [value](const MetricsSource& source, const Emit& emit) {
-    if (!source.status.pair) return;
-    for (const auto& group : source.status.pair->groups) emit({group.name}, value(group));
-  };
-}
-
-auto each_path(double (*value)(const PathView&)) {
-  return [value](const MetricsSource& source, const Emit& emit) {
-    if (!source.status.pair) return;
-    for (const auto& path : source.status.pair->paths) emit({path.name}, value(path));
-  };
-}
-
-void collect_group_states(const MetricsSource& source, const Emit& emit) {
-  if (!source.status.pair) return;
-  for (const auto& group : source.status.pair->groups) {
-    for (const char* state : {"stopped", "fault", "backup", "active"})
-      emit({group.name, state}, group.state == state ? 1 : 0);
-  }
-}
-
-void collect_takeover_times(const MetricsSource& source, const Emit& emit) {
-  if (!source.status.pair) return;
-  for (const auto& group : source.status.pair->groups) {
-    if (group.last_takeover_seconds) emit({group.name}, *group.last_takeover_seconds);
-  }
-}
-
-void collect_advert_drops(const MetricsSource& source, const Emit& emit) {
-  if (!source.status.pair) return;
-  for (const auto& group : source.status.pair->groups) {
-    for (const auto& drop : group.drops) emit({group.name, drop.reason}, number(drop.count));
-  }
-  for (const auto& drop : source.status.pair->drops) emit({"", drop.reason}, number(drop.count));
-}
-
-auto once_of_pair(double (*value)(const PairView&)) {
-  return [value](const MetricsSource& source, const Emit& emit) {
-    if (source.status.pair) emit({}, value(*source.status.pair));
-  };
-}
-
-auto once_of_sync(double (*value)(const SyncView&)) {
-  return [value](const MetricsSource& source, const Emit& emit) {
-    if (source.status.pair && source.status.pair->sync) emit({}, value(*source.status.pair->sync));
-  };
-}
-
-auto each_of_sync(std::vector<SyncCountView> SyncView::*counts) {
-  return [counts](const MetricsSource& source, const Emit& emit) {
-    if (!source.status.pair || !source.status.pair->sync) return;
-    for (const SyncCountView& count : (*source.status.pair->sync).*counts) emit({count.what}, number(count.count));
-  };
+/// With those that are declared in files of their own.
+std::vector<Metric> with_more(std::vector<Metric> metrics) {
+  for (Metric& metric : dns_metrics()) metrics.push_back(std::move(metric));
+  for (Metric& metric : pair_metrics()) metrics.push_back(std::move(metric));
+  for (Metric& metric : sync_metrics()) metrics.push_back(std::move(metric));
+  return metrics;
 }
 
 // The order is the order of the reference page and of a scrape.
@@ -252,9 +194,7 @@ const std::vector<Metric>& all_metrics() {
   static const std::vector<std::string_view> kPort{"interface"};
   static const std::vector<std::string_view> kQueue{"interface", "worker"};
   static const std::vector<std::string_view> kWorker{"worker"};
-  static const std::vector<std::string_view> kGroup{"group"};
-  static const std::vector<std::string_view> kPath{"path"};
-  static const std::vector<Metric> kMetrics{
+  static const std::vector<Metric> kMetrics = with_more({
       {"astil_build_info",
        MetricType::Gauge,
        "Always 1; the labels say which build runs.",
@@ -480,168 +420,7 @@ const std::vector<Metric>& all_metrics() {
        each_configured([](const B& b) { return number(b.weight); })},
       {"astil_backend_ring_ratio", MetricType::Gauge, "The backend's part of its service's ring, 0 to 1.", kBackend,
        each_configured([](const B& b) { return b.ring_share; })},
-      {"astil_ha_election_up",
-       MetricType::Gauge,
-       "1 if astil-vrrp runs, else 0; absent where the balancer is alone.",
-       {},
-       once_of_pair([](const PairView& p) { return p.runs ? 1.0 : 0.0; })},
-      {"astil_ha_election_starts_total",
-       MetricType::Counter,
-       "Times that the daemon started astil-vrrp.",
-       {},
-       once_of_pair([](const PairView& p) { return number(p.starts); })},
-      {"astil_ha_real_time",
-       MetricType::Gauge,
-       "1 if astil-vrrp is scheduled in real time and its memory locked, else 0.",
-       {},
-       once_of_pair([](const PairView& p) { return p.real_time ? 1.0 : 0.0; })},
-      {"astil_ha_late_seconds",
-       MetricType::Gauge,
-       "The most that one of its timers was late since it was started.",
-       {},
-       once_of_pair([](const PairView& p) { return p.late_seconds; })},
-      {"astil_ha_flows_complete",
-       MetricType::Gauge,
-       "1 if the other node's flows are here, or nobody brings them, else 0.",
-       {},
-       once_of_pair([](const PairView& p) { return p.flows_complete ? 1.0 : 0.0; })},
-      {"astil_ha_heartbeats_alive",
-       MetricType::Gauge,
-       "1 if the other node's heartbeats come on any path, else 0.",
-       {},
-       once_of_pair([](const PairView& p) { return p.heartbeats_alive ? 1.0 : 0.0; })},
-      {"astil_sync_up",
-       MetricType::Gauge,
-       "1 if there is a session of flow sync with the other node, else 0; absent where ha.sync is not configured.",
-       {},
-       once_of_sync([](const SyncView& s) { return s.up ? 1.0 : 0.0; })},
-      {"astil_sync_peer_complete",
-       MetricType::Gauge,
-       "1 if the other node has acknowledged all flows that were here when the session began, else 0.",
-       {},
-       once_of_sync([](const SyncView& s) { return s.peer_has_table ? 1.0 : 0.0; })},
-      {"astil_sync_pending_entries",
-       MetricType::Gauge,
-       "Entries of the tables that are to be sent to the other node yet.",
-       {},
-       once_of_sync([](const SyncView& s) { return number(s.pending); })},
-      {"astil_sync_lag_seconds",
-       MetricType::Gauge,
-       "The other node has acknowledged what was here so long ago.",
-       {},
-       once_of_sync([](const SyncView& s) { return s.lag_seconds; })},
-      {"astil_sync_full_seconds",
-       MetricType::Gauge,
-       "How long the last transfer of the other node's whole table took.",
-       {},
-       once_of_sync([](const SyncView& s) { return s.full_seconds.value_or(0); })},
-      {"astil_sync_same_rings",
-       MetricType::Gauge,
-       "1 if the rings of the two nodes are the same or not known to differ, else 0.",
-       {},
-       once_of_sync([](const SyncView& s) { return s.same_rings.value_or(true) ? 1.0 : 0.0; })},
-      {"astil_sync_sessions_total",
-       MetricType::Counter,
-       "Sessions that began.",
-       {},
-       once_of_sync([](const SyncView& s) { return number(s.sessions); })},
-      {"astil_sync_sent_bytes_total",
-       MetricType::Counter,
-       "Bytes of datagrams sent to the other node.",
-       {},
-       once_of_sync([](const SyncView& s) { return number(s.sent_bytes); })},
-      {"astil_sync_received_bytes_total",
-       MetricType::Counter,
-       "Bytes of the other node's datagrams, authentic and fresh.",
-       {},
-       once_of_sync([](const SyncView& s) { return number(s.received_bytes); })},
-      {"astil_sync_lost_datagrams_total",
-       MetricType::Counter,
-       "Datagrams that were not acknowledged; what they said is told anew.",
-       {},
-       once_of_sync([](const SyncView& s) { return number(s.lost_datagrams); })},
-      {"astil_sync_send_errors_total",
-       MetricType::Counter,
-       "Datagrams that the kernel did not take.",
-       {},
-       once_of_sync([](const SyncView& s) { return number(s.send_errors); })},
-      {"astil_sync_bandwidth_limited_total",
-       MetricType::Counter,
-       "Times that ha.sync.bandwidth was used up.",
-       {},
-       once_of_sync([](const SyncView& s) { return number(s.bandwidth_limited); })},
-      {"astil_sync_rekeyed_total",
-       MetricType::Counter,
-       "Times that this node took the other one's hash key.",
-       {},
-       once_of_sync([](const SyncView& s) { return number(s.rekeyed); })},
-      {"astil_sync_rekey_lost_total",
-       MetricType::Counter,
-       "Connections that had no place under the other one's hash key.",
-       {},
-       once_of_sync([](const SyncView& s) { return number(s.rekey_lost); })},
-      {"astil_sync_walk_seconds",
-       MetricType::Gauge,
-       "How long the last walk over the tables took.",
-       {},
-       once_of_sync([](const SyncView& s) { return s.walk_seconds; })},
-      {"astil_sync_records_total",
-       MetricType::Counter,
-       "Records of the other node's, by what became of them.",
-       {"result"},
-       each_of_sync(&SyncView::records)},
-      {"astil_sync_dropped_total",
-       MetricType::Counter,
-       "Datagrams that were dropped, by reason.",
-       {"reason"},
-       each_of_sync(&SyncView::dropped)},
-      {"astil_ha_group_state",
-       MetricType::Gauge,
-       "1 for the state that the group is in, 0 for the others.",
-       {"group", "state"},
-       collect_group_states},
-      {"astil_ha_group_priority", MetricType::Gauge, "The priority in force.", kGroup,
-       each_group([](const GroupView& g) { return double(g.priority); })},
-      {"astil_ha_group_transitions_total", MetricType::Counter, "Changes of the group's state.", kGroup,
-       each_group([](const GroupView& g) { return number(g.transitions); })},
-      {"astil_ha_group_takeovers_total", MetricType::Counter, "Changes to active.", kGroup,
-       each_group([](const GroupView& g) { return number(g.takeovers); })},
-      {"astil_ha_group_takeovers_without_flows_total", MetricType::Counter,
-       "Takeovers from a living node although its flows were not here: takeover_limit had passed.", kGroup,
-       each_group([](const GroupView& g) { return number(g.takeovers_without_flows); })},
-      {"astil_ha_group_takeover_seconds", MetricType::Gauge,
-       "The last takeover, from the last sign of the former active node to the addresses being here.", kGroup,
-       collect_takeover_times},
-      {"astil_ha_group_two_active", MetricType::Gauge, "1 if another node is active too, else 0.", kGroup,
-       each_group([](const GroupView& g) { return g.two_active ? 1.0 : 0.0; })},
-      {"astil_ha_group_conflicts_total", MetricType::Counter, "Times that another node was active too.", kGroup,
-       each_group([](const GroupView& g) { return number(g.conflicts); })},
-      {"astil_ha_adverts_sent_total", MetricType::Counter, "Adverts sent.", kGroup,
-       each_group([](const GroupView& g) { return number(g.adverts_sent); })},
-      {"astil_ha_adverts_received_total", MetricType::Counter, "Adverts received and taken.", kGroup,
-       each_group([](const GroupView& g) { return number(g.adverts_received); })},
-      {"astil_ha_advert_drops_total",
-       MetricType::Counter,
-       "Adverts that were dropped, by reason; `addresses` is counted, and not dropped. Without a group: of none here.",
-       {"group", "reason"},
-       collect_advert_drops},
-      {"astil_ha_send_errors_total", MetricType::Counter, "Adverts and announcements that could not be sent.", kGroup,
-       each_group([](const GroupView& g) { return number(g.send_errors); })},
-      {"astil_ha_announcements_total", MetricType::Counter, "Gratuitous ARP and neighbour advertisements sent.", kGroup,
-       each_group([](const GroupView& g) { return number(g.announcements); })},
-      {"astil_ha_address_errors_total", MetricType::Counter, "Addresses that could not be added or removed.", kGroup,
-       each_group([](const GroupView& g) { return number(g.address_errors); })},
-      {"astil_ha_path_alive", MetricType::Gauge, "1 if heartbeats come on the path, else 0.", kPath,
-       each_path([](const PathView& p) { return p.alive ? 1.0 : 0.0; })},
-      {"astil_ha_path_sent_total", MetricType::Counter, "Heartbeats sent.", kPath,
-       each_path([](const PathView& p) { return number(p.sent); })},
-      {"astil_ha_path_received_total", MetricType::Counter, "Heartbeats received and taken.", kPath,
-       each_path([](const PathView& p) { return number(p.received); })},
-      {"astil_ha_path_dropped_total", MetricType::Counter, "Heartbeats that were not authentic, or replayed.", kPath,
-       each_path([](const PathView& p) { return number(p.dropped); })},
-      {"astil_ha_path_losses_total", MetricType::Counter, "Times that the path fell silent.", kPath,
-       each_path([](const PathView& p) { return number(p.losses); })},
-  };
+  });
   return kMetrics;
 }
 

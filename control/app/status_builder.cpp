@@ -60,6 +60,7 @@ api::StatusView StatusBuilder::build() {
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
   view_.listeners = daemon_.server_->listeners();
   if (daemon_.model_.ha) view_.pair = pair_view(*daemon_.pair_, *daemon_.model_.ha, daemon_.path_->sync());
+  view_.dns = daemon_.name_server_.view();
   if (daemon_.settled_) add_services();
   add_problems();
   return std::move(view_);

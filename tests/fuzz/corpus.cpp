@@ -25,10 +25,13 @@ void run_corpus(const std::string& name, void (*target)(Input)) {
 TEST(FuzzCorpus, of_netlink_messages_does_no_harm) { run_corpus("netlink", netlink); }
 TEST(FuzzCorpus, of_answers_to_health_checks_does_no_harm) { run_corpus("http_status", http_status); }
 TEST(FuzzCorpus, of_answers_of_name_servers_does_no_harm) { run_corpus("dns_answer", dns_answer); }
+TEST(FuzzCorpus, of_queries_to_the_name_server_does_no_harm) { run_corpus("dns_query", dns_query); }
 TEST(FuzzCorpus, of_echo_replies_does_no_harm) { run_corpus("echo_reply", echo_reply); }
 TEST(FuzzCorpus, of_requests_to_the_api_does_no_harm) { run_corpus("api_request", api_request); }
 TEST(FuzzCorpus, of_questions_to_the_api_does_no_harm) { run_corpus("api_routes", api_routes); }
 TEST(FuzzCorpus, of_captures_does_no_harm) { run_corpus("pcapng", pcapng); }
+TEST(FuzzCorpus, of_packets_to_the_election_does_no_harm) { run_corpus("vrrp_packets", vrrp_packets); }
+TEST(FuzzCorpus, of_messages_of_the_election_does_no_harm) { run_corpus("ha_channel", ha_channel); }
 TEST(FuzzCorpus, of_flow_sync_does_no_harm) { run_corpus("flow_sync", flow_sync); }
 TEST(FuzzCorpus, of_imports_does_no_harm) { run_corpus("imports", imports); }
 TEST(FuzzCorpus, of_answers_of_the_api_does_no_harm) { run_corpus("api_answer", api_answer); }

@@ -21,6 +21,8 @@ void netlink(Input input);
 void http_status(Input input);
 /// What a name server may answer to a health check: control/health/dns_message.hpp.
 void dns_answer(Input input);
+/// What anybody may send to the name server: control/dns/responder.hpp.
+void dns_query(Input input);
 /// What may come in while a health check waits for an echo reply: control/health/echo_message.hpp.
 void echo_reply(Input input);
 /// What a client may send to the API's socket: control/api/server.hpp.
@@ -35,6 +37,12 @@ void imports(Input input);
 void pcapng(Input input);
 /// What the other node of a pair may send: control/ha/sync/session.hpp, incoming.hpp.
 void flow_sync(Input input);
+
+/// What the network may say to astil-vrrp: control/ha/vrrp/wire.hpp, authentication.hpp, heartbeat.hpp,
+/// announcement.hpp.
+void vrrp_packets(Input input);
+/// What astild and astil-vrrp may say to each other: control/ha/channel.hpp.
+void ha_channel(Input input);
 
 inline void require(bool holds, const char* sentence) {
   if (holds) return;

@@ -150,6 +150,30 @@ def failover(run, runs, advert_interval, heartbeat, limit_ms):
     _failovers(run, runs, advert_interval, heartbeat, limit_ms)
 
 
+@case("pair_keeps_still_under_load", seconds=600, long=True, alone=True)
+def keeps_still_under_load(run, seconds):
+    """Adverts and heartbeats of 10 ms for ten minutes with more to do than both cores can: nobody takes over."""
+    with _pair(run) as lab:
+        pair = Pair(lab, run)
+        _start_both(pair, group={"advert_interval": "10ms"}, heartbeat={"interval": "10ms"})
+        pair.balancers["lb1"].wait_until_in_rotation()
+        before = {name: pair.ha(name)["groups"][0]["transitions"] for name in NODES}
+        load = lab.traffic.start_short(lab.to("tunnel"), parallel=64)
+        burners = [lab.net.client.spawn("sh", "-c", "while :; do :; done") for _ in range(4)]
+        settle(seconds)
+        for burner in burners:
+            process.end(burner)
+        report = load.stop()
+        shown = {name: pair.ha(name) for name in NODES}
+        after = {name: shown[name]["groups"][0]["transitions"] for name in NODES}
+        run.figure(
+            seconds=seconds, connections=report["connections"], failed=report["failed"],
+            late_ms={name: round(each["late_seconds"] * 1000, 2) for name, each in shown.items()},
+            path_losses={name: sum(path["losses"] for path in each["paths"]) for name, each in shown.items()},
+        )  # fmt: skip
+        run.expect(before == after, f"states changed under load: {before}, {after}")
+
+
 @case("pair_astild_crashes")
 def astild_crashes(run):
     """kill -9 of astild alone on the active node, and a new start: the addresses stay, and no connection breaks. Where it does
