@@ -573,6 +573,10 @@ class Daemon {
   [[nodiscard]] virtual HistoryView history() const = 0;
   /// Leaves the pair's addresses to the other node once it has all flows, and takes nothing back for so long.
   [[nodiscard]] virtual Result<HandoverView> handover(std::chrono::seconds for_so_long) = 0;
+  /// What the name server would answer. Nothing is counted.
+  [[nodiscard]] virtual Result<DnsExplainView> explain(const DnsQuestion& question) const = 0;
+  /// Orders "up", "down" or "auto" of a site of names, which lasts until another one is ordered.
+  [[nodiscard]] virtual Result<DnsOrderView> order_site(const std::string& site, const std::string& state) = 0;
   /// Removes service addresses, programs and pins. The daemon stays until `after_detach`.
   [[nodiscard]] virtual Result<> detach() = 0;
   /// Called once after a detach() that succeeded, when its answer has been sent or can not be sent: time to end.

@@ -19,6 +19,7 @@ from cases import (  # noqa: F401
     failure,
     checks,
     names,
+    sites,
     flood,
     change,
     life,
