@@ -98,9 +98,9 @@ struct SyncView {
 };
 BOOST_DESCRIBE_STRUCT(SyncView, (),
                       (up, has_peer_table, peer_has_table, pending, lag_seconds, peer_pending, peer_lag_seconds,
-                       full_seconds, same_rings, sessions, sent_datagrams, sent_bytes, send_errors,
-                       received_datagrams, received_bytes, lost_datagrams, bandwidth_limited, sent_flows, sent_ports,
-                       rekeyed, rekey_lost, walk_seconds, records, dropped))
+                       full_seconds, same_rings, sessions, sent_datagrams, sent_bytes, send_errors, received_datagrams,
+                       received_bytes, lost_datagrams, bandwidth_limited, sent_flows, sent_ports, rekeyed, rekey_lost,
+                       walk_seconds, records, dropped))
 
 struct HandoverView {
   std::vector<std::string> groups;  ///< that were left to the other node
@@ -119,7 +119,7 @@ struct PairView {
   std::uint64_t hooks = 0;      ///< times that ha.notify was run
   bool has_heartbeats = false;  ///< they are configured
   bool heartbeats_alive = false;
-  bool flows_complete = true;  ///< the other node's flows are here, or nobody brings them
+  bool flows_complete = true;    ///< the other node's flows are here, or nobody brings them
   std::optional<SyncView> sync;  ///< absent: ha.sync is not configured
   std::vector<GroupView> groups;
   std::vector<PathView> paths;

@@ -248,7 +248,8 @@ constexpr std::chrono::seconds kHandoverFor{3600};
 Answer post_handover(Daemon& daemon, const Query& query, const Request& /*request*/) {
   const auto most = static_cast<std::uint64_t>(std::chrono::seconds(kLongestHandover).count());
   std::optional<std::uint64_t> given;
-  if (const auto read = read_number(query, "for", std::uint64_t{1}, most, given); !read) return failure(400, read.error());
+  if (const auto read = read_number(query, "for", std::uint64_t{1}, most, given); !read)
+    return failure(400, read.error());
   const auto view = daemon.handover(given ? std::chrono::seconds(*given) : kHandoverFor);
   return view ? ok(*view) : failure(422, view.error());
 }

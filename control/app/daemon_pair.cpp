@@ -48,7 +48,8 @@ Result<api::HandoverView> Daemon::handover(std::chrono::seconds for_so_long) {
   const auto sync = path_->sync().status();
   if (!sync) return Error{"nothing brings flows to the other node", "set ha.sync on both nodes"};
   if (!sync->up) return Error{"the other node is not heard", "see astil ha status"};
-  if (!sync->peer_has_table) return Error{"the other node has not got this node's flows yet", "try again soon; see astil ha status"};
+  if (!sync->peer_has_table)
+    return Error{"the other node has not got this node's flows yet", "try again soon; see astil ha status"};
   const auto begin = std::chrono::steady_clock::now();
   if (auto flushed = path_->sync().flush(kFlushLimit); flushed.has_error()) return flushed.error();
   api::HandoverView view;

@@ -15,9 +15,8 @@ constexpr std::chrono::seconds kCensusAge{30};
 constexpr std::uint64_t kBytesPerMegabit = 125'000;
 
 ha::sync::RunnerOptions runner_options(const config::Ha& ha) {
-  ha::sync::RunnerOptions options{.port = ha.sync->port,
-                                  .interval = ha.sync->interval,
-                                  .bytes_per_second = ha.sync->bandwidth * kBytesPerMegabit};
+  ha::sync::RunnerOptions options{
+      .port = ha.sync->port, .interval = ha.sync->interval, .bytes_per_second = ha.sync->bandwidth * kBytesPerMegabit};
   for (const config::PairPath& path : ha.paths) options.paths.push_back({.local = path.local, .peer = path.peer});
   return options;
 }
@@ -51,7 +50,8 @@ Result<void> FlowSync::follow(const dataplane::Dataplane& engine, const config::
       if (!alive.expired()) changed();
     });
   };
-  auto runner = ha::sync::Runner::start(engine, ha::sync::Keyring(wanted.secret, wanted.previous), wanted.options, tell);
+  auto runner =
+      ha::sync::Runner::start(engine, ha::sync::Keyring(wanted.secret, wanted.previous), wanted.options, tell);
   if (runner.has_error()) return runner.error();
   runner_ = std::move(*runner);
   runner_->set_active(active_);
@@ -74,7 +74,8 @@ Result<void> FlowSync::flush(milliseconds limit) {
   const auto begin = ha::sync::Clock::now();
   while (!runner_->told_since(begin)) {
     if (ha::sync::Clock::now() - begin >= limit)
-      return Error{"the other node has not got all flows within " + std::to_string(limit.count()) + " ms", "see astil ha status"};
+      return Error{"the other node has not got all flows within " + std::to_string(limit.count()) + " ms",
+                   "see astil ha status"};
     std::this_thread::sleep_for(milliseconds(1));
   }
   return {};

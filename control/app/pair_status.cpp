@@ -119,13 +119,15 @@ void add_sync_problems(const api::SyncView& sync, std::vector<api::ProblemView>&
   };
   if (!sync.up) {
     const bool keys = count(sync.dropped, "unknown_key") + count(sync.dropped, "unauthenticated") != 0;
-    problems.push_back({"no flow sync with the other node: connections would break if it took over",
-                        keys ? "compare the keys of the two nodes" : "see whether it is there, and ha.sync and ha.paths"});
+    problems.push_back(
+        {"no flow sync with the other node: connections would break if it took over",
+         keys ? "compare the keys of the two nodes" : "see whether it is there, and ha.sync and ha.paths"});
     return;
   }
   if (sync.same_rings == false)
-    problems.push_back({"the rings of the two nodes differ: what is not in the flow table yet may have another backend there",
-                        "compare the files of the two nodes, and the health of the backends"});
+    problems.push_back(
+        {"the rings of the two nodes differ: what is not in the flow table yet may have another backend there",
+         "compare the files of the two nodes, and the health of the backends"});
 }
 
 }  // namespace

@@ -54,13 +54,16 @@ std::string counts_line(const std::string& of, const std::vector<api::SyncCountV
 }
 
 std::string sync_text(const api::SyncView& sync, Colour colour) {
-  if (!sync.up) return "\nflow sync: " + paint("no session", Tone::bad, colour) + "\n" + counts_line("dropped", sync.dropped);
+  if (!sync.up)
+    return "\nflow sync: " + paint("no session", Tone::bad, colour) + "\n" + counts_line("dropped", sync.dropped);
   std::string text = "\nflow sync: the other node has ";
-  text += sync.peer_has_table ? "all flows of " + milliseconds_text(sync.lag_seconds) + " ago" : paint("not all flows yet", Tone::warning, colour);
+  text += sync.peer_has_table ? "all flows of " + milliseconds_text(sync.lag_seconds) + " ago"
+                              : paint("not all flows yet", Tone::warning, colour);
   text += ", " + count_text(sync.pending) + " to send; this node has ";
   text += sync.has_peer_table ? "all of its flows" : paint("not all of its flows yet", Tone::warning, colour);
   if (sync.full_seconds) text += ", which took " + milliseconds_text(*sync.full_seconds);
-  if (sync.same_rings) text += *sync.same_rings ? "; the rings are the same" : "; " + paint("the rings differ", Tone::warning, colour);
+  if (sync.same_rings)
+    text += *sync.same_rings ? "; the rings are the same" : "; " + paint("the rings differ", Tone::warning, colour);
   text += "\n  sent: " + count_text(sync.sent_flows) + " flows, " + count_text(sync.sent_ports) + " ports, " +
           count_text(sync.sent_datagrams) + " datagrams, of them " + count_text(sync.lost_datagrams) + " lost\n";
   return text + counts_line("received", sync.records) + counts_line("dropped", sync.dropped);

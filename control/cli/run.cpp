@@ -306,23 +306,8 @@ Question question_of_options(const Command& command, const std::string& path) {
   return question;
 }
 
-/// What is wrong with the values of the options of `flows`, if anything.
-Result<> check_filter(const std::map<std::string, std::string, std::less<>>& options) {
-  for (const char* name : {"--service", "--backend"}) {
-    const auto given = options.find(name);
-    if (given != options.end() && given->second.empty()) return Error{name + std::string(" needs a name"), {}};
-  }
-  if (const auto client = options.find("--client"); client != options.end()) {
-    if (const auto host = address_of("--client", client->second); !host) return host.error();
-  }
-  if (const auto limit = options.find("--limit"); limit != options.end()) {
-    if (const auto count = count_of("--limit", limit->second); !count) return count.error();
-  }
-  return {};
-}
-
 int flows(const Command& command) {
-  if (const auto checked = check_filter(command.invocation.options); !checked) return misuse(command, checked.error());
+  if (const auto checked = check_flow_options(command.invocation.options); !checked) return misuse(command, checked.error());
   return show<api::FlowsView>(command, question_of_options(command, "/v1/flows"),
                               [&](const api::FlowsView& view) { return flows_text(view, command.with.colour); });
 }

@@ -78,9 +78,9 @@ struct Heartbeat {
 
 /// Flow sync: what either node's flow table learns, the other one's is told.
 struct FlowSync {
-  std::uint16_t port = 5406;                ///< UDP, of both nodes
-  std::chrono::milliseconds interval{50};   ///< 10 to 10000: what changes is told so much later, at most
-  std::uint32_t bandwidth = 1000;           ///< Mbit/s that this node sends at most
+  std::uint16_t port = 5406;               ///< UDP, of both nodes
+  std::chrono::milliseconds interval{50};  ///< 10 to 10000: what changes is told so much later, at most
+  std::uint32_t bandwidth = 1000;          ///< Mbit/s that this node sends at most
   bool operator==(const FlowSync&) const = default;
 };
 

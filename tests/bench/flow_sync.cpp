@@ -47,8 +47,9 @@ void prepare(native::NativeDataplane& engine, bool ipv6) {
   for (std::size_t i = 0; i < key.size(); ++i) key[i] = core::mixed(i + 1);
   dataplane::initialise(engine.tables(), key, 1);
   dataplane::Publisher publisher(engine);
-  dataplane::ServiceState service{.key = {.address = address(ipv6, 0xc6336401), .port = 80, .protocol = core::kProtocolTcp},
-                                  .forwarding = core::Forwarding::direct};
+  dataplane::ServiceState service{
+      .key = {.address = address(ipv6, 0xc6336401), .port = 80, .protocol = core::kProtocolTcp},
+      .forwarding = core::Forwarding::direct};
   for (std::uint32_t i = 0; i < 32; ++i) service.backends.push_back({.address = address(ipv6, 0x0a000001 + i)});
   for (std::uint16_t i = 0; i < 32; ++i) service.ring.push_back(i);
   dataplane::DesiredState state;
@@ -71,7 +72,11 @@ std::uint64_t fill(native::NativeDataplane& engine, bool ipv6) {
     const core::FlowHash hash = core::flow_hash(flow, tables.settings().hash_key, tables.sizes.flow_lines - 1);
     core::FlowLines lines = core::flow_lines(native, hash, true);
     const core::FlowPlace place = core::choose_place(native, lines, hash, 0);
-    filled += core::write_flow(native, place, {.tag = hash.tag, .age = 0, .state = core::FlowState::established, .backend = i % 32}, flow) ? 1 : 0;
+    filled +=
+        core::write_flow(native, place,
+                         {.tag = hash.tag, .age = 0, .state = core::FlowState::established, .backend = i % 32}, flow)
+            ? 1
+            : 0;
   }
   return filled;
 }
@@ -81,7 +86,9 @@ double seconds(Clock::duration time) { return std::chrono::duration<double>(time
 double cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto of = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+  const auto of = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
   return of(usage.ru_utime) + of(usage.ru_stime);
 }
 
@@ -124,15 +131,18 @@ int measure(bool ipv6) {
   const std::uint64_t arrived = ha::sync::count_flows(to.tables());
   std::this_thread::sleep_for(200ms);
   const auto status = (*sender)->status();
-  std::printf("%s: %llu flows, %llu arrived, in %.0f ms (CPU of both sides %.0f ms, %.1f MB, %llu datagrams, %llu lost); "
-              "carried by memory alone %.0f ms, so %.1f times that; a walk that finds nothing %.1f ms\n",
-              ipv6 ? "IPv6" : "IPv4", static_cast<unsigned long long>(flows), static_cast<unsigned long long>(arrived),
-              took * 1e3, cpu * 1e3, static_cast<double>(status.session.sent_bytes) / 1e6,
-              static_cast<unsigned long long>(status.session.sent), static_cast<unsigned long long>(status.session.lost),
-              carry * 1e3, took / carry, static_cast<double>(status.walk_nanoseconds) / 1e6);
+  std::printf(
+      "%s: %llu flows, %llu arrived, in %.0f ms (CPU of both sides %.0f ms, %.1f MB, %llu datagrams, %llu lost); "
+      "carried by memory alone %.0f ms, so %.1f times that; a walk that finds nothing %.1f ms\n",
+      ipv6 ? "IPv6" : "IPv4", static_cast<unsigned long long>(flows), static_cast<unsigned long long>(arrived),
+      took * 1e3, cpu * 1e3, static_cast<double>(status.session.sent_bytes) / 1e6,
+      static_cast<unsigned long long>(status.session.sent), static_cast<unsigned long long>(status.session.lost),
+      carry * 1e3, took / carry, static_cast<double>(status.walk_nanoseconds) / 1e6);
   for (std::size_t i = 0; i < status.records.size(); ++i) {
     const std::uint64_t count = (*receiver)->status().records[i];
-    if (count != 0) std::printf("  %s %llu\n", ha::sync::to_string(static_cast<ha::sync::Fate>(i)), static_cast<unsigned long long>(count));
+    if (count != 0)
+      std::printf("  %s %llu\n", ha::sync::to_string(static_cast<ha::sync::Fate>(i)),
+                  static_cast<unsigned long long>(count));
   }
   return arrived == flows ? 0 : 1;
 }

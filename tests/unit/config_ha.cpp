@@ -96,9 +96,11 @@ TEST(config_ha, what_is_tracked_has_the_keys_of_its_type) {
 }
 
 TEST(config_ha, groups_of_a_sync_group_have_one_priority) {
-  EXPECT_THAT(with_groups("web: {" + kGroup + ", sync_group: s}, six: {virtual_router_id: 51, addresses: [2001:db8::1], "
-                          "sync_group: s, priority: 120}"),
-              ElementsAre(HasSubstr("group \"six\" has priority 120, and group \"web\" of the same sync_group has 100")));
+  EXPECT_THAT(
+      with_groups("web: {" + kGroup +
+                  ", sync_group: s}, six: {virtual_router_id: 51, addresses: [2001:db8::1], "
+                  "sync_group: s, priority: 120}"),
+      ElementsAre(HasSubstr("group \"six\" has priority 120, and group \"web\" of the same sync_group has 100")));
 }
 
 TEST(config_ha, authentication_needs_the_key) {
@@ -129,11 +131,13 @@ TEST(config_ha, flow_sync_needs_the_key_and_a_path_and_a_port_of_its_own) {
   const std::string paths = "  paths: {a: {local: 10.0.0.1, peer: 10.0.0.2}}\n";
   const std::string key = "  key_file: /etc/astil/pair.key\n";
   EXPECT_THAT(with_keys(key + paths + "  sync: {}\n"), IsEmpty());
-  EXPECT_THAT(with_keys(paths + "  sync: {}\n"), ElementsAre(HasSubstr("flows are sent encrypted, and there is no ha.key_file")));
+  EXPECT_THAT(with_keys(paths + "  sync: {}\n"),
+              ElementsAre(HasSubstr("flows are sent encrypted, and there is no ha.key_file")));
   EXPECT_THAT(with_keys(key + "  sync: {}\n"), ElementsAre(HasSubstr("flow sync needs a path between the nodes")));
   EXPECT_THAT(with_keys(key + paths + "  heartbeat: {}\n  sync: {port: 5405}\n"),
               ElementsAre(HasSubstr("port 5405 is that of the heartbeats")));
-  EXPECT_THAT(with_keys(key + paths + "  sync: {intervall: 1s}\n"), ElementsAre(HasSubstr("did you mean \"interval\"")));
+  EXPECT_THAT(with_keys(key + paths + "  sync: {intervall: 1s}\n"),
+              ElementsAre(HasSubstr("did you mean \"interval\"")));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Flow sync brings every connection to the other node, with its backend and state, whatever the net and the two nodes do
-// meanwhile.
+// Flow sync brings every connection to the other node, with its backend and state, whatever the net and the two nodes
+// do meanwhile.
 #include "tests/unit/ha_sync_pair.hpp"
 
 namespace astil::ha::sync {
@@ -42,7 +42,8 @@ TEST(Sync, brings_what_changes_within_the_interval_and_the_time_of_a_datagram) {
   open_direct(pair.world(0), 1000, 50);
   pair.run(pair.options.interval + 2ms);
   EXPECT_EQ(same(pair, 1000, 50), 50U);
-  pair.world(0).send(Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(kClient, kVip).tcp(1000, 80, kFin | kAck));
+  pair.world(0).send(
+      Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(kClient, kVip).tcp(1000, 80, kFin | kAck));
   pair.run(pair.options.interval + 2ms);
   EXPECT_EQ(pair.world(1).flow(kClient, 1000, kVip, 80)->state, core::FlowState::closing);
 }
@@ -50,7 +51,8 @@ TEST(Sync, brings_what_changes_within_the_interval_and_the_time_of_a_datagram) {
 TEST(Sync, names_backends_by_their_addresses_and_not_by_their_numbers) {
   Pair pair;
   pair.publish(1, {Service(kVip, 9).direct().backend("10.0.0.99").backend("10.0.0.3")});
-  pair.publish(1, {Service(kVip, 9).direct().backend("10.0.0.99"), Service(kVip, 80).direct().backend("10.0.0.3").backend("10.0.0.2").backend("10.0.0.1")});
+  pair.publish(1, {Service(kVip, 9).direct().backend("10.0.0.99"),
+                   Service(kVip, 80).direct().backend("10.0.0.3").backend("10.0.0.2").backend("10.0.0.1")});
   pair.publish(0, {web()});
   open_direct(pair.world(0), 1000, 100);
   pair.start();
@@ -168,7 +170,8 @@ TEST(Sync, leaves_alone_what_packets_here_have_said_since) {
   ASSERT_TRUE(pair.both_complete());
   pair.world(0).let_pass(3);  // node 0 has lost the addresses: its entry ages, and that of node 1 is touched
   pair.stop(0);
-  pair.world(1).send(Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(kClient, kVip).tcp(1000, 80, kFin | kAck));
+  pair.world(1).send(
+      Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(kClient, kVip).tcp(1000, 80, kFin | kAck));
   pair.start(0);
   pair.start(1);
   ASSERT_TRUE(pair.both_complete());
@@ -182,7 +185,8 @@ TEST(Sync, brings_ipv6_and_udp) {
                                       Service(kVip, 53).udp().direct().backend("10.0.0.1").backend("10.0.0.2")};
   pair.publish(services);
   for (std::uint16_t port = 1000; port < 1100; ++port) {
-    pair.world(0).send(Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv6(kClient6, kVip6).tcp(port, 80, kSyn));
+    pair.world(0).send(
+        Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv6(kClient6, kVip6).tcp(port, 80, kSyn));
     pair.world(0).send(Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(kClient, kVip).udp(port, 53));
   }
   pair.start();
@@ -234,7 +238,8 @@ TEST(Sync, gives_no_port_of_full_nat_to_two_connections) {
   const std::vector<Service> services{Service(kVip, 80).full_nat().backend("10.0.0.1", {.port = 8080})};
   pair.publish(services);
   const auto open = [&](std::size_t node, std::uint16_t port) {
-    pair.world(node).send(Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(kClient, kVip).tcp(port, 80, kSyn));
+    pair.world(node).send(
+        Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(kClient, kVip).tcp(port, 80, kSyn));
   };
   for (std::uint16_t port = 1000; port < 6000; ++port) open(0, port);
   for (std::uint16_t port = 20'000; port < 25'000; ++port) open(1, port);
@@ -255,7 +260,8 @@ TEST(Sync, of_nodes_that_hash_by_other_keys_ends_with_that_of_the_fuller_table) 
   open_direct(pair.world(1), 20'000, 10);
   pair.start();
   ASSERT_TRUE(pair.both_complete());
-  ASSERT_TRUE(std::ranges::equal(pair.world(0).tables().settings().hash_key, pair.world(1).tables().settings().hash_key));
+  ASSERT_TRUE(
+      std::ranges::equal(pair.world(0).tables().settings().hash_key, pair.world(1).tables().settings().hash_key));
   EXPECT_EQ(pair.status(0).rekeyed, 0U);
   EXPECT_EQ(pair.status(1).rekeyed, 1U);
   EXPECT_EQ(same(pair, 1000, 100), 100U);

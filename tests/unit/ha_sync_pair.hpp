@@ -66,21 +66,21 @@ class Pair {
   void start(std::size_t node) {
     Node& own = nodes_[node];
     const std::uint32_t generation = ++own.generation;
-    own.peer = std::make_unique<Peer>(
-        own.world->tables(), own.keys, options,
-        Peer::Surroundings{.send =
-                               [this, node](std::size_t path, Bytes datagram) {
-                                 carry(1 - node, path, datagram);
-                                 return true;
-                               },
-                           .random =
-                               [this, node, generation](std::span<std::uint8_t> out) {
-                                 (void)generation;
-                                 for (std::uint8_t& byte : out) byte = static_cast<std::uint8_t>(random_());
-                                 out[0] = static_cast<std::uint8_t>(node);
-                               },
-                           .tick = [] { return 0U; },
-                           .clock = [this] { return now_; }});
+    own.peer = std::make_unique<Peer>(own.world->tables(), own.keys, options,
+                                      Peer::Surroundings{.send =
+                                                             [this, node](std::size_t path, Bytes datagram) {
+                                                               carry(1 - node, path, datagram);
+                                                               return true;
+                                                             },
+                                                         .random =
+                                                             [this, node, generation](std::span<std::uint8_t> out) {
+                                                               (void)generation;
+                                                               for (std::uint8_t& byte : out)
+                                                                 byte = static_cast<std::uint8_t>(random_());
+                                                               out[0] = static_cast<std::uint8_t>(node);
+                                                             },
+                                                         .tick = [] { return 0U; },
+                                                         .clock = [this] { return now_; }});
   }
   void start() {
     start(0);
@@ -119,7 +119,9 @@ class Pair {
   [[nodiscard]] World& world(std::size_t node) { return *nodes_[node].world; }
   [[nodiscard]] Peer& peer(std::size_t node) { return *nodes_[node].peer; }
   [[nodiscard]] PeerStatus status(std::size_t node) { return nodes_[node].peer->status(); }
-  [[nodiscard]] std::uint64_t fate(std::size_t node, Fate fate) { return status(node).records[static_cast<std::size_t>(fate)]; }
+  [[nodiscard]] std::uint64_t fate(std::size_t node, Fate fate) {
+    return status(node).records[static_cast<std::size_t>(fate)];
+  }
   void set_keys(std::size_t node, Keyring keys) { nodes_[node].keys = std::move(keys); }
   [[nodiscard]] Time now() const { return now_; }
 
@@ -144,8 +146,11 @@ class Pair {
     if (records) seen.emplace_back(to, Datagram(datagram.begin(), datagram.end()));
     if (weather.cut || chance(weather.loss)) return;
     for (int copies = chance(weather.twice) ? 2 : 1; copies > 0; --copies) {
-      const auto more = weather.jitter.count() == 0 ? 0 : std::uniform_int_distribution<std::int64_t>(0, weather.jitter.count())(random_);
-      flying_.emplace(now_ + weather.delay + std::chrono::microseconds(more), Flying{to, path, Datagram(datagram.begin(), datagram.end())});
+      const auto more = weather.jitter.count() == 0
+                            ? 0
+                            : std::uniform_int_distribution<std::int64_t>(0, weather.jitter.count())(random_);
+      flying_.emplace(now_ + weather.delay + std::chrono::microseconds(more),
+                      Flying{to, path, Datagram(datagram.begin(), datagram.end())});
     }
   }
   void deliver() {

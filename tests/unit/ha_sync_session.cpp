@@ -4,9 +4,7 @@
 namespace astil::ha::sync {
 namespace {
 
-std::uint64_t dropped(Pair& pair, Drop drop) {
-  return pair.status(1).session.dropped[static_cast<std::size_t>(drop)];
-}
+std::uint64_t dropped(Pair& pair, Drop drop) { return pair.status(1).session.dropped[static_cast<std::size_t>(drop)]; }
 
 class SyncSession : public testing::Test {
  protected:

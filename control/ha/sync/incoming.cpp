@@ -95,7 +95,8 @@ std::uint32_t Incoming::number_of(Be32 id, NameKind kind) {
 
 /// Fate::written: it can be.
 template <class Rest>
-Fate Incoming::read(const Rest& rest, const core::Address* wide, core::Be32 client, std::uint32_t tick, Record& record) {
+Fate Incoming::read(const Rest& rest, const core::Address* wide, core::Be32 client, std::uint32_t tick,
+                    Record& record) {
   const auto state = static_cast<core::FlowState>(rest.state);
   if (rest.state == 0 || rest.state > static_cast<std::uint8_t>(core::FlowState::affinity) || core::is_claimed(state))
     return Fate::invalid;
@@ -118,7 +119,8 @@ Fate Incoming::read(const Rest& rest, const core::Address* wide, core::Be32 clie
 
 void Incoming::keep(const Record& record, Fate fate, std::uint32_t seconds) {
   add(fate);
-  if (fate == Fate::written || fate == Fate::changed || fate == Fate::known) written_at_[record.entry.backend] = seconds;
+  if (fate == Fate::written || fate == Fate::changed || fate == Fate::known)
+    written_at_[record.entry.backend] = seconds;
 }
 
 void Incoming::take_records(const Body& body, std::uint32_t tick, std::uint32_t seconds) {
@@ -172,7 +174,8 @@ void Incoming::take_records(const Body& body, std::uint32_t tick, std::uint32_t 
     }
     records_.push_back(record);
   }
-  for (const Record& record : records_) keep(record, ports ? write_port(engine, record) : write_flow(engine, record), seconds);
+  for (const Record& record : records_)
+    keep(record, ports ? write_port(engine, record) : write_flow(engine, record), seconds);
 }
 
 /// May what stands here of the same connection become what the peer tells of it?

@@ -1,6 +1,6 @@
 // What the peer tells, written into this node's tables by the rules by which flows are carried to other tables
-// (dataplane/carry.hpp): by compare-and-swap, and nothing that lives gives way. Of a connection that stands here already,
-// the peer's word counts where packets here have not said anything since.
+// (dataplane/carry.hpp): by compare-and-swap, and nothing that lives gives way. Of a connection that stands here
+// already, the peer's word counts where packets here have not said anything since.
 #pragma once
 
 #include <cstdint>
@@ -72,7 +72,8 @@ class Incoming {
   using Engine = native::NativeEngine<>;
 
   template <class Rest>
-  [[nodiscard]] Fate read(const Rest& rest, const core::Address* wide, core::Be32 client, std::uint32_t tick, Record& record);
+  [[nodiscard]] Fate read(const Rest& rest, const core::Address* wide, core::Be32 client, std::uint32_t tick,
+                          Record& record);
   [[nodiscard]] std::uint32_t number_of(Be32 id, NameKind kind);
   void keep(const Record& record, Fate fate, std::uint32_t seconds);
   [[nodiscard]] Fate write_flow(Engine& engine, const Record& record);

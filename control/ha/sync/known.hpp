@@ -1,5 +1,5 @@
-// What the peer knows: of each slot of this node's tables the entry that it was told last, or that it told, and which of
-// the two. Slots are those of the flow table, and behind them the ports of full NAT.
+// What the peer knows: of each slot of this node's tables the entry that it was told last, or that it told, and which
+// of the two. Slots are those of the flow table, and behind them the ports of full NAT.
 #pragma once
 
 #include <cstdint>

@@ -61,7 +61,8 @@ void Outgoing::speak_all() {
 /// A number that means another use now gets another id when it is next spoken of.
 void Outgoing::names_changed() {
   const auto check = [](Spoken& spoken, const std::optional<Name>& name) {
-    if (spoken.id != 0 && (!name || key_of(*name) != spoken.key)) spoken = {.key = {}, .id = 0, .told = Told::no, .queued = spoken.queued};
+    if (spoken.id != 0 && (!name || key_of(*name) != spoken.key))
+      spoken = {.key = {}, .id = 0, .told = Told::no, .queued = spoken.queued};
   };
   for (std::uint32_t number = 0; number < uses_.size(); ++number) check(uses_[number], names_.use(number));
   for (std::uint32_t place = 0; place < sources_.size(); ++place) check(sources_[place], names_.source(place));
@@ -87,7 +88,8 @@ void Outgoing::walk(std::uint32_t tick) {
       for (std::size_t i = 0; i < core::kEntriesPerLine; ++i) {
         const std::uint64_t value = core::shared_load(lines[line].entries[i]);
         const std::size_t slot = first + line * core::kEntriesPerLine + i;
-        if (value != 0 && is_to_be_told(value, known_[slot], tick, port)) enlist(static_cast<std::uint32_t>(slot), value);
+        if (value != 0 && is_to_be_told(value, known_[slot], tick, port))
+          enlist(static_cast<std::uint32_t>(slot), value);
       }
     }
   };
@@ -190,9 +192,11 @@ void Outgoing::append(std::uint32_t slot, std::uint32_t tick, Batch& batch, Carr
                              .port = key.service_port,
                              .protocol = use.protocol};
   const core::Settings& settings = tables_.settings();
-  const core::FlowHash hash = core::is_of_affinity(core::state_of(value)) ? core::affinity_hash(flow, settings.hash_key, 0)
-                                                                          : core::flow_hash(flow, settings.hash_key, 0);
-  if (core::tag_of(core::shared_load(known_.entry(slot))) != core::tag_of(value) || hash.tag != core::tag_of(value)) return;
+  const core::FlowHash hash = core::is_of_affinity(core::state_of(value))
+                                  ? core::affinity_hash(flow, settings.hash_key, 0)
+                                  : core::flow_hash(flow, settings.hash_key, 0);
+  if (core::tag_of(core::shared_load(known_.entry(slot))) != core::tag_of(value) || hash.tag != core::tag_of(value))
+    return;
   const FlowRest rest{.client_port = key.client_port,
                       .service_port = key.service_port,
                       .use = core::be32(name->id),
@@ -200,7 +204,8 @@ void Outgoing::append(std::uint32_t slot, std::uint32_t tick, Batch& batch, Carr
                       .state = static_cast<std::uint8_t>(core::state_of(value)),
                       .reserved = 0};
   if (port) {
-    const PortRest where{.source = core::be32(source->id), .port = core::be16(static_cast<std::uint16_t>(index)), .reserved = {}};
+    const PortRest where{
+        .source = core::be32(source->id), .port = core::be16(static_cast<std::uint16_t>(index)), .reserved = {}};
     if (ipv4) append_record(batch, Port4{.flow = {.client = key.client, .rest = rest}, .port = where});
     if (!ipv4) append_record(batch, Port6{.flow = {.client = client, .rest = rest}, .port = where});
     ++counts_.ports;
@@ -218,7 +223,10 @@ bool Outgoing::next(std::uint32_t tick, Batch& batch) {
   for (std::size_t list = 0; list < pending_.size(); ++list) {
     Pending& pending = pending_[list];
     Carriage carriage;
-    batch = {.kind = static_cast<Kind>(static_cast<std::size_t>(Kind::flows4) + list % 4), .count = 0, .records = {}, .token = 0};
+    batch = {.kind = static_cast<Kind>(static_cast<std::size_t>(Kind::flows4) + list % 4),
+             .count = 0,
+             .records = {},
+             .token = 0};
     while (pending.left() != 0 && batch.count < most_records(batch.kind)) {
       append(pending.slots[pending.next++], tick, batch, carriage);
       // Names that turn out to be missing go first: so many of them make a datagram.
@@ -241,8 +249,7 @@ void Outgoing::acknowledged(std::uint64_t token) {
   }
   carried_.erase(found);
   if (!named) return;
-  for (const std::uint32_t slot : waiting_for_names_)
-    enlist(slot, core::shared_load(known_.entry(slot)));
+  for (const std::uint32_t slot : waiting_for_names_) enlist(slot, core::shared_load(known_.entry(slot)));
   waiting_for_names_.clear();
 }
 

@@ -51,7 +51,8 @@ Peer::Peer(const dataplane::Tables& tables, Keyring keys, const PeerOptions& opt
 }
 
 std::uint32_t Peer::seconds_of(Time time) {
-  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count()) + 1;
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count()) +
+         1;
 }
 
 Hello Peer::hello() const {

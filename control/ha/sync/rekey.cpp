@@ -59,7 +59,8 @@ Rekeyed rekey(const dataplane::Tables& tables, std::span<const std::uint64_t, co
     core::FlowLines lines = core::flow_lines(engine, hash, false);
     const bool there = core::find_flow(engine, hash, lines).line != nullptr;
     const core::FlowPlace place = core::choose_place(engine, lines, hash, tick);
-    const bool room = place.line != nullptr && core::eviction_class(place.value, tick, settings.timeouts) >= core::EvictionClass::expired;
+    const bool room = place.line != nullptr &&
+                      core::eviction_class(place.value, tick, settings.timeouts) >= core::EvictionClass::expired;
     const bool moved = !there && room && core::write_flow(engine, place, entry, record.flow);
     ++(moved ? done.flows : done.lost);
   }

@@ -33,7 +33,8 @@ Result<base::Descriptor> open_socket(const RunnerOptions::Path& path, std::uint1
   using boost::asio::ip::udp;
   const udp::endpoint local(path.local, port);
   const udp::endpoint peer(path.peer, port);
-  base::Descriptor socket(::socket(path.local.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  base::Descriptor socket(
+      ::socket(path.local.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.valid()) return named(path, port, "socket of");
   const int on = 1;
   // The address may come later than this daemon; and a daemon that takes over finds the port free.

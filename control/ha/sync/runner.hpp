@@ -1,5 +1,5 @@
-// Flow sync as it runs: a thread with UDP sockets, one for each path to the other node, around a Peer. Whoever publishes
-// to the tables holds `tables_guard` meanwhile, and says afterwards that names may have changed.
+// Flow sync as it runs: a thread with UDP sockets, one for each path to the other node, around a Peer. Whoever
+// publishes to the tables holds `tables_guard` meanwhile, and says afterwards that names may have changed.
 #pragma once
 
 #include <atomic>
@@ -21,8 +21,8 @@ struct RunnerOptions {
     boost::asio::ip::address local, peer;
     bool operator==(const Path&) const = default;
   };
-  std::vector<Path> paths;   ///< at least one; in the order in which they are preferred
-  std::uint16_t port = 0;    ///< UDP, of both nodes
+  std::vector<Path> paths;  ///< at least one; in the order in which they are preferred
+  std::uint16_t port = 0;   ///< UDP, of both nodes
   std::chrono::milliseconds interval{50};
   std::uint64_t bytes_per_second = 125'000'000;
   bool operator==(const RunnerOptions&) const = default;

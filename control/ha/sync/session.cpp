@@ -167,7 +167,8 @@ Clock::duration Session::patience() const {
 void Session::refill(Time now) {
   if (now <= refilled_) return;
   const auto rate = static_cast<double>(options_.bytes_per_second);
-  const double more = std::chrono::duration<double>(std::min<Clock::duration>(now - refilled_, milliseconds(1000))).count() * rate;
+  const double more =
+      std::chrono::duration<double>(std::min<Clock::duration>(now - refilled_, milliseconds(1000))).count() * rate;
   if (more < 1.0) return;
   const std::int64_t most = std::max<std::int64_t>(kLeastBurst, static_cast<std::int64_t>(rate / 1000 * 2));
   budget_ = std::min(budget_ + static_cast<std::int64_t>(more), most);
@@ -243,7 +244,8 @@ void Session::take_ack(const Ack& ack, Time now) {
     if (waiting.sequence > highest) break;
     if (waiting.settled) continue;
     const std::uint64_t behind = highest - waiting.sequence;
-    const bool has_come = behind == 0 || (behind <= kAckBits && ((ack.before[(behind - 1) / 8] >> ((behind - 1) % 8)) & 1U) != 0);
+    const bool has_come =
+        behind == 0 || (behind <= kAckBits && ((ack.before[(behind - 1) / 8] >> ((behind - 1) % 8)) & 1U) != 0);
     if (has_come) {
       if (behind < kAckEvery) round_trip_ = (7 * round_trip_ + (now - waiting.sent)) / 8;
       waiting.settled = true;

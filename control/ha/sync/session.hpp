@@ -108,8 +108,8 @@ class Session {
   void lose_old(Time now);
   void refill(Time now);
   void send_hello(std::size_t path, const Salt& own, const Hello& hello, const Salt& peer, Time now);
-  void send_sealed(std::size_t path, Envelope envelope, Kind kind, std::uint8_t flags, std::size_t count,
-                   Bytes records, Time now);
+  void send_sealed(std::size_t path, Envelope envelope, Kind kind, std::uint8_t flags, std::size_t count, Bytes records,
+                   Time now);
   [[nodiscard]] std::size_t best_path(Time now) const;
   [[nodiscard]] Clock::duration patience() const;
 
@@ -119,9 +119,9 @@ class Session {
   SessionCounts counts_;
 
   bool established_ = false;
-  Salt own_{}, peer_{};      ///< of the session
-  Salt next_{};              ///< own, of the session to come
-  Salt heard_salt_{};        ///< of the peer's last hello that was of no session
+  Salt own_{}, peer_{};  ///< of the session
+  Salt next_{};          ///< own, of the session to come
+  Salt heard_salt_{};    ///< of the peer's last hello that was of no session
   Hello own_hello_{}, next_hello_{};
   std::uint64_t sequence_ = 0;       ///< of the session
   std::uint64_t next_sequence_ = 0;  ///< of hellos with `next_`

@@ -1,7 +1,7 @@
-// Flow sync on the wire: what two balancers of a pair send each other over UDP. A datagram is an envelope in clear, which
-// is authenticated, and a body under XChaCha20-Poly1305: a header and so many records of one kind. All integers are in
-// network byte order and at fixed places; ages are relative, backends go by ids that the sender has named before, so the
-// two tables may differ in sizes, numbers and clocks. Decision 0023.
+// Flow sync on the wire: what two balancers of a pair send each other over UDP. A datagram is an envelope in clear,
+// which is authenticated, and a body under XChaCha20-Poly1305: a header and so many records of one kind. All integers
+// are in network byte order and at fixed places; ages are relative, backends go by ids that the sender has named
+// before, so the two tables may differ in sizes, numbers and clocks. Decision 0023.
 //
 // The numbers of states, of forwardings and of kinds are part of the version: whoever changes one changes kWireVersion.
 #pragma once
@@ -25,7 +25,9 @@ using Bytes = std::span<const std::byte>;
 struct Be64 {
   Be32 high, low;
 };
-constexpr std::uint64_t host(Be64 value) { return (std::uint64_t{core::host(value.high)} << 32U) | core::host(value.low); }
+constexpr std::uint64_t host(Be64 value) {
+  return (std::uint64_t{core::host(value.high)} << 32U) | core::host(value.low);
+}
 constexpr Be64 be64(std::uint64_t value) {
   return {core::be32(static_cast<std::uint32_t>(value >> 32U)), core::be32(static_cast<std::uint32_t>(value))};
 }
@@ -74,8 +76,7 @@ struct BodyHeader {
   Be16 count;  ///< of records
 };
 static_assert(sizeof(BodyHeader) == 4);
-inline constexpr std::size_t kMostRecordBytes =
-    kLongestDatagram - sizeof(Envelope) - kCodeBytes - sizeof(BodyHeader);
+inline constexpr std::size_t kMostRecordBytes = kLongestDatagram - sizeof(Envelope) - kCodeBytes - sizeof(BodyHeader);
 
 struct Hello {
   Be64 flows;  ///< in the sender's table, when the session's salt was made
@@ -105,9 +106,9 @@ static_assert(sizeof(Name) == 44);
 struct FlowRest {
   Be16 client_port;
   Be16 service_port;
-  Be32 use;             ///< id of a Name
-  Be16 idle;            ///< ticks of core::kTickSeconds since the last packet
-  std::uint8_t state;   ///< core::FlowState
+  Be32 use;            ///< id of a Name
+  Be16 idle;           ///< ticks of core::kTickSeconds since the last packet
+  std::uint8_t state;  ///< core::FlowState
   std::uint8_t reserved;
 };
 struct Flow4 {
@@ -140,8 +141,9 @@ static_assert(sizeof(Port6) == 36);
 
 inline constexpr std::size_t kAckBits = 1024;
 struct Ack {
-  Be64 highest;                              ///< sequence number that has come
-  std::array<std::uint8_t, kAckBits / 8> before;  ///< bit i (from the lowest of the first byte): highest - 1 - i has come
+  Be64 highest;  ///< sequence number that has come
+  std::array<std::uint8_t, kAckBits / 8>
+      before;  ///< bit i (from the lowest of the first byte): highest - 1 - i has come
 };
 static_assert(sizeof(Ack) == 136);
 

@@ -1,6 +1,7 @@
 // The fuzzer of what the other node of a pair may send: any datagram, and bodies that are authentic and mean anything.
-// The input is a chain of bodies, each behind its length (16 bits, network byte order); all of it together is a datagram
-// too. Whatever comes, every entry in the tables names a backend that there is, and stands where its key is looked for.
+// The input is a chain of bodies, each behind its length (16 bits, network byte order); all of it together is a
+// datagram too. Whatever comes, every entry in the tables names a backend that there is, and stands where its key is
+// looked for.
 #include "control/ha/sync/incoming.hpp"
 #include "control/ha/sync/outgoing.hpp"
 #include "control/ha/sync/session.hpp"
@@ -40,8 +41,10 @@ class Node {
     dataplane::initialise(engine_.tables(), key, 1);
     dataplane::DesiredState state;
     state.port_sources.push_back(ipv4(0x0a0000c8));
-    const auto service = [&](const core::Address& address, std::uint8_t protocol, core::Forwarding forwarding, const core::Address& backend) {
-      dataplane::ServiceState made{.key = {.address = address, .port = 80, .protocol = protocol}, .forwarding = forwarding};
+    const auto service = [&](const core::Address& address, std::uint8_t protocol, core::Forwarding forwarding,
+                             const core::Address& backend) {
+      dataplane::ServiceState made{.key = {.address = address, .port = 80, .protocol = protocol},
+                                   .forwarding = forwarding};
       made.backends.push_back({.address = backend, .port = 0});
       made.ring.push_back(0);
       state.services.push_back(std::move(made));
@@ -70,7 +73,8 @@ void check_tables(const dataplane::Tables& tables) {
       for (const std::uint64_t entry : line.entries) {
         if (entry == 0) continue;
         require(!core::is_claimed(core::state_of(entry)), "nothing is left claimed");
-        require(core::backend_of(entry) < names.uses() && names.use(core::backend_of(entry)).has_value(), "an entry names a backend that there is");
+        require(core::backend_of(entry) < names.uses() && names.use(core::backend_of(entry)).has_value(),
+                "an entry names a backend that there is");
       }
     }
   };
@@ -101,7 +105,8 @@ void read_bodies(Input input) {
   Outgoing outgoing(node.tables(), known, names);
   Input rest = input;
   while (rest.size() >= 2) {
-    const auto length = std::min<std::size_t>(std::to_integer<std::size_t>(rest[0]) << 8U | std::to_integer<std::size_t>(rest[1]), rest.size() - 2);
+    const auto length = std::min<std::size_t>(
+        std::to_integer<std::size_t>(rest[0]) << 8U | std::to_integer<std::size_t>(rest[1]), rest.size() - 2);
     const Input plain = rest.subspan(2, length);
     rest = rest.subspan(2 + length);
     const auto body = parse_body(plain);
