@@ -307,7 +307,8 @@ Question question_of_options(const Command& command, const std::string& path) {
 }
 
 int flows(const Command& command) {
-  if (const auto checked = check_flow_options(command.invocation.options); !checked) return misuse(command, checked.error());
+  if (const auto checked = check_flow_options(command.invocation.options); !checked)
+    return misuse(command, checked.error());
   return show<api::FlowsView>(command, question_of_options(command, "/v1/flows"),
                               [&](const api::FlowsView& view) { return flows_text(view, command.with.colour); });
 }

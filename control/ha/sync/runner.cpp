@@ -38,11 +38,12 @@ Result<base::Descriptor> open_socket(const RunnerOptions::Path& path, std::uint1
   if (!socket.valid()) return named(path, port, "socket of");
   const int on = 1;
   // The address may come later than this daemon; and a daemon that takes over finds the port free.
-  if (path.local.is_v4()) {
-    (void)::setsockopt(socket.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
-  } else {
-    (void)::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
-  }
+  const int level = path.local.is_v4() ? IPPROTO_IP : IPPROTO_IPV6;
+  (void)::setsockopt(socket.get(), level, path.local.is_v4() ? IP_FREEBIND : IPV6_FREEBIND, &on, sizeof on);
+  // A path with a smaller MTU gets fragments, and not nothing.
+  const int fragments = path.local.is_v4() ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_DONT;
+  (void)::setsockopt(socket.get(), level, path.local.is_v4() ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &fragments,
+                     sizeof fragments);
   for (const auto& [forced, plain] : {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, std::pair{SO_SNDBUFFORCE, SO_SNDBUF}}) {
     if (::setsockopt(socket.get(), SOL_SOCKET, forced, &kSocketRoom, sizeof kSocketRoom) != 0)
       (void)::setsockopt(socket.get(), SOL_SOCKET, plain, &kSocketRoom, sizeof kSocketRoom);

@@ -167,6 +167,6 @@ def hostile_packets(run):
         )
         pair.net.nodes["lb1"].run("python3", "-c", script)
         expected = {"malformed": 6, "unknown_key": 1}
-        process.until(lambda: _counts(pair, "lb2", "dropped") == expected, f"lb2 counts {expected}", 5)
+        process.until(lambda: expected.items() <= _counts(pair, "lb2", "dropped").items(), f"lb2 counts {expected}", 5)
         run.expect(_sync(pair, "lb2")["sessions"] == sessions, "another session began")
         run.expect(_counts(pair, "lb2", "records") == before, "records were taken")
