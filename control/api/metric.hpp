@@ -1,4 +1,5 @@
-// What a declaration of a metric is; the declarations are in metrics.cpp, metrics_dns.cpp and metrics_pair.cpp.
+// What a declaration of a metric is; the declarations are in metrics.cpp, metrics_dns.cpp, metrics_pair.cpp and
+// metrics_sync.cpp.
 #pragma once
 
 #include <prometheus/metric_type.h>
@@ -27,5 +28,7 @@ struct Metric {
 [[nodiscard]] std::vector<Metric> dns_metrics();
 /// Those of a pair.
 [[nodiscard]] std::vector<Metric> pair_metrics();
+/// Those of flow sync.
+[[nodiscard]] std::vector<Metric> sync_metrics();
 
 }  // namespace astil::api

@@ -181,6 +181,7 @@ double in_rotation(const ServiceView& service) {
 std::vector<Metric> with_more(std::vector<Metric> metrics) {
   for (Metric& metric : dns_metrics()) metrics.push_back(std::move(metric));
   for (Metric& metric : pair_metrics()) metrics.push_back(std::move(metric));
+  for (Metric& metric : sync_metrics()) metrics.push_back(std::move(metric));
   return metrics;
 }
 

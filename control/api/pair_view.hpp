@@ -62,6 +62,53 @@ struct PathView {
 };
 BOOST_DESCRIBE_STRUCT(PathView, (), (name, local, peer, alive, sent, received, dropped, losses))
 
+/// Records of the other node's, or datagrams dropped, by what became of them; all are listed.
+struct SyncCountView {
+  std::string what;
+  std::uint64_t count = 0;
+};
+BOOST_DESCRIBE_STRUCT(SyncCountView, (), (what, count))
+
+/// Flow sync with the other node.
+struct SyncView {
+  bool up = false;              ///< there is a session
+  bool has_peer_table = false;  ///< all that the other node had when the session began is here
+  bool peer_has_table = false;  ///< and the other way round
+  std::uint64_t pending = 0;    ///< entries that are to be sent yet
+  double lag_seconds = 0;       ///< the other node has what was here so long ago
+  std::uint64_t peer_pending = 0;
+  double peer_lag_seconds = 0;
+  std::optional<double> full_seconds;  ///< how long the last transfer of the whole table to here took
+  std::optional<bool> same_rings;      ///< absent: not known
+  std::uint64_t sessions = 0;
+  std::uint64_t sent_datagrams = 0;
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t send_errors = 0;
+  std::uint64_t received_datagrams = 0;
+  std::uint64_t received_bytes = 0;
+  std::uint64_t lost_datagrams = 0;     ///< own ones, told anew
+  std::uint64_t bandwidth_limited = 0;  ///< times that the bandwidth was used up
+  std::uint64_t sent_flows = 0;
+  std::uint64_t sent_ports = 0;  ///< of full NAT
+  std::uint64_t rekeyed = 0;     ///< times that this node took the other's hash key
+  std::uint64_t rekey_lost = 0;  ///< connections that had no place then
+  double walk_seconds = 0;       ///< of the last walk over the tables
+  std::vector<SyncCountView> records;
+  std::vector<SyncCountView> dropped;
+};
+BOOST_DESCRIBE_STRUCT(SyncView, (),
+                      (up, has_peer_table, peer_has_table, pending, lag_seconds, peer_pending, peer_lag_seconds,
+                       full_seconds, same_rings, sessions, sent_datagrams, sent_bytes, send_errors, received_datagrams,
+                       received_bytes, lost_datagrams, bandwidth_limited, sent_flows, sent_ports, rekeyed, rekey_lost,
+                       walk_seconds, records, dropped))
+
+struct HandoverView {
+  std::vector<std::string> groups;  ///< that were left to the other node
+  double seconds = 0;               ///< from the order until this node had left them
+};
+BOOST_DESCRIBE_STRUCT(HandoverView, (), (groups, seconds))
+inline constexpr std::chrono::hours kLongestHandover{24};
+
 struct PairView {
   std::string node;
   std::string peer_node;        ///< as its heartbeats say; empty: not known
@@ -72,13 +119,14 @@ struct PairView {
   std::uint64_t hooks = 0;      ///< times that ha.notify was run
   bool has_heartbeats = false;  ///< they are configured
   bool heartbeats_alive = false;
-  bool flows_complete = true;  ///< the other node's flows are here, or nobody brings them
+  bool flows_complete = true;    ///< the other node's flows are here, or nobody brings them
+  std::optional<SyncView> sync;  ///< absent: ha.sync is not configured
   std::vector<GroupView> groups;
   std::vector<PathView> paths;
   std::vector<AdvertDropView> drops;  ///< of packets that are no group's
 };
 BOOST_DESCRIBE_STRUCT(PairView, (),
                       (node, peer_node, runs, real_time, late_seconds, starts, hooks, has_heartbeats, heartbeats_alive,
-                       flows_complete, groups, paths, drops))
+                       flows_complete, sync, groups, paths, drops))
 
 }  // namespace astil::api

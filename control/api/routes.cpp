@@ -242,6 +242,18 @@ Answer post_apply(Daemon& daemon, const Query& query, const Request& request) {
   return answer_of(daemon.apply(change));
 }
 
+/// Long enough for the upgrade of a node.
+constexpr std::chrono::seconds kHandoverFor{3600};
+
+Answer post_handover(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  const auto most = static_cast<std::uint64_t>(std::chrono::seconds(kLongestHandover).count());
+  std::optional<std::uint64_t> given;
+  if (const auto read = read_number(query, "for", std::uint64_t{1}, most, given); !read)
+    return failure(400, read.error());
+  const auto view = daemon.handover(given ? std::chrono::seconds(*given) : kHandoverFor);
+  return view ? ok(*view) : failure(422, view.error());
+}
+
 Answer post_confirm(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
   const auto confirmed = daemon.confirm();
   return confirmed ? ok(*confirmed) : failure(422, confirmed.error());
@@ -314,6 +326,7 @@ const std::array kRoutes{
     Route{"POST", "/v1/plan", {"file"}, Access::everything, post_plan},
     Route{"POST", "/v1/apply", {"file", "confirm"}, Access::everything, post_apply},
     Route{"POST", "/v1/confirm", {}, Access::everything, post_confirm},
+    Route{"POST", "/v1/ha/handover", {"for"}, Access::everything, post_handover},
     Route{"POST", "/v1/rollback", {"number"}, Access::everything, post_rollback},
     Route{"GET", "/v1/history", {}, Access::everything, get_history},
     Route{"GET", "/v1/dns/explain", {"name", "from", "type"}, Access::everything, get_dns_explain},

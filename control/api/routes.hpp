@@ -14,6 +14,7 @@
 //   POST /v1/plan?file=NAME       the body is the configuration
 //   POST /v1/apply?file=NAME&confirm=SECONDS    likewise
 //   POST /v1/confirm
+//   POST /v1/ha/handover?for=SECONDS
 //   POST /v1/rollback?number=
 //   GET  /v1/history
 //   GET  /v1/dns/explain?name=&from=IP&type=A

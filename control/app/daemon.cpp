@@ -75,7 +75,7 @@ Result<void> Daemon::open() {
   if (network.has_error()) return network.error();
   network_ = std::move(*network);
   addresses_.emplace(*network_);
-  pair_.emplace(loop_, model_.instance, [] {});
+  pair_.emplace(loop_, model_.instance, [this] { path_->sync().set_active(pair_->is_active()); });
   if (auto checked = check_first_interfaces(); checked.has_error()) return checked.error();
 
   api::ServerOptions server{.socket = model_.socket, .tcp = {}};
@@ -360,21 +360,6 @@ std::set<PlacedAddress> Daemon::wanted_port_sources() const {
   return wanted;
 }
 
-/// Before a publication the addresses of services that go are taken away; those of services that come are there only
-/// after it.
-Result<void> Daemon::follow_pair(PairStep step) {
-  std::set<config::address> without;
-  std::set<config::address> served;
-  for (const config::Service& service : model_.services) {
-    const bool is_withdrawn = withdrawn_.contains(service.name);
-    const bool comes = step == PairStep::before_publication && !forwarded_.contains(service.host);
-    if (!is_withdrawn && !comes) served.insert(service.host);
-    if (is_withdrawn || comes) without.insert(service.host);
-  }
-  for (const config::address& host : served) without.erase(host);  // another service has it, and is well
-  return pair_->follow(model_, without);
-}
-
 std::set<PlacedAddress> Daemon::wanted_addresses() const {
   std::set<PlacedAddress> wanted;
   if (model_.addresses != config::AddressOwner::daemon) return wanted;
@@ -439,6 +424,7 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   for (const config::Service& service : model_.services) forwarded_.insert(service.host);
   if (auto followed = follow_pair(PairStep::after_publication); followed.has_error())
     done.shortcomings.push_back(followed.error());
+  if (auto followed = follow_sync(); followed.has_error()) done.shortcomings.push_back(followed.error());
   if (model_.ha) pair_->set_engine(Pair::Engine::forwards, engine_proof(model_));
   const std::set<PlacedAddress> served = wanted_addresses();  // by now some may be withdrawn, or not any more
   if (auto removed = addresses_->remove_unwanted(served); removed.has_error())

@@ -70,6 +70,7 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Result<api::HistoryEntry> confirm() override;
   [[nodiscard]] api::Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) override;
   [[nodiscard]] api::HistoryView history() const override;
+  [[nodiscard]] Result<api::HandoverView> handover(std::chrono::seconds for_so_long) override;
   [[nodiscard]] Result<api::DnsExplainView> explain(const api::DnsQuestion& question) const override;
   [[nodiscard]] Result<api::DnsOrderView> order_site(const std::string& site, const std::string& state) override;
   [[nodiscard]] Result<> detach() override;
@@ -112,6 +113,8 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] std::set<PlacedAddress> wanted_port_sources() const;
   enum class PairStep { before_publication, after_publication };
   [[nodiscard]] Result<void> follow_pair(PairStep step);
+  [[nodiscard]] Result<void> follow_sync();
+  void note_peer_table();
   [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
   void remember_labels();
 

@@ -5,7 +5,11 @@
 namespace astil::app {
 
 PacketPath::PacketPath(boost::asio::io_context& loop, EngineOptions options, OpenedEngine opened)
-    : loop_(loop), options_(std::move(options)), engine_(std::move(opened.engine)), origin_(std::move(opened.origin)) {
+    : loop_(loop),
+      options_(std::move(options)),
+      engine_(std::move(opened.engine)),
+      origin_(std::move(opened.origin)),
+      sync_(loop) {
   begin();
 }
 
@@ -54,8 +58,10 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
                                                              const std::vector<balance::ServiceInput>& services,
                                                              const PathSettings& settings) {
   balance::Plan plan = plan_of(*planner_, interfaces, services, settings);
+  FlowSync::Pause pause(sync_);
   auto published = publisher_->publish(plan.state);
   if (published.has_error()) return published.error();
+  pause.note_change();
   planner_->commit(plan);
   next_step_ = plan.next_step;
   tenths_ = std::move(plan.tenths);
@@ -95,6 +101,7 @@ void PacketPath::follow_drops(std::uint32_t followers) {
 
 Result<void> PacketPath::change_to(const EngineOptions& options) {
   runner_.reset();  // while flows are copied, no census takes any away
+  sync_.stop();     // nor does the other node add any
   auto opened = open_engine(options);
   if (opened.has_error()) {
     count_flows();
@@ -139,9 +146,12 @@ void PacketPath::on_census(dataplane::Census census, std::uint64_t round) {
 /// Numbers that nobody wants and no flow holds are given back; only a census that began after the last publication can
 /// tell.
 void PacketPath::release_unused() {
-  const std::size_t released = publisher_->release([this](std::uint32_t number) { return census_.named[number] != 0; });
+  FlowSync::Pause pause(sync_);
+  const std::size_t released = publisher_->release(
+      [this](std::uint32_t number) { return census_.named[number] != 0 || sync_.wrote_lately(number); });
   if (released != 0) log::info("backends without flows released", {{"count", released}});
   const std::size_t given_back = publisher_->settle_sources(census_.ports);
+  if (released != 0 || given_back != 0) pause.note_change();
   if (given_back == 0) return;
   log::info("source addresses without connections released", {{"count", given_back}});
   if (on_sources_released_) on_sources_released_();

@@ -8,6 +8,7 @@
 
 #include "control/app/census_runner.hpp"
 #include "control/app/engines.hpp"
+#include "control/app/flow_sync.hpp"
 #include "control/app/inputs.hpp"
 #include "control/app/limit_watch.hpp"
 #include "control/balance/planner.hpp"
@@ -76,6 +77,10 @@ class PacketPath {
   /// Moves to tables of other sizes, to another engine, or to other ports and workers, flows and all.
   Result<void> change_to(const EngineOptions& options);
 
+  /// What brings the other node's flows to these tables. Stopped by `change_to`: who wants it, lets it follow again.
+  [[nodiscard]] FlowSync& sync() { return sync_; }
+  [[nodiscard]] const FlowSync& sync() const { return sync_; }
+
   [[nodiscard]] dataplane::Dataplane& engine() { return *engine_; }
   [[nodiscard]] const dataplane::Dataplane& engine() const { return *engine_; }
   [[nodiscard]] const dataplane::Tables& tables() const { return engine_->tables(); }
@@ -124,6 +129,7 @@ class PacketPath {
   std::optional<std::uint64_t> trusted_round_;
   std::shared_ptr<bool> alive_;  ///< of the current census thread: its last results may arrive after it
   std::optional<CensusRunner> runner_;
+  FlowSync sync_;  ///< goes before the engine
 };
 
 }  // namespace astil::app

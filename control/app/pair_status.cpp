@@ -78,14 +78,67 @@ void add_group_problems(const api::GroupView& group, std::vector<api::ProblemVie
         {who + " hears adverts that are not authentic", "compare authenticate and the keys of the two nodes"});
 }
 
+api::SyncView sync_view(const FlowSync& sync) {
+  const auto status = sync.status();
+  if (!status) return {};
+  const auto in_seconds = [](std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); };
+  api::SyncView view{.up = status->up,
+                     .has_peer_table = status->has_peer_table,
+                     .peer_has_table = status->peer_has_table,
+                     .pending = status->pending,
+                     .lag_seconds = in_seconds(status->lag),
+                     .peer_pending = status->peer_pending,
+                     .peer_lag_seconds = in_seconds(status->peer_lag),
+                     .sessions = status->session.sessions,
+                     .sent_datagrams = status->session.sent,
+                     .sent_bytes = status->session.sent_bytes,
+                     .send_errors = status->session.send_errors,
+                     .received_datagrams = status->session.received,
+                     .received_bytes = status->session.received_bytes,
+                     .lost_datagrams = status->session.lost,
+                     .bandwidth_limited = status->session.held_back,
+                     .sent_flows = status->outgoing.flows,
+                     .sent_ports = status->outgoing.ports,
+                     .rekeyed = status->rekeyed,
+                     .rekey_lost = status->rekey_lost,
+                     .walk_seconds = seconds(status->walk_nanoseconds)};
+  if (status->full.count() != 0) view.full_seconds = in_seconds(status->full);
+  if (status->ring_digest != 0 && status->peer_ring_digest != 0)
+    view.same_rings = status->ring_digest == status->peer_ring_digest;
+  for (std::size_t i = 0; i < status->records.size(); ++i)
+    view.records.push_back({ha::sync::to_string(static_cast<ha::sync::Fate>(i)), status->records[i]});
+  for (std::size_t i = 0; i < status->session.dropped.size(); ++i)
+    view.dropped.push_back({ha::sync::to_string(static_cast<ha::sync::Drop>(i)), status->session.dropped[i]});
+  return view;
+}
+
+void add_sync_problems(const api::SyncView& sync, std::vector<api::ProblemView>& problems) {
+  const auto count = [](const std::vector<api::SyncCountView>& counts, std::string_view what) {
+    const auto found = std::ranges::find(counts, what, &api::SyncCountView::what);
+    return found == counts.end() ? 0 : found->count;
+  };
+  if (!sync.up) {
+    const bool keys = count(sync.dropped, "unknown_key") + count(sync.dropped, "unauthenticated") != 0;
+    problems.push_back(
+        {"no flow sync with the other node: connections would break if it took over",
+         keys ? "compare the keys of the two nodes" : "see whether it is there, and ha.sync and ha.paths"});
+    return;
+  }
+  if (sync.same_rings == false)
+    problems.push_back(
+        {"the rings of the two nodes differ: what is not in the flow table yet may have another backend there",
+         "compare the files of the two nodes, and the health of the backends"});
+}
+
 }  // namespace
 
-api::PairView pair_view(const Pair& pair, const config::Ha& ha) {
+api::PairView pair_view(const Pair& pair, const config::Ha& ha, const FlowSync& sync) {
   api::PairView view{.node = ha.node, .peer_node = ""};
   view.starts = pair.starts();
   view.hooks = pair.notified();
   view.has_heartbeats = ha.heartbeat.has_value();
   view.flows_complete = pair.gate().table() == TakeoverGate::Table::complete;
+  if (ha.sync) view.sync = sync_view(sync);
   const auto& report = pair.report();
   if (!report) return view;
   view.runs = true;
@@ -115,6 +168,7 @@ std::vector<api::ProblemView> pair_problems(const api::PairView& view) {
   std::vector<api::ProblemView> problems;
   if (!view.runs) return {{"astil-vrrp does not run: this node has no addresses, and takes none", "see the log"}};
   for (const api::GroupView& group : view.groups) add_group_problems(group, problems);
+  if (view.sync) add_sync_problems(*view.sync, problems);
   if (view.has_heartbeats && !view.heartbeats_alive)
     problems.push_back({"no heartbeats of the other node on any path", "see whether it is there, and its key"});
   for (const api::PathView& path : view.paths) {

@@ -4,11 +4,12 @@
 #include <vector>
 
 #include "control/api/view.hpp"
+#include "control/app/flow_sync.hpp"
 #include "control/app/pair.hpp"
 
 namespace astil::app {
 
-[[nodiscard]] api::PairView pair_view(const Pair& pair, const config::Ha& ha);
+[[nodiscard]] api::PairView pair_view(const Pair& pair, const config::Ha& ha, const FlowSync& sync);
 
 /// Of `pair_view`; the gravest first.
 [[nodiscard]] std::vector<api::ProblemView> pair_problems(const api::PairView& view);

@@ -74,4 +74,18 @@ Result<std::chrono::seconds> seconds_of(std::string_view option, const std::stri
   return std::chrono::ceil<std::chrono::seconds>(*time);
 }
 
+Result<> check_flow_options(const std::map<std::string, std::string, std::less<>>& options) {
+  for (const char* name : {"--service", "--backend"}) {
+    const auto given = options.find(name);
+    if (given != options.end() && given->second.empty()) return Error{name + std::string(" needs a name"), {}};
+  }
+  if (const auto client = options.find("--client"); client != options.end()) {
+    if (const auto host = address_of("--client", client->second); !host) return host.error();
+  }
+  if (const auto limit = options.find("--limit"); limit != options.end()) {
+    if (const auto count = count_of("--limit", limit->second); !count) return count.error();
+  }
+  return {};
+}
+
 }  // namespace astil::cli

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -24,5 +26,8 @@ namespace astil::cli {
 
 /// Decimal digits that make a number from 1 on.
 [[nodiscard]] Result<std::uint64_t> count_of(std::string_view option, const std::string& text);
+
+/// What is wrong with the values of the options of `flows`, if anything.
+[[nodiscard]] Result<> check_flow_options(const std::map<std::string, std::string, std::less<>>& options);
 
 }  // namespace astil::cli

@@ -45,6 +45,30 @@ std::string drops_line(const std::string& of, const std::vector<api::AdvertDropV
   return text.empty() ? "" : "  " + of + ": " + text + "\n";
 }
 
+std::string counts_line(const std::string& of, const std::vector<api::SyncCountView>& counts) {
+  std::string text;
+  for (const auto& each : counts) {
+    if (each.count != 0) text += (text.empty() ? "" : ", ") + each.what + " " + count_text(each.count);
+  }
+  return text.empty() ? "" : "  " + of + ": " + text + "\n";
+}
+
+std::string sync_text(const api::SyncView& sync, Colour colour) {
+  if (!sync.up)
+    return "\nflow sync: " + paint("no session", Tone::bad, colour) + "\n" + counts_line("dropped", sync.dropped);
+  std::string text = "\nflow sync: the other node has ";
+  text += sync.peer_has_table ? "all flows of " + milliseconds_text(sync.lag_seconds) + " ago"
+                              : paint("not all flows yet", Tone::warning, colour);
+  text += ", " + count_text(sync.pending) + " to send; this node has ";
+  text += sync.has_peer_table ? "all of its flows" : paint("not all of its flows yet", Tone::warning, colour);
+  if (sync.full_seconds) text += ", which took " + milliseconds_text(*sync.full_seconds);
+  if (sync.same_rings)
+    text += *sync.same_rings ? "; the rings are the same" : "; " + paint("the rings differ", Tone::warning, colour);
+  text += "\n  sent: " + count_text(sync.sent_flows) + " flows, " + count_text(sync.sent_ports) + " ports, " +
+          count_text(sync.sent_datagrams) + " datagrams, of them " + count_text(sync.lost_datagrams) + " lost\n";
+  return text + counts_line("received", sync.records) + counts_line("dropped", sync.dropped);
+}
+
 }  // namespace
 
 std::string pair_text(const api::PairView& pair, api::TimePoint now, Colour colour) {
@@ -99,6 +123,8 @@ std::string pair_text(const api::PairView& pair, api::TimePoint now, Colour colo
     }
     text += "\n" + paths.text(colour);
   }
+
+  if (pair.sync) text += sync_text(*pair.sync, colour);
 
   std::string drops = drops_line("of no group here", pair.drops);
   for (const auto& group : pair.groups) drops += drops_line(group.name, group.drops);

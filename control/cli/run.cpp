@@ -285,6 +285,20 @@ int ha(const Command& command) {
   });
 }
 
+int handover(const Command& command) {
+  Question question{Method::post, "/v1/ha/handover", {}, {}};
+  if (const auto given = command.invocation.options.find("--for"); given != command.invocation.options.end()) {
+    const auto seconds = seconds_of("--for", given->second, api::kLongestHandover);
+    if (!seconds) return misuse(command, seconds.error());
+    question.query.emplace_back("for", std::to_string(seconds->count()));
+  }
+  return show<api::HandoverView>(command, question, [](const api::HandoverView& view) {
+    std::string names;
+    for (const std::string& name : view.groups) names += (names.empty() ? "" : ", ") + printable(name);
+    return "left to the other node, with all flows: " + names + "\n";
+  });
+}
+
 /// The options given, as the API's parameters of the same names.
 Question question_of_options(const Command& command, const std::string& path) {
   Question question{Method::get, path, {}, {}};
@@ -292,23 +306,9 @@ Question question_of_options(const Command& command, const std::string& path) {
   return question;
 }
 
-/// What is wrong with the values of the options of `flows`, if anything.
-Result<> check_filter(const std::map<std::string, std::string, std::less<>>& options) {
-  for (const char* name : {"--service", "--backend"}) {
-    const auto given = options.find(name);
-    if (given != options.end() && given->second.empty()) return Error{name + std::string(" needs a name"), {}};
-  }
-  if (const auto client = options.find("--client"); client != options.end()) {
-    if (const auto host = address_of("--client", client->second); !host) return host.error();
-  }
-  if (const auto limit = options.find("--limit"); limit != options.end()) {
-    if (const auto count = count_of("--limit", limit->second); !count) return count.error();
-  }
-  return {};
-}
-
 int flows(const Command& command) {
-  if (const auto checked = check_filter(command.invocation.options); !checked) return misuse(command, checked.error());
+  if (const auto checked = check_flow_options(command.invocation.options); !checked)
+    return misuse(command, checked.error());
   return show<api::FlowsView>(command, question_of_options(command, "/v1/flows"),
                               [&](const api::FlowsView& view) { return flows_text(view, command.with.colour); });
 }
@@ -574,7 +574,7 @@ constexpr std::array kHandlers{
     Handler{"confirm", confirm}, Handler{"rollback", rollback},
     Handler{"history", history}, Handler{"backend", backend},
     Handler{"help", help},       Handler{"dns", dns},
-    Handler{"ha", ha},
+    Handler{"ha", ha},           Handler{"handover", handover},
 };
 
 }  // namespace

@@ -260,6 +260,12 @@ const std::vector<Verb>& verbs() {
        {{"--backend", "IP", "a service address that this host should hold"}}},
       {"status", "", "problems first, then interfaces, tables, services and backends", {}, {}},
       {"ha", "status", "the pair: who has which addresses, and how the two nodes hear each other", {}, {}},
+      {"handover",
+       "",
+       "leave the pair's addresses to the other node, once it has all flows",
+       "For an upgrade or a restart of this node. Refused where the other one has not got the flows, or\n"
+       "is not heard. Until the time is over this node takes the addresses back only if nobody has them.\n",
+       {{"--for", "TIME", "how long this node does not ask for them, 1s to 24h; default 1h"}}},
       {"flows",
        "",
        "list the connections in the flow table",

@@ -161,6 +161,23 @@ void check_heartbeat(const Ha& ha, const Node& section, Mistakes& mistakes) {
   }
 }
 
+void check_sync(const Ha& ha, const Node& section, Mistakes& mistakes) {
+  const Entry* sync = section.find("sync");
+  if (sync == nullptr || !ha.sync || mistakes.at(sync->value.place)) return;
+  if (!ha.key_file && is_sound_or_absent(section.find("key_file"), mistakes)) {
+    mistakes.add(sync->place, "flows are sent encrypted, and there is no ha.key_file",
+                 "make a key with 'openssl rand -hex 32' and name its file");
+  }
+  if (ha.paths.empty() && is_sound_or_absent(section.find("paths"), mistakes)) {
+    mistakes.add(sync->place, "flow sync needs a path between the nodes", "name one or more under ha.paths");
+  }
+  if (ha.heartbeat && ha.heartbeat->port == ha.sync->port && is_sound_or_absent(section.find("heartbeat"), mistakes)) {
+    const Entry* port = sync->value.find("port");
+    mistakes.add(port == nullptr ? sync->place : port->value.place,
+                 "port " + std::to_string(ha.sync->port) + " is that of the heartbeats", "give each a port of its own");
+  }
+}
+
 }  // namespace
 
 void check_ha(const Model& model, const std::vector<ServiceView>& services, const Node& root, Mistakes& mistakes) {
@@ -190,6 +207,7 @@ void check_ha(const Model& model, const std::vector<ServiceView>& services, cons
   if (all_read) check_services_placed(model, services, placed, mistakes);
   check_paths(*model.ha, section, placed, mistakes);
   check_heartbeat(*model.ha, section, mistakes);
+  check_sync(*model.ha, section, mistakes);
 }
 
 }  // namespace astil::config

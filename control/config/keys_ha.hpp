@@ -44,6 +44,16 @@ void describe(V& v, Heartbeat& heartbeat) {
 }
 
 template <class V>
+void describe(V& v, FlowSync& sync) {
+  v.optional("port", sync.port, Integer<std::uint16_t>{1, 65535}, "UDP port, of both nodes.");
+  v.optional("interval", sync.interval, Duration{std::chrono::milliseconds(10), std::chrono::seconds(10)},
+             "How long a change in this node's flows may wait until the other node is told of it.");
+  v.optional("bandwidth", sync.bandwidth, Integer<std::uint32_t>{1, 100'000},
+             "Mbit/s that this node sends at most. What is worth most goes first: established connections, then those "
+             "that end, then those that are half-open.");
+}
+
+template <class V>
 void describe(V& v, VrrpGroup& group) {
   using std::chrono::milliseconds;
   v.optional("interface", group.interface, kInterfaceName,
@@ -106,6 +116,10 @@ void describe(V& v, Ha& ha) {
   v.section("heartbeat", ha.heartbeat,
             "Authenticated signs of life over each of the paths. The backup takes over as soon as all are lost, and "
             "does not wait for adverts. Both nodes need it.");
+  v.section("sync", ha.sync,
+            "Brings the flow table, and the ports of full_nat, to the other node, encrypted with key_file, so that "
+            "connections outlive a change of the active node. Goes over the first of paths that works. Both nodes "
+            "need it.");
   v.optional("notify", ha.notify, kFilePath,
              "Program that is run at each change of a group's state, with the arguments GROUP STATE PRIORITY; STATE is "
              "active, backup, fault or stopped.",

@@ -76,6 +76,14 @@ struct Heartbeat {
   bool operator==(const Heartbeat&) const = default;
 };
 
+/// Flow sync: what either node's flow table learns, the other one's is told.
+struct FlowSync {
+  std::uint16_t port = 5406;               ///< UDP, of both nodes
+  std::chrono::milliseconds interval{50};  ///< 10 to 10000: what changes is told so much later, at most
+  std::uint32_t bandwidth = 1000;          ///< Mbit/s that this node sends at most
+  bool operator==(const FlowSync&) const = default;
+};
+
 /// One of two nodes that hold the same service addresses, one of them active.
 struct Ha {
   std::string node;                                  ///< this node's name
@@ -86,6 +94,7 @@ struct Ha {
   std::chrono::milliseconds takeover_limit{30'000};  ///< how long a higher priority waits for the peer's flows
   std::vector<PairPath> paths;
   std::optional<Heartbeat> heartbeat;  ///< none: adverts alone tell
+  std::optional<FlowSync> sync;        ///< none: nobody brings the other node's flows
   std::optional<std::string> notify;   ///< program that is told of each change of state
   std::vector<VrrpGroup> groups;       ///< at least one
   bool operator==(const Ha&) const = default;

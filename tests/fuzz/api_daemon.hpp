@@ -34,6 +34,10 @@ class CountingDaemon final : public test::FakeDaemon {
     ++changes;
     return api::HistoryEntry{};
   }
+  Result<api::HandoverView> handover(std::chrono::seconds /*for_so_long*/) override {
+    ++changes;
+    return api::HandoverView{};
+  }
   Result<> detach() override {
     ++changes;
     return {};

@@ -32,6 +32,7 @@ TEST(FuzzCorpus, of_questions_to_the_api_does_no_harm) { run_corpus("api_routes"
 TEST(FuzzCorpus, of_captures_does_no_harm) { run_corpus("pcapng", pcapng); }
 TEST(FuzzCorpus, of_packets_to_the_election_does_no_harm) { run_corpus("vrrp_packets", vrrp_packets); }
 TEST(FuzzCorpus, of_messages_of_the_election_does_no_harm) { run_corpus("ha_channel", ha_channel); }
+TEST(FuzzCorpus, of_flow_sync_does_no_harm) { run_corpus("flow_sync", flow_sync); }
 TEST(FuzzCorpus, of_imports_does_no_harm) { run_corpus("imports", imports); }
 TEST(FuzzCorpus, of_answers_of_the_api_does_no_harm) { run_corpus("api_answer", api_answer); }
 

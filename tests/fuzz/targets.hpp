@@ -35,6 +35,8 @@ void api_answer(Input input);
 void imports(Input input);
 /// What the command line may get as a capture: control/pcapng/reader.hpp.
 void pcapng(Input input);
+/// What the other node of a pair may send: control/ha/sync/session.hpp, incoming.hpp.
+void flow_sync(Input input);
 
 /// What the network may say to astil-vrrp: control/ha/vrrp/wire.hpp, authentication.hpp, heartbeat.hpp,
 /// announcement.hpp.

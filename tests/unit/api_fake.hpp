@@ -203,6 +203,8 @@ class FakeDaemon : public api::Daemon {
   std::optional<std::uint64_t> rolled_back_to;
   std::optional<std::uint32_t> rolled_back_by;
   api::HistoryView history_view;
+  Result<api::HandoverView> handover_result = api::HandoverView{.groups = {"web"}, .seconds = 0.012};
+  std::chrono::seconds handed_over_for{0};
   int detaches = 0;
   std::promise<void> ended;
 
@@ -272,6 +274,10 @@ class FakeDaemon : public api::Daemon {
     return apply_view;
   }
   api::HistoryView history() const override { return history_view; }
+  Result<api::HandoverView> handover(std::chrono::seconds for_so_long) override {
+    handed_over_for = for_so_long;
+    return handover_result;
+  }
   Result<> detach() override {
     ++detaches;
     return detach_result;

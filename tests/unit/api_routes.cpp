@@ -222,6 +222,17 @@ TEST_F(Routes, confirm_and_history_answer_entries_of_the_history) {
   EXPECT_THAT(get("/v1/history").body, HasSubstr(R"("result":"taken-back")"));
 }
 
+TEST_F(Routes, a_handover_lasts_for_an_hour_or_as_long_as_is_asked_for) {
+  EXPECT_THAT(post("/v1/ha/handover", "").body, HasSubstr(R"("groups":["web"])"));
+  EXPECT_EQ(daemon.handed_over_for, std::chrono::hours(1));
+  EXPECT_EQ(post("/v1/ha/handover?for=60", "").status, 200U);
+  EXPECT_EQ(daemon.handed_over_for, std::chrono::minutes(1));
+  EXPECT_EQ(post("/v1/ha/handover?for=0", "").status, 400U);
+  EXPECT_EQ(post("/v1/ha/handover?for=86401", "").status, 400U);
+  daemon.handover_result = Error{"this node is not active", "say it to the node that has the addresses"};
+  EXPECT_EQ(post("/v1/ha/handover", "").status, 422U);
+}
+
 TEST_F(Routes, apply_of_a_wrong_file_answers_every_mistake) {
   config::Diagnostic mistake;
   mistake.file = "a.yaml";

@@ -80,6 +80,12 @@ TEST_F(Commands, a_time_to_confirm_that_is_none_is_wrong_usage) {
   }
 }
 
+TEST_F(Commands, handover_names_what_it_leaves) {
+  EXPECT_EQ(ask({"handover", "--for", "10m"}).out, "left to the other node, with all flows: web\n");
+  EXPECT_EQ(daemon.handed_over_for, std::chrono::minutes(10));
+  EXPECT_EQ(ask_nobody({"handover", "--for", "soon"}).code, kInvalid);
+}
+
 TEST_F(Commands, confirm_names_what_it_keeps) {
   daemon.confirm_result = api::HistoryEntry{.number = 12};
   EXPECT_EQ(ask({"confirm"}).out, "configuration 12 is confirmed\n");

@@ -127,5 +127,18 @@ TEST(config_ha, somebody_else_s_addresses_do_not_move) {
               ElementsAre(HasSubstr("and addresses.owner is none")));
 }
 
+TEST(config_ha, flow_sync_needs_the_key_and_a_path_and_a_port_of_its_own) {
+  const std::string paths = "  paths: {a: {local: 10.0.0.1, peer: 10.0.0.2}}\n";
+  const std::string key = "  key_file: /etc/astil/pair.key\n";
+  EXPECT_THAT(with_keys(key + paths + "  sync: {}\n"), IsEmpty());
+  EXPECT_THAT(with_keys(paths + "  sync: {}\n"),
+              ElementsAre(HasSubstr("flows are sent encrypted, and there is no ha.key_file")));
+  EXPECT_THAT(with_keys(key + "  sync: {}\n"), ElementsAre(HasSubstr("flow sync needs a path between the nodes")));
+  EXPECT_THAT(with_keys(key + paths + "  heartbeat: {}\n  sync: {port: 5405}\n"),
+              ElementsAre(HasSubstr("port 5405 is that of the heartbeats")));
+  EXPECT_THAT(with_keys(key + paths + "  sync: {intervall: 1s}\n"),
+              ElementsAre(HasSubstr("did you mean \"interval\"")));
+}
+
 }  // namespace
 }  // namespace astil::config::test

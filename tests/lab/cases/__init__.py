@@ -28,6 +28,7 @@ from cases import (  # noqa: F401
     restart,
     dpdk,
     pair,
+    flow_sync,
     configuration,
     startup,
     repair,

@@ -1,0 +1,172 @@
+"""Two balancers that bring each other their flows: connections outlive the death of the active one, the return of the other,
+handovers under load, and a network that loses or is cut."""
+
+import time
+
+from harness import process
+from harness.case import case
+from harness.configuration import ADDRESSES
+from harness.pair import SYNC, Pair, PairNet, settle
+
+_GATEWAY = "10.0.0.1"
+_SYNC_PORT = 5406
+
+
+def _start(pair, name, **more):
+    priority = 150 if name == "lb1" else 100
+    groups = pair.group([*ADDRESSES.values(), _GATEWAY], priority=priority, advert_interval="100ms")
+    ha = {**pair.paths(name), "sync": {}, **more}
+    pair.balancers[name].start(pair.configuration(name, groups, {"forwardings": tuple(ADDRESSES)}, **ha))
+
+
+def _start_both(pair, **more):
+    for name in ("lb1", "lb2"):
+        _start(pair, name, **more)
+    pair.until_state("lb1", "active")
+    pair.until_state("lb2", "backup")
+    for balancer in pair.balancers.values():
+        balancer.wait_until_in_rotation()
+    _until_complete(pair, "lb2")
+
+
+def _sync(pair, name):
+    return pair.ha(name)["sync"]
+
+
+def _until_complete(pair, name, timeout=15):
+    process.until(lambda: _sync(pair, name)["up"] and _sync(pair, name)["has_peer_table"], f"{name} has the other's flows", timeout)
+
+
+def _counts(pair, name, which):
+    return {each["what"]: each["count"] for each in _sync(pair, name)[which] if each["count"]}
+
+
+def _long(lab, count=300):
+    return {each: lab.traffic.start_long(lab.to(each), count, ports="1024-9999", interval_ms=100, timeout_ms=10000) for each in ADDRESSES}
+
+
+def _judge(run, long):
+    reports = {each: running.stop() for each, running in long.items()}
+    broken = {each: report["failed"] for each, report in reports.items()}
+    run.figure(lasting=sum(report["connections"] for report in reports.values()), broken=broken)
+    run.expect(not any(broken.values()), f"connections broke: {broken}")
+
+
+@case("sync_failover_and_return")
+def failover_and_return(run):
+    """kill -9 of all our processes on the active node, its links cut; it comes back with nothing, and takes over when it has
+    the other's flows: no connection breaks, neither way."""
+    with run.lab(PairNet) as lab:
+        pair = Pair(lab, run)
+        _start_both(pair)
+        long = _long(lab)
+        settle(1)
+        pair.kill_everything("lb1")
+        pair.until_state("lb2", "active")
+        settle(1)
+        pair.balancers["lb1"].daemon.wait()
+        pair.balancers["lb1"].astil("detach")  # its pins: as after a reboot
+        pair.net.mend("lb1")
+        _start(pair, "lb1")
+        pair.until_state("lb1", "active")
+        _until_complete(pair, "lb1")
+        shown = next(iter(pair.ha("lb1")["groups"]))
+        run.expect(shown["takeovers_without_flows"] == 0, "it did not wait for the flows")
+        run.expect(_counts(pair, "lb1", "records").get("written", 0) >= 900, f"hardly any flow came back: {_sync(pair, 'lb1')}")
+        settle(1)
+        run.figure(full_ms=round(_sync(pair, "lb1")["full_seconds"] * 1000))
+        _judge(run, long)
+
+
+def _handovers(run, times):
+    with run.lab(PairNet) as lab:
+        pair = Pair(lab, run)
+        _start_both(pair)
+        long = _long(lab)
+        active, other = "lb1", "lb2"
+        gaps = []
+        for _ in range(times):
+            settle(0.5)
+            begun = time.monotonic()
+            pair.balancers[active].astil("handover", "--for", "1h")
+            pair.until_state(other, "active")
+            gaps.append(round((time.monotonic() - begun) * 1000))
+            pair.until_state(active, "backup")
+            active, other = other, active
+        settle(0.5)
+        run.figure(handovers=times, order_to_active_ms=gaps)
+        _judge(run, long)
+
+
+@case("sync_handover", times=4)
+@case("sync_handover_often", times=20, long=True)
+def handover(run, times):
+    """astil handover back and forth with connections under way: none breaks."""
+    _handovers(run, times)
+
+
+@case("sync_handover_is_refused_alone")
+def handover_alone(run):
+    """Where the other node is not heard, the addresses stay."""
+    with run.lab(PairNet, backends=1) as lab:
+        pair = Pair(lab, run)
+        _start(pair, "lb1")
+        pair.until_state("lb1", "active")
+        answer = pair.balancers["lb1"].astil("handover", check=False)
+        run.expect(answer.returncode != 0 and "not heard" in answer.stderr, f"it was not refused: {answer}")
+        run.expect(pair.states("lb1")["web"] == "active", "the addresses are gone")
+
+
+@case("sync_loses_and_is_cut")
+def loses_and_is_cut(run):
+    """One in twenty datagrams of flow sync is lost, and then all of them for ten seconds: the tables converge, and a failover
+    after that breaks nothing."""
+    with run.lab(PairNet) as lab:
+        pair = Pair(lab, run)
+        rule = f"udp dport {_SYNC_PORT}"
+        for node in pair.net.nodes.values():
+            node.run("nft", "add", "table", "inet", "lossy")
+            node.run("nft", "add", "chain", "inet", "lossy", "in", "{ type filter hook input priority 0; }")
+            node.run("nft", "add", "rule", "inet", "lossy", "in", *rule.split(), "numgen", "random", "mod", "100", "<", "5", "drop")
+        _start_both(pair)
+        long = _long(lab)
+        settle(1)
+        for node in pair.net.nodes.values():
+            node.run("nft", "insert", "rule", "inet", "lossy", "in", *rule.split(), "drop")
+        more = {each: lab.traffic.start_long(lab.to(each), 100, ports="10000-19999", interval_ms=100, timeout_ms=10000) for each in ADDRESSES}
+        settle(10)
+        run.expect(not _sync(pair, "lb1")["up"], "it did not notice that the net is cut")
+        for node in pair.net.nodes.values():
+            node.run("nft", "flush", "chain", "inet", "lossy", "in")
+            node.run("nft", "add", "rule", "inet", "lossy", "in", *rule.split(), "numgen", "random", "mod", "100", "<", "5", "drop")
+        begun = time.monotonic()
+        _until_complete(pair, "lb2")
+        run.figure(converged_after_ms=round((time.monotonic() - begun) * 1000), lost=_sync(pair, "lb1")["lost_datagrams"])
+        settle(0.5)
+        pair.kill_everything("lb1")
+        pair.until_state("lb2", "active")
+        settle(1)
+        _judge(run, {**long, **{f"{each}_during_the_cut": running for each, running in more.items()}})
+
+
+@case("sync_hostile_packets")
+def hostile_packets(run):
+    """Datagrams of anybody, of other secrets, and recorded ones: dropped, counted by reason, and nothing changes."""
+    with run.lab(PairNet, backends=1) as lab:
+        pair = Pair(lab, run)
+        _start_both(pair)
+        before = _counts(pair, "lb2", "records")
+        sessions = _sync(pair, "lb2")["sessions"]
+        script = (
+            "import socket, os\n"
+            "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            f"to = ('{SYNC['lb2']}', {_SYNC_PORT})\n"
+            "for n in (0, 1, 51, 100, 1400): s.sendto(os.urandom(n), to)\n"
+            "s.sendto(b'ASYN' + bytes([9, 0, 0, 0]) + os.urandom(200), to)\n"
+            "s.sendto(b'ASYN' + bytes([1, 0, 0, 0]) + os.urandom(200), to)\n"
+        )
+        pair.net.nodes["lb1"].run("python3", "-c", script)
+        expected = {"malformed": 6, "unknown_key": 1}
+        process.until(lambda: expected.items() <= _counts(pair, "lb2", "dropped").items(), f"lb2 counts {expected}", 5)
+        run.expect(_sync(pair, "lb2")["sessions"] == sessions, "another session began")
+        run.expect(_counts(pair, "lb2", "records") == before, "records were taken")
