@@ -51,6 +51,20 @@ void check_probed_port(const ServiceView& service, Mistakes& mistakes) {
                "name the port that a probe opens");
 }
 
+/// The packet path carries what has ports, and under nat and full-nat a service's address is on no backend.
+void check_via(const ServiceView& service, Mistakes& mistakes) {
+  if (!service.model->health || !service.is_sound("health") || !service.is_sound("forwarding")) return;
+  const Entry* via = service.entry->value.find("health")->value.find("via");
+  if (via == nullptr || service.model->health->via != ProbeVia::path) return;
+  const Forwarding forwarding = service.model->forwarding;
+  if (forwarding != Forwarding::tunnel && forwarding != Forwarding::direct) {
+    mistakes.add(via->place, "\"via: path\" applies only with forwarding tunnel and direct",
+                 "leave it out: with " + kForwardings.show(forwarding) + " backends are probed at their own addresses");
+  } else if (std::holds_alternative<IcmpCheck>(service.model->health->probe)) {
+    mistakes.add(via->place, "\"via: path\" does not apply to type icmp", "use another type, or via: address");
+  }
+}
+
 void check_weights(const ServiceView& service, Mistakes& mistakes) {
   const std::vector<Backend>& backends = service.model->backends;
   const auto has_no_weight = [](const Backend& backend) { return backend.weight == Weight{0}; };
@@ -134,6 +148,7 @@ void check_model(const Model& model, const Node& root, Mistakes& mistakes) {
     check_health(service, mistakes);
     check_trust(service, mistakes);
     check_probed_port(service, mistakes);
+    check_via(service, mistakes);
     check_weights(service, mistakes);
     check_once(service, mistakes);
     check_count(service, mistakes);

@@ -86,6 +86,7 @@ inline constexpr Choice<ProbeType, 6> kProbeTypes{"probe type",
                                                     {"dns", ProbeType::dns},
                                                     {"udp", ProbeType::udp},
                                                     {"icmp", ProbeType::icmp}}}};
+inline constexpr Choice<ProbeVia, 2> kProbeVia{"way", {{{"address", ProbeVia::address}, {"path", ProbeVia::path}}}};
 inline constexpr Payload kDatagram{512};
 inline constexpr Payload kBodyText{512};
 inline constexpr Text kServerName{"a host name, at most 253 characters", "A-Za-z0-9", "A-Za-z0-9._-", 253};
@@ -94,7 +95,7 @@ template <class V>
 void describe(V& v, HttpCheck& http) {
   v.optional("path", http.path, kUrlPath, "What is asked for with GET.");
   v.optional("host", http.host, kHttpHost, "The Host field of the request.",
-             Otherwise{"the backend's address and port; with https server_name, if it is given"});
+             Otherwise{"the address and port that are probed; with https server_name, if it is given"});
   StatusRange status{http.status_low, http.status_high};
   v.optional("status", status, StatusCodes{}, "Status codes that count as success.");
   http.status_low = status.low;
@@ -110,7 +111,7 @@ template <class V>
 void describe(V& v, HttpsCheck& https) {
   v.optional("server_name", https.server_name, kServerName,
              "Name that the server is asked by in TLS (SNI), and that its certificate must be for.",
-             Otherwise{"none is told, and the certificate must be for the backend's address"});
+             Otherwise{"none is told, and the certificate must be for the address that is probed"});
   v.optional("verify", https.trust.verify, Boolean{},
              "Whether the server's certificate is verified: its name, its time and who signed it.");
   v.optional("ca", https.trust.ca, kFilePath,
@@ -164,6 +165,11 @@ void describe(V& v, HealthCheck& health) {
                 v.optional("port", health.port, kPort, "Port that is probed.",
                            Otherwise{"the backend's port; required where the service has port any"});
               });
+  v.optional("via", health.via, kProbeVia,
+             "Where a probe goes. path: to the service's address, carried to the very backend as clients' packets are, "
+             "so that one which lacks the address or does not take the tunnel off is found; with forwarding tunnel and "
+             "direct. address: to the backend's own address.",
+             Otherwise{"path with forwarding tunnel and direct, but with type icmp; else address"});
   v.optional("interval", health.interval, Duration{50ms, 1h},
              "Time from the start of a probe to the start of the next.");
   v.optional("timeout", health.timeout, Duration{10ms, 1h},

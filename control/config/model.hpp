@@ -107,8 +107,15 @@ struct IcmpCheck {
 
 using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck, HttpsCheck, IcmpCheck>;
 
+/// Where probes of a backend go.
+enum class ProbeVia {
+  address,  ///< to the backend's own address, as the balancer's own connections do
+  path,     ///< to the service's address, as forwarding tunnel and direct carry clients' packets to that backend
+};
+
 struct HealthCheck {
   Probe probe;
+  std::optional<ProbeVia> via;  ///< always given; by default according to the forwarding, and `address` with IcmpCheck
   std::optional<Port> port;  ///< none: the backend's; always given where that is any, but with IcmpCheck
   Milliseconds interval{1000};
   Milliseconds timeout{500};  ///< of one probe, from connect to answer; at most `interval`

@@ -40,6 +40,13 @@ std::string timeout_text(config::Milliseconds timeout, const RunningProbe& probe
          (remark.empty() ? "" : ": " + remark);
 }
 
+/// A backend that is not set up for a forwarding is silent.
+std::string missing_on(const Path& path, const config::address& service) {
+  const bool tunnel = path.forwarding == config::Forwarding::tunnel;
+  return ", by the forwarding path; is " + service.to_string() + " on its loopback" +
+         (tunnel ? ", and the tunnel taken off there?" : "?");
+}
+
 }  // namespace
 
 struct Checks::Probe {
@@ -115,7 +122,7 @@ std::set<config::TlsTrust> Checks::trusts_of_probes() const {
 }
 
 Checks::ProbeKey Checks::key_of(const Target& target) {
-  ProbeKey key{target.host, target.check.port.value_or(target.port), target.check};
+  ProbeKey key{target.host, target.check.port.value_or(target.port), target.check, target.path};
   key.check.port.reset();  // said already
   if (std::holds_alternative<config::IcmpCheck>(key.check.probe)) key.port = {};
   return key;
@@ -127,7 +134,8 @@ const Checks::Probe* Checks::follows(const Target& target) const {
   const auto before = by_target_.find(target.key);
   if (before == by_target_.end()) return nullptr;
   const Probe& probe = *before->second;
-  return probe.key.host == key.host && probe.key.port == key.port ? &probe : nullptr;
+  const auto backend_of = [](const ProbeKey& of) { return of.path ? of.path->backend : of.host; };
+  return backend_of(probe.key) == backend_of(key) && probe.key.port == key.port ? &probe : nullptr;
 }
 
 std::unique_ptr<Checks::Probe> Checks::make_probe(const Target& target) {
@@ -192,7 +200,7 @@ void Checks::begin(Probe& probe) {
   probe.reprieved = false;
   schedule(probe, probe.started + std::max<Clock::duration>(probe.key.check.timeout, 1ms));
   probe.running =
-      prober_.start({probe.key.host, probe.key.port, probe.key.check.probe}, [this, &probe](Outcome outcome) {
+      prober_.start({probe.key.host, probe.key.port, probe.key.check.probe, probe.key.path}, [this, &probe](Outcome outcome) {
         finish(probe, std::move(outcome));
         arm();
       });
@@ -207,7 +215,9 @@ void Checks::on_deadline(Probe& probe) {
   }
   if (probe.running->silence() == Silence::passes) return finish(probe, {});
   ++probe.counters.timed_out;
-  finish(probe, {Outcome::Kind::failed, timeout_text(probe.key.check.timeout, *probe.running)});
+  std::string error = timeout_text(probe.key.check.timeout, *probe.running);
+  if (probe.key.path) error += missing_on(*probe.key.path, probe.key.host);
+  finish(probe, {Outcome::Kind::failed, std::move(error)});
 }
 
 void Checks::finish(Probe& probe, Outcome outcome) {
@@ -216,6 +226,8 @@ void Checks::finish(Probe& probe, Outcome outcome) {
   probe.state.last_duration = now - probe.started;
   schedule_next(probe);
   if (outcome.kind == Outcome::Kind::not_made) {
+    // Nothing serves while nothing is known: what was missing at a start is there in a moment.
+    if (probe.state.health == Health::unknown) schedule(probe, now + part(probe.key.check.interval, kStartSpread));
     ++probe.counters.not_made;
     warn_not_made(probe, outcome.error);
     return;

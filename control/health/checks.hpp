@@ -36,6 +36,7 @@ struct Target {
   config::address host;
   config::Port port{};  ///< the backend's; the check may name another, and does where this is 0, any
   config::HealthCheck check;
+  std::optional<Path> path = std::nullopt;  ///< with it host and port are the service's
 };
 
 class Checks {
@@ -73,6 +74,7 @@ class Checks {
     config::address host;
     config::Port port{};
     config::HealthCheck check;
+    std::optional<Path> path;
     std::strong_ordering operator<=>(const ProbeKey&) const = default;
   };
   struct Probe;

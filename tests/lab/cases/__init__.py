@@ -18,6 +18,7 @@ from cases import (  # noqa: F401
     sources,
     failure,
     checks,
+    path_checks,
     flood,
     change,
     life,
