@@ -58,6 +58,7 @@ api::StatusView StatusBuilder::build() {
   view_.flows_given_up = daemon_.path_->given_up();
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
   view_.listeners = daemon_.server_->listeners();
+  view_.dns = daemon_.name_server_.view();
   if (daemon_.settled_) add_services();
   add_problems();
   return std::move(view_);

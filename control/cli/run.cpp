@@ -514,6 +514,18 @@ int help(const Command& command) {
   return kDone;
 }
 
+int dns(const Command& command) {
+  const std::string& about = command.invocation.operand;
+  constexpr std::array<std::string_view, 1> kQuestions{"status"};
+  if (about != "status") {
+    const auto meant = config::did_you_mean(about, kQuestions);
+    return misuse(command, {"there is no question '" + about + "' about names", meant.empty() ? "status" : meant});
+  }
+  return show<api::StatusView>(command, {Method::get, "/v1/status", {}, {}}, [&](const api::StatusView& view) {
+    return dns_status_text(view.dns, command.with.colour);
+  });
+}
+
 struct Handler {
   std::string_view verb;
   int (*run)(const Command&);
@@ -525,7 +537,7 @@ constexpr std::array kHandlers{
     Handler{"flows", flows},         Handler{"drops", drops},       Handler{"capture", capture},
     Handler{"trace", trace},         Handler{"detach", detach},     Handler{"version", version},
     Handler{"confirm", confirm},     Handler{"rollback", rollback}, Handler{"history", history},
-    Handler{"backend", backend},     Handler{"help", help},
+    Handler{"backend", backend},     Handler{"help", help},         Handler{"dns", dns},
 };
 
 }  // namespace

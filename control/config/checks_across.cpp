@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/balance/ring.hpp"
+#include "control/config/checks_dns.hpp"
 #include "control/config/checks_dpdk.hpp"
 #include "control/config/checks_ha.hpp"
 #include "control/config/keys.hpp"
@@ -268,6 +269,7 @@ void check_across(const Model& model, const Services& services, const Node& root
   check_interface_settings(model, root, mistakes);
   check_dpdk(model, root, mistakes);
   check_ha(model, services, root, mistakes);
+  check_dns(model, services, root, mistakes);
 }
 
 }  // namespace astil::config

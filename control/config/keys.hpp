@@ -11,6 +11,7 @@
 //   list(name, strings, kind, most, doc)           from one to that many, each only once
 //   list(name, addresses, most, doc)               from one to that many hosts', each only once
 //   list(name, prefixes, doc)                      none, or from one on
+//   list(name, values, kind, most, AtLeast, doc)   from one to that many of any kind, or absent where that may be
 //   section(name, doc, describe_inner)             keys grouped for the reader, members of the same object
 //   section(name, optional_part, doc)              a part of its own that may be absent
 //   mapping(name, parts, kind of the names, AtLeast, doc)    named parts
@@ -23,6 +24,7 @@
 #include "control/config/address_kinds.hpp"
 #include "control/config/dpdk_kinds.hpp"
 #include "control/config/key_terms.hpp"
+#include "control/config/keys_dns.hpp"
 #include "control/config/keys_ha.hpp"
 #include "control/config/kinds.hpp"
 #include "control/config/model.hpp"
@@ -78,17 +80,19 @@ inline constexpr Choice<WhenDown, 4> kWhenDown{"way",
                                                  {"fallback", WhenDown::fallback},
                                                  {"withdraw", WhenDown::withdraw}}}};
 
-enum class ProbeType { tcp, http, https, dns, udp, icmp };
-inline constexpr Choice<ProbeType, 6> kProbeTypes{"probe type",
+enum class ProbeType { tcp, http, https, dns, udp, icmp, grpc };
+inline constexpr Choice<ProbeType, 7> kProbeTypes{"probe type",
                                                   {{{"tcp", ProbeType::tcp},
                                                     {"http", ProbeType::http},
                                                     {"https", ProbeType::https},
                                                     {"dns", ProbeType::dns},
                                                     {"udp", ProbeType::udp},
-                                                    {"icmp", ProbeType::icmp}}}};
+                                                    {"icmp", ProbeType::icmp},
+                                                    {"grpc", ProbeType::grpc}}}};
 inline constexpr Choice<ProbeVia, 2> kProbeVia{"way", {{{"address", ProbeVia::address}, {"path", ProbeVia::path}}}};
 inline constexpr Payload kDatagram{512};
 inline constexpr Payload kBodyText{512};
+inline constexpr Text kGrpcService{"the name of a gRPC service, at most 127 characters", "A-Za-z_", "A-Za-z0-9._/-", 127};
 inline constexpr Text kServerName{"a host name, at most 253 characters", "A-Za-z0-9", "A-Za-z0-9._-", 253};
 
 template <class V>
@@ -145,7 +149,7 @@ void describe(V& v, HealthCheck& health) {
   ProbeType type = ProbeType::tcp;
   v.required("type", type, kProbeTypes,
              "What a probe does: tcp opens a connection, http and https fetch a page, dns asks a name server, udp "
-             "sends a datagram, icmp an echo request (ping).");
+             "sends a datagram, icmp an echo request (ping), grpc asks the standard health service.");
   HttpCheck http;
   v.only_with("type", type, {ProbeType::http, ProbeType::https}, kProbeTypes, [&] { describe(v, http); });
   HttpsCheck https;
@@ -154,13 +158,21 @@ void describe(V& v, HealthCheck& health) {
   v.only_with("type", type, {ProbeType::dns}, kProbeTypes, [&] { describe(v, dns); });
   UdpCheck udp;
   v.only_with("type", type, {ProbeType::udp}, kProbeTypes, [&] { describe(v, udp); });
+  GrpcCheck grpc;
+  v.only_with("type", type, {ProbeType::grpc}, kProbeTypes, [&] {
+    v.optional("service", grpc.service, kGrpcService,
+               "What the health service (grpc.health.v1.Health) is asked about, without TLS. SERVING is success.",
+               Otherwise{"the server as a whole"});
+  });
   https.http = http;
   if (type == ProbeType::http) health.probe = http;
   if (type == ProbeType::https) health.probe = https;
   if (type == ProbeType::dns) health.probe = dns;
   if (type == ProbeType::udp) health.probe = udp;
   if (type == ProbeType::icmp) health.probe = IcmpCheck{};
-  v.only_with("type", type, {ProbeType::tcp, ProbeType::http, ProbeType::https, ProbeType::dns, ProbeType::udp},
+  if (type == ProbeType::grpc) health.probe = grpc;
+  v.only_with("type", type,
+              {ProbeType::tcp, ProbeType::http, ProbeType::https, ProbeType::dns, ProbeType::udp, ProbeType::grpc},
               kProbeTypes, [&] {
                 v.optional("port", health.port, kPort, "Port that is probed.",
                            Otherwise{"the backend's port; required where the service has port any"});
@@ -172,6 +184,10 @@ void describe(V& v, HealthCheck& health) {
              Otherwise{"path with forwarding tunnel and direct, but with type icmp; else address"});
   v.optional("interval", health.interval, Duration{50ms, 1h},
              "Time from the start of a probe to the start of the next.");
+  v.optional("down_interval", health.down_interval, Duration{50ms, 1h},
+             "The same while a backend is down and its probes fail, to spare a server that has other worries. At least "
+             "the interval.",
+             Otherwise{"the interval"});
   v.optional("timeout", health.timeout, Duration{10ms, 1h},
              "Time that a probe may take, from connecting to the answer. At most the interval.");
   constexpr Integer<unsigned> kProbesInARow{1, 100};
@@ -450,6 +466,7 @@ void describe(V& v, Model& model) {
   v.section("ha", model.ha,
             "Makes this balancer one of a pair that holds the same service addresses, one node active (docs/pair.md). "
             "Without it the balancer is alone.");
+  v.section("dns", model.dns, "Answers authoritatively for names (docs/dns.md). Without it no name server runs here.");
   v.mapping("services", model.services, kName, AtLeast::none,
             "What clients reach, by name. {} means none, on purpose.");
 }

@@ -2,8 +2,6 @@
 // Plain values; whoever holds a Model holds all of it. control/config/load.hpp makes it from YAML.
 #pragma once
 
-#include <boost/asio/ip/address.hpp>
-#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -12,15 +10,11 @@
 #include <variant>
 #include <vector>
 
+#include "control/config/model_dns.hpp"
 #include "control/config/model_ha.hpp"
+#include "control/config/model_terms.hpp"
 
 namespace astil::config {
-
-using boost::asio::ip::address;
-using Milliseconds = std::chrono::milliseconds;
-
-/// A transport port, 1 to 65535, host byte order. 0 stands for any port where a member says so.
-enum class Port : std::uint16_t {};
 
 /// A backend's weight, 0 to 1000. 0: no new flows.
 enum class Weight : std::uint16_t {};
@@ -105,7 +99,13 @@ struct IcmpCheck {
   auto operator<=>(const IcmpCheck&) const = default;
 };
 
-using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck, HttpsCheck, IcmpCheck>;
+/// The standard health service of gRPC, without TLS; SERVING is a success.
+struct GrpcCheck {
+  std::string service;  ///< what is asked about, at most 127 characters; empty: the server as a whole
+  auto operator<=>(const GrpcCheck&) const = default;
+};
+
+using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck, HttpsCheck, IcmpCheck, GrpcCheck>;
 
 /// Where probes of a backend go.
 enum class ProbeVia {
@@ -118,6 +118,7 @@ struct HealthCheck {
   std::optional<ProbeVia> via;  ///< always given; by default according to the forwarding, and `address` with IcmpCheck
   std::optional<Port> port;  ///< none: the backend's; always given where that is any, but with IcmpCheck
   Milliseconds interval{1000};
+  std::optional<Milliseconds> down_interval;  ///< while a backend is down and its probes fail; none: `interval`
   Milliseconds timeout{500};  ///< of one probe, from connect to answer; at most `interval`
   unsigned rise = 2;          ///< successes in a row that bring a backend up
   unsigned fall = 3;          ///< failures in a row that take it down
@@ -240,13 +241,6 @@ struct Timeouts {
   bool operator==(const Timeouts&) const = default;
 };
 
-/// A TCP endpoint for the part of the API that anyone may read: `/metrics` and `/v1/version`.
-struct Endpoint {
-  address host;
-  Port port{};
-  bool operator==(const Endpoint&) const = default;
-};
-
 /// What is different for one interface.
 struct InterfaceSettings {
   std::string name;  ///< one of Model::interfaces
@@ -295,9 +289,10 @@ struct Model {
   TableSizes tables;
   std::uint32_t new_flows_per_second = 100'000;  ///< of each CPU; 0: no limit
   Timeouts timeouts;
-  std::string socket;  ///< of the API; default /run/astil/<instance>.sock
-  std::optional<Endpoint> metrics;
-  std::optional<Ha> ha;  ///< none: this balancer is alone
+  std::string socket;               ///< of the API; default /run/astil/<instance>.sock
+  std::optional<Endpoint> metrics;  ///< by TCP, for the part of the API that anyone may read: /metrics, /v1/version
+  std::optional<Ha> ha;             ///< none: this balancer is alone
+  std::optional<Dns> dns;
   std::vector<Service> services;
   bool operator==(const Model&) const = default;
 };

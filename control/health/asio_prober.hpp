@@ -1,4 +1,4 @@
-// Probes by TCP, HTTP, HTTPS, DNS, UDP and ICMP on an Asio loop, with no thread and no timer of their own.
+// Probes by TCP, HTTP, HTTPS, DNS, UDP, ICMP and gRPC on an Asio loop, with no thread and no timer of their own.
 //
 // What the backend sees of it: a TCP check that succeeds ends with a reset before the handshake's last ACK was sent, as
 // HAProxy does it, so the server's accept() never returns it and no log tells of it. An HTTP check asks with

@@ -62,6 +62,7 @@ struct Checks::Probe {
   Clock::time_point started;
   bool reprieved = false;  // the one under way, from its deadline
   bool in_step = true;     // with those that were configured together
+  bool fails = false;      // the last one did
 };
 
 Checks::Checks(Prober& prober, Alarm& alarm, Random random, OnChange on_change)
@@ -224,8 +225,8 @@ void Checks::finish(Probe& probe, Outcome outcome) {
   const Clock::time_point now = alarm_.now();
   probe.running.reset();
   probe.state.last_duration = now - probe.started;
-  schedule_next(probe);
   if (outcome.kind == Outcome::Kind::not_made) {
+    schedule_next(probe);
     // Nothing serves while nothing is known: what was missing at a start is there in a moment.
     if (probe.state.health == Health::unknown) schedule(probe, now + part(probe.key.check.interval, kStartSpread));
     ++probe.counters.not_made;
@@ -233,10 +234,12 @@ void Checks::finish(Probe& probe, Outcome outcome) {
     return;
   }
   const bool passed = outcome.kind == Outcome::Kind::passed;
+  probe.fails = !passed;
   ++(passed ? probe.counters.passed : probe.counters.failed);
   const auto effect = probe.rise_fall.add(passed ? Finding::passed : Finding::failed);
   probe.state.health = probe.rise_fall.health();
   probe.state.consecutive = probe.rise_fall.consecutive();
+  schedule_next(probe);
   if (!passed) probe.state.last_error = std::move(outcome.error);
   if (passed && probe.state.health == Health::up) probe.state.last_error.clear();
   if (effect == RiseFall::Effect::none) return;
@@ -246,10 +249,16 @@ void Checks::finish(Probe& probe, Outcome outcome) {
   tell(probe);
 }
 
+config::Milliseconds Checks::interval_of(const Probe& probe) {
+  const config::HealthCheck& check = probe.key.check;
+  const bool rests = probe.fails && probe.state.health == Health::down;
+  return rests ? check.down_interval.value_or(check.interval) : check.interval;
+}
+
 void Checks::schedule_next(Probe& probe) {
   const double earliest = probe.in_step ? kStartSpread : kEarliest;
   probe.in_step = false;
-  const auto gap = part(probe.key.check.interval, earliest + (1 - earliest) * random_());
+  const auto gap = part(interval_of(probe), earliest + (1 - earliest) * random_());
   // A plan that was missed is not made up for: one probe at once, and on from there.
   schedule(probe, std::max(probe.planned + gap, alarm_.now()));
 }

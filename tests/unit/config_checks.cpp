@@ -30,6 +30,13 @@ TEST(config_checks, authorities_are_of_no_use_without_verification) {
               ElementsAre("8:42: \"ca\" applies only with verify: true [leave one of them out]"));
 }
 
+TEST(config_checks, what_is_down_is_not_probed_more_often) {
+  EXPECT_THAT(with_line("    health: {type: tcp, down_interval: 10s}"), IsEmpty());
+  EXPECT_THAT(with_line("    health: {type: tcp, interval: 2s, down_interval: 1s}"),
+              ElementsAre("8:52: the down_interval of 1s is shorter than the interval of 2s [a backend that is down is "
+                          "probed more seldom, or leave it out]"));
+}
+
 TEST(config_checks, probes_take_the_path_where_the_service_address_is_on_the_backends) {
   const auto with = [](const std::string& forwarding, const std::string& type) {
     return with_line("    forwarding: " + forwarding + "\n    health: {type: " + type + ", via: path}");

@@ -337,6 +337,21 @@ TEST_F(health_checks, a_probe_that_could_not_be_made_changes_no_state) {
   EXPECT_EQ(checks_.counters({"web", "a"})->not_made, 5U);
 }
 
+TEST_F(health_checks, a_backend_that_is_down_is_probed_more_seldom_until_it_answers) {
+  Target slow = target("a");
+  slow.check.down_interval = 10s;
+  checks_.configure({slow});
+  fail();
+  ASSERT_EQ(health("a"), Health::down);
+  for (int i = 0; i < 2; ++i) fail();  // the second comes at a random time, so that they do not march in step
+  const auto before = prober_.started;
+  alarm_.pass(9s);
+  EXPECT_EQ(prober_.started, before) << "none within nine tenths of the long interval";
+  pass();
+  alarm_.pass(1s);
+  EXPECT_EQ(prober_.started, before + 2) << "what answers is asked at the usual pace";
+}
+
 TEST_F(health_checks, what_could_not_be_made_at_a_start_is_tried_again_soon) {
   checks_.configure({target("a")});
   testing::internal::CaptureStderr();
