@@ -19,6 +19,7 @@ from cases import (  # noqa: F401
     failure,
     checks,
     path_checks,
+    faults,
     names,
     flood,
     change,
