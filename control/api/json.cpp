@@ -216,6 +216,9 @@ ASTIL_JSON_VIEW(HistoryEntry)
 ASTIL_JSON_VIEW(HistoryView)
 ASTIL_JSON_VIEW(FailureView)
 ASTIL_JSON_VIEW(VersionView)
+ASTIL_JSON_VIEW(DnsExplainView)
+ASTIL_JSON_VIEW(DnsOrderView)
+ASTIL_JSON_VIEW(DnsOrdersView)
 #undef ASTIL_JSON_VIEW
 
 std::string to_rfc3339(TimePoint time) {

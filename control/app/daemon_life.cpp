@@ -20,6 +20,7 @@ void Daemon::follow_model() {
       targets.push_back(target_of(service, backend));
     }
   }
+  add_site_targets(targets);
   network_->track(hosts);  // first: probes through the forwarding path need to know the way
   if (auto followed = follow_path_probes(); followed.has_error())
     log::warning("no probes through the forwarding path", {{"error", followed.error().text()}});
@@ -82,6 +83,14 @@ balance::Intake Daemon::intake_of(const config::Service& service, const config::
 }
 
 void Daemon::on_health_change(const health::TargetKey& key, const health::State& state) {
+  if (is_of_name(key)) {
+    log::info("health of a site changed", {{"name", key.service.substr(1)},
+                                           {"site", key.backend},
+                                           {"state", health::to_string(state.health)},
+                                           {"error", state.last_error}});
+    learn_of_sites();
+    return;
+  }
   log::info("backend health changed", {{"service", key.service},
                                        {"backend", key.backend},
                                        {"state", health::to_string(state.health)},

@@ -58,7 +58,7 @@ api::StatusView StatusBuilder::build() {
   view_.flows_given_up = daemon_.path_->given_up();
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
   view_.listeners = daemon_.server_->listeners();
-  view_.dns = daemon_.name_server_.view();
+  view_.dns = daemon_.name_server_.view(daemon_.site_facts(), daemon_.orders_of_sites());
   if (daemon_.settled_) add_services();
   add_problems();
   return std::move(view_);
@@ -332,6 +332,7 @@ void StatusBuilder::add_problems() {
   auto& problems = view_.problems;
   if (!daemon_.settled_)
     problems.push_back({"the daemon is starting", "health checks and next hops are being looked up"});
+  if (const auto& damage = daemon_.site_orders_.damage()) problems.push_back({damage->what, damage->remedy});
   if (const auto& damage = daemon_.orders_.damage()) problems.push_back({damage->what, damage->remedy});
   add_problems_of_changes();
   for (const Error& failure : daemon_.failures_) {

@@ -21,6 +21,7 @@ from cases import (  # noqa: F401
     path_checks,
     faults,
     names,
+    sites,
     flood,
     change,
     life,
