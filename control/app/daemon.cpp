@@ -88,6 +88,7 @@ Result<void> Daemon::open() {
   checks_.emplace(
       prober_, alarm_, [this] { return std::uniform_real_distribution<double>()(random_); },
       [this](const health::TargetKey& key, const health::State& state) { on_health_change(key, state); });
+  xdp::remove_probe_filters(model_.instance);  // of a daemon that was killed
   follow_model();
   if (auto serving = name_server_.follow(model_, site_facts()); serving.has_error()) return serving.error();
   learn_of_sites();
@@ -426,6 +427,7 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
     done.shortcomings.push_back(followed.error());
   if (auto followed = follow_sync(); followed.has_error()) done.shortcomings.push_back(followed.error());
   if (model_.ha) pair_->set_engine(Pair::Engine::forwards, engine_proof(model_));
+  if (auto followed = follow_path_probes(); followed.has_error()) done.shortcomings.push_back(followed.error());
   const std::set<PlacedAddress> served = wanted_addresses();  // by now some may be withdrawn, or not any more
   if (auto removed = addresses_->remove_unwanted(served); removed.has_error())
     done.shortcomings.push_back(removed.error());
@@ -491,6 +493,8 @@ Result<> Daemon::detach() {
     request_reconcile();  // those that are gone already come back
     return gone.error();
   }
+  prober_.use(nullptr);
+  path_probes_.reset();
   auto removed = remove_instance(model_.instance);
   if (removed.has_error()) return removed.error();
   detached_ = true;

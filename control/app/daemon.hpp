@@ -25,6 +25,7 @@
 #include "control/app/name_server.hpp"
 #include "control/app/packet_path.hpp"
 #include "control/app/pair.hpp"
+#include "control/app/path_probes.hpp"
 #include "control/app/removal_clock.hpp"
 #include "control/app/retry.hpp"
 #include "control/app/service_addresses.hpp"
@@ -94,6 +95,7 @@ class Daemon final : public api::Daemon {
   Result<void> attach_interfaces();
   void detach_unused_interfaces();
   void follow_model();
+  Result<void> follow_path_probes();
   void watch_events();
   void stop_watching_events();
   void await_settling();
@@ -187,6 +189,7 @@ class Daemon final : public api::Daemon {
   std::set<BackendOrders::Key> drained_;  ///< ordered out, and told to be without flows
 
   std::unique_ptr<net::Network> network_;
+  std::unique_ptr<PathProbes> path_probes_;  ///< while a check wants them
   health::AsioProber prober_;
   health::AsioAlarm alarm_;
   std::mt19937_64 random_;

@@ -21,8 +21,41 @@ void Daemon::follow_model() {
     }
   }
   add_site_targets(targets);
+  network_->track(hosts);  // first: probes through the forwarding path need to know the way
+  if (auto followed = follow_path_probes(); followed.has_error())
+    log::warning("no probes through the forwarding path", {{"error", followed.error().text()}});
   checks_->configure(targets);
-  network_->track(hosts);
+}
+
+/// Makes what probes through the forwarding path need while a check wants it, puts right what is missing of it, and
+/// gives it up once none does.
+Result<void> Daemon::follow_path_probes() {
+  const bool wanted = std::any_of(model_.services.begin(), model_.services.end(), [](const config::Service& service) {
+    return service.health && service.health->via == config::ProbeVia::path;
+  });
+  if (!wanted) {
+    prober_.use(nullptr);
+    path_probes_.reset();
+    return {};
+  }
+  if (!path_probes_) {
+    const auto source = [this](const config::address& service, const net::NextHop& hop) {
+      std::set<config::address> services;
+      for (const config::Service& each : model_.services) services.insert(each.host);
+      return probe_source(service, hop, services);
+    };
+    auto made = PathProbes::make(
+        options_.program.probe_object, model_.instance,
+        [this](const config::address& host) { return network_->next_hop(host); }, source);
+    if (made.has_error()) return made.error().within("probes through the forwarding path");
+    path_probes_ = std::move(*made);
+    prober_.use(path_probes_.get());
+  }
+  std::set<std::uint32_t> interfaces;
+  for (const std::string& name : model_.interfaces) {
+    if (const auto link = network_->link(name)) interfaces.insert(link->ifindex);
+  }
+  return path_probes_->follow(interfaces);
 }
 
 Facts Daemon::facts() const {

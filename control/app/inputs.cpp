@@ -296,6 +296,17 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
 
 /// Of a service that has a health check.
 health::Target target_of(const config::Service& service, const config::Backend& backend) {
+  if (service.health->via == config::ProbeVia::path) {
+    return {.key = {.service = service.name, .backend = backend.name},
+            .host = service.host,
+            .port = backend.port,
+            .check = *service.health,
+            .path = health::Path{.backend = backend.host,
+                                 .forwarding = service.forwarding,
+                                 .encapsulation = service.tunnel.encapsulation,
+                                 .gue_port = service.tunnel.gue_port,
+                                 .outer_source = service.tunnel.source ? service.tunnel.source->network : config::address()}};
+  }
   return {.key = {.service = service.name, .backend = backend.name},
           .host = backend.host,
           .port = backend.port,

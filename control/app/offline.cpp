@@ -10,6 +10,7 @@
 #include "control/app/instance_lock.hpp"
 #include "control/app/pair.hpp"
 #include "control/app/service_addresses.hpp"
+#include "dataplane/xdp/probe_programs.hpp"
 #include "dataplane/publisher.hpp"
 
 namespace astil::app {
@@ -38,6 +39,7 @@ Result<void> detach_offline(const std::string& instance) {
     if (auto known = addresses.inherit(hosts); known.has_error()) return known.error();
     if (auto gone = addresses.remove_all(); gone.has_error()) return gone.error();
   }
+  xdp::remove_probe_filters(instance);
   auto removed = remove_instance(instance);
   if (removed.has_error()) return removed.error();
   return {};

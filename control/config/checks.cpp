@@ -32,6 +32,20 @@ void check_health(const ServiceView& service, Mistakes& mistakes) {
                "a probe must end before the next begins");
 }
 
+void check_down_interval(const ServiceView& service, Mistakes& mistakes) {
+  if (!service.model->health || !service.is_sound("health")) return;
+  const HealthCheck& health = *service.model->health;
+  const Node& node = service.entry->value.find("health")->value;
+  const Entry* slower = node.find("down_interval");
+  if (slower == nullptr || !is_sound_or_absent(slower, mistakes) || !is_sound_or_absent(node.find("interval"), mistakes))
+    return;
+  if (!health.down_interval || *health.down_interval >= health.interval) return;
+  mistakes.add(slower->value.place,
+               "the down_interval of " + Duration{}.show(*health.down_interval) + " is shorter than the interval of " +
+                   Duration{}.show(health.interval),
+               "a backend that is down is probed more seldom, or leave it out");
+}
+
 void check_trust(const ServiceView& service, Mistakes& mistakes) {
   if (!service.model->health || !service.is_sound("health")) return;
   const auto* https = std::get_if<HttpsCheck>(&service.model->health->probe);
@@ -49,6 +63,20 @@ void check_probed_port(const ServiceView& service, Mistakes& mistakes) {
                "services." + service.model->name + ".health lacks the key \"port\", which it needs where the service " +
                    "has port any",
                "name the port that a probe opens");
+}
+
+/// The packet path carries what has ports, and under nat and full-nat a service's address is on no backend.
+void check_via(const ServiceView& service, Mistakes& mistakes) {
+  if (!service.model->health || !service.is_sound("health") || !service.is_sound("forwarding")) return;
+  const Entry* via = service.entry->value.find("health")->value.find("via");
+  if (via == nullptr || service.model->health->via != ProbeVia::path) return;
+  const Forwarding forwarding = service.model->forwarding;
+  if (forwarding != Forwarding::tunnel && forwarding != Forwarding::direct) {
+    mistakes.add(via->place, "\"via: path\" applies only with forwarding tunnel and direct",
+                 "leave it out: with " + kForwardings.show(forwarding) + " backends are probed at their own addresses");
+  } else if (std::holds_alternative<IcmpCheck>(service.model->health->probe)) {
+    mistakes.add(via->place, "\"via: path\" does not apply to type icmp", "use another type, or via: address");
+  }
 }
 
 void check_weights(const ServiceView& service, Mistakes& mistakes) {
@@ -132,8 +160,10 @@ void check_model(const Model& model, const Node& root, Mistakes& mistakes) {
   const std::vector<ServiceView> services = views_of(model, root, mistakes);
   for (const ServiceView& service : services) {
     check_health(service, mistakes);
+    check_down_interval(service, mistakes);
     check_trust(service, mistakes);
     check_probed_port(service, mistakes);
+    check_via(service, mistakes);
     check_weights(service, mistakes);
     check_once(service, mistakes);
     check_count(service, mistakes);

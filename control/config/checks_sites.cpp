@@ -39,6 +39,16 @@ void check_probe(const SiteView& site, Mistakes& mistakes) {
     mistakes.add(health->place, "the health of " + site.name() + " lacks the key \"port\"",
                  "name the port that a probe opens");
   }
+  const Entry* via = health->value.find("via");
+  if (via != nullptr && check.via == ProbeVia::path)
+    mistakes.add(via->place, "\"via: path\" applies only to services with forwarding tunnel and direct",
+                 "leave it out: sites are probed at their addresses");
+  const Entry* slower = health->value.find("down_interval");
+  if (slower != nullptr && check.down_interval && *check.down_interval < check.interval)
+    mistakes.add(slower->value.place,
+                 "the down_interval of " + Duration{}.show(*check.down_interval) + " is shorter than the interval of " +
+                     Duration{}.show(check.interval),
+                 "a site that is down is probed more seldom, or leave it out");
   if (check.timeout > check.interval) {
     const Entry* timeout = health->value.find("timeout");
     mistakes.add(timeout != nullptr ? timeout->value.place : health->place,

@@ -2,6 +2,15 @@
 #include "control/config/defaults.hpp"
 
 namespace astil::config {
+namespace {
+
+ProbeVia usual_way(const Service& service) {
+  const bool leaves_address = service.forwarding == Forwarding::tunnel || service.forwarding == Forwarding::direct;
+  const bool has_port = !std::holds_alternative<IcmpCheck>(service.health->probe);
+  return leaves_address && has_port ? ProbeVia::path : ProbeVia::address;
+}
+
+}  // namespace
 
 void fill_in_defaults(Model& model) {
   if (model.socket.empty()) model.socket = "/run/astil/" + model.instance + ".sock";
@@ -29,6 +38,7 @@ void fill_in_defaults(Model& model) {
     if (service.sources && !service.sources->burst) service.sources->burst = service.sources->new_flows_per_second;
     if (!service.when_backend_down)
       service.when_backend_down = service.protocol == Protocol::udp ? DownFlows::re_steer : DownFlows::keep;
+    if (service.health && !service.health->via) service.health->via = usual_way(service);
     for (Backend& backend : service.backends) {
       if (backend.port == Port{}) backend.port = service.port;
     }

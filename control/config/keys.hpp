@@ -80,23 +80,26 @@ inline constexpr Choice<WhenDown, 4> kWhenDown{"way",
                                                  {"fallback", WhenDown::fallback},
                                                  {"withdraw", WhenDown::withdraw}}}};
 
-enum class ProbeType { tcp, http, https, dns, udp, icmp };
-inline constexpr Choice<ProbeType, 6> kProbeTypes{"probe type",
+enum class ProbeType { tcp, http, https, dns, udp, icmp, grpc };
+inline constexpr Choice<ProbeType, 7> kProbeTypes{"probe type",
                                                   {{{"tcp", ProbeType::tcp},
                                                     {"http", ProbeType::http},
                                                     {"https", ProbeType::https},
                                                     {"dns", ProbeType::dns},
                                                     {"udp", ProbeType::udp},
-                                                    {"icmp", ProbeType::icmp}}}};
+                                                    {"icmp", ProbeType::icmp},
+                                                    {"grpc", ProbeType::grpc}}}};
+inline constexpr Choice<ProbeVia, 2> kProbeVia{"way", {{{"address", ProbeVia::address}, {"path", ProbeVia::path}}}};
 inline constexpr Payload kDatagram{512};
 inline constexpr Payload kBodyText{512};
+inline constexpr Text kGrpcService{"the name of a gRPC service, at most 127 characters", "A-Za-z_", "A-Za-z0-9._/-", 127};
 inline constexpr Text kServerName{"a host name, at most 253 characters", "A-Za-z0-9", "A-Za-z0-9._-", 253};
 
 template <class V>
 void describe(V& v, HttpCheck& http) {
   v.optional("path", http.path, kUrlPath, "What is asked for with GET.");
   v.optional("host", http.host, kHttpHost, "The Host field of the request.",
-             Otherwise{"the backend's address and port; with https server_name, if it is given"});
+             Otherwise{"the address and port that are probed; with https server_name, if it is given"});
   StatusRange status{http.status_low, http.status_high};
   v.optional("status", status, StatusCodes{}, "Status codes that count as success.");
   http.status_low = status.low;
@@ -112,7 +115,7 @@ template <class V>
 void describe(V& v, HttpsCheck& https) {
   v.optional("server_name", https.server_name, kServerName,
              "Name that the server is asked by in TLS (SNI), and that its certificate must be for.",
-             Otherwise{"none is told, and the certificate must be for the backend's address"});
+             Otherwise{"none is told, and the certificate must be for the address that is probed"});
   v.optional("verify", https.trust.verify, Boolean{},
              "Whether the server's certificate is verified: its name, its time and who signed it.");
   v.optional("ca", https.trust.ca, kFilePath,
@@ -146,7 +149,7 @@ void describe(V& v, HealthCheck& health) {
   ProbeType type = ProbeType::tcp;
   v.required("type", type, kProbeTypes,
              "What a probe does: tcp opens a connection, http and https fetch a page, dns asks a name server, udp "
-             "sends a datagram, icmp an echo request (ping).");
+             "sends a datagram, icmp an echo request (ping), grpc asks the standard health service.");
   HttpCheck http;
   v.only_with("type", type, {ProbeType::http, ProbeType::https}, kProbeTypes, [&] { describe(v, http); });
   HttpsCheck https;
@@ -155,19 +158,36 @@ void describe(V& v, HealthCheck& health) {
   v.only_with("type", type, {ProbeType::dns}, kProbeTypes, [&] { describe(v, dns); });
   UdpCheck udp;
   v.only_with("type", type, {ProbeType::udp}, kProbeTypes, [&] { describe(v, udp); });
+  GrpcCheck grpc;
+  v.only_with("type", type, {ProbeType::grpc}, kProbeTypes, [&] {
+    v.optional("service", grpc.service, kGrpcService,
+               "What the health service (grpc.health.v1.Health) is asked about, without TLS. SERVING is success.",
+               Otherwise{"the server as a whole"});
+  });
   https.http = http;
   if (type == ProbeType::http) health.probe = http;
   if (type == ProbeType::https) health.probe = https;
   if (type == ProbeType::dns) health.probe = dns;
   if (type == ProbeType::udp) health.probe = udp;
   if (type == ProbeType::icmp) health.probe = IcmpCheck{};
-  v.only_with("type", type, {ProbeType::tcp, ProbeType::http, ProbeType::https, ProbeType::dns, ProbeType::udp},
+  if (type == ProbeType::grpc) health.probe = grpc;
+  v.only_with("type", type,
+              {ProbeType::tcp, ProbeType::http, ProbeType::https, ProbeType::dns, ProbeType::udp, ProbeType::grpc},
               kProbeTypes, [&] {
                 v.optional("port", health.port, kPort, "Port that is probed.",
                            Otherwise{"the backend's port; required where the service has port any"});
               });
+  v.optional("via", health.via, kProbeVia,
+             "Where a probe goes. path: to the service's address, carried to the very backend as clients' packets are, "
+             "so that one which lacks the address or does not take the tunnel off is found; with forwarding tunnel and "
+             "direct. address: to the backend's own address.",
+             Otherwise{"path with forwarding tunnel and direct, but with type icmp; else address"});
   v.optional("interval", health.interval, Duration{50ms, 1h},
              "Time from the start of a probe to the start of the next.");
+  v.optional("down_interval", health.down_interval, Duration{50ms, 1h},
+             "The same while a backend is down and its probes fail, to spare a server that has other worries. At least "
+             "the interval.",
+             Otherwise{"the interval"});
   v.optional("timeout", health.timeout, Duration{10ms, 1h},
              "Time that a probe may take, from connecting to the answer. At most the interval.");
   constexpr Integer<unsigned> kProbesInARow{1, 100};

@@ -78,12 +78,27 @@ struct IcmpCheck {
   auto operator<=>(const IcmpCheck&) const = default;
 };
 
-using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck, HttpsCheck, IcmpCheck>;
+/// The standard health service of gRPC, without TLS; SERVING is a success.
+struct GrpcCheck {
+  std::string service;  ///< what is asked about, at most 127 characters; empty: the server as a whole
+  auto operator<=>(const GrpcCheck&) const = default;
+};
+
+using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck, HttpsCheck, IcmpCheck, GrpcCheck>;
+
+/// Where probes of a backend go.
+enum class ProbeVia {
+  address,  ///< to the backend's own address, as the balancer's own connections do
+  path,     ///< to the service's address, as forwarding tunnel and direct carry clients' packets to that backend
+};
 
 struct HealthCheck {
   Probe probe;
+  /// Always given of services; by default according to the forwarding, and `address` with IcmpCheck. None of sites.
+  std::optional<ProbeVia> via;
   std::optional<Port> port;  ///< none: the backend's; always given where that is any, but with IcmpCheck
   Milliseconds interval{1000};
+  std::optional<Milliseconds> down_interval;  ///< while a backend is down and its probes fail; none: `interval`
   Milliseconds timeout{500};  ///< of one probe, from connect to answer; at most `interval`
   unsigned rise = 2;          ///< successes in a row that bring a backend up
   unsigned fall = 3;          ///< failures in a row that take it down

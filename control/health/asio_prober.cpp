@@ -4,6 +4,7 @@
 
 #include "control/health/datagram_attempt.hpp"
 #include "control/health/echo_attempt.hpp"
+#include "control/health/grpc_attempt.hpp"
 #include "control/health/stream_attempt.hpp"
 
 namespace astil::health {
@@ -31,9 +32,11 @@ std::shared_ptr<Attempt> AsioProber::make_attempt(const ProbeRequest& request, D
   if (std::holds_alternative<config::IcmpCheck>(probe))
     return make_echo_attempt(loop_, request, random_id_(), random_id_(), std::move(done));
   if (std::holds_alternative<config::DnsCheck>(probe) || std::holds_alternative<config::UdpCheck>(probe))
-    return make_datagram_attempt(loop_, request, random_id_(), std::move(done));
+    return make_datagram_attempt(loop_, request, random_id_(), paths_, std::move(done));
+  if (std::holds_alternative<config::GrpcCheck>(probe))
+    return make_grpc_attempt(loop_, request, paths_, std::move(done));
   const auto* https = std::get_if<config::HttpsCheck>(&probe);
-  return make_stream_attempt(loop_, request, https == nullptr ? nullptr : &tls_.of(https->trust), std::move(done));
+  return make_stream_attempt(loop_, request, https == nullptr ? nullptr : &tls_.of(https->trust), paths_, std::move(done));
 }
 
 std::unique_ptr<RunningProbe> AsioProber::start(const ProbeRequest& request, Done done) {

@@ -1,4 +1,4 @@
-// Probes by TCP, HTTP, HTTPS, DNS, UDP and ICMP on an Asio loop, with no thread and no timer of their own.
+// Probes by TCP, HTTP, HTTPS, DNS, UDP, ICMP and gRPC on an Asio loop, with no thread and no timer of their own.
 //
 // What the backend sees of it: a TCP check that succeeds ends with a reset before the handshake's last ACK was sent, as
 // HAProxy does it, so the server's accept() never returns it and no log tells of it. An HTTP check asks with
@@ -28,6 +28,9 @@ class AsioProber final : public Prober {
   /// The loop must outlive this and every probe.
   AsioProber(boost::asio::io_context& loop, RandomId random_id) : loop_(loop), random_id_(std::move(random_id)) {}
 
+  /// For probes that begin from now on; null: none can take the forwarding path. They must outlive every probe.
+  void use(PathSockets* paths) { paths_ = paths; }
+
   void prepare(const std::set<config::TlsTrust>& trusts) override { tls_.prepare(trusts); }
   [[nodiscard]] std::unique_ptr<RunningProbe> start(const ProbeRequest& request, Done done) override;
 
@@ -36,6 +39,7 @@ class AsioProber final : public Prober {
 
   boost::asio::io_context& loop_;
   RandomId random_id_;
+  PathSockets* paths_ = nullptr;
   TlsContexts tls_;
 };
 

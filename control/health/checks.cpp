@@ -40,6 +40,13 @@ std::string timeout_text(config::Milliseconds timeout, const RunningProbe& probe
          (remark.empty() ? "" : ": " + remark);
 }
 
+/// A backend that is not set up for a forwarding is silent.
+std::string missing_on(const Path& path, const config::address& service) {
+  const bool tunnel = path.forwarding == config::Forwarding::tunnel;
+  return ", by the forwarding path; is " + service.to_string() + " on its loopback" +
+         (tunnel ? ", and the tunnel taken off there?" : "?");
+}
+
 }  // namespace
 
 struct Checks::Probe {
@@ -55,6 +62,7 @@ struct Checks::Probe {
   Clock::time_point started;
   bool reprieved = false;  // the one under way, from its deadline
   bool in_step = true;     // with those that were configured together
+  bool fails = false;      // the last one did
 };
 
 Checks::Checks(Prober& prober, Alarm& alarm, Random random, OnChange on_change)
@@ -115,7 +123,7 @@ std::set<config::TlsTrust> Checks::trusts_of_probes() const {
 }
 
 Checks::ProbeKey Checks::key_of(const Target& target) {
-  ProbeKey key{target.host, target.check.port.value_or(target.port), target.check};
+  ProbeKey key{target.host, target.check.port.value_or(target.port), target.check, target.path};
   key.check.port.reset();  // said already
   if (std::holds_alternative<config::IcmpCheck>(key.check.probe)) key.port = {};
   return key;
@@ -127,7 +135,8 @@ const Checks::Probe* Checks::follows(const Target& target) const {
   const auto before = by_target_.find(target.key);
   if (before == by_target_.end()) return nullptr;
   const Probe& probe = *before->second;
-  return probe.key.host == key.host && probe.key.port == key.port ? &probe : nullptr;
+  const auto backend_of = [](const ProbeKey& of) { return of.path ? of.path->backend : of.host; };
+  return backend_of(probe.key) == backend_of(key) && probe.key.port == key.port ? &probe : nullptr;
 }
 
 std::unique_ptr<Checks::Probe> Checks::make_probe(const Target& target) {
@@ -192,7 +201,7 @@ void Checks::begin(Probe& probe) {
   probe.reprieved = false;
   schedule(probe, probe.started + std::max<Clock::duration>(probe.key.check.timeout, 1ms));
   probe.running =
-      prober_.start({probe.key.host, probe.key.port, probe.key.check.probe}, [this, &probe](Outcome outcome) {
+      prober_.start({probe.key.host, probe.key.port, probe.key.check.probe, probe.key.path}, [this, &probe](Outcome outcome) {
         finish(probe, std::move(outcome));
         arm();
       });
@@ -207,24 +216,30 @@ void Checks::on_deadline(Probe& probe) {
   }
   if (probe.running->silence() == Silence::passes) return finish(probe, {});
   ++probe.counters.timed_out;
-  finish(probe, {Outcome::Kind::failed, timeout_text(probe.key.check.timeout, *probe.running)});
+  std::string error = timeout_text(probe.key.check.timeout, *probe.running);
+  if (probe.key.path) error += missing_on(*probe.key.path, probe.key.host);
+  finish(probe, {Outcome::Kind::failed, std::move(error)});
 }
 
 void Checks::finish(Probe& probe, Outcome outcome) {
   const Clock::time_point now = alarm_.now();
   probe.running.reset();
   probe.state.last_duration = now - probe.started;
-  schedule_next(probe);
   if (outcome.kind == Outcome::Kind::not_made) {
+    schedule_next(probe);
+    // Nothing serves while nothing is known: what was missing at a start is there in a moment.
+    if (probe.state.health == Health::unknown) schedule(probe, now + part(probe.key.check.interval, kStartSpread));
     ++probe.counters.not_made;
     warn_not_made(probe, outcome.error);
     return;
   }
   const bool passed = outcome.kind == Outcome::Kind::passed;
+  probe.fails = !passed;
   ++(passed ? probe.counters.passed : probe.counters.failed);
   const auto effect = probe.rise_fall.add(passed ? Finding::passed : Finding::failed);
   probe.state.health = probe.rise_fall.health();
   probe.state.consecutive = probe.rise_fall.consecutive();
+  schedule_next(probe);
   if (!passed) probe.state.last_error = std::move(outcome.error);
   if (passed && probe.state.health == Health::up) probe.state.last_error.clear();
   if (effect == RiseFall::Effect::none) return;
@@ -234,10 +249,16 @@ void Checks::finish(Probe& probe, Outcome outcome) {
   tell(probe);
 }
 
+config::Milliseconds Checks::interval_of(const Probe& probe) {
+  const config::HealthCheck& check = probe.key.check;
+  const bool rests = probe.fails && probe.state.health == Health::down;
+  return rests ? check.down_interval.value_or(check.interval) : check.interval;
+}
+
 void Checks::schedule_next(Probe& probe) {
   const double earliest = probe.in_step ? kStartSpread : kEarliest;
   probe.in_step = false;
-  const auto gap = part(probe.key.check.interval, earliest + (1 - earliest) * random_());
+  const auto gap = part(interval_of(probe), earliest + (1 - earliest) * random_());
   // A plan that was missed is not made up for: one probe at once, and on from there.
   schedule(probe, std::max(probe.planned + gap, alarm_.now()));
 }

@@ -5,6 +5,7 @@
 // What is sent, and when: the first probe of a target within a tenth of its interval, so that a start is quick; the
 // second at a random point of the next interval, so that ten thousand targets do not march in step; from then on one an
 // interval, up to five per cent early and never late, so that a dead backend is found within fall x interval + timeout.
+// While a backend is down and its probes fail, the interval may be another, longer one.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +37,7 @@ struct Target {
   config::address host;
   config::Port port{};  ///< the backend's; the check may name another, and does where this is 0, any
   config::HealthCheck check;
+  std::optional<Path> path = std::nullopt;  ///< with it host and port are the service's
 };
 
 class Checks {
@@ -73,6 +75,7 @@ class Checks {
     config::address host;
     config::Port port{};
     config::HealthCheck check;
+    std::optional<Path> path;
     std::strong_ordering operator<=>(const ProbeKey&) const = default;
   };
   struct Probe;
@@ -89,6 +92,7 @@ class Checks {
   void begin(Probe& probe);
   void on_deadline(Probe& probe);
   void finish(Probe& probe, Outcome outcome);
+  [[nodiscard]] static config::Milliseconds interval_of(const Probe& probe);
   void schedule_next(Probe& probe);
   void warn_not_made(const Probe& probe, const std::string& error);
   void tell(const Probe& probe);

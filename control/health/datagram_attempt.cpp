@@ -45,15 +45,19 @@ std::vector<std::byte> datagram_of(const config::Probe& probe, std::uint16_t id)
 
 class DatagramAttempt final : public Attempt {
  public:
-  DatagramAttempt(boost::asio::io_context& loop, ProbeRequest request, std::uint16_t id, Prober::Done done)
-      : Attempt(std::move(request), std::move(done)), socket_(loop) {
+  DatagramAttempt(boost::asio::io_context& loop, ProbeRequest request, std::uint16_t id, PathSockets* paths,
+                  Prober::Done done)
+      : Attempt(std::move(request), std::move(done), paths), socket_(loop) {
     sent_ = datagram_of(this->request().probe, id);
   }
 
   void start() override {
-    if (const error_code error = open()) return end_later(socket_.get_executor(), failure("connect", error));
-    enter(Phase::answer);
+    const udp::endpoint peer(request().host, static_cast<std::uint16_t>(request().port));
+    if (auto failed = open(socket_, peer.protocol())) return end_later(socket_.get_executor(), std::move(*failed));
     error_code error;
+    socket_.connect(peer, error);
+    if (error) return end_later(socket_.get_executor(), failure("connect", error));
+    enter(Phase::answer);
     socket_.send(boost::asio::buffer(sent_), 0, error);
     if (error) return end_later(socket_.get_executor(), failure_of_datagram("request", error));
     await_answer();
@@ -70,15 +74,6 @@ class DatagramAttempt final : public Attempt {
   }
 
  private:
-  error_code open() {
-    const udp::endpoint peer(request().host, static_cast<std::uint16_t>(request().port));
-    error_code error;
-    socket_.open(peer.protocol(), error);
-    if (!error) socket_.non_blocking(true, error);
-    if (!error) socket_.connect(peer, error);
-    return error;
-  }
-
   void await_answer() {
     socket_.async_wait(udp::socket::wait_read, [this, self = shared_from_this()](error_code error) {
       if (is_over()) return;
@@ -132,8 +127,8 @@ class DatagramAttempt final : public Attempt {
 }  // namespace
 
 std::shared_ptr<Attempt> make_datagram_attempt(boost::asio::io_context& loop, ProbeRequest request, std::uint16_t id,
-                                               Prober::Done done) {
-  return std::make_shared<DatagramAttempt>(loop, std::move(request), id, std::move(done));
+                                               PathSockets* paths, Prober::Done done) {
+  return std::make_shared<DatagramAttempt>(loop, std::move(request), id, paths, std::move(done));
 }
 
 }  // namespace astil::health

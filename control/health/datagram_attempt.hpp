@@ -12,6 +12,6 @@ namespace astil::health {
 
 /// Of a request for a DnsCheck or a UdpCheck; `id` is the query's of DNS, not to be guessed by strangers.
 [[nodiscard]] std::shared_ptr<Attempt> make_datagram_attempt(boost::asio::io_context& loop, ProbeRequest request,
-                                                             std::uint16_t id, Prober::Done done);
+                                                             std::uint16_t id, PathSockets* paths, Prober::Done done);
 
 }  // namespace astil::health

@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "control/config/model.hpp"
+#include "control/health/path_sockets.hpp"
 
 namespace astil::health {
 
@@ -15,6 +17,7 @@ struct ProbeRequest {
   config::address host;
   config::Port port{};
   config::Probe probe;
+  std::optional<Path> path = std::nullopt;  ///< with it `host` and `port` are the service's
 };
 
 struct Outcome {

@@ -44,8 +44,9 @@ bool name_server(SSL* connection, const config::HttpsCheck& check, const config:
 
 class StreamAttempt final : public Attempt {
  public:
-  StreamAttempt(boost::asio::io_context& loop, ProbeRequest request, TlsContexts::Entry* tls, Prober::Done done)
-      : Attempt(std::move(request), std::move(done)), socket_(loop), http_(http_of(this->request().probe)) {
+  StreamAttempt(boost::asio::io_context& loop, ProbeRequest request, TlsContexts::Entry* tls, PathSockets* paths,
+                Prober::Done done)
+      : Attempt(std::move(request), std::move(done), paths), socket_(loop), http_(http_of(this->request().probe)) {
     if (http_ != nullptr) answer_.emplace(*http_);
     if (tls != nullptr) prepare_tls(*tls);
   }
@@ -53,8 +54,8 @@ class StreamAttempt final : public Attempt {
   void start() override {
     if (!unready_.empty()) return end_later(socket_.get_executor(), {Kind::not_made, unready_});
     const tcp::endpoint peer(request().host, static_cast<std::uint16_t>(request().port));
-    if (const error_code error = open(peer.protocol()))
-      return end_later(socket_.get_executor(), failure("connect", error));
+    if (auto failed = open(socket_, peer.protocol())) return end_later(socket_.get_executor(), std::move(*failed));
+    if (const error_code error = set_up()) return end_later(socket_.get_executor(), failure("connect", error));
     socket_.async_connect(peer, [this, self = shared_from_this()](error_code error) { on_connect(error); });
   }
 
@@ -69,11 +70,9 @@ class StreamAttempt final : public Attempt {
     if (!name_server(tls_->native_handle(), check, request().host)) unready_ = "TLS: no memory";
   }
 
-  error_code open(const tcp& protocol) {
+  error_code set_up() {
     error_code error;
-    socket_.open(protocol, error);
-    if (!error) socket_.non_blocking(true, error);
-    if (!error) socket_.set_option(boost::asio::socket_base::linger(true, 0), error);
+    socket_.set_option(boost::asio::socket_base::linger(true, 0), error);
     // The handshake's last ACK waits a little, for the request to ride on it, or for the reset to make it needless.
     using QuickAck = boost::asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_QUICKACK>;
     if (!error) socket_.set_option(QuickAck(false), error);
@@ -162,8 +161,8 @@ class StreamAttempt final : public Attempt {
 }  // namespace
 
 std::shared_ptr<Attempt> make_stream_attempt(boost::asio::io_context& loop, ProbeRequest request,
-                                             TlsContexts::Entry* tls, Prober::Done done) {
-  return std::make_shared<StreamAttempt>(loop, std::move(request), tls, std::move(done));
+                                             TlsContexts::Entry* tls, PathSockets* paths, Prober::Done done) {
+  return std::make_shared<StreamAttempt>(loop, std::move(request), tls, paths, std::move(done));
 }
 
 std::string http_request(const ProbeRequest& request, const config::HttpCheck& check) {

@@ -76,6 +76,10 @@ std::string http_words(const config::HttpCheck& http) {
 
 /// What a check does, as keys.
 struct ProbeWords {
+  /// Nothing that is imported has one.
+  std::string operator()(const config::GrpcCheck& check) const {
+    return "type: grpc" + (check.service.empty() ? "" : ", service: " + quoted(check.service));
+  }
   std::string operator()(const config::TcpCheck& /*check*/) const { return "type: tcp"; }
   std::string operator()(const config::IcmpCheck& /*check*/) const { return "type: icmp"; }
   std::string operator()(const config::HttpCheck& check) const { return "type: http" + http_words(check); }

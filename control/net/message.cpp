@@ -195,6 +195,7 @@ std::optional<LinkMessage> parse_link(const RawMessage& message) {
     if (attribute->type == IFLA_ADDRESS && header->ifi_type == ARPHRD_ETHER)
       result.link.mac = read_mac(attribute->value);
   }
+  result.peer = parent;
   if (result.link.vlan) result.link.vlan->parent = elsewhere ? 0 : parent;
   // Wireless drivers send news of themselves as links without an MTU.
   if (result.link.name.empty() || (*change == Change::added && result.link.mtu == 0)) return {};

@@ -74,6 +74,22 @@ void Request::add_attribute(std::uint16_t type, std::uint8_t value) {
   add_attribute(type, std::as_bytes(std::span(&value, 1)));
 }
 
+void Request::add_text(std::uint16_t type, const char* text) {
+  [[maybe_unused]] const bool fits = mnl_attr_put_strz_check(message(), buffer_.size(), type, text);
+  assert(fits);
+}
+
+std::size_t Request::begin_nested(std::uint16_t type) {
+  const std::size_t begun = bytes().size();
+  [[maybe_unused]] const nlattr* nested = mnl_attr_nest_start_check(message(), buffer_.size(), type);
+  assert(nested != nullptr);
+  return begun;
+}
+
+void Request::end_nested(std::size_t begun) {
+  mnl_attr_nest_end(message(), reinterpret_cast<nlattr*>(buffer_.data() + MNL_ALIGN(begun)));
+}
+
 void Request::set_sequence(std::uint32_t sequence) { message()->nlmsg_seq = sequence; }
 
 std::span<const std::byte> Request::bytes() const {

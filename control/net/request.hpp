@@ -29,6 +29,13 @@ class Request {
   void add_attribute(std::uint16_t type, std::uint32_t value);
   void add_attribute(std::uint16_t type, std::uint8_t value);
 
+  /// With its terminating 0.
+  void add_text(std::uint16_t type, const char* text);
+
+  /// What is added until the end is given back stands within that attribute.
+  [[nodiscard]] std::size_t begin_nested(std::uint16_t type);
+  void end_nested(std::size_t begun);
+
   void set_sequence(std::uint32_t sequence);
   [[nodiscard]] std::span<const std::byte> bytes() const;
 
@@ -36,7 +43,7 @@ class Request {
   [[nodiscard]] void* reserve(std::size_t size);
   [[nodiscard]] nlmsghdr* message();
 
-  alignas(8) std::array<std::byte, 256> buffer_{};  // the longest, an address to be added, takes 100
+  alignas(8) std::array<std::byte, 256> buffer_{};  // the longest, a pair of devices to be made, takes 150
 };
 
 [[nodiscard]] Request list_links();

@@ -16,6 +16,8 @@ extern const std::byte astil_embedded_capture[];
 extern const std::byte astil_embedded_capture_end[];
 extern const std::byte astil_embedded_tc_capture[];
 extern const std::byte astil_embedded_tc_capture_end[];
+extern const std::byte astil_embedded_probe[];
+extern const std::byte astil_embedded_probe_end[];
 // NOLINTEND(readability-identifier-naming)
 }
 
@@ -26,6 +28,7 @@ Program embedded_program() {
           .tc_object = {astil_embedded_tc_program, astil_embedded_tc_program_end},
           .capture_object = {astil_embedded_capture, astil_embedded_capture_end},
           .tc_capture_object = {astil_embedded_tc_capture, astil_embedded_tc_capture_end},
+          .probe_object = {astil_embedded_probe, astil_embedded_probe_end},
           .layout_version = core::kLayoutVersion,
           .also_reads = ASTIL_ALSO_READS};
 }

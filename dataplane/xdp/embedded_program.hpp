@@ -12,6 +12,7 @@ struct Program {
   std::span<const std::byte> tc_object;       ///< likewise for tc
   std::span<const std::byte> capture_object;  ///< both again, as they are attached while packets are captured
   std::span<const std::byte> tc_capture_object;
+  std::span<const std::byte> probe_object;  ///< what sends health probes through the forwarding path
   std::uint32_t layout_version = 0;
   std::uint32_t also_reads = 0;  ///< another layout version whose records are the same; 0: none
 };

@@ -17,14 +17,6 @@ constexpr std::string_view kMadeQdisc = "made-qdisc";
 /// Before the filters of others that name no priority: those begin at 49152.
 constexpr std::uint32_t kPriority = 1;
 
-/// FNV-1a, folded to the 16 bits that people write handles in; not 0.
-std::uint32_t handle_of(const std::string& instance) {
-  std::uint32_t hash = 2166136261U;
-  for (const char letter : instance) hash = (hash ^ static_cast<unsigned char>(letter)) * 16777619U;
-  const std::uint32_t folded = (hash ^ (hash >> 16U)) & 0xffffU;
-  return folded == 0 ? 1 : folded;
-}
-
 std::filesystem::path mark_of(const std::filesystem::path& instance_folder, std::uint32_t ifindex) {
   return instance_folder / (std::string(kMark) + std::to_string(ifindex));
 }
@@ -39,8 +31,16 @@ Error filter_error(const std::string& action, std::uint32_t ifindex, int errno_v
 
 }  // namespace
 
+/// FNV-1a, folded to the 16 bits that people write handles in; not 0.
+std::uint32_t filter_handle(const std::string& instance) {
+  std::uint32_t hash = 2166136261U;
+  for (const char letter : instance) hash = (hash ^ static_cast<unsigned char>(letter)) * 16777619U;
+  const std::uint32_t folded = (hash ^ (hash >> 16U)) & 0xffffU;
+  return folded == 0 ? 1 : folded;
+}
+
 TcFilter::TcFilter(const std::string& instance, std::uint32_t ifindex)
-    : ifindex_(ifindex), handle_(handle_of(instance)) {}
+    : ifindex_(ifindex), handle_(filter_handle(instance)) {}
 
 Result<void> TcFilter::attach(int program, const std::filesystem::path& instance_folder) const {
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex_), .attach_point = BPF_TC_INGRESS);

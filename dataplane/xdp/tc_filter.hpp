@@ -29,6 +29,9 @@ class TcFilter {
   std::uint32_t handle_;
 };
 
+/// The handle of an instance's filters, 1 to 65535.
+[[nodiscard]] std::uint32_t filter_handle(const std::string& instance);
+
 /// The interfaces that an instance has left a mark for. The filter may be gone with its interface.
 std::vector<std::uint32_t> marked_interfaces(const std::filesystem::path& instance_folder);
 

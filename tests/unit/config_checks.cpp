@@ -30,6 +30,26 @@ TEST(config_checks, authorities_are_of_no_use_without_verification) {
               ElementsAre("8:42: \"ca\" applies only with verify: true [leave one of them out]"));
 }
 
+TEST(config_checks, what_is_down_is_not_probed_more_often) {
+  EXPECT_THAT(with_line("    health: {type: tcp, down_interval: 10s}"), IsEmpty());
+  EXPECT_THAT(with_line("    health: {type: tcp, interval: 2s, down_interval: 1s}"),
+              ElementsAre("8:52: the down_interval of 1s is shorter than the interval of 2s [a backend that is down is "
+                          "probed more seldom, or leave it out]"));
+}
+
+TEST(config_checks, probes_take_the_path_where_the_service_address_is_on_the_backends) {
+  const auto with = [](const std::string& forwarding, const std::string& type) {
+    return with_line("    forwarding: " + forwarding + "\n    health: {type: " + type + ", via: path}");
+  };
+  EXPECT_THAT(with("tunnel", "tcp"), IsEmpty());
+  EXPECT_THAT(with("direct", "http"), IsEmpty());
+  EXPECT_THAT(with("full-nat", "tcp"),
+              ElementsAre("9:25: \"via: path\" applies only with forwarding tunnel and direct [leave it out: with full-nat "
+                          "backends are probed at their own addresses]"));
+  EXPECT_THAT(with("direct", "icmp"), ElementsAre("9:26: \"via: path\" does not apply to type icmp [use another type, or "
+                                                  "via: address]"));
+}
+
 TEST(config_checks, fallbacks_are_used_and_are_not_all) {
   const auto with = [](const std::string& when_down, const std::string& second) {
     return with_line("      c: {address: 10.0.0.9, " + second + "}\n    when_down: " + when_down);

@@ -337,6 +337,59 @@ TEST_F(health_checks, a_probe_that_could_not_be_made_changes_no_state) {
   EXPECT_EQ(checks_.counters({"web", "a"})->not_made, 5U);
 }
 
+TEST_F(health_checks, a_backend_that_is_down_is_probed_more_seldom_until_it_answers) {
+  Target slow = target("a");
+  slow.check.down_interval = 10s;
+  checks_.configure({slow});
+  fail();
+  ASSERT_EQ(health("a"), Health::down);
+  for (int i = 0; i < 2; ++i) fail();  // the second comes at a random time, so that they do not march in step
+  const auto before = prober_.started;
+  alarm_.pass(9s);
+  EXPECT_EQ(prober_.started, before) << "none within nine tenths of the long interval";
+  pass();
+  alarm_.pass(1s);
+  EXPECT_EQ(prober_.started, before + 2) << "what answers is asked at the usual pace";
+}
+
+TEST_F(health_checks, what_could_not_be_made_at_a_start_is_tried_again_soon) {
+  checks_.configure({target("a")});
+  testing::internal::CaptureStderr();
+  next({Kind::not_made, "no way to the backend"});
+  (void)testing::internal::GetCapturedStderr();
+  alarm_.pass(101ms);  // a tenth of the interval
+  EXPECT_THAT(prober_.open, SizeIs(1));
+}
+
+Target by_path(const std::string& backend, const std::string& host) {
+  Target target{{"web", backend}, make_address("192.0.2.1"), config::Port{80}, {.probe = config::TcpCheck{}, .port = {}}};
+  target.path = Path{.backend = make_address(host), .forwarding = config::Forwarding::tunnel};
+  return target;
+}
+
+TEST_F(health_checks, probes_by_the_path_are_of_one_backend_each) {
+  checks_.configure({by_path("a", "10.0.0.1"), by_path("b", "10.0.0.2")});
+  EXPECT_EQ(checks_.probe_count(), 2U);
+  alarm_.pass(100ms);
+  EXPECT_THAT(prober_.hosts, ElementsAre("192.0.2.1:80", "192.0.2.1:80"));
+}
+
+TEST_F(health_checks, a_backend_that_is_probed_by_the_path_from_now_on_keeps_its_health) {
+  checks_.configure({target("a")});
+  pass();
+  checks_.configure({by_path("a", "10.0.0.1")});
+  EXPECT_EQ(health("a"), Health::up);
+  checks_.configure({by_path("a", "10.0.0.2")});
+  EXPECT_EQ(health("a"), Health::unknown);
+}
+
+TEST_F(health_checks, silence_on_the_path_says_where_to_look) {
+  checks_.configure({by_path("a", "10.0.0.1")});
+  alarm_.pass(2s);
+  EXPECT_THAT(checks_.state({"web", "a"})->last_error,
+              testing::HasSubstr("is 192.0.2.1 on its loopback, and the tunnel taken off there?"));
+}
+
 TEST_F(health_checks, answers_that_waited_while_the_process_stood_still_are_read) {
   checks_.configure({target("a")});
   alarm_.pass(100ms);

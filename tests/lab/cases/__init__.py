@@ -18,6 +18,8 @@ from cases import (  # noqa: F401
     sources,
     failure,
     checks,
+    path_checks,
+    faults,
     names,
     sites,
     flood,

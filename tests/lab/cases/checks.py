@@ -2,6 +2,7 @@
 
 from harness import process
 from harness.case import case
+from harness.grpc_health import GRPC_PORT, SERVING, GrpcServer
 from harness.names import PORT, NameServer
 from harness.servers import TLS_PORT
 from harness.ways import WAYS
@@ -97,3 +98,23 @@ def checks_by_udp(run):
         lab.balancer.wait_until_in_rotation()
         servers["b2"].stop()
         _await_down(lab, "b2", "answer: port unreachable, by ICMP")
+
+
+@case("checks_by_grpc")
+def checks_by_grpc(run):
+    """grpcio's server is up while its health service says SERVING of what is asked for, and down with its reason else."""
+    with run.lab() as lab:
+        servers = {name: GrpcServer(server, lab_Mail=SERVING) for name, server in lab.servers.items()}
+        check = {"type": "grpc", "port": GRPC_PORT}
+        lab.start_balancer(forwardings=["nat"], health={**_CHECK, **check})
+        _apply(lab, **check, service="lab.News")
+        _await_down(lab, "b1", "NOT_FOUND: unknown service")
+        _apply(lab, **check, service="lab.Mail")
+        lab.balancer.wait_until_in_rotation()
+        servers["b2"].serve_no_more()
+        _await_down(lab, "b2", "NOT_SERVING, expected SERVING")
+        servers["b3"].stop()
+        _await_down(lab, "b3", "connect: Connection refused")
+        # nginx, which speaks HTTP/1.
+        _apply(lab, type="grpc", port=80)
+        _await_down(lab, "b1", "not HTTP/2")
