@@ -11,6 +11,7 @@
 #include <map>
 #include <vector>
 
+#include "control/api/event_feed.hpp"
 #include "control/api/json.hpp"
 #include "control/api/metrics.hpp"
 #include "control/base/log.hpp"
@@ -20,6 +21,8 @@ namespace astil::api {
 namespace {
 
 constexpr std::size_t kMaxFlows = 100'000;  // about 20 MB of JSON
+constexpr std::size_t kUsualEvents = 100;
+constexpr std::size_t kMaxEvents = 100'000;
 
 /// The decoded query, one value for each key.
 using Query = std::map<std::string, std::string, std::less<>>;
@@ -206,11 +209,51 @@ Answer get_backends(Daemon& daemon, const Query& query, const Request& /*request
   return backends ? ok(*backends) : failure(422, backends.error());
 }
 
-template <AdminState kState>
-Answer post_order(Daemon& daemon, const Query& query, const Request& /*request*/) {
+Answer get_why(Daemon& daemon, const Query& query, const Request& /*request*/) {
   const auto filter = backend_filter(query);
   if (!filter) return failure(400, filter.error());
-  const auto backends = daemon.order(*filter, kState);
+  const auto why = daemon.why(*filter);
+  return why ? ok(*why) : failure(422, why.error());
+}
+
+EventFilter event_filter(const Query& query) {
+  return {.service = optional_value(query, "service"), .backend = optional_value(query, "backend")};
+}
+
+Answer get_past_events(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  std::size_t limit = kUsualEvents;
+  if (const auto read = read_number(query, "limit", std::size_t{1}, kMaxEvents, limit); !read)
+    return failure(400, read.error());
+  return ok(daemon.events(event_filter(query), limit));
+}
+
+/// A client that was cut off names the last event it has: a browser by its header, others by a parameter.
+Answer follow_events(Daemon& daemon, const Query& query, const Request& request) {
+  std::optional<std::uint64_t> after;
+  constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max() - 1;
+  if (const auto read = read_number(query, "after", std::uint64_t{0}, kAny, after); !read)
+    return failure(400, read.error());
+  if (!request.last_event_id.empty()) {
+    after = parse_number<std::uint64_t>(request.last_event_id);
+    if (!after || *after > kAny) return bad_request("the Last-Event-ID is not the number of an event");
+  }
+  auto follower = daemon.follow_events(event_filter(query), after);
+  if (!follower) return failure(422, follower.error());
+  Answer answer;
+  answer.content_type = "text/event-stream";
+  answer.feed = make_event_feed(std::move(*follower));
+  return answer;
+}
+
+std::string name_of(const Request& request) {
+  return request.uid ? "uid " + std::to_string(*request.uid) : std::string("somebody");
+}
+
+template <AdminState kState>
+Answer post_order(Daemon& daemon, const Query& query, const Request& request) {
+  const auto filter = backend_filter(query);
+  if (!filter) return failure(400, filter.error());
+  const auto backends = daemon.order(*filter, kState, name_of(request));
   return backends ? ok(*backends) : failure(422, backends.error());
 }
 
@@ -281,6 +324,9 @@ const std::array kRoutes{
           get_capture},
     Route{"GET", "/v1/trace", {"from", "to", "protocol"}, Access::everything, get_trace},
     Route{"GET", "/v1/backends", {"service", "backend"}, Access::everything, get_backends},
+    Route{"GET", "/v1/why", {"service", "backend"}, Access::everything, get_why},
+    Route{"GET", "/v1/events", {"service", "backend", "after"}, Access::everything, follow_events},
+    Route{"GET", "/v1/events/past", {"service", "backend", "limit"}, Access::everything, get_past_events},
     Route{"POST", "/v1/backends/activate", {"service", "backend"}, Access::everything, post_order<AdminState::active>},
     Route{"POST", "/v1/backends/drain", {"service", "backend"}, Access::everything, post_order<AdminState::drain>},
     Route{"POST",

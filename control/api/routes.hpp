@@ -10,6 +10,9 @@
 //                                             a pcapng file, as packets come, to its limits or until the client leaves
 //   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
 //   GET  /v1/backends?backend=&service=
+//   GET  /v1/why?backend=&service=
+//   GET  /v1/events?after=&service=&backend=  server-sent events, as states change, until the client leaves
+//   GET  /v1/events/past?limit=&service=&backend=
 //   POST /v1/backends/drain?backend=&service=, and .../maintenance, .../activate
 //   POST /v1/plan?file=NAME       the body is the configuration
 //   POST /v1/apply?file=NAME&confirm=SECONDS    likewise
@@ -20,6 +23,7 @@
 //   GET  /metrics
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,6 +43,7 @@ struct Request {
   std::string_view body;
   Access access = Access::metrics;
   std::optional<std::uint32_t> uid = std::nullopt;  ///< of who asks, where that is known
+  std::string_view last_event_id = {};              ///< the Last-Event-ID field, of who follows events again
 };
 
 /// The body of an answer that goes on, by itself until the client leaves.
@@ -53,6 +58,17 @@ class Feed {
   virtual void end() {}
   /// When `take` has nothing, nothing comes any more.
   [[nodiscard]] virtual bool ended() const { return false; }
+
+  /// What is sent when there was nothing else for so long, so that both sides notice when the other is gone.
+  struct Heartbeat {
+    std::chrono::milliseconds interval;
+    std::string_view text;
+  };
+  [[nodiscard]] virtual std::optional<Heartbeat> heartbeat() const { return std::nullopt; }
+  /// How long the client may take over a piece; none: as long as it likes.
+  [[nodiscard]] virtual std::optional<std::chrono::milliseconds> patience() const { return std::nullopt; }
+  /// It took longer, and the connection is closed.
+  virtual void lose_patience() {}
 };
 
 struct Answer {

@@ -351,8 +351,12 @@ awaitable<bool> Server::Impl::serve_one(Connection& connection, beast::flat_buff
     if (!reply) co_return false;
   } else {
     const auto& request = parser.get();
-    reply = answer(*daemon_,
-                   {view(request.method_string()), view(request.target()), request.body(), access, connection.uid()});
+    reply = answer(*daemon_, {.method = view(request.method_string()),
+                              .target = view(request.target()),
+                              .body = request.body(),
+                              .access = access,
+                              .uid = connection.uid(),
+                              .last_event_id = view(request["Last-Event-ID"])});
   }
   while (reply->unfinished) {
     co_await asio::post(loop_, asio::use_awaitable);  // whoever waits has its turn
@@ -380,6 +384,7 @@ awaitable<void> Server::Impl::send_feed(Stream& stream, const Answer& answer) {
   http::response_serializer<http::empty_body> serializer(header);
   const auto [unsent, header_bytes] = co_await http::async_write_header(stream, serializer, kToken);
   if (unsent) co_return;
+  Feed& feed = *answer.feed;
   stream.expires_never();
   const auto waiting = std::make_shared<Waiting>(loop_);
   stream.async_read_some(asio::buffer(waiting->waste),
@@ -387,7 +392,6 @@ awaitable<void> Server::Impl::send_feed(Stream& stream, const Answer& answer) {
                            waiting->left = true;
                            waiting->woken.cancel();
                          });
-  Feed& feed = *answer.feed;
   feed.on_ready([waiting] { waiting->woken.cancel(); });
   bool last = false;
   while (daemon_ != nullptr && !last) {
@@ -396,14 +400,22 @@ awaitable<void> Server::Impl::send_feed(Stream& stream, const Answer& answer) {
       feed.end();
       stream.expires_after(options_.request_timeout);
     }
-    const std::string piece = feed.take();
+    std::string piece = feed.take();
     if (piece.empty()) {
       last = last || feed.ended();
-      if (!last) co_await waiting->woken.async_wait(kToken);
-      continue;
+      if (last) continue;
+      const auto heartbeat = feed.heartbeat();
+      if (heartbeat) waiting->woken.expires_after(heartbeat->interval);
+      const auto [woken] = co_await waiting->woken.async_wait(kToken);
+      waiting->woken.expires_at(asio::steady_timer::time_point::max());
+      if (woken || !heartbeat) continue;
+      piece = heartbeat->text;
     }
+    if (const auto patience = feed.patience(); patience && !last) stream.expires_after(*patience);
     const auto [failed, bytes] = co_await asio::async_write(stream, http::make_chunk(asio::buffer(piece)), kToken);
+    if (failed == beast::error::timeout) feed.lose_patience();
     if (failed) break;
+    if (!last) stream.expires_never();
   }
   if (last) co_await asio::async_write(stream, http::make_chunk_last(), kToken);
   boost::system::error_code closed;

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/api/event_view.hpp"
 #include "control/api/port_view.hpp"
 #include "control/base/result.hpp"
 #include "control/config/diagnostic.hpp"
@@ -209,11 +210,13 @@ struct StatusView {
   std::vector<ListenerView> listeners;
   std::vector<PortView> ports;      ///< none: the engine has the kernel's interfaces alone
   std::vector<WorkerView> workers;  ///< likewise
+  EventLogView events;
+  std::string capture;  ///< what a capture that runs is of, as a sentence; empty: none runs
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
                        tables, flow_events, services, limits_new_flows, orders_ok, orders_refused, flows_given_up,
-                       listeners, ports, workers))
+                       listeners, ports, workers, events, capture))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {
@@ -556,8 +559,17 @@ class Daemon {
   /// Runs the packet path over the live tables for one packet, and writes nothing.
   [[nodiscard]] virtual Result<TraceView> trace(const TraceQuery& query) const = 0;
   [[nodiscard]] virtual Result<DrainsView> backends(const BackendFilter& filter) const = 0;
-  /// Orders a state of backends, which lasts until another one is ordered.
-  [[nodiscard]] virtual Result<DrainsView> order(const BackendFilter& filter, AdminState state) = 0;
+  /// Of those in the configuration, and of those removed that are remembered.
+  [[nodiscard]] virtual Result<WhyView> why(const BackendFilter& filter) const = 0;
+  /// The last `limit` events that match and are remembered.
+  [[nodiscard]] virtual EventsView events(const EventFilter& filter, std::size_t limit) const = 0;
+  /// From the event after number `after` on, where that is given; else what comes. The follower may outlive the daemon,
+  /// and then hears of nothing more.
+  [[nodiscard]] virtual Result<std::unique_ptr<EventFollower>> follow_events(const EventFilter& filter,
+                                                                             std::optional<std::uint64_t> after) = 0;
+  /// Orders a state of backends, which lasts until another one is ordered. `who` is for the history: "uid 0".
+  [[nodiscard]] virtual Result<DrainsView> order(const BackendFilter& filter, AdminState state,
+                                                 const std::string& who) = 0;
   /// What `apply` would do, or how it would be refused. Changes nothing.
   [[nodiscard]] virtual Applied plan(const Change& change) = 0;
   /// Makes it the running configuration.

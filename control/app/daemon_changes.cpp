@@ -114,6 +114,7 @@ Daemon::Applied Daemon::apply_by(const api::Change& change, api::ChangedBy by) {
                   change.yaml);
   }
   changed->number = history_->running();
+  note_configuration(*history_->find(changed->number));
   return changed;
 }
 
@@ -155,6 +156,7 @@ Daemon::Applied Daemon::go_back(std::uint64_t number, api::HistoryEntry entry) {
   confirmation_.end();
   if (!runs(*text)) history_->add(std::move(entry), *text);
   changed->number = history_->running();
+  note_configuration(*history_->find(changed->number));
   return changed;
 }
 
@@ -192,6 +194,8 @@ Result<api::HistoryEntry> Daemon::confirm() {
   const std::uint64_t number = history_->running();
   history_->settle(number, api::ChangeResult::confirmed);
   log::info("configuration confirmed", {{"number", number}});
+  event_log_.add(api::EventKind::configuration,
+                 {.before = std::to_string(number), .after = std::to_string(number), .reason = "confirmed"});
   if (auto written = history_->flush(); written.has_error()) {
     return Error{
         "it is confirmed, but a restart of the daemon would take it back, since that could not be written "
@@ -239,6 +243,7 @@ void Daemon::choose_start() {
     }
   }
   if (!runs(text)) history_->add(std::move(entry), text);
+  note_configuration(*history_->find(history_->running()));
 }
 
 api::ConfigView Daemon::config_view() const {

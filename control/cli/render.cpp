@@ -34,6 +34,9 @@ std::string daemon_text(const api::StatusView& status, api::TimePoint now, Colou
     if (status.config.applied_at) text += ", applied " + age(*status.config.applied_at, now) + " ago";
     text += "\n";
   }
+  if (!status.capture.empty()) {
+    text += "capture " + paint("runs", Tone::warning, colour) + ": " + printable(status.capture) + "\n";
+  }
   return text;
 }
 

@@ -6,11 +6,7 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-#include <cerrno>
-#include <fstream>
-#include <istream>
+#include <boost/json/array.hpp>
 #include <ostream>
 #include <tuple>
 
@@ -19,6 +15,8 @@
 #include "control/cli/arguments.hpp"
 #include "control/cli/capture.hpp"
 #include "control/cli/client.hpp"
+#include "control/cli/command.hpp"
+#include "control/cli/events.hpp"
 #include "control/cli/render.hpp"
 #include "control/cli/usage.hpp"
 #include "control/config/load.hpp"
@@ -30,109 +28,6 @@ namespace astil::cli {
 namespace {
 
 namespace json = boost::json;
-
-/// One command that is being carried out.
-struct Command {
-  const Invocation& invocation;
-  const Surroundings& with;
-
-  [[nodiscard]] bool as_json() const { return invocation.output == Output::json; }
-};
-
-void print_json(const Command& command, const json::value& value) {
-  command.with.out << json::serialize(value) << "\n";
-}
-
-/// Says why it did not work, and gives the exit code.
-int fail(const Command& command, const api::FailureView& failure) {
-  const int code = failure.diagnostics.empty() ? kRefused : kInvalid;
-  if (command.as_json()) {
-    print_json(command, api::to_json(failure));
-    return code;
-  }
-  command.with.err << config::render(failure.diagnostics);
-  command.with.err << "astil: " << printable(Error{failure.error, failure.remedy}.text()) << "\n";
-  return code;
-}
-
-int fail(const Command& command, const Error& error) { return fail(command, {error.what, error.remedy, {}}); }
-
-int misuse(const Surroundings& with, const Error& error) {
-  with.err << "astil: " << printable(error.text()) << "\n";
-  return kInvalid;
-}
-
-/// Of a command that makes no sense as it was given.
-int misuse(const Command& command, Error error) {
-  if (error.remedy.empty()) error.remedy = "see astil help " + std::string(command.invocation.verb);
-  return misuse(command.with, error);
-}
-
-Result<json::value> parse_json(const std::string& text) {
-  boost::system::error_code failed;
-  auto value = json::parse(text, failed);
-  if (failed)
-    return Error{"the daemon's answer is not JSON: " + failed.message(), "is something else listening there?"};
-  return value;
-}
-
-/// The daemon's view, or why there is none.
-template <class View>
-Result<View> read_view(const std::string& body) {
-  const auto value = parse_json(body);
-  if (!value) return value.error();
-  auto view = api::from_json<View>(*value);
-  if (!view) return view.error().within("the daemon's answer");
-  return view;
-}
-
-int fail_with_reply(const Command& command, const Reply& reply) {
-  constexpr unsigned kBadRequest = 400;  // what was asked makes no sense to the daemon, such as a limit beyond its own
-  auto failure = read_view<api::FailureView>(reply.body);
-  if (!failure) return fail(command, Error{"the daemon answered with HTTP status " + std::to_string(reply.status), {}});
-  if (reply.status == kBadRequest) return misuse(command, Error{failure->error, failure->remedy});
-  return fail(command, *failure);
-}
-
-/// Asks, and shows the answer: verbatim as JSON, else as `render` has it.
-template <class View, class Render>
-int show(const Command& command, const Question& question, const Render& render) {
-  const auto reply = ask(command.invocation.socket, question);
-  if (!reply) return fail(command, reply.error());
-  if (!*reply) return fail(command, no_daemon(command.invocation.socket));
-  if ((*reply)->status != 200) return fail_with_reply(command, **reply);
-  if (command.as_json()) {
-    command.with.out << (*reply)->body;
-    return kDone;
-  }
-  const auto view = read_view<View>((*reply)->body);
-  if (!view) return fail(command, view.error());
-  command.with.out << render(*view);
-  return kDone;
-}
-
-Result<std::string> read_all(std::istream& from, const std::string& name) {
-  std::string text;
-  std::array<char, 65536> piece{};
-  while (from.read(piece.data(), piece.size()), from.gcount() > 0) {
-    text.append(piece.data(), static_cast<std::size_t>(from.gcount()));
-  }
-  if (from.bad()) return system_error(name, errno);
-  return Result<std::string>(boost::system::in_place_value, std::move(text));
-}
-
-Result<std::string> read_file(const std::string& name) {
-  std::ifstream file(name, std::ios::binary);
-  if (!file) return system_error(name, errno);
-  return read_all(file, name);
-}
-
-Result<std::string> read_input(const Command& command, const std::string& name) {
-  if (name == "-") return read_all(command.with.in, "standard input");
-  return read_file(name);
-}
-
-std::string name_of_input(const std::string& name) { return name == "-" ? "(standard input)" : name; }
 
 int check(const Command& command) {
   const auto text = read_input(command, command.invocation.operand);
@@ -525,7 +420,8 @@ constexpr std::array kHandlers{
     Handler{"flows", flows},         Handler{"drops", drops},       Handler{"capture", capture},
     Handler{"trace", trace},         Handler{"detach", detach},     Handler{"version", version},
     Handler{"confirm", confirm},     Handler{"rollback", rollback}, Handler{"history", history},
-    Handler{"backend", backend},     Handler{"help", help},
+    Handler{"backend", backend},     Handler{"why", why},           Handler{"events", events},
+    Handler{"help", help},
 };
 
 }  // namespace

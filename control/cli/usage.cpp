@@ -307,6 +307,23 @@ const std::vector<Verb>& verbs() {
        "another one, also over restarts of the daemon and changes of the configuration.\n",
        {{"--service", "NAME", "only its use by this service; default: by all that have it"},
         {"--wait", "", "come back when no connection is left on it"}}},
+      {"why",
+       "BACKEND",
+       "why a backend gets new connections or not, and how it came to that",
+       "Its last changes of state with time and reason: what its checks found, what was ordered, when\n"
+       "it came into rotation and left it. Kept over restarts of the daemon, also for backends that\n"
+       "are not in the configuration any more.\n",
+       {{"--service", "NAME", "only its use by this service; default: by all that have it"}}},
+      {"events",
+       "",
+       "changes of state of all kinds, as they happened",
+       "Of backends, services, interfaces, the configuration and the daemon. With --follow a line for\n"
+       "each as it happens, until you press Ctrl-C. As JSON, each line is an object then.\n",
+       {{"--follow", "", "those to come"},
+        {"--after", "NUMBER", "with --follow: begin with what came after this event"},
+        {"--service", "NAME", "only those of this service"},
+        {"--backend", "NAME", "only those of backends of this name"},
+        {"--limit", "N", "without --follow: at most so many, the last ones; default 100"}}},
       {"detach",
        "",
        "remove everything from the kernel and end the daemon",

@@ -18,6 +18,7 @@ from cases import (  # noqa: F401
     sources,
     failure,
     checks,
+    events,
     flood,
     change,
     life,
