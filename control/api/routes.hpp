@@ -34,16 +34,18 @@
 
 namespace astil::api {
 
-/// What a listener lets its clients ask: over TCP, /metrics and /v1/version.
-enum class Access { metrics, everything };
+/// What a client may ask, each more than the one before: over the plain TCP listener, /metrics and /v1/version; all that
+/// changes nothing and shows no packets; all.
+enum class Access { metrics, read, everything };
 
 struct Request {
   std::string_view method;
   std::string_view target;  ///< path and query as they came
   std::string_view body;
   Access access = Access::metrics;
-  std::optional<std::uint32_t> uid = std::nullopt;  ///< of who asks, where that is known
-  std::string_view last_event_id = {};              ///< the Last-Event-ID field, of who follows events again
+  Caller by = {};  ///< who asks, as far as that is known
+  std::string_view from = "socket";     ///< where the request came from: an address with its port
+  std::string_view last_event_id = {};  ///< the Last-Event-ID field, of who follows events again
 };
 
 /// The body of an answer that goes on, by itself until the client leaves.
@@ -71,6 +73,13 @@ class Feed {
   virtual void lose_patience() {}
 };
 
+/// How changes that were asked for ended, and requests that were not let in, since the daemon started: see ApiView.
+struct Tally {
+  std::uint64_t changes_ok = 0;
+  std::uint64_t changes_refused = 0;
+  std::uint64_t forbidden = 0;
+};
+
 struct Answer {
   unsigned status = 200;
   std::string content_type = "application/json";
@@ -82,8 +91,8 @@ struct Answer {
   std::shared_ptr<Feed> feed = nullptr;  ///< set: the body, in place of `body`
 };
 
-/// Never throws: whatever the daemon throws becomes a 500.
-[[nodiscard]] Answer answer(Daemon& daemon, const Request& request);
+/// Never throws: whatever the daemon throws becomes a 500. Every change that is asked for is logged: who, what, result.
+[[nodiscard]] Answer answer(Daemon& daemon, const Request& request, Tally* tally = nullptr);
 /// Does the next part of an answer that is unfinished. Never throws either.
 void go_on(Answer& answer);
 

@@ -183,12 +183,25 @@ BOOST_DESCRIBE_STRUCT(ConfigView, (),
 
 /// Where the API is asked.
 struct ListenerView {
-  std::string name;            ///< "socket", or "metrics" by TCP
+  std::string name;            ///< "socket", "metrics" by TCP, "remote" by TLS
   std::string where;           ///< a path, or an address with its port
   std::string failure;         ///< why nobody can ask there now; empty: they can
   std::uint64_t failures = 0;  ///< attempts to listen that failed
 };
 BOOST_DESCRIBE_STRUCT(ListenerView, (), (name, where, failure, failures))
+
+/// What was asked of the API, since the daemon started.
+struct ApiView {
+  std::uint64_t changes_ok = 0;
+  std::uint64_t changes_refused = 0;
+  std::uint64_t forbidden = 0;       ///< requests that the client's role does not let it make
+  std::uint64_t no_token = 0;        ///< requests over the network without a valid token
+  std::uint64_t failed_handshakes = 0;  ///< of TLS
+  std::uint64_t timed_out = 0;       ///< connections over the network that were closed in the middle of a request
+  std::uint64_t connections = 0;     ///< over the network, now
+};
+BOOST_DESCRIBE_STRUCT(ApiView, (),
+                      (changes_ok, changes_refused, forbidden, no_token, failed_handshakes, timed_out, connections))
 
 struct StatusView {
   std::vector<ProblemView> problems;  ///< the gravest first; empty: all is well
@@ -211,12 +224,13 @@ struct StatusView {
   std::vector<PortView> ports;      ///< none: the engine has the kernel's interfaces alone
   std::vector<WorkerView> workers;  ///< likewise
   EventLogView events;
+  ApiView api;
   std::string capture;  ///< what a capture that runs is of, as a sentence; empty: none runs
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
                        tables, flow_events, services, limits_new_flows, orders_ok, orders_refused, flows_given_up,
-                       listeners, ports, workers, events, capture))
+                       listeners, ports, workers, events, api, capture))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {
@@ -497,19 +511,32 @@ struct HistoryEntry {
   std::string digest;        ///< SHA-256 of its text, hexadecimal
   std::uint64_t bytes = 0;   ///< of its text
   std::uint64_t before = 0;  ///< the number of what ran before it; 0: nothing did
+  std::string token;         ///< the name of that of who asked for it over the network
 };
-BOOST_DESCRIBE_STRUCT(HistoryEntry, (), (number, time, by, uid, file, result, digest, bytes, before))
+BOOST_DESCRIBE_STRUCT(HistoryEntry, (), (number, time, by, uid, file, result, digest, bytes, before, token))
 
 struct HistoryView {
   std::vector<HistoryEntry> entries;  ///< the oldest first; the last one runs
 };
 BOOST_DESCRIBE_STRUCT(HistoryView, (), (entries))
 
+/// Who asks for a change.
+struct Caller {
+  std::optional<std::uint32_t> uid;  ///< over the Unix socket
+  std::string token;                 ///< over the network: the token's name
+
+  /// "uid 0", "token deploy", "somebody".
+  [[nodiscard]] std::string name() const {
+    if (!token.empty()) return "token " + token;
+    return uid ? "uid " + std::to_string(*uid) : "somebody";
+  }
+};
+
 /// A configuration that somebody hands over.
 struct Change {
   std::string yaml;
   std::string file;                             ///< for messages and the history
-  std::optional<std::uint32_t> uid;             ///< of who asks
+  Caller by;
   std::optional<std::chrono::seconds> confirm;  ///< without a `confirm` until then what was before comes back
 };
 inline constexpr std::chrono::seconds kLongestConfirm{86'400};
@@ -567,9 +594,8 @@ class Daemon {
   /// and then hears of nothing more.
   [[nodiscard]] virtual Result<std::unique_ptr<EventFollower>> follow_events(const EventFilter& filter,
                                                                              std::optional<std::uint64_t> after) = 0;
-  /// Orders a state of backends, which lasts until another one is ordered. `who` is for the history: "uid 0".
-  [[nodiscard]] virtual Result<DrainsView> order(const BackendFilter& filter, AdminState state,
-                                                 const std::string& who) = 0;
+  /// Orders a state of backends, which lasts until another one is ordered.
+  [[nodiscard]] virtual Result<DrainsView> order(const BackendFilter& filter, AdminState state, const Caller& by) = 0;
   /// What `apply` would do, or how it would be refused. Changes nothing.
   [[nodiscard]] virtual Applied plan(const Change& change) = 0;
   /// Makes it the running configuration.
@@ -577,7 +603,7 @@ class Daemon {
   /// The change that waits for it stays. An error where none does.
   [[nodiscard]] virtual Result<HistoryEntry> confirm() = 0;
   /// Makes a configuration of the history the running one; without a number, that which ran before.
-  [[nodiscard]] virtual Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) = 0;
+  [[nodiscard]] virtual Applied rollback(std::optional<std::uint64_t> number, const Caller& by) = 0;
   [[nodiscard]] virtual HistoryView history() const = 0;
   /// Removes service addresses, programs and pins. The daemon stays until `after_detach`.
   [[nodiscard]] virtual Result<> detach() = 0;

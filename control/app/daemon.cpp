@@ -81,9 +81,14 @@ Result<void> Daemon::open() {
   addresses_.emplace(*network_);
   if (auto checked = check_first_interfaces(); checked.has_error()) return checked.error();
 
-  api::ServerOptions server{.socket = model_.socket, .tcp = {}};
+  api::ServerOptions server{.socket = model_.socket, .tcp = {}, .remote = {}};
   if (model_.metrics)
     server.tcp = {.address = model_.metrics->host, .port = static_cast<std::uint16_t>(model_.metrics->port)};
+  if (const auto& remote = model_.remote) {
+    server.remote = {
+        .endpoint = {.address = remote->listen.host, .port = static_cast<std::uint16_t>(remote->listen.port)},
+        .files = {.certificate = remote->certificate, .key = remote->key, .tokens = remote->tokens}};
+  }
   auto listening = api::Server::start(loop_, *this, server);
   if (listening.has_error()) return listening.error();
   server_ = std::move(*listening);

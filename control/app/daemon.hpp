@@ -68,11 +68,11 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Result<std::unique_ptr<api::EventFollower>> follow_events(const api::EventFilter& filter,
                                                                           std::optional<std::uint64_t> after) override;
   [[nodiscard]] Result<api::DrainsView> order(const api::BackendFilter& filter, api::AdminState state,
-                                              const std::string& who) override;
+                                              const api::Caller& by) override;
   [[nodiscard]] api::Applied plan(const api::Change& change) override;
   [[nodiscard]] api::Applied apply(const api::Change& change) override;
   [[nodiscard]] Result<api::HistoryEntry> confirm() override;
-  [[nodiscard]] api::Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) override;
+  [[nodiscard]] api::Applied rollback(std::optional<std::uint64_t> number, const api::Caller& by) override;
   [[nodiscard]] api::HistoryView history() const override;
   [[nodiscard]] Result<> detach() override;
   void after_detach() override;

@@ -93,7 +93,7 @@ void Daemon::note_interfaces() {
 /// An entry of the history that runs from now on.
 void Daemon::note_configuration(const api::HistoryEntry& entry) {
   std::string how = "by " + api::to_string(entry.by);
-  if (entry.uid) how += " of uid " + std::to_string(*entry.uid);
+  if (entry.uid || !entry.token.empty()) how += " of " + api::Caller{.uid = entry.uid, .token = entry.token}.name();
   if (entry.result == api::ChangeResult::awaiting) how += ", not confirmed yet";
   event_log_.change(api::EventKind::configuration,
                     {.after = std::to_string(entry.number), .reason = how + ": " + entry.file});

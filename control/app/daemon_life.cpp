@@ -109,7 +109,7 @@ Result<api::DrainsView> Daemon::backends(const api::BackendFilter& filter) const
   return view;
 }
 
-Result<api::DrainsView> Daemon::order(const api::BackendFilter& filter, api::AdminState state, const std::string& who) {
+Result<api::DrainsView> Daemon::order(const api::BackendFilter& filter, api::AdminState state, const api::Caller& by) {
   const auto ordered = [&]() -> Result<void> {
     if (detached_) return Error{"the packet path is detached", "start astild again"};
     const auto keys = named(filter);
@@ -119,7 +119,7 @@ Result<api::DrainsView> Daemon::order(const api::BackendFilter& filter, api::Adm
       drained_.erase(key);
       event_log_.change(
           api::EventKind::order,
-          {.service = key.first, .backend = key.second, .after = api::to_string(state), .reason = "by " + who},
+          {.service = key.first, .backend = key.second, .after = api::to_string(state), .reason = "by " + by.name()},
           api::to_string(api::AdminState::active));
     }
     return {};

@@ -68,6 +68,7 @@ api::StatusView StatusBuilder::build() {
   view_.flows_given_up = daemon_.path_->given_up();
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
   view_.listeners = daemon_.server_->listeners();
+  view_.api = daemon_.server_->view();
   view_.events = daemon_.event_log_view();
   view_.capture = capture_text(daemon_.capture_feed_.query());
   if (daemon_.settled_) add_services();

@@ -17,6 +17,7 @@ namespace astil::cli {
 struct Command {
   const Invocation& invocation;
   const Surroundings& with;
+  const Target& target;  ///< the daemon that is meant
 
   [[nodiscard]] bool as_json() const { return invocation.output == Output::json; }
 };
@@ -46,9 +47,9 @@ template <class View>
 /// Asks, and shows the answer: verbatim as JSON, else as `render` has it.
 template <class View, class Render>
 int show(const Command& command, const Question& question, const Render& render) {
-  const auto reply = ask(command.invocation.socket, question);
+  const auto reply = ask(command.target, question);
   if (!reply) return fail(command, reply.error());
-  if (!*reply) return fail(command, no_daemon(command.invocation.socket));
+  if (!*reply) return fail(command, no_daemon(command.target));
   if ((*reply)->status != 200) return fail_with_reply(command, **reply);
   if (command.as_json()) {
     command.with.out << (*reply)->body;

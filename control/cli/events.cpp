@@ -89,13 +89,13 @@ class Printer {
 int follow_events(const Command& command, const Question& question) {
   Printer printer(command);
   const auto followed =
-      follow(command.invocation.socket, question, [&](const std::string& line) { return printer.read(line); });
+      follow(command.target, question, [&](const std::string& line) { return printer.read(line); });
   if (!followed) return fail(command, followed.error());
-  if (!*followed) return fail(command, no_daemon(command.invocation.socket));
+  if (!*followed) return fail(command, no_daemon(command.target));
   if ((*followed)->refusal) return fail_with_reply(command, *(*followed)->refusal);
   if (printer.failure) return fail(command, *printer.failure);
   if ((*followed)->ended == Ended::by_user) return kDone;
-  command.with.err << "astil: the daemon at " << command.invocation.socket << " has ended\n";
+  command.with.err << "astil: the daemon at " << command.target.name() << " has ended\n";
   return kRefused;
 }
 

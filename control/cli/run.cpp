@@ -215,13 +215,13 @@ int follow_drops(const Command& command, const Question& question) {
     }
     return command.with.out.good() ? GoOn::yes : GoOn::no;
   };
-  const auto followed = follow(command.invocation.socket, question, print);
+  const auto followed = follow(command.target, question, print);
   if (!followed) return fail(command, followed.error());
-  if (!*followed) return fail(command, no_daemon(command.invocation.socket));
+  if (!*followed) return fail(command, no_daemon(command.target));
   if ((*followed)->refusal) return fail_with_reply(command, *(*followed)->refusal);
   if (unreadable) return fail(command, *unreadable);
   if ((*followed)->ended == Ended::by_user) return kDone;
-  command.with.err << "astil: the daemon at " << command.invocation.socket << " has ended\n";
+  command.with.err << "astil: the daemon at " << command.target.name() << " has ended\n";
   return kRefused;
 }
 
@@ -276,9 +276,9 @@ int capture(const Command& command) {
   std::erase_if(question.query, [](const auto& parameter) { return parameter.first == "write"; });
   CaptureFile file(name, command.with.out);
   const auto received = receive(
-      command.invocation.socket, question, [&](std::string_view piece) { return file.write(piece); }, OnSignal::finish);
+      command.target, question, [&](std::string_view piece) { return file.write(piece); }, OnSignal::finish);
   if (!received) return fail(command, received.error());
-  if (!*received) return fail(command, no_daemon(command.invocation.socket));
+  if (!*received) return fail(command, no_daemon(command.target));
   if ((*received)->refusal) return fail_with_reply(command, *(*received)->refusal);
   if (const auto closed = file.close(); !closed) return fail(command, closed.error());
   if (command.as_json()) {
@@ -287,7 +287,7 @@ int capture(const Command& command) {
     command.with.err << file.summary_text();
   }
   if ((*received)->whole || (*received)->ended == Ended::by_user) return kDone;
-  command.with.err << "astil: the daemon at " << command.invocation.socket << " has ended, and the capture with it\n";
+  command.with.err << "astil: the daemon at " << command.target.name() << " has ended, and the capture with it\n";
   return kRefused;
 }
 
@@ -316,9 +316,9 @@ int await_drained(const Command& command, Question question) {
   question.path = "/v1/backends";
   std::string told;
   while (true) {
-    const auto reply = ask(command.invocation.socket, question);
+    const auto reply = ask(command.target, question);
     if (!reply) return fail(command, reply.error());
-    if (!*reply) return fail(command, no_daemon(command.invocation.socket));
+    if (!*reply) return fail(command, no_daemon(command.target));
     if ((*reply)->status != 200) return fail_with_reply(command, **reply);
     const auto view = read_view<api::DrainsView>((*reply)->body);
     if (!view) return fail(command, view.error());
@@ -353,20 +353,21 @@ int backend(const Command& command) {
     question.query.emplace_back("service", given->second);
   }
   if (!waits) return show<api::DrainsView>(command, question, drains_text);
-  const auto reply = ask(command.invocation.socket, question);
+  const auto reply = ask(command.target, question);
   if (!reply) return fail(command, reply.error());
-  if (!*reply) return fail(command, no_daemon(command.invocation.socket));
+  if (!*reply) return fail(command, no_daemon(command.target));
   if ((*reply)->status != 200) return fail_with_reply(command, **reply);
   return await_drained(command, std::move(question));
 }
 
 int detach(const Command& command) {
   const auto& instance = command.invocation.instance;
-  const auto reply = ask(command.invocation.socket, {Method::post, "/v1/detach", {}, {}});
+  const bool remote = !command.target.server.empty();
+  const auto reply = ask(command.target, {Method::post, "/v1/detach", {}, {}});
   if (!reply) return fail(command, reply.error());
   if (*reply && (*reply)->status != 200) return fail_with_reply(command, **reply);
   if (!*reply) {
-    if (!command.with.detach_offline) return fail(command, no_daemon(command.invocation.socket));
+    if (remote || !command.with.detach_offline) return fail(command, no_daemon(command.target));
     if (command.invocation.socket_given && !command.invocation.instance_given) {
       return fail(command, Error{"no daemon answers at " + command.invocation.socket,
                                  "to remove what a dead one has left, name it: --instance NAME"});
@@ -383,10 +384,10 @@ int detach(const Command& command) {
 }
 
 int version(const Command& command) {
-  const auto reply = ask(command.invocation.socket, {Method::get, "/v1/version", {}, {}});
+  const auto reply = ask(command.target, {Method::get, "/v1/version", {}, {}});
   const bool answered = reply && *reply && (*reply)->status == 200;
   const auto daemon = answered ? read_view<api::VersionView>((*reply)->body)
-                               : Result<api::VersionView>(no_daemon(command.invocation.socket));
+                               : Result<api::VersionView>(no_daemon(command.target));
   if (command.as_json()) {
     print_json(command,
                {{"version", ASTIL_VERSION}, {"daemon", daemon ? api::to_json(*daemon) : json::value(nullptr)}});
@@ -396,7 +397,7 @@ int version(const Command& command) {
   if (daemon) {
     command.with.out << "daemon " << daemon->version << ", layout " << daemon->layout_version << "\n";
   } else {
-    command.with.out << "daemon: none answers at " << command.invocation.socket << "\n";
+    command.with.out << "daemon: none answers at " << command.target.name() << "\n";
   }
   return kDone;
 }
@@ -424,6 +425,20 @@ constexpr std::array kHandlers{
     Handler{"help", help},
 };
 
+/// The daemon that is meant, with what it has to be shown.
+Result<Target> target_of(const Invocation& invocation) {
+  Target target{.socket = invocation.socket, .server = invocation.server, .token = {}, .ca = invocation.ca};
+  if (target.server.empty()) return target;
+  auto token = read_file(invocation.token_file);
+  if (!token) return token.error().within("--token-file");
+  while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
+  const bool is_token = !token->empty() && std::ranges::all_of(*token, [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!is_token)
+    return Error{invocation.token_file + " does not hold a token and nothing else", "put it there, in one line"};
+  target.token = std::move(*token);
+  return target;
+}
+
 }  // namespace
 
 int run(std::span<const std::string> arguments, const Surroundings& surroundings) {
@@ -437,7 +452,9 @@ int run(std::span<const std::string> arguments, const Surroundings& surroundings
     if (auto socket = surroundings.find_socket(invocation->instance)) invocation->socket = std::move(*socket);
   }
   const auto handler = std::ranges::find(kHandlers, invocation->verb, &Handler::verb);
-  return handler->run({*invocation, surroundings});
+  const auto target = target_of(*invocation);
+  if (!target) return misuse(surroundings, target.error());
+  return handler->run({*invocation, surroundings, *target});
 }
 
 }  // namespace astil::cli

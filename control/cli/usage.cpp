@@ -14,6 +14,9 @@ const std::vector<Option>& global_options() {
       {"--output", "text|json", "form of the answer (-o); json is the daemon's own, on one line"},
       {"--instance", "NAME", "which daemon of this host is meant; default main"},
       {"--socket", "PATH", "the daemon's socket; default: where the instance's daemon listens"},
+      {"--server", "HOST:PORT", "ask a daemon over the network, by TLS, at its api.remote"},
+      {"--token-file", "FILE", "with --server: file that holds the token and nothing else"},
+      {"--ca", "FILE", "with --server: who may have signed its certificate; default: the system's"},
       {"--help", "", "this text (-h)"},
   };
   return kOptions;
@@ -63,6 +66,13 @@ Result<> set_global(Invocation& invocation, std::string_view name, std::string v
   } else if (name == "--socket") {
     invocation.socket = std::move(value);
     invocation.socket_given = true;
+  } else if (name == "--server") {
+    invocation.server = std::move(value);
+    if (invocation.server.empty()) return Error{"--server needs a host and a port", "write 192.0.2.5:9443"};
+  } else if (name == "--token-file") {
+    invocation.token_file = std::move(value);
+  } else if (name == "--ca") {
+    invocation.ca = std::move(value);
   } else if (value == "json") {
     invocation.output = Output::json;
   } else if (value != "text") {
@@ -85,6 +95,7 @@ class Parser {
     if (help_ || verb_ == nullptr) return help();
     if (const auto whole = complete(); !whole) return whole.error();
     invocation_.verb = verb_->name;
+    if (const auto fits = check_target(); !fits) return fits.error();
     if (invocation_.socket.empty()) invocation_.socket = "/run/astil/" + invocation_.instance + ".sock";
     return invocation_;
   }
@@ -144,6 +155,17 @@ class Parser {
     if (verb_ != nullptr && verb_->name != "help") invocation_.operand = verb_->name;
     invocation_.verb = "help";
     return invocation_;
+  }
+
+  Result<> check_target() const {
+    const bool remote = !invocation_.server.empty();
+    if (!remote && !invocation_.token_file.empty()) return Error{"--token-file needs --server", {}};
+    if (!remote && !invocation_.ca.empty()) return Error{"--ca needs --server", {}};
+    if (remote && invocation_.token_file.empty())
+      return Error{"--server needs --token-file", "name the file that holds the token"};
+    if (remote && (invocation_.socket_given || invocation_.instance_given))
+      return Error{"--server makes no sense with --socket or --instance", {}};
+    return {};
   }
 
   Result<> complete() const {

@@ -240,6 +240,15 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
+/// Where the API is asked over the network, by TLS.
+struct Remote {
+  Endpoint listen;
+  std::string certificate;  ///< these three are files
+  std::string key;
+  std::string tokens;
+  bool operator==(const Remote&) const = default;
+};
+
 /// What is different for one interface.
 struct InterfaceSettings {
   std::string name;  ///< one of Model::interfaces
@@ -290,6 +299,7 @@ struct Model {
   Timeouts timeouts;
   std::string socket;  ///< of the API; default /run/astil/<instance>.sock
   std::optional<Endpoint> metrics;
+  std::optional<Remote> remote;  ///< none: on the socket only
   std::optional<Ha> ha;  ///< none: this balancer is alone
   std::vector<Service> services;
   bool operator==(const Model&) const = default;
