@@ -117,7 +117,8 @@ class Exchange {
                     .from = peer_.from,
                     .last_event_id = view(header["Last-Event-ID"])};
     if (!peer_.shows_token) return request;
-    const Tokens::Owner* owner = server_.credentials->tokens().find(bearer_of(view(header[http::field::authorization])));
+    const Tokens::Owner* owner =
+        server_.credentials->tokens().find(bearer_of(view(header[http::field::authorization])));
     if (owner == nullptr) return std::nullopt;
     request.access = owner->access;
     request.by.token = owner->name;
@@ -135,8 +136,8 @@ class Exchange {
       if (!request) {
         progress_.works();
         ++server_.no_token;
-        co_return failure(401, {"a token that is known is needed",
-                                "send one of the daemon's file: Authorization: Bearer TOKEN"});
+        co_return failure(
+            401, {"a token that is known is needed", "send one of the daemon's file: Authorization: Bearer TOKEN"});
       }
       // Of those who may change nothing no body is read.
       const bool wants_body = !peer_.shows_token || request->access == Access::everything;

@@ -1,6 +1,6 @@
 // One connection's requests and answers, one after the other, over a plain stream or over TLS. What a peer sends is
-// hostile until read: sizes, time and the number of requests are bounded, and over TLS nothing but a request's header is
-// read of a client that has not said who it is.
+// hostile until read: sizes, time and the number of requests are bounded, and over TLS nothing but a request's header
+// is read of a client that has not said who it is.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

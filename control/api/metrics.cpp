@@ -9,21 +9,12 @@
 #include <span>
 #include <string_view>
 
+#include "control/api/metric.hpp"
+
 namespace astil::api {
 namespace {
 
 using prometheus::MetricType;
-
-/// Takes one sample: the values of the declared labels, in their order, and the number.
-using Emit = std::function<void(std::vector<std::string> label_values, double value)>;
-
-struct Metric {
-  std::string_view name;
-  MetricType type;
-  std::string_view help;
-  std::vector<std::string_view> labels;
-  std::function<void(const MetricsSource&, const Emit&)> collect;
-};
 
 double number(std::uint64_t value) { return static_cast<double>(value); }
 
@@ -199,6 +190,11 @@ double in_rotation(const ServiceView& service) {
   return count;
 }
 
+std::vector<Metric> with_dns(std::vector<Metric> metrics) {
+  for (Metric& metric : dns_metrics()) metrics.push_back(std::move(metric));
+  return metrics;
+}
+
 // The order is the order of the reference page and of a scrape.
 const std::vector<Metric>& all_metrics() {
   using S = ServiceView;
@@ -208,7 +204,7 @@ const std::vector<Metric>& all_metrics() {
   static const std::vector<std::string_view> kPort{"interface"};
   static const std::vector<std::string_view> kQueue{"interface", "worker"};
   static const std::vector<std::string_view> kWorker{"worker"};
-  static const std::vector<Metric> kMetrics{
+  static const std::vector<Metric> kMetrics = with_dns({
       {"astil_build_info",
        MetricType::Gauge,
        "Always 1; the labels say which build runs.",
@@ -304,7 +300,8 @@ const std::vector<Metric>& all_metrics() {
        collect_changes},
       {"astil_api_not_let_in_total",
        MetricType::Counter,
-       "Requests to the API that were not answered, since the daemon started, by reason: no-token (without a valid one), "
+       "Requests to the API that were not answered, since the daemon started, by reason: no-token (without a valid "
+       "one), "
        "role (it may not), handshake (no TLS came about), timeout (over the network, in the middle of a request).",
        {"reason"},
        collect_not_let_in},
@@ -473,7 +470,7 @@ const std::vector<Metric>& all_metrics() {
        each_configured([](const B& b) { return number(b.weight); })},
       {"astil_backend_ring_ratio", MetricType::Gauge, "The backend's part of its service's ring, 0 to 1.", kBackend,
        each_configured([](const B& b) { return b.ring_share; })},
-  };
+  });
   return kMetrics;
 }
 

@@ -34,8 +34,8 @@
 
 namespace astil::api {
 
-/// What a client may ask, each more than the one before: over the plain TCP listener, /metrics and /v1/version; all that
-/// changes nothing and shows no packets; all.
+/// What a client may ask, each more than the one before: over the plain TCP listener, /metrics and /v1/version; all
+/// that changes nothing and shows no packets; all.
 enum class Access { metrics, read, everything };
 
 struct Request {
@@ -43,7 +43,7 @@ struct Request {
   std::string_view target;  ///< path and query as they came
   std::string_view body;
   Access access = Access::metrics;
-  Caller by = {};  ///< who asks, as far as that is known
+  Caller by = {};                       ///< who asks, as far as that is known
   std::string_view from = "socket";     ///< where the request came from: an address with its port
   std::string_view last_event_id = {};  ///< the Last-Event-ID field, of who follows events again
 };

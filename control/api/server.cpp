@@ -321,9 +321,8 @@ void Server::Impl::begin_tls(tcp::socket socket) {
   boost::system::error_code gone;
   const auto from = socket.remote_endpoint(gone);
   if (gone) return;
-  auto connection = std::make_unique<TlsConnection>(shared_from_this(), remote_slots_,
-                                                    PlainStream::socket_type(std::move(socket)),
-                                                    state_.credentials->context());
+  auto connection = std::make_unique<TlsConnection>(
+      shared_from_this(), remote_slots_, PlainStream::socket_type(std::move(socket)), state_.credentials->context());
   connection->peer = {.shows_token = true, .from = text_of({from.address(), from.port()})};
   asio::co_spawn(state_.loop, serve_to_end(std::move(connection)), asio::detached);
 }

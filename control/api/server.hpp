@@ -41,9 +41,8 @@ struct ServerOptions {
 class Server {
  public:
   /// Listens. A socket file that nobody answers at is replaced; one of a live daemon is an error. Where it can not
-  /// listen at a TCP endpoint, or read the files for it, it says so and tries again; likewise where somebody removes the
-  /// socket's file later.
-  /// `daemon` and `loop` must outlive the server.
+  /// listen at a TCP endpoint, or read the files for it, it says so and tries again; likewise where somebody removes
+  /// the socket's file later. `daemon` and `loop` must outlive the server.
   [[nodiscard]] static Result<std::unique_ptr<Server>> start(boost::asio::io_context& loop, Daemon& daemon,
                                                              const ServerOptions& options);
   Server(const Server&) = delete;

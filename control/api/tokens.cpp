@@ -15,9 +15,7 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t\r";
 
-bool is_letter_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
+bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
 /// RFC 6750, section 2.1: b64token.
 bool is_token(std::string_view text) {

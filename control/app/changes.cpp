@@ -165,6 +165,15 @@ void count_flows(const Service& from, const Service* to, const FlowCounts& flows
   for (const api::BackendChange& backend : view.backends) view.flows += backend.flows;
 }
 
+/// Of configurations whose names differ.
+std::string change_of_names(const config::Model& from, const config::Model& to) {
+  if (!from.dns) return "name server added";
+  if (!to.dns) return "name server removed";
+  const bool moves =
+      from.dns->listen != to.dns->listen || from.dns->workers != to.dns->workers || from.dns->tcp != to.dns->tcp;
+  return moves ? "name server changed: queries at the old sockets are lost" : "names changed";
+}
+
 std::vector<std::string> compare_overall(const config::Model& from, const config::Model& to) {
   std::vector<std::string> changes;
   if (from.interfaces != to.interfaces) changes.emplace_back("interfaces changed");
@@ -177,6 +186,7 @@ std::vector<std::string> compare_overall(const config::Model& from, const config
   if (from.addresses != to.addresses || from.address_interface != to.address_interface) {
     changes.emplace_back("owner or interface of service addresses changed");
   }
+  if (from.dns != to.dns) changes.push_back(change_of_names(from, to));
   if (from.full_nat != to.full_nat) changes.emplace_back("source addresses of full NAT changed");
   if (from.tables != to.tables) changes.emplace_back("table sizes changed: flows are carried to new tables");
   if (from.timeouts != to.timeouts) changes.emplace_back("timeouts of flows changed");

@@ -92,6 +92,7 @@ Result<void> Daemon::open() {
   auto listening = api::Server::start(loop_, *this, server);
   if (listening.has_error()) return listening.error();
   server_ = std::move(*listening);
+  if (auto serving = name_server_.follow(model_.dns); serving.has_error()) return serving.error();
 
   if (auto opened = open_packet_path(); opened.has_error()) return opened.error();
   checks_.emplace(

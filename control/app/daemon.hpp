@@ -24,6 +24,7 @@
 #include "control/app/history.hpp"
 #include "control/app/inputs.hpp"
 #include "control/app/instance_lock.hpp"
+#include "control/app/name_server.hpp"
 #include "control/app/packet_path.hpp"
 #include "control/app/removal_clock.hpp"
 #include "control/app/retry.hpp"
@@ -193,6 +194,7 @@ class Daemon final : public api::Daemon {
   std::optional<ServiceAddresses> addresses_;
   std::unique_ptr<PacketPath> path_;
   std::unique_ptr<api::Server> server_;
+  NameServer name_server_;
   std::optional<boost::asio::posix::stream_descriptor> events_;
   FragmentHolder held_fragments_{fragment_path()};
   DropFeed drop_feed_{[this](std::uint32_t followers) { path_->follow_drops(followers); }};

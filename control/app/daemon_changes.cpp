@@ -62,6 +62,10 @@ Daemon::Accepted Daemon::accept(const std::string& yaml, const std::string& file
   if (Error no = refuse_change(*loaded); !no.what.empty()) return api::Refusal{.error = no, .diagnostics = {}};
   if (auto checked = check_interfaces(*loaded); checked.has_error())
     return api::Refusal{.error = checked.error(), .diagnostics = {}};
+  if (loaded->dns) {
+    if (const auto zones = NameServer::read(*loaded->dns); zones.has_error())
+      return api::Refusal{.error = zones.error(), .diagnostics = {}};
+  }
   return std::move(*loaded);
 }
 
@@ -316,6 +320,8 @@ Daemon::Applied Daemon::change_to(config::Model wanted) {
   config::Model before = std::exchange(model_, std::move(wanted));
   follow_model();
   if (auto fitted = fit_tables(); fitted.has_error()) return take_back(std::move(before), fitted.error());
+  if (auto serving = name_server_.follow(model_.dns); serving.has_error())
+    return take_back(std::move(before), serving.error());
   if (settled_) {
     auto done = reconcile();
     if (done.has_error()) return take_back(std::move(before), done.error());
@@ -335,6 +341,8 @@ Daemon::Applied Daemon::take_back(config::Model before, const Error& why) {
   follow_model();
   if (auto fitted = fit_tables(); fitted.has_error())
     log::error("table sizes not as before", {{"error", fitted.error().text()}});
+  if (auto serving = name_server_.follow(model_.dns); serving.has_error())
+    log::error("name server not as before", {{"error", serving.error().text()}});
   if (settled_) follow();
   return refuse({.error = why, .diagnostics = {}});
 }

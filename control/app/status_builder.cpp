@@ -71,6 +71,7 @@ api::StatusView StatusBuilder::build() {
   view_.api = daemon_.server_->view();
   view_.events = daemon_.event_log_view();
   view_.capture = capture_text(daemon_.capture_feed_.query());
+  view_.dns = daemon_.name_server_.view();
   if (daemon_.settled_) add_services();
   add_problems();
   return std::move(view_);

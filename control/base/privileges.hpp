@@ -14,9 +14,9 @@ std::string missing_privileges();
 Result<void> check_privileges();
 
 /// Gives up, for the calling thread and those it starts, all but CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN,
-/// and CAP_NET_BIND_SERVICE for a metrics port below 1024. CAP_SYS_ADMIN is what the kernel asks for when a program is
-/// looked up by its id, which tells the tables in use from others (dataplane/xdp/pins.hpp), and for mounting the BPF
-/// file system.
+/// and CAP_NET_BIND_SERVICE for ports of names and metrics below 1024. CAP_SYS_ADMIN is what the kernel asks for when a
+/// program is looked up by its id, which tells the tables in use from others (dataplane/xdp/pins.hpp), and for mounting
+/// the BPF file system.
 void drop_privileges();
 
 }  // namespace astil::base

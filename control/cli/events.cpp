@@ -88,8 +88,7 @@ class Printer {
 
 int follow_events(const Command& command, const Question& question) {
   Printer printer(command);
-  const auto followed =
-      follow(command.target, question, [&](const std::string& line) { return printer.read(line); });
+  const auto followed = follow(command.target, question, [&](const std::string& line) { return printer.read(line); });
   if (!followed) return fail(command, followed.error());
   if (!*followed) return fail(command, no_daemon(command.target));
   if ((*followed)->refusal) return fail_with_reply(command, *(*followed)->refusal);

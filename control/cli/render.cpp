@@ -412,17 +412,17 @@ std::string history_text(const api::HistoryView& history, Colour colour) {
   for (auto entry = history.entries.rbegin(); entry != history.entries.rend(); ++entry) {
     const bool runs = entry == history.entries.rbegin();
     const bool taken_back = entry->result == api::ChangeResult::taken_back;
-    table.add({{std::to_string(entry->number)},
-               {api::to_rfc3339(entry->time)},
-               {api::to_string(entry->by)},
-               {entry->uid || !entry->token.empty()
-                    ? printable(api::Caller{.uid = entry->uid, .token = entry->token}.name())
-                    : "-"},
-               {api::to_string(entry->result) + (runs ? ", runs" : ""), taken_back ? Tone::bad
-                                                                        : runs     ? Tone::good
-                                                                                   : Tone::plain},
-               {printable(entry->digest.substr(0, kShownDigest))},
-               {printable(entry->file)}});
+    table.add(
+        {{std::to_string(entry->number)},
+         {api::to_rfc3339(entry->time)},
+         {api::to_string(entry->by)},
+         {entry->uid || !entry->token.empty() ? printable(api::Caller{.uid = entry->uid, .token = entry->token}.name())
+                                              : "-"},
+         {api::to_string(entry->result) + (runs ? ", runs" : ""), taken_back ? Tone::bad
+                                                                  : runs     ? Tone::good
+                                                                             : Tone::plain},
+         {printable(entry->digest.substr(0, kShownDigest))},
+         {printable(entry->file)}});
   }
   return table.text(colour, "");
 }

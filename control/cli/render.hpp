@@ -32,4 +32,7 @@ enum class Tense { planned, done };
 /// The newest first.
 [[nodiscard]] std::string history_text(const api::HistoryView& history, Colour colour);
 
+/// Of the name server, if there is one.
+[[nodiscard]] std::string dns_status_text(const std::optional<api::DnsView>& dns, Colour colour);
+
 }  // namespace astil::cli

@@ -378,7 +378,8 @@ int detach(const Command& command) {
   if (command.as_json()) {
     print_json(command, {{"instance", instance}, {"daemon", reply->has_value()}});
   } else {
-    command.with.out << "instance " << instance << " is out of the kernel; " << whose << "\n";
+    command.with.out << (remote ? "the balancer at " + command.target.server : "instance " + instance)
+                     << " is out of the kernel; " << whose << "\n";
   }
   return kDone;
 }
@@ -386,8 +387,8 @@ int detach(const Command& command) {
 int version(const Command& command) {
   const auto reply = ask(command.target, {Method::get, "/v1/version", {}, {}});
   const bool answered = reply && *reply && (*reply)->status == 200;
-  const auto daemon = answered ? read_view<api::VersionView>((*reply)->body)
-                               : Result<api::VersionView>(no_daemon(command.target));
+  const auto daemon =
+      answered ? read_view<api::VersionView>((*reply)->body) : Result<api::VersionView>(no_daemon(command.target));
   if (command.as_json()) {
     print_json(command,
                {{"version", ASTIL_VERSION}, {"daemon", daemon ? api::to_json(*daemon) : json::value(nullptr)}});
@@ -410,19 +411,34 @@ int help(const Command& command) {
   return kDone;
 }
 
+int dns(const Command& command) {
+  const std::string& about = command.invocation.operand;
+  constexpr std::array<std::string_view, 1> kQuestions{"status"};
+  if (about != "status") {
+    const auto meant = config::did_you_mean(about, kQuestions);
+    return misuse(command, {"there is no question '" + about + "' about names", meant.empty() ? "status" : meant});
+  }
+  return show<api::StatusView>(command, {Method::get, "/v1/status", {}, {}}, [&](const api::StatusView& view) {
+    return dns_status_text(view.dns, command.with.colour);
+  });
+}
+
 struct Handler {
   std::string_view verb;
   int (*run)(const Command&);
 };
 
 constexpr std::array kHandlers{
-    Handler{"check", check},         Handler{"plan", plan},         Handler{"apply", apply},
-    Handler{"import", import_other}, Handler{"doctor", examine},    Handler{"status", status},
-    Handler{"flows", flows},         Handler{"drops", drops},       Handler{"capture", capture},
-    Handler{"trace", trace},         Handler{"detach", detach},     Handler{"version", version},
-    Handler{"confirm", confirm},     Handler{"rollback", rollback}, Handler{"history", history},
-    Handler{"backend", backend},     Handler{"why", why},           Handler{"events", events},
-    Handler{"help", help},
+    Handler{"check", check},     Handler{"plan", plan},
+    Handler{"apply", apply},     Handler{"import", import_other},
+    Handler{"doctor", examine},  Handler{"status", status},
+    Handler{"flows", flows},     Handler{"drops", drops},
+    Handler{"capture", capture}, Handler{"trace", trace},
+    Handler{"detach", detach},   Handler{"version", version},
+    Handler{"confirm", confirm}, Handler{"rollback", rollback},
+    Handler{"history", history}, Handler{"backend", backend},
+    Handler{"why", why},         Handler{"events", events},
+    Handler{"dns", dns},         Handler{"help", help},
 };
 
 /// The daemon that is meant, with what it has to be shown.

@@ -44,6 +44,15 @@ class Cataloguer {
     key.is_required = true;
   }
 
+  template <class T, KindOf<T> K>
+  void list(std::string_view name, const std::vector<T>& /*member*/, const K& kind, std::size_t most, AtLeast least,
+            std::string_view doc) {
+    CatalogueKey& key = add(CatalogueKey::Form::list, name, doc);
+    key.shape = kind.shape();
+    key.most = most;
+    key.is_required = least != AtLeast::absent;
+  }
+
   void list(std::string_view name, const std::vector<address>& /*member*/, std::size_t most, std::string_view doc) {
     CatalogueKey& key = add(CatalogueKey::Form::list, name, doc);
     key.shape = HostAddress{}.shape();

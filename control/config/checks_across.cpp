@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/balance/ring.hpp"
+#include "control/config/checks_dns.hpp"
 #include "control/config/checks_dpdk.hpp"
 #include "control/config/checks_ha.hpp"
 #include "control/config/keys.hpp"
@@ -174,9 +175,9 @@ void check_listener(const Endpoint& endpoint, const char* what, Place place, con
     mistakes.add(place,
                  service.endpoint() + " belongs to " + service.name() + line_of(service.entry->place) +
                      ": packets to it never reach the daemon",
-                 service.has_any_port() ? std::string("choose another address for ") + what +
-                                              ": the service takes every port"
-                                        : std::string("choose another port for ") + what);
+                 service.has_any_port()
+                     ? std::string("choose another address for ") + what + ": the service takes every port"
+                     : std::string("choose another port for ") + what);
   }
 }
 
@@ -283,6 +284,7 @@ void check_across(const Model& model, const Services& services, const Node& root
   check_interface_settings(model, root, mistakes);
   check_dpdk(model, root, mistakes);
   check_ha(model, services, root, mistakes);
+  check_dns(model, services, root, mistakes);
 }
 
 }  // namespace astil::config

@@ -11,6 +11,7 @@
 //   list(name, strings, kind, most, doc)           from one to that many, each only once
 //   list(name, addresses, most, doc)               from one to that many hosts', each only once
 //   list(name, prefixes, doc)                      none, or from one on
+//   list(name, values, kind, most, AtLeast, doc)   from one to that many of any kind, or absent where that may be
 //   section(name, doc, describe_inner)             keys grouped for the reader, members of the same object
 //   section(name, optional_part, doc)              a part of its own that may be absent
 //   mapping(name, parts, kind of the names, AtLeast, doc)    named parts
@@ -23,6 +24,7 @@
 #include "control/config/address_kinds.hpp"
 #include "control/config/dpdk_kinds.hpp"
 #include "control/config/key_terms.hpp"
+#include "control/config/keys_dns.hpp"
 #include "control/config/keys_ha.hpp"
 #include "control/config/kinds.hpp"
 #include "control/config/model.hpp"
@@ -451,13 +453,15 @@ void describe(V& v, Model& model) {
     api.optional("metrics", model.metrics, ListenEndpoint{},
                  "Address and port where Prometheus can scrape /metrics. Nothing can be changed through it.",
                  Otherwise{"on the socket only"});
-    api.section("remote", model.remote,
-                "Where the API can be asked over the network, by TLS and with a bearer token. Each of these files is read "
-                "again when it has changed.");
+    api.section(
+        "remote", model.remote,
+        "Where the API can be asked over the network, by TLS and with a bearer token. Each of these files is read "
+        "again when it has changed.");
   });
   v.section("ha", model.ha,
             "Makes this balancer one of a pair that holds the same service addresses, one node active (docs/pair.md). "
             "Without it the balancer is alone.");
+  v.section("dns", model.dns, "Answers authoritatively for names (docs/dns.md). Without it no name server runs here.");
   v.mapping("services", model.services, kName, AtLeast::none,
             "What clients reach, by name. {} means none, on purpose.");
 }

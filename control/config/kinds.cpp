@@ -139,6 +139,19 @@ Shape Duration::shape() const {
   return shape;
 }
 
+Result<Milliseconds> TimeToLive::read(const Scalar& scalar) const {
+  auto value = Duration{Milliseconds{0}, most}.read(scalar);
+  if (value && *value % std::chrono::seconds(1) != Milliseconds{0}) return Error{};
+  return value;
+}
+
+Shape TimeToLive::shape() const {
+  Shape shape;
+  shape.words = "a duration of whole seconds, at most " + show(most);
+  shape.pattern = "^(0|[1-9][0-9]*)(s|m|h)$";
+  return shape;
+}
+
 std::string listed(const std::vector<std::string>& words) {
   std::string out;
   for (std::size_t i = 0; i < words.size(); ++i) {

@@ -107,6 +107,15 @@ struct Duration {
   [[nodiscard]] Shape shape() const;
 };
 
+/// A duration of whole seconds, 0 too: how long a record may be kept (TTL).
+struct TimeToLive {
+  Milliseconds most;
+
+  [[nodiscard]] Result<Milliseconds> read(const Scalar& scalar) const;
+  [[nodiscard]] std::string show(const Milliseconds& value) const { return Duration{}.show(value); }
+  [[nodiscard]] Shape shape() const;
+};
+
 /// `a`, `a or b`, `a, b or c`
 [[nodiscard]] std::string listed(const std::vector<std::string>& words);
 

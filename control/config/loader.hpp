@@ -44,11 +44,17 @@ class Loader {
 
   void list(std::string_view name, std::vector<std::string>& member, const Text& kind, std::size_t most,
             std::string_view doc) {
-    list_of(name, member, kind, most, doc);
+    list_of(name, member, kind, most, AtLeast::one, doc);
+  }
+
+  template <class T, KindOf<T> K>
+  void list(std::string_view name, std::vector<T>& member, const K& kind, std::size_t most, AtLeast least,
+            std::string_view doc) {
+    list_of(name, member, kind, most, least, doc);
   }
 
   void list(std::string_view name, std::vector<address>& member, std::size_t most, std::string_view doc) {
-    list_of(name, member, HostAddress{}, most, doc);
+    list_of(name, member, HostAddress{}, most, AtLeast::one, doc);
   }
 
   /// Repetitions are left to check_sources, which can tell more of them.
@@ -118,9 +124,9 @@ class Loader {
   void refuse(std::string_view name, const Node& value, const std::string& words, const Error& error);
 
   template <class T, KindOf<T> K>
-  void list_of(std::string_view name, std::vector<T>& member, const K& kind, std::size_t most,
+  void list_of(std::string_view name, std::vector<T>& member, const K& kind, std::size_t most, AtLeast least,
                std::string_view /*doc*/) {
-    const Entry* entry = take_required(name);
+    const Entry* entry = least == AtLeast::absent ? take(name) : take_required(name);
     const auto* items = entry == nullptr ? nullptr : items_of(name, entry->value, most);
     if (items == nullptr) return;
     for (const Node& item : *items) {

@@ -2,8 +2,6 @@
 // Plain values; whoever holds a Model holds all of it. control/config/load.hpp makes it from YAML.
 #pragma once
 
-#include <boost/asio/ip/address.hpp>
-#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -12,15 +10,11 @@
 #include <variant>
 #include <vector>
 
+#include "control/config/model_dns.hpp"
 #include "control/config/model_ha.hpp"
+#include "control/config/model_terms.hpp"
 
 namespace astil::config {
-
-using boost::asio::ip::address;
-using Milliseconds = std::chrono::milliseconds;
-
-/// A transport port, 1 to 65535, host byte order. 0 stands for any port where a member says so.
-enum class Port : std::uint16_t {};
 
 /// A backend's weight, 0 to 1000. 0: no new flows.
 enum class Weight : std::uint16_t {};
@@ -233,13 +227,6 @@ struct Timeouts {
   bool operator==(const Timeouts&) const = default;
 };
 
-/// A TCP endpoint for the part of the API that anyone may read: `/metrics` and `/v1/version`.
-struct Endpoint {
-  address host;
-  Port port{};
-  bool operator==(const Endpoint&) const = default;
-};
-
 /// Where the API is asked over the network, by TLS.
 struct Remote {
   Endpoint listen;
@@ -297,10 +284,11 @@ struct Model {
   TableSizes tables;
   std::uint32_t new_flows_per_second = 100'000;  ///< of each CPU; 0: no limit
   Timeouts timeouts;
-  std::string socket;  ///< of the API; default /run/astil/<instance>.sock
-  std::optional<Endpoint> metrics;
-  std::optional<Remote> remote;  ///< none: on the socket only
-  std::optional<Ha> ha;  ///< none: this balancer is alone
+  std::string socket;               ///< of the API; default /run/astil/<instance>.sock
+  std::optional<Endpoint> metrics;  ///< by TCP, for the part of the API that anyone may read: /metrics, /v1/version
+  std::optional<Remote> remote;     ///< none: on the socket only
+  std::optional<Ha> ha;             ///< none: this balancer is alone
+  std::optional<Dns> dns;
   std::vector<Service> services;
   bool operator==(const Model&) const = default;
 };

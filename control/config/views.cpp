@@ -25,6 +25,7 @@ bool View<T>::has_value(std::string_view key) const {
 template struct View<Backend>;
 template struct View<Service>;
 template struct View<VrrpGroup>;
+template struct View<DnsZone>;
 
 bool BackendView::has_endpoint() const {
   const bool has_port = entry->value.find("port") != nullptr ? is_sound("port") : has_default_port;

@@ -21,6 +21,8 @@ void netlink(Input input);
 void http_status(Input input);
 /// What a name server may answer to a health check: control/health/dns_message.hpp.
 void dns_answer(Input input);
+/// What anybody may send to the name server: control/dns/responder.hpp.
+void dns_query(Input input);
 /// What may come in while a health check waits for an echo reply: control/health/echo_message.hpp.
 void echo_reply(Input input);
 /// What a client may send to the API's socket: control/api/server.hpp.

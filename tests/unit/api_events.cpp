@@ -11,9 +11,8 @@ namespace {
 class EventRoutes : public testing::Test {
  protected:
   Answer ask(std::string_view target, Access access = Access::everything, std::string_view last_event_id = {}) {
-    return answer(
-        daemon,
-        {.method = "GET", .target = target, .body = {}, .access = access, .uid = {}, .last_event_id = last_event_id});
+    return answer(daemon,
+                  {.method = "GET", .target = target, .body = {}, .access = access, .last_event_id = last_event_id});
   }
 
   test::FakeDaemon daemon;

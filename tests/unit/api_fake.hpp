@@ -310,9 +310,9 @@ class FakeDaemon : public api::Daemon {
     return std::make_unique<FakeEventFollower>(events_to_come);
   }
   Result<api::DrainsView> order(const api::BackendFilter& filter, api::AdminState state,
-                                const std::string& who) override {
+                                const api::Caller& by) override {
     backend_filter = filter;
-    ordered_by = who;
+    ordered_by = by.name();
     if (drains_view) orders.push_back(state);
     return drains_view;
   }
@@ -325,9 +325,9 @@ class FakeDaemon : public api::Daemon {
     return apply_view;
   }
   Result<api::HistoryEntry> confirm() override { return confirm_result; }
-  api::Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) override {
+  api::Applied rollback(std::optional<std::uint64_t> number, const api::Caller& by) override {
     rolled_back_to = number;
-    rolled_back_by = uid;
+    rolled_back_by = by.uid;
     return apply_view;
   }
   api::HistoryView history() const override { return history_view; }
@@ -372,6 +372,18 @@ class RunningServer {
 
   const std::string& socket() const { return options_.socket; }
   api::Endpoint tcp() const { return server_->tcp_endpoint().value(); }
+  api::Endpoint remote() const { return server_->remote_endpoint().value(); }
+  /// What it has counted so far.
+  api::ApiView view() {
+    api::ApiView view;
+    on_loop([&] { view = server_->view(); });
+    return view;
+  }
+  std::vector<api::ListenerView> listeners() {
+    std::vector<api::ListenerView> listeners;
+    on_loop([&] { listeners = server_->listeners(); });
+    return listeners;
+  }
 
   /// Runs `action` on the server's thread and waits for it.
   void on_loop(const std::function<void()>& action) {

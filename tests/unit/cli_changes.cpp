@@ -64,7 +64,7 @@ TEST_F(Commands, apply_to_be_confirmed_hands_over_the_time_and_says_what_to_do) 
   const auto outcome = ask({"apply", "--confirm", "2m", file});
   EXPECT_EQ(outcome.code, kDone);
   EXPECT_EQ(daemon.applied.confirm, std::chrono::seconds(120));
-  EXPECT_EQ(daemon.applied.uid, ::getuid());
+  EXPECT_EQ(daemon.applied.by.uid, ::getuid());
   EXPECT_EQ(outcome.out, file +
                              " applied: 1 change\n"
                              "  hooks changed\n"

@@ -1,0 +1,69 @@
+// The declarations of the name server's metrics.
+#include "control/api/metric.hpp"
+
+namespace astil::api {
+namespace {
+
+using prometheus::MetricType;
+
+auto each_count(std::vector<DnsCountView> DnsView::*member) {
+  return [member](const MetricsSource& source, const Emit& emit) {
+    if (!source.status.dns) return;
+    for (const DnsCountView& count : (*source.status.dns).*member) emit({count.name}, static_cast<double>(count.count));
+  };
+}
+
+auto single(std::uint64_t DnsView::*member) {
+  return [member](const MetricsSource& source, const Emit& emit) {
+    if (source.status.dns) emit({}, static_cast<double>((*source.status.dns).*member));
+  };
+}
+
+}  // namespace
+
+std::vector<Metric> dns_metrics() {
+  return {
+      {"astil_dns_queries_total",
+       MetricType::Counter,
+       "Messages that came to the name server.",
+       {"transport"},
+       each_count(&DnsView::queries)},
+      {"astil_dns_query_types_total",
+       MetricType::Counter,
+       "Queries that could be read, by the type that is asked for.",
+       {"type"},
+       each_count(&DnsView::types)},
+      {"astil_dns_responses_total",
+       MetricType::Counter,
+       "Responses, by response code.",
+       {"code"},
+       each_count(&DnsView::responses)},
+      {"astil_dns_drops_total",
+       MetricType::Counter,
+       "Messages that got no response, by reason.",
+       {"reason"},
+       each_count(&DnsView::drops)},
+      {"astil_dns_truncated_total",
+       MetricType::Counter,
+       "Responses that did not fit, and told the client to ask by TCP.",
+       {},
+       single(&DnsView::truncated)},
+      {"astil_dns_tcp_connections",
+       MetricType::Gauge,
+       "TCP connections of clients of the name server.",
+       {},
+       single(&DnsView::tcp_connections)},
+      {"astil_dns_tcp_opened_total",
+       MetricType::Counter,
+       "TCP connections that were taken.",
+       {},
+       single(&DnsView::tcp_opened)},
+      {"astil_dns_tcp_closed_total",
+       MetricType::Counter,
+       "TCP connections that ended, by reason.",
+       {"reason"},
+       each_count(&DnsView::tcp_closed)},
+  };
+}
+
+}  // namespace astil::api

@@ -1,0 +1,257 @@
+#include "control/dns/responder.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "control/dns/name.hpp"
+#include "control/dns/writer.hpp"
+
+namespace astil::dns {
+namespace {
+
+constexpr std::size_t kOptSize = 11;  ///< without options, RFC 6891 section 6.1.2
+constexpr std::size_t kOptionHead = 4;
+constexpr std::size_t kLongestOptions = 512;
+constexpr unsigned kLongestChain = 8;  ///< of aliases that follow each other
+
+/// RFC 8482 section 4.2.
+constexpr std::string_view kMinimalAny{"\7RFC8482\0", 9};
+constexpr std::uint32_t kMinimalAnyTtl = 3600;
+
+/// EDNS options of a response, encoded.
+class Options {
+ public:
+  void add(Option code, std::string_view data) {
+    if (data.size() + kOptionHead > room_.size() - size_) return;
+    for (const std::size_t word : {static_cast<std::size_t>(code), data.size()}) {
+      room_[size_++] = static_cast<std::byte>(word >> 8U);
+      room_[size_++] = static_cast<std::byte>(word & 0xffU);
+    }
+    for (const char c : data) room_[size_++] = static_cast<std::byte>(c);
+  }
+  [[nodiscard]] Bytes bytes() const { return Bytes(room_).first(size_); }
+
+ private:
+  std::array<std::byte, kLongestOptions> room_;
+  std::size_t size_ = 0;
+};
+
+class Response {
+ public:
+  Response(const Snapshot& snapshot, const Query& query, const Client& client, std::span<std::byte> room)
+      : snapshot_(snapshot), query_(query), writer_(room, limit(snapshot, query, client)) {
+    if (!query.question.empty()) writer_.question(query.question);
+    if (!query.edns) return;
+    if (query.edns->nsid && !snapshot.nsid.empty()) options_.add(Option::nsid, snapshot.nsid);
+    writer_.reserve(kOptSize + options_.bytes().size());
+  }
+
+  void answer();
+
+  void fail(Code code) { code_ = code; }
+
+  /// RFC 4035 section 3.1.6 has CD copied too.
+  std::size_t finish(Counters& counters);
+
+ private:
+  static std::size_t limit(const Snapshot& snapshot, const Query& query, const Client& client) {
+    if (client.transport == Transport::tcp) return kLongestMessage;
+    return query.edns ? std::min(query.edns->udp_size, snapshot.udp_size) : kPlainUdpSize;
+  }
+
+  void put(Section section, std::string_view owner, const RecordSet& set);
+  void answer_from(const Zone& zone, std::string_view name);
+  void refer(const Zone& zone, const Node& cut);
+  void answer_by(const Zone& zone, const Node& node, std::string_view name);
+  void deny(const Zone& zone, Code code);
+
+  const Snapshot& snapshot_;
+  const Query& query_;
+  Writer writer_;
+  Options options_;
+  Code code_ = Code::no_error;
+  bool is_authoritative_ = false;
+  unsigned aliases_ = 0;
+};
+
+void Response::put(Section section, std::string_view owner, const RecordSet& set) {
+  const bool is_question = owner.data() == query_.buffer.data();
+  for (const std::string& data : set.data) {
+    if (is_question) {
+      writer_.record_of_question(section, set.type, set.ttl, data);
+    } else {
+      writer_.record(section, owner, set.type, set.ttl, data);
+    }
+  }
+}
+
+void Response::answer() {
+  if (query_.klass != kClassIn && query_.klass != kClassAny) return fail(Code::refused);
+  switch (query_.type) {
+    case Type::axfr:
+    case Type::ixfr:
+      return fail(Code::refused);  // there are no transfers
+    case Type::opt:
+      return fail(Code::format_error);
+    case Type::tkey:
+    case Type::tsig:
+    case Type::maila:
+    case Type::mailb:
+      return fail(Code::not_implemented);
+    default:
+      break;
+  }
+  const Zone* zone = snapshot_.zones->find(query_.name());
+  if (zone == nullptr) return fail(Code::refused);
+  // Of a zone's own top its parent knows DS, which may be ours too.
+  if (query_.type == Type::ds && query_.name() == zone->apex() && !is_root(query_.name())) {
+    if (const Zone* above = snapshot_.zones->find(parent_of(query_.name()))) zone = above;
+  }
+  is_authoritative_ = true;
+  answer_from(*zone, query_.name());
+}
+
+void Response::answer_from(const Zone& zone, std::string_view name) {
+  const auto [match, node] = zone.find(name, query_.type);
+  switch (match) {
+    case Zone::Match::none:
+      return deny(zone, Code::name_error);
+    case Zone::Match::cut:
+      return refer(zone, *node);
+    case Zone::Match::exact:
+    case Zone::Match::wildcard:
+      return answer_by(zone, *node, name);
+  }
+}
+
+/// Another server knows. The addresses of those that are within the delegation come along, since nobody could ask for
+/// them (RFC 9471): where they do not fit, the response is truncated.
+void Response::refer(const Zone& zone, const Node& cut) {
+  if (writer_.answers() == 0) is_authoritative_ = false;
+  const RecordSet& servers = *cut.find(Type::ns);
+  put(Section::authority, cut.owner, servers);
+  if (const RecordSet* ds = cut.find(Type::ds); ds != nullptr && query_.edns && query_.edns->dnssec_ok)
+    put(Section::authority, cut.owner, *ds);
+  for (const std::string& written : servers.data) {
+    std::string server = written;
+    std::transform(server.begin(), server.end(), server.begin(), folded);
+    const Node* node = is_within(server, zone.apex()) ? zone.node(server) : nullptr;
+    if (node == nullptr) continue;
+    for (const Type type : {Type::a, Type::aaaa}) {
+      if (const RecordSet* addresses = node->find(type)) put(Section::additional, node->owner, *addresses);
+    }
+  }
+}
+
+void Response::answer_by(const Zone& zone, const Node& node, std::string_view name) {
+  if (query_.type == Type::any && !node.sets.empty()) {
+    return writer_.record_of_question(Section::answer, Type::hinfo, kMinimalAnyTtl, kMinimalAny);
+  }
+  if (const RecordSet* set = node.find(query_.type)) return put(Section::answer, name, *set);
+  const RecordSet* alias = node.find(Type::cname);
+  if (alias == nullptr) return deny(zone, Code::no_error);
+  put(Section::answer, name, *alias);
+  // The chain is followed as far as it is ours; a client asks for the rest.
+  if (++aliases_ >= kLongestChain) return;
+  std::string target = alias->data.front();
+  std::transform(target.begin(), target.end(), target.begin(), folded);
+  if (const Zone* next = snapshot_.zones->find(target)) answer_from(*next, target);
+}
+
+/// RFC 2308 sections 2 and 5.
+void Response::deny(const Zone& zone, Code code) {
+  code_ = code;
+  writer_.record(Section::authority, zone.apex(), Type::soa, zone.negative_ttl(), zone.soa().data.front());
+}
+
+Counter counter_of(Code code) {
+  switch (code) {
+    case Code::no_error:
+      return Counter::code_no_error;
+    case Code::format_error:
+      return Counter::code_format_error;
+    case Code::server_failure:
+      return Counter::code_server_failure;
+    case Code::name_error:
+      return Counter::code_name_error;
+    case Code::not_implemented:
+      return Counter::code_not_implemented;
+    case Code::refused:
+      return Counter::code_refused;
+    case Code::bad_version:
+      return Counter::code_bad_version;
+    case Code::bad_cookie:
+      return Counter::code_bad_cookie;
+  }
+  return Counter::code_server_failure;
+}
+
+Counter counter_of(Type type) {
+  switch (type) {
+    case Type::a:
+      return Counter::type_a;
+    case Type::aaaa:
+      return Counter::type_aaaa;
+    case Type::https:
+      return Counter::type_https;
+    case Type::svcb:
+      return Counter::type_svcb;
+    case Type::ns:
+      return Counter::type_ns;
+    case Type::soa:
+      return Counter::type_soa;
+    case Type::mx:
+      return Counter::type_mx;
+    case Type::txt:
+      return Counter::type_txt;
+    case Type::any:
+      return Counter::type_any;
+    default:
+      return Counter::type_other;
+  }
+}
+
+std::size_t Response::finish(Counters& counters) {
+  std::uint16_t flags = flag::kResponse;
+  flags |= query_.flags & (flag::kOpcode | flag::kRecursionDesired | flag::kCheckingDisabled);
+  if (is_authoritative_) flags |= flag::kAuthoritative;
+  if (writer_.overflowed()) {
+    writer_.drop_records();
+    flags |= flag::kTruncated;
+    counters.add(Counter::truncated);
+  }
+  flags |= static_cast<std::uint16_t>(code_) & 0xfU;
+  writer_.release();
+  if (query_.edns) writer_.opt(snapshot_.udp_size, code_, query_.edns->dnssec_ok, options_.bytes());
+  counters.add(counter_of(code_));
+  return writer_.finish(query_.id, flags);
+}
+
+}  // namespace
+
+std::size_t respond(const Snapshot& snapshot, Bytes message, const Client& client, std::span<std::byte> room,
+                    Counters& counters) {
+  counters.add(client.transport == Transport::tcp
+                   ? (client.is_ipv4 ? Counter::queries_tcp_ipv4 : Counter::queries_tcp_ipv6)
+                   : (client.is_ipv4 ? Counter::queries_udp_ipv4 : Counter::queries_udp_ipv6));
+  Query query;
+  const Reading reading = read_query(message, query);
+  if (reading == Reading::too_short || reading == Reading::response) {
+    counters.add(reading == Reading::response ? Counter::dropped_response : Counter::dropped_too_short);
+    return 0;
+  }
+  if (reading == Reading::sound) counters.add(counter_of(query.type));
+  Response response(snapshot, query, client, room);
+  if (reading == Reading::opcode) {
+    response.fail(Code::not_implemented);
+  } else if (query.edns && query.edns->version != 0) {
+    response.fail(Code::bad_version);
+  } else if (reading != Reading::sound) {
+    response.fail(Code::format_error);
+  } else {
+    response.answer();
+  }
+  return response.finish(counters);
+}
+
+}  // namespace astil::dns

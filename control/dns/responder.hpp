@@ -1,0 +1,29 @@
+// From a query's bytes to the response's: what an authoritative server says. No sockets here.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "control/dns/counters.hpp"
+#include "control/dns/query.hpp"
+#include "control/dns/snapshot.hpp"
+
+namespace astil::dns {
+
+enum class Transport { udp, tcp };
+
+/// Who asks, and how.
+struct Client {
+  std::array<std::byte, 16> address{};  ///< network byte order; of IPv4 the first four
+  bool is_ipv4 = true;
+  Transport transport = Transport::udp;
+};
+
+/// Writes the response to `room`, which has at least 4096 bytes for UDP and kLongestMessage for TCP. Returns its size;
+/// 0: there is none.
+[[nodiscard]] std::size_t respond(const Snapshot& snapshot, Bytes message, const Client& client,
+                                  std::span<std::byte> room, Counters& counters);
+
+}  // namespace astil::dns

@@ -1,0 +1,78 @@
+// The name server's sockets and threads: workers that share each port (SO_REUSEPORT), off the control loop, answering
+// by UDP in batches and by TCP, each from the snapshot that was published last.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/ip/address.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "control/base/result.hpp"
+#include "control/dns/counters.hpp"
+#include "control/dns/snapshot.hpp"
+
+namespace astil::dns {
+
+struct ListenAddress {
+  boost::asio::ip::address host;  ///< may be unspecified: every address of this host of that version
+  std::uint16_t port = 0;         ///< host byte order; 0: any free one, for tests
+  bool operator==(const ListenAddress&) const = default;
+};
+
+struct TcpLimits {
+  std::chrono::milliseconds idle{10'000};     ///< without a whole query, RFC 7766 section 6.2.3
+  std::uint32_t connections = 1000;           ///< of a worker; one more closes the one that was idle for longest
+  std::uint32_t connections_per_client = 50;  ///< of an address, with a worker
+  bool operator==(const TcpLimits&) const = default;
+};
+
+struct ServerOptions {
+  std::vector<ListenAddress> listen;
+  unsigned workers = 1;
+  TcpLimits tcp;
+  bool operator==(const ServerOptions&) const = default;
+};
+
+/// The snapshot that is in force. Thread safe.
+class Published {
+ public:
+  explicit Published(std::shared_ptr<const Snapshot> first) : current_(std::move(first)) {}
+  void set(std::shared_ptr<const Snapshot> next) { current_.store(std::move(next)); }
+  [[nodiscard]] std::shared_ptr<const Snapshot> get() const { return current_.load(); }
+
+ private:
+  std::atomic<std::shared_ptr<const Snapshot>> current_;
+};
+
+class Server {
+ public:
+  /// Binds everything, and then starts the threads, which take no signals. Error: a port can not be had.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> start(const ServerOptions& options,
+                                                             std::shared_ptr<const Snapshot> first);
+  /// Ends the threads, and waits for that.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  void publish(std::shared_ptr<const Snapshot> next) { published_.set(std::move(next)); }
+
+  [[nodiscard]] const ServerOptions& options() const { return options_; }
+  /// As bound: with the port that port 0 became.
+  [[nodiscard]] const std::vector<ListenAddress>& bound() const { return bound_; }
+  [[nodiscard]] std::uint64_t count(Counter counter) const;
+  [[nodiscard]] std::uint64_t tcp_connections() const;
+
+  class Worker;
+
+ private:
+  Server(ServerOptions options, std::shared_ptr<const Snapshot> first);
+
+  ServerOptions options_;
+  std::vector<ListenAddress> bound_;
+  Published published_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace astil::dns

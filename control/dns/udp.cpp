@@ -1,0 +1,93 @@
+#include "control/dns/udp.hpp"
+
+#include <cerrno>
+
+#include "control/dns/sockets.hpp"
+
+namespace astil::dns {
+namespace {
+
+constexpr unsigned kBatchesAtOnce = 8;
+
+/// What a packet was sent to becomes what it is answered from; by which interface is left to the routes, but where the
+/// address means something on one alone.
+void turn(msghdr& message) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_PKTINFO) {
+      reinterpret_cast<in_pktinfo*>(CMSG_DATA(part))->ipi_ifindex = 0;
+    } else if (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_PKTINFO) {
+      auto* info = reinterpret_cast<in6_pktinfo*>(CMSG_DATA(part));
+      if (!IN6_IS_ADDR_LINKLOCAL(&info->ipi6_addr)) info->ipi6_ifindex = 0;
+    }
+  }
+}
+
+}  // namespace
+
+UdpBatch::UdpBatch() : messages_(), received_(), sent_() {
+  for (std::size_t i = 0; i < kMessages; ++i) {
+    Message& message = messages_[i];
+    message.query_at = {.iov_base = message.query.data(), .iov_len = message.query.size()};
+    received_[i].msg_hdr = {.msg_name = &message.client,
+                            .msg_namelen = 0,
+                            .msg_iov = &message.query_at,
+                            .msg_iovlen = 1,
+                            .msg_control = nullptr,
+                            .msg_controllen = 0,
+                            .msg_flags = 0};
+  }
+}
+
+std::size_t UdpBatch::receive(int socket) {
+  for (std::size_t i = 0; i < kMessages; ++i) {
+    msghdr& head = received_[i].msg_hdr;
+    head.msg_namelen = sizeof(sockaddr_storage);
+    head.msg_control = messages_[i].control.bytes.data();
+    head.msg_controllen = messages_[i].control.bytes.size();
+  }
+  const int count = ::recvmmsg(socket, received_.data(), kMessages, MSG_DONTWAIT, nullptr);
+  return count < 0 ? 0 : static_cast<std::size_t>(count);
+}
+
+void UdpBatch::send(int socket, std::size_t count, Counters& counters) {
+  for (std::size_t done = 0; done < count;) {
+    const int sent = ::sendmmsg(socket, sent_.data() + done, static_cast<unsigned>(count - done), MSG_DONTWAIT);
+    if (sent > 0) {
+      done += static_cast<std::size_t>(sent);
+    } else if (errno != EINTR) {
+      // The first of them can not be sent. Clients ask again.
+      counters.add(Counter::dropped_not_sent);
+      ++done;
+    }
+  }
+}
+
+void UdpBatch::serve(int socket, const Published& published, Counters& counters) {
+  for (unsigned batch = 0; batch < kBatchesAtOnce; ++batch) {
+    const std::size_t count = receive(socket);
+    if (count == 0) return;
+    const std::shared_ptr<const Snapshot> snapshot = published.get();
+    std::size_t responses = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      Message& message = messages_[i];
+      msghdr& head = received_[i].msg_hdr;
+      const Bytes query = Bytes(message.query).first(received_[i].msg_len);
+      const Client client = client_of(message.client, Transport::udp);
+      const std::size_t size = respond(*snapshot, query, client, message.response, counters);
+      if (size == 0) continue;
+      message.response_at = {.iov_base = message.response.data(), .iov_len = size};
+      msghdr& out = sent_[responses++].msg_hdr;
+      out = head;
+      out.msg_iov = &message.response_at;
+      if (out.msg_controllen == 0) {
+        out.msg_control = nullptr;
+      } else {
+        turn(out);
+      }
+    }
+    send(socket, responses, counters);
+    if (count < kMessages) return;
+  }
+}
+
+}  // namespace astil::dns
