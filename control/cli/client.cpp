@@ -141,7 +141,10 @@ class Connection {
     secure_.emplace(Plain(Plain::socket_type(std::move(socket))), context_);
     error_code no_address;
     static_cast<void>(asio::ip::make_address(host, no_address));
-    if (no_address) ::SSL_set_tlsext_host_name(secure_->native_handle(), host.c_str());  // RFC 6066: names only
+    // RFC 6066, section 3: names only. The macro of OpenSSL has an old-style cast.
+    if (no_address)
+      ::SSL_ctrl(secure_->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                 const_cast<char*>(host.c_str()));
     lowest().expires_after(kConnectTime);
     error_code failed;
     secure_->async_handshake(ssl::stream_base::client, [&](error_code refused) { failed = refused; });

@@ -17,6 +17,7 @@
 #include "control/cli/client.hpp"
 #include "control/cli/command.hpp"
 #include "control/cli/events.hpp"
+#include "control/cli/fmt.hpp"
 #include "control/cli/render.hpp"
 #include "control/cli/usage.hpp"
 #include "control/config/load.hpp"
@@ -438,7 +439,8 @@ constexpr std::array kHandlers{
     Handler{"confirm", confirm}, Handler{"rollback", rollback},
     Handler{"history", history}, Handler{"backend", backend},
     Handler{"why", why},         Handler{"events", events},
-    Handler{"dns", dns},         Handler{"help", help},
+    Handler{"fmt", fmt},         Handler{"dns", dns},
+    Handler{"help", help},
 };
 
 /// The daemon that is meant, with what it has to be shown.

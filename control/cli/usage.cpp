@@ -236,6 +236,14 @@ const std::vector<Verb>& verbs() {
        "Reports every mistake at once, each with its line. FILE may be - for the standard input.\n"
        "Exit code 0: the file is right; 2: it is not.\n",
        {}},
+      {"fmt",
+       "FILE",
+       "put a configuration file into its canonical form; no daemon needed",
+       "Two blanks a level, text in double quotes where it is quoted; order, comments and single blank\n"
+       "lines stay, and so does what stands on one line, where it fits. FILE may be - for the standard\n"
+       "input, and is written to the standard output then.\n"
+       "Exit code 0: done; with --check 1: it would be another; 2: it is no YAML.\n",
+       {{"--check", "", "change nothing; tell whether it is in its canonical form"}}},
       {"plan",
        "FILE",
        "what applying a configuration file would change; changes nothing",

@@ -19,6 +19,7 @@ from cases import (  # noqa: F401
     failure,
     checks,
     events,
+    remote,
     names,
     flood,
     change,
