@@ -22,6 +22,64 @@ struct DnsZoneView {
 };
 BOOST_DESCRIBE_STRUCT(DnsZoneView, (), (name, serial, names))
 
+/// An address of a site of a name.
+struct DnsAddressView {
+  std::string address;
+  bool up = false;
+  std::string why;  ///< it is so: "service web: 2 of 3 backends in rotation"
+};
+BOOST_DESCRIBE_STRUCT(DnsAddressView, (), (address, up, why))
+
+struct DnsSiteView {
+  std::string site;
+  std::uint32_t tier = 0;
+  std::uint32_t weight = 0;
+  std::string order;  ///< of the operator: "up", "down", "auto"
+  std::vector<DnsAddressView> addresses;
+  std::uint64_t answers = 0;  ///< that named it
+};
+BOOST_DESCRIBE_STRUCT(DnsSiteView, (), (site, tier, weight, order, addresses, answers))
+
+/// A name whose addresses are chosen.
+struct DnsNameView {
+  std::string name;
+  std::string policy;
+  std::vector<DnsSiteView> sites;
+};
+BOOST_DESCRIBE_STRUCT(DnsNameView, (), (name, policy, sites))
+
+/// What the operator has ordered of a site, wherever it is used.
+struct DnsOrderView {
+  std::string site;
+  std::string state;  ///< "up" or "down"; with the answer to an order also "auto"
+};
+BOOST_DESCRIBE_STRUCT(DnsOrderView, (), (site, state))
+
+struct DnsOrdersView {
+  std::uint32_t version = 0;  ///< of the file's form: 1
+  std::vector<DnsOrderView> orders;
+};
+BOOST_DESCRIBE_STRUCT(DnsOrdersView, (), (version, orders))
+
+/// A question to explain the answer of.
+struct DnsQuestion {
+  std::string name;
+  std::string from;  ///< the client's address
+  std::string type;
+};
+
+/// Which answer, and why. Of what is drawn by weight, one draw.
+struct DnsExplainView {
+  std::string name;
+  std::string zone;  ///< empty: the name is in none of ours
+  std::string type;
+  std::string code;
+  std::vector<std::string> answers;  ///< as lines of a zone file
+  std::string why;
+  std::vector<DnsNameView> names;  ///< those that were chosen for: the last is the one that the answer is of
+};
+BOOST_DESCRIBE_STRUCT(DnsExplainView, (), (name, zone, type, code, answers, why, names))
+
 /// Counters are those of this run of the daemon.
 struct DnsView {
   std::vector<std::string> listen;  ///< "192.0.2.53:53", each by UDP and TCP
@@ -35,9 +93,10 @@ struct DnsView {
   std::uint64_t truncated = 0;          ///< responses that did not fit
   std::uint64_t tcp_opened = 0;
   std::vector<DnsCountView> tcp_closed;  ///< by reason
+  std::vector<DnsNameView> names;        ///< whose addresses are chosen
 };
 BOOST_DESCRIBE_STRUCT(DnsView, (),
                       (listen, workers, tcp_connections, zones, queries, types, responses, drops, truncated, tcp_opened,
-                       tcp_closed))
+                       tcp_closed, names))
 
 }  // namespace astil::api

@@ -219,6 +219,9 @@ ASTIL_JSON_VIEW(EventsView)
 ASTIL_JSON_VIEW(WhyView)
 ASTIL_JSON_VIEW(FailureView)
 ASTIL_JSON_VIEW(VersionView)
+ASTIL_JSON_VIEW(DnsExplainView)
+ASTIL_JSON_VIEW(DnsOrderView)
+ASTIL_JSON_VIEW(DnsOrdersView)
 #undef ASTIL_JSON_VIEW
 
 std::string to_rfc3339(TimePoint time) {

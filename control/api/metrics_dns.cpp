@@ -19,6 +19,25 @@ auto single(std::uint64_t DnsView::*member) {
   };
 }
 
+void collect_sites_up(const MetricsSource& source, const Emit& emit) {
+  if (!source.status.dns) return;
+  for (const DnsNameView& name : source.status.dns->names) {
+    for (const DnsSiteView& site : name.sites) {
+      double up = 0;
+      for (const DnsAddressView& address : site.addresses) up += address.up ? 1 : 0;
+      emit({name.name, site.site}, up / static_cast<double>(site.addresses.size()));
+    }
+  }
+}
+
+void collect_site_answers(const MetricsSource& source, const Emit& emit) {
+  if (!source.status.dns) return;
+  for (const DnsNameView& name : source.status.dns->names) {
+    for (const DnsSiteView& site : name.sites)
+      emit({name.name, site.site, name.policy}, static_cast<double>(site.answers));
+  }
+}
+
 }  // namespace
 
 std::vector<Metric> dns_metrics() {
@@ -63,6 +82,16 @@ std::vector<Metric> dns_metrics() {
        "TCP connections that ended, by reason.",
        {"reason"},
        each_count(&DnsView::tcp_closed)},
+      {"astil_dns_site_up_ratio",
+       MetricType::Gauge,
+       "The part of a site's addresses of a name that are up, 0 to 1.",
+       {"name", "site"},
+       collect_sites_up},
+      {"astil_dns_site_answers_total",
+       MetricType::Counter,
+       "Answers of a name that had the site's addresses.",
+       {"name", "site", "policy"},
+       collect_site_answers},
   };
 }
 

@@ -287,6 +287,21 @@ Answer post_rollback(Daemon& daemon, const Query& query, const Request& request)
   return answer_of(daemon.rollback(number, request.by));
 }
 
+Answer get_dns_explain(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  const auto explained = daemon.explain({.name = value_of(query, "name"),
+                                         .from = value_of(query, "from"),
+                                         .type = optional_value(query, "type").value_or("A")});
+  return explained ? ok(*explained) : failure(422, explained.error());
+}
+
+Answer post_dns_site(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  const std::string state = value_of(query, "state");
+  if (state != "up" && state != "down" && state != "auto")
+    return bad_request("state: '" + state + "' is no order", "use up, down or auto");
+  const auto ordered = daemon.order_site(value_of(query, "site"), state);
+  return ordered ? ok(*ordered) : failure(422, ordered.error());
+}
+
 Answer get_history(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.history()); }
 
 Answer post_detach(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
@@ -335,6 +350,8 @@ const std::array kRoutes{
     Route{"POST", "/v1/confirm", {}, Access::everything, post_confirm},
     Route{"POST", "/v1/rollback", {"number"}, Access::everything, post_rollback},
     Route{"GET", "/v1/history", {}, Access::read, get_history},
+    Route{"GET", "/v1/dns/explain", {"name", "from", "type"}, Access::read, get_dns_explain},
+    Route{"POST", "/v1/dns/site", {"site", "state"}, Access::everything, post_dns_site},
     Route{"POST", "/v1/detach", {}, Access::everything, post_detach},
     Route{"GET", "/metrics", {}, Access::metrics, get_metrics},
 };
@@ -421,7 +438,8 @@ Answer answer(Daemon& daemon, const Request& request, Tally* tally) {
   constexpr unsigned kForbidden = 403;
   if (tally != nullptr && answer.status == kForbidden) ++tally->forbidden;
   // What reads is told apart by the method, so that an attempt to change by a wrong path or role is told as well.
-  if (request.method == kReading || request.method == "HEAD") return answer;
+  // A client of plain TCP, who can be anybody, can not change anything, and is not to fill the log.
+  if (request.method == kReading || request.method == "HEAD" || request.access == Access::metrics) return answer;
   const bool done = answer.status == 200;
   if (tally != nullptr) ++(done ? tally->changes_ok : tally->changes_refused);
   log::write(done ? log::Level::info : log::Level::warning, "change asked for",

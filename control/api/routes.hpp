@@ -19,6 +19,8 @@
 //   POST /v1/confirm
 //   POST /v1/rollback?number=
 //   GET  /v1/history
+//   GET  /v1/dns/explain?name=&from=IP&type=A
+//   POST /v1/dns/site?site=&state=up|down|auto
 //   POST /v1/detach
 //   GET  /metrics
 #pragma once

@@ -525,6 +525,10 @@ class Daemon {
   /// Makes a configuration of the history the running one; without a number, that which ran before.
   [[nodiscard]] virtual Applied rollback(std::optional<std::uint64_t> number, const Caller& by) = 0;
   [[nodiscard]] virtual HistoryView history() const = 0;
+  /// What the name server would answer. Nothing is counted.
+  [[nodiscard]] virtual Result<DnsExplainView> explain(const DnsQuestion& question) const = 0;
+  /// Orders "up", "down" or "auto" of a site of names, which lasts until another one is ordered.
+  [[nodiscard]] virtual Result<DnsOrderView> order_site(const std::string& site, const std::string& state) = 0;
   /// Removes service addresses, programs and pins. The daemon stays until `after_detach`.
   [[nodiscard]] virtual Result<> detach() = 0;
   /// Called once after a detach() that succeeded, when its answer has been sent or can not be sent: time to end.

@@ -38,6 +38,7 @@ Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Mod
       prober_(loop, [this] { return std::uniform_int_distribution<std::uint16_t>()(random_); }),
       alarm_(loop),
       random_(std::random_device{}()),
+      site_orders_(options_.state_directory + "/" + model_.instance + ".sites"),
       settle_timer_(loop),
       retry_alarm_(loop),
       retry_(retry_alarm_, [this] { follow(); }) {
@@ -92,13 +93,13 @@ Result<void> Daemon::open() {
   auto listening = api::Server::start(loop_, *this, server);
   if (listening.has_error()) return listening.error();
   server_ = std::move(*listening);
-  if (auto serving = name_server_.follow(model_.dns); serving.has_error()) return serving.error();
-
   if (auto opened = open_packet_path(); opened.has_error()) return opened.error();
   checks_.emplace(
       prober_, alarm_, [this] { return std::uniform_real_distribution<double>()(random_); },
       [this](const health::TargetKey& key, const health::State& state) { on_health_change(key, state); });
   follow_model();
+  if (auto serving = name_server_.follow(model_, site_facts()); serving.has_error()) return serving.error();
+  learn_of_sites();
   watch_events();
   await_settling();
   return {};
@@ -429,6 +430,7 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   if (auto removed = addresses_->remove_unwanted(served); removed.has_error())
     done.shortcomings.push_back(removed.error());
   if (auto added = addresses_->add_missing(served); added.has_error()) done.shortcomings.push_back(added.error());
+  learn_of_sites();
   return done;
 }
 

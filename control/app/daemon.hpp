@@ -29,6 +29,7 @@
 #include "control/app/removal_clock.hpp"
 #include "control/app/retry.hpp"
 #include "control/app/service_addresses.hpp"
+#include "control/app/site_orders.hpp"
 #include "control/config/load.hpp"
 #include "control/health/asio_prober.hpp"
 #include "control/health/checks.hpp"
@@ -75,6 +76,8 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Result<api::HistoryEntry> confirm() override;
   [[nodiscard]] api::Applied rollback(std::optional<std::uint64_t> number, const api::Caller& by) override;
   [[nodiscard]] api::HistoryView history() const override;
+  [[nodiscard]] Result<api::DnsExplainView> explain(const api::DnsQuestion& question) const override;
+  [[nodiscard]] Result<api::DnsOrderView> order_site(const std::string& site, const std::string& state) override;
   [[nodiscard]] Result<> detach() override;
   void after_detach() override;
 
@@ -137,6 +140,14 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] std::optional<std::uint32_t> service_id(const std::string& name) const;
   [[nodiscard]] Names names() const;
   void on_health_change(const health::TargetKey& key, const health::State& state);
+  [[nodiscard]] static bool is_of_name(const health::TargetKey& key);
+  void add_site_targets(std::vector<health::Target>& targets) const;
+  [[nodiscard]] AddressFact fact_of(const config::Service& service) const;
+  [[nodiscard]] AddressFact fact_of(const std::string& name, const config::DnsSite& site,
+                                    const config::address& host) const;
+  [[nodiscard]] SiteFacts site_facts() const;
+  [[nodiscard]] Orders orders_of_sites() const;
+  void learn_of_sites();
   void watch_drains();
   void give_up_retired();
   [[nodiscard]] std::set<std::string> withdrawn_services() const;
@@ -195,6 +206,8 @@ class Daemon final : public api::Daemon {
   std::unique_ptr<PacketPath> path_;
   std::unique_ptr<api::Server> server_;
   NameServer name_server_;
+  SiteOrders site_orders_;
+  boost::asio::steady_timer learn_timer_{loop_};
   std::optional<boost::asio::posix::stream_descriptor> events_;
   FragmentHolder held_fragments_{fragment_path()};
   DropFeed drop_feed_{[this](std::uint32_t followers) { path_->follow_drops(followers); }};

@@ -63,7 +63,7 @@ Daemon::Accepted Daemon::accept(const std::string& yaml, const std::string& file
   if (auto checked = check_interfaces(*loaded); checked.has_error())
     return api::Refusal{.error = checked.error(), .diagnostics = {}};
   if (loaded->dns) {
-    if (const auto zones = NameServer::read(*loaded->dns); zones.has_error())
+    if (const auto zones = NameServer::check(*loaded->dns, loaded->services); zones.has_error())
       return api::Refusal{.error = zones.error(), .diagnostics = {}};
   }
   return std::move(*loaded);
@@ -320,7 +320,7 @@ Daemon::Applied Daemon::change_to(config::Model wanted) {
   config::Model before = std::exchange(model_, std::move(wanted));
   follow_model();
   if (auto fitted = fit_tables(); fitted.has_error()) return take_back(std::move(before), fitted.error());
-  if (auto serving = name_server_.follow(model_.dns); serving.has_error())
+  if (auto serving = name_server_.follow(model_, site_facts()); serving.has_error())
     return take_back(std::move(before), serving.error());
   if (settled_) {
     auto done = reconcile();
@@ -341,7 +341,7 @@ Daemon::Applied Daemon::take_back(config::Model before, const Error& why) {
   follow_model();
   if (auto fitted = fit_tables(); fitted.has_error())
     log::error("table sizes not as before", {{"error", fitted.error().text()}});
-  if (auto serving = name_server_.follow(model_.dns); serving.has_error())
+  if (auto serving = name_server_.follow(model_, site_facts()); serving.has_error())
     log::error("name server not as before", {{"error", serving.error().text()}});
   if (settled_) follow();
   return refuse({.error = why, .diagnostics = {}});

@@ -20,6 +20,7 @@ void Daemon::follow_model() {
       targets.push_back(target_of(service, backend));
     }
   }
+  add_site_targets(targets);
   checks_->configure(targets);
   network_->track(hosts);
 }
@@ -49,6 +50,14 @@ balance::Intake Daemon::intake_of(const config::Service& service, const config::
 }
 
 void Daemon::on_health_change(const health::TargetKey& key, const health::State& state) {
+  if (is_of_name(key)) {
+    log::info("health of a site changed", {{"name", key.service.substr(1)},
+                                           {"site", key.backend},
+                                           {"state", health::to_string(state.health)},
+                                           {"error", state.last_error}});
+    learn_of_sites();
+    return;
+  }
   log::info("backend health changed", {{"service", key.service},
                                        {"backend", key.backend},
                                        {"state", health::to_string(state.health)},

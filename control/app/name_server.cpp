@@ -1,34 +1,17 @@
 #include "control/app/name_server.hpp"
 
+#include <algorithm>
+#include <cstring>
+#include <random>
+
+#include "control/app/name_zones.hpp"
 #include "control/base/log.hpp"
 #include "control/config/address_kinds.hpp"
+#include "control/config/keys.hpp"
 #include "control/dns/name.hpp"
 
 namespace astil::app {
 namespace {
-
-std::uint32_t seconds(config::Milliseconds time) {
-  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(time).count());
-}
-
-Result<dns::Zone> read_zone(const config::DnsZone& wanted) {
-  auto apex = dns::name_from_text(wanted.name);
-  if (apex.has_error()) return apex.error();
-  std::vector<dns::Record> records;
-  for (const std::string& line : wanted.records) {
-    auto record = dns::parse_record(line, wanted.name, seconds(wanted.ttl));
-    if (record.has_error()) return record.error().within("'" + line + "'");
-    records.push_back(std::move(*record));
-  }
-  if (wanted.file) {
-    auto more = dns::parse_zone_file(*wanted.file, wanted.name, seconds(wanted.ttl));
-    if (more.has_error()) return more.error();
-    records.insert(records.end(), std::make_move_iterator(more->begin()), std::make_move_iterator(more->end()));
-  }
-  auto zone = dns::Zone::make(std::move(*apex), std::move(records));
-  if (zone.has_error() && wanted.file) return zone.error().within(*wanted.file);
-  return zone;
-}
 
 dns::ServerOptions options_of(const config::Dns& wanted) {
   dns::ServerOptions options;
@@ -51,42 +34,127 @@ std::uint32_t serial_of(const dns::Zone& zone) {
   return serial;
 }
 
-}  // namespace
-
-Result<std::shared_ptr<const dns::Zones>> NameServer::read(const config::Dns& wanted) {
-  std::vector<dns::Zone> zones;
-  for (const config::DnsZone& each : wanted.zones) {
-    auto zone = read_zone(each);
-    if (zone.has_error()) return zone.error().within("dns: zone " + each.name);
-    zones.push_back(std::move(*zone));
+dns::Client client_of(const config::address& host) {
+  dns::Client client;
+  client.is_ipv4 = host.is_v4();
+  client.transport = dns::Transport::tcp;  // nothing is cut
+  const auto copy = [&](const auto& bytes) { std::memcpy(client.address.data(), bytes.data(), bytes.size()); };
+  if (host.is_v4()) {
+    copy(host.to_v4().to_bytes());
+  } else {
+    copy(host.to_v6().to_bytes());
   }
-  return std::make_shared<const dns::Zones>(std::move(zones));
+  return client;
 }
 
-Result<> NameServer::follow(const std::optional<config::Dns>& wanted) {
-  if (!wanted) {
+std::vector<std::byte> query_for(const std::string& name, dns::Type type) {
+  std::vector<std::byte> query;
+  const auto put = [&](unsigned value) { query.push_back(static_cast<std::byte>(value)); };
+  for (const unsigned byte : {0U, 1U, 0U, 0U, 0U, 1U, 0U, 0U, 0U, 0U, 0U, 0U}) put(byte);
+  for (const char c : name) put(static_cast<unsigned char>(c));
+  const auto number = static_cast<unsigned>(type);
+  for (const unsigned byte : {number >> 8U, number & 0xffU, 0U, unsigned{dns::kClassIn}}) put(byte);
+  return query;
+}
+
+}  // namespace
+
+Result<> NameServer::check(const config::Dns& wanted, const std::vector<config::Service>& services) {
+  const auto zones = read_zones(wanted, services, [](const auto&, const auto&) { return nullptr; });
+  if (zones.has_error()) return zones.error();
+  return {};
+}
+
+Result<> NameServer::follow(const config::Model& model, const SiteFacts& facts) {
+  if (!model.dns) {
     if (server_) log::info("name server ends");
     retire();
+    wanted_.reset();
+    zones_.reset();
+    names_.clear();
+    hosts_.clear();
+    states_.clear();
     return {};
   }
-  auto zones = read(*wanted);
+  auto zones = read_zones(*model.dns, model.services, [&](const std::string& name, const std::string& site) {
+    Answers& answers = answers_[{name, site}];
+    if (!answers) answers = std::make_shared<std::atomic<std::uint64_t>>(0);
+    return answers;
+  });
   if (zones.has_error()) return zones.error();
-  auto snapshot = std::make_shared<dns::Snapshot>();
-  snapshot->zones = *zones;
-  snapshot->nsid = wanted->nsid;
-  snapshot->udp_size = wanted->udp_size;
-  const dns::ServerOptions options = options_of(*wanted);
+  NameServer next;  // all that follows from the configuration, until the ports are had
+  next.wanted_ = model.dns;
+  next.zones_ = std::move(*zones);
+  for (const config::DnsZone& zone : next.wanted_->zones) {
+    for (const config::DnsName& name : zone.names) {
+      next.names_.push_back(&name);
+      std::vector<std::vector<config::address>>& hosts = next.hosts_.emplace_back();
+      for (const config::DnsSite& site : name.sites) hosts.push_back(addresses_of(site, model.services));
+    }
+  }
+  next.states_ = next.states(facts);
+  const dns::ServerOptions options = options_of(*model.dns);
   if (server_ && server_->options() == options) {
-    server_->publish(snapshot);
+    server_->publish(next.snapshot());
   } else {
-    auto server = dns::Server::start(options, snapshot);
+    auto server = dns::Server::start(options, next.snapshot());
     if (server.has_error()) return server.error();
     retire();
     server_ = std::move(*server);
     log::info("name server listens", {{"endpoints", options.listen.size()}, {"workers", options.workers}});
   }
-  zones_ = std::move(*zones);
+  wanted_.swap(next.wanted_);  // what names_ points at stays where it is: in the zones' vectors
+  zones_ = std::move(next.zones_);
+  names_ = std::move(next.names_);
+  hosts_ = std::move(next.hosts_);
+  states_ = std::move(next.states_);
   return {};
+}
+
+std::vector<dns::NameState> NameServer::states(const SiteFacts& facts) const {
+  std::vector<dns::NameState> states;
+  for (std::size_t n = 0; n < names_.size(); ++n) {
+    dns::NameState& state = states.emplace_back();
+    bool any = false;
+    for (std::size_t s = 0; s < hosts_[n].size(); ++s) {
+      std::vector<dns::AddressState>& addresses = state.emplace_back();
+      for (const config::address& host : hosts_[n][s]) {
+        const AddressFact fact = facts(zones_->names()[n].name, names_[n]->sites[s], host);
+        addresses.push_back({.is_up = fact.is_up, .was_up = fact.is_up, .steady = fact.steady});
+        any = any || fact.is_up;
+      }
+    }
+    if (any) continue;
+    // The last one that was up is remembered as it was.
+    for (std::size_t s = 0; s < state.size(); ++s) {
+      for (std::size_t a = 0; a < state[s].size(); ++a)
+        state[s][a].was_up = n >= states_.size() || states_[n][s][a].was_up;
+    }
+  }
+  return states;
+}
+
+void NameServer::learn(const SiteFacts& facts) {
+  if (!has_names()) return;
+  std::vector<dns::NameState> now = states(facts);
+  if (now == states_) return;
+  states_ = std::move(now);
+  server_->publish(snapshot());
+}
+
+std::shared_ptr<const dns::Snapshot> NameServer::snapshot() const {
+  auto snapshot = std::make_shared<dns::Snapshot>();
+  snapshot->zones = zones_;
+  snapshot->states = states_;
+  snapshot->nsid = wanted_->nsid;
+  snapshot->udp_size = wanted_->udp_size;
+  return snapshot;
+}
+
+bool NameServer::has_site(const std::string& site) const {
+  return std::any_of(names_.begin(), names_.end(), [&](const config::DnsName* name) {
+    return std::any_of(name->sites.begin(), name->sites.end(), [&](const auto& each) { return each.name == site; });
+  });
 }
 
 /// Counters do not go down where a server makes room for another.
@@ -100,7 +168,7 @@ std::uint64_t NameServer::count(dns::Counter counter) const {
   return retired_[static_cast<std::size_t>(counter)] + server_->count(counter);
 }
 
-std::optional<api::DnsView> NameServer::view() const {
+std::optional<api::DnsView> NameServer::view(const SiteFacts& facts, const Orders& order) const {
   if (!server_) return std::nullopt;
   api::DnsView view;
   for (const dns::ListenAddress& address : server_->bound())
@@ -120,7 +188,100 @@ std::optional<api::DnsView> NameServer::view() const {
     if (family == "tcp-opened") view.tcp_opened = counted.count;
     if (family == "tcp-closed") view.tcp_closed.push_back(counted);
   }
+  for (std::size_t i = 0; i < names_.size(); ++i) view.names.push_back(name_view(i, facts, order));
   return view;
+}
+
+api::DnsNameView NameServer::name_view(std::size_t number, const SiteFacts& facts, const Orders& order) const {
+  const dns::DynamicName& name = zones_->names()[number];
+  api::DnsNameView view{.name = name.name, .policy = config::kDnsPolicies.show(names_[number]->policy), .sites = {}};
+  for (std::size_t s = 0; s < name.sites.size(); ++s) {
+    const config::DnsSite& site = names_[number]->sites[s];
+    api::DnsSiteView shown{.site = site.name,
+                           .tier = site.tier,
+                           .weight = static_cast<std::uint32_t>(site.weight),
+                           .order = order(site.name),
+                           .addresses = {},
+                           .answers = name.sites[s].answers->load(std::memory_order_relaxed)};
+    for (const config::address& host : hosts_[number][s]) {
+      const AddressFact fact = facts(name.name, site, host);
+      shown.addresses.push_back({.address = host.to_string(), .up = fact.is_up, .why = fact.why});
+    }
+    view.sites.push_back(std::move(shown));
+  }
+  return view;
+}
+
+Result<api::DnsExplainView> NameServer::explain(const api::DnsQuestion& question, const SiteFacts& facts,
+                                                const Orders& order) const {
+  if (!server_) return Error{"there is no name server", "the configuration has no section dns"};
+  const auto name = dns::name_from_text(question.name);
+  if (name.has_error()) return name.error();
+  const auto type = dns::type_by_name(question.type);
+  if (type.has_error()) return type.error();
+  boost::system::error_code failed;
+  const auto from = boost::asio::ip::make_address(question.from, failed);
+  if (failed) return Error{"from: '" + question.from + "' is not an IP address", "name the client, or its resolver"};
+  const dns::Client client = client_of(from);
+  dns::WorkerContext context{.random = dns::Random(std::random_device{}()), .counts_sites = false};
+  std::vector<std::byte> room(dns::kLongestMessage);
+  const std::vector<std::byte> query = query_for(*name, *type);
+  const std::size_t size = dns::respond(*snapshot(), query, client, room, context);
+  const dns::ShownResponse shown = dns::show_response(std::span(room).first(size));
+  api::DnsExplainView view{.name = dns::name_to_text(*name),
+                           .zone = {},
+                           .type = dns::type_name(*type),
+                           .code = shown.code,
+                           .answers = shown.answers,
+                           .why = {},
+                           .names = {}};
+  const dns::Zone* zone = zones_->find(*name);
+  if (zone != nullptr) view.zone = dns::name_to_text(zone->apex());
+  explain_names(view, *name, *type, client, facts, order);
+  return view;
+}
+
+/// Follows aliases to the names that were chosen for, and says how the last was.
+void NameServer::explain_names(api::DnsExplainView& view, std::string name, dns::Type type, const dns::Client& client,
+                               const SiteFacts& facts, const Orders& order) const {
+  view.why = "the zone's records say so";
+  constexpr unsigned kLongestChain = 8;
+  for (unsigned i = 0; i <= kLongestChain; ++i) {
+    const dns::Zone* zone = zones_->find(name);
+    if (zone == nullptr) {
+      if (i == 0) view.why = "the name is in none of the zones here";
+      return;
+    }
+    const auto [match, node] = zone->find(name, type);
+    if (match == dns::Zone::Match::cut)
+      view.why = "another server has it: " + dns::name_to_text(node->owner) + " is delegated";
+    if (match == dns::Zone::Match::none) view.why = "there is no such name in zone " + dns::name_to_text(zone->apex());
+    if (match == dns::Zone::Match::cut || match == dns::Zone::Match::none) return;
+    if (node->dynamic) {
+      view.names.push_back(name_view(*node->dynamic, facts, order));
+      if (type == dns::Type::a || type == dns::Type::aaaa) view.why = why_of(*node->dynamic, type, client);
+    }
+    const dns::RecordSet* alias = node->find(dns::Type::cname);
+    if (alias == nullptr || type == dns::Type::cname) return;
+    name = alias->data.front();
+    for (char& c : name) c = dns::folded(c);
+  }
+}
+
+std::string NameServer::why_of(std::size_t number, dns::Type type, const dns::Client& client) const {
+  const dns::DynamicName& name = zones_->names()[number];
+  dns::Random random(1);
+  const dns::Choice choice =
+      dns::choose(name, states_[number], type, dns::client_key(client.address, client.is_ipv4), random);
+  const std::string rule = config::kDnsAllDown.show(names_[number]->when_down);
+  if (choice.kind == dns::Choice::Kind::no_data && !choice.all_down) return "no site has an address of that type";
+  if (choice.all_down) return "no site is up: " + rule;
+  std::string why = "policy " + config::kDnsPolicies.show(names_[number]->policy);
+  if (name.policy == dns::Policy::failover)
+    why += ": tier " + std::to_string(name.sites[choice.sites[0]].tier) + " is the first with a site that is up";
+  if (name.policy == dns::Policy::weighted) why += ": drawn among the sites that are up";
+  if (name.policy == dns::Policy::hash) why += ": by the client's network, among the sites that are up";
+  return why + "; it can be another in " + std::to_string(choice.ttl) + " s, or after the longest TTL";
 }
 
 }  // namespace astil::app

@@ -1,35 +1,82 @@
-// The name server as the daemon has it: made from the configuration, and made to follow another one.
+// The name server as the daemon has it: made from the configuration, made to follow another one, and told what is known
+// of the sites that names lead to.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "control/api/dns_view.hpp"
 #include "control/base/result.hpp"
 #include "control/config/model.hpp"
+#include "control/dns/responder.hpp"
 #include "control/dns/server.hpp"
 
 namespace astil::app {
 
+/// What is known of an address of a site.
+struct AddressFact {
+  bool is_up = true;
+  std::uint32_t steady = UINT32_MAX;  ///< as dns::AddressState has it
+  std::string why;
+};
+
+/// `name` is the whole name that the site is of.
+using SiteFacts =
+    std::function<AddressFact(const std::string& name, const config::DnsSite& site, const config::address& host)>;
+
+/// Of a site: "up", "down" or "auto".
+using Orders = std::function<std::string(const std::string& site)>;
+
 class NameServer {
  public:
-  /// Zones with what their files hold. Error: a file can not be read, or a zone is not whole with it.
-  [[nodiscard]] static Result<std::shared_ptr<const dns::Zones>> read(const config::Dns& wanted);
+  /// Whether it could be followed. Error: a file can not be read, or a zone is not whole with it.
+  [[nodiscard]] static Result<> check(const config::Dns& wanted, const std::vector<config::Service>& services);
 
   /// Serves this from now on; none: nothing. An error leaves all as it was. Where ports, workers or limits are others,
   /// queries that wait at the old sockets are lost.
-  [[nodiscard]] Result<> follow(const std::optional<config::Dns>& wanted);
+  [[nodiscard]] Result<> follow(const config::Model& model, const SiteFacts& facts);
 
-  [[nodiscard]] std::optional<api::DnsView> view() const;
+  /// The facts are other ones, perhaps. What is answered follows at once.
+  void learn(const SiteFacts& facts);
+
+  /// Whether answers depend on facts.
+  [[nodiscard]] bool has_names() const { return zones_ && !zones_->names().empty(); }
+  /// Whether a name leads there.
+  [[nodiscard]] bool has_site(const std::string& site) const;
+
+  [[nodiscard]] std::optional<api::DnsView> view(const SiteFacts& facts, const Orders& order) const;
+  [[nodiscard]] Result<api::DnsExplainView> explain(const api::DnsQuestion& question, const SiteFacts& facts,
+                                                    const Orders& order) const;
 
  private:
+  using Answers = std::shared_ptr<std::atomic<std::uint64_t>>;
+  using AnswersOf = std::map<std::pair<std::string, std::string>, Answers>;  ///< by name and site
+
+  [[nodiscard]] std::vector<dns::NameState> states(const SiteFacts& facts) const;
+  [[nodiscard]] std::shared_ptr<const dns::Snapshot> snapshot() const;
   [[nodiscard]] std::uint64_t count(dns::Counter counter) const;
+  [[nodiscard]] api::DnsNameView name_view(std::size_t number, const SiteFacts& facts, const Orders& order) const;
+  void explain_names(api::DnsExplainView& view, std::string name, dns::Type type, const dns::Client& client,
+                     const SiteFacts& facts, const Orders& order) const;
+  [[nodiscard]] std::string why_of(std::size_t number, dns::Type type, const dns::Client& client) const;
   void retire();
 
+  std::optional<config::Dns> wanted_;
+  std::vector<const config::DnsName*> names_;  ///< of wanted_, in the order of the zones' names
+  /// By name and site, as dns::DynamicName has them.
+  std::vector<std::vector<std::vector<config::address>>> hosts_;
   std::unique_ptr<dns::Server> server_;
   std::shared_ptr<const dns::Zones> zones_;
+  std::vector<dns::NameState> states_;
+  AnswersOf answers_;
   std::array<std::uint64_t, dns::kCounters> retired_{};  ///< what earlier servers counted
 };
 

@@ -71,7 +71,7 @@ api::StatusView StatusBuilder::build() {
   view_.api = daemon_.server_->view();
   view_.events = daemon_.event_log_view();
   view_.capture = capture_text(daemon_.capture_feed_.query());
-  view_.dns = daemon_.name_server_.view();
+  view_.dns = daemon_.name_server_.view(daemon_.site_facts(), daemon_.orders_of_sites());
   if (daemon_.settled_) add_services();
   add_problems();
   return std::move(view_);
@@ -349,6 +349,7 @@ void StatusBuilder::add_problems() {
   auto& problems = view_.problems;
   if (!daemon_.settled_)
     problems.push_back({"the daemon is starting", "health checks and next hops are being looked up"});
+  if (const auto& damage = daemon_.site_orders_.damage()) problems.push_back({damage->what, damage->remedy});
   if (const auto& damage = daemon_.orders_.damage()) problems.push_back({damage->what, damage->remedy});
   add_problems_of_changes();
   for (const Error& failure : daemon_.failures_) {

@@ -32,6 +32,9 @@ enum class Tense { planned, done };
 /// The newest first.
 [[nodiscard]] std::string history_text(const api::HistoryView& history, Colour colour);
 
+/// The answer, why it is so, and what is known of the sites.
+[[nodiscard]] std::string dns_explain_text(const api::DnsExplainView& view, Colour colour);
+
 /// Of the name server, if there is one.
 [[nodiscard]] std::string dns_status_text(const std::optional<api::DnsView>& dns, Colour colour);
 

@@ -22,7 +22,46 @@ std::string counters_text(const api::DnsView& dns, Colour colour) {
   return table.text(colour);
 }
 
+std::string names_text(const std::vector<api::DnsNameView>& names, Colour colour) {
+  if (names.empty()) return {};
+  Table table({{"NAME"},
+               {"POLICY"},
+               {"SITE"},
+               {"TIER", Align::right},
+               {"WEIGHT", Align::right},
+               {"ADDRESS"},
+               {"STATE"},
+               {"ANSWERS", Align::right},
+               {"WHY"}});
+  for (const api::DnsNameView& name : names) {
+    for (const api::DnsSiteView& site : name.sites) {
+      for (const api::DnsAddressView& address : site.addresses) {
+        table.add({{name.name},
+                   {name.policy},
+                   {site.site},
+                   {std::to_string(site.tier)},
+                   {std::to_string(site.weight)},
+                   {address.address},
+                   {address.up ? "up" : "down", address.up ? Tone::good : Tone::bad},
+                   {count_text(site.answers)},
+                   {address.why}});
+      }
+    }
+  }
+  return table.text(colour) + "\n";
+}
+
 }  // namespace
+
+std::string dns_explain_text(const api::DnsExplainView& view, Colour colour) {
+  std::string text =
+      paint(printable(view.name) + " " + printable(view.type) + ": " + printable(view.code), Tone::strong, colour) +
+      "\n";
+  for (const std::string& answer : view.answers) text += "  " + printable(answer) + "\n";
+  text += "why: " + printable(view.why) + "\n";
+  if (!view.names.empty()) text += "\n" + names_text(view.names, colour);
+  return text;
+}
 
 std::string dns_status_text(const std::optional<api::DnsView>& dns, Colour colour) {
   if (!dns) return "There is no name server: the configuration has no section dns.\n";
@@ -32,7 +71,7 @@ std::string dns_status_text(const std::optional<api::DnsView>& dns, Colour colou
   Table zones({{"ZONE"}, {"SERIAL", Align::right}, {"NAMES", Align::right}});
   for (const api::DnsZoneView& zone : dns->zones)
     zones.add({{zone.name}, {std::to_string(zone.serial)}, {count_text(zone.names)}});
-  return text + zones.text(colour) + "\n" + counters_text(*dns, colour);
+  return text + zones.text(colour) + "\n" + names_text(dns->names, colour) + counters_text(*dns, colour);
 }
 
 }  // namespace astil::cli

@@ -412,13 +412,37 @@ int help(const Command& command) {
   return kDone;
 }
 
+int explain_name(const Command& command) {
+  if (command.invocation.second_operand.empty()) return misuse(command, {"dns explain needs a NAME", {}});
+  Question question{Method::get, "/v1/dns/explain", {{"name", command.invocation.second_operand}}, {}};
+  const auto option = [&](const char* name, const char* otherwise) {
+    const auto given = command.invocation.options.find(name);
+    return given == command.invocation.options.end() ? std::string(otherwise) : given->second;
+  };
+  question.query.emplace_back("from", option("--from", "192.0.2.1"));
+  question.query.emplace_back("type", option("--type", "A"));
+  return show<api::DnsExplainView>(
+      command, question, [&](const api::DnsExplainView& view) { return dns_explain_text(view, command.with.colour); });
+}
+
+int order_site(const Command& command) {
+  const auto& [site, state] = std::tie(command.invocation.second_operand, command.invocation.third_operand);
+  if (site.empty() || state.empty()) return misuse(command, {"dns site needs a NAME, and up, down or auto", {}});
+  const Question question{Method::post, "/v1/dns/site", {{"site", site}, {"state", state}}, {}};
+  return show<api::DnsOrderView>(command, question, [](const api::DnsOrderView& view) {
+    return "site " + printable(view.site) + ": " + printable(view.state) + "\n";
+  });
+}
+
 int dns(const Command& command) {
   const std::string& about = command.invocation.operand;
-  constexpr std::array<std::string_view, 1> kQuestions{"status"};
-  if (about != "status") {
+  constexpr std::array<std::string_view, 3> kQuestions{"status", "explain", "site"};
+  if (std::ranges::find(kQuestions, about) == kQuestions.end()) {
     const auto meant = config::did_you_mean(about, kQuestions);
-    return misuse(command, {"there is no question '" + about + "' about names", meant.empty() ? "status" : meant});
+    return misuse(command, {"there is no '" + about + "' of names", meant.empty() ? "status, explain or site" : meant});
   }
+  if (about == "site") return order_site(command);
+  if (about == "explain") return explain_name(command);
   return show<api::StatusView>(command, {Method::get, "/v1/status", {}, {}}, [&](const api::StatusView& view) {
     return dns_status_text(view.dns, command.with.colour);
   });

@@ -118,6 +118,8 @@ class Parser {
       invocation_.operand = word;
     } else if (takes_second) {
       invocation_.second_operand = word;
+    } else if (std::ranges::count(verb_->operand, ' ') == 2 && invocation_.third_operand.empty()) {
+      invocation_.third_operand = word;
     } else {
       return Error{"'" + word + "' is one word too many", "see astil help " + std::string(verb_->name)};
     }
@@ -174,7 +176,7 @@ class Parser {
       return Error{std::string(verb_->name) + " needs a " + std::string(verb_->operand), see};
     }
     const auto second = verb_->operand.find(' ');
-    if (second != std::string_view::npos && invocation_.second_operand.empty()) {
+    if (second != std::string_view::npos && verb_->operand[second + 1] != '[' && invocation_.second_operand.empty()) {
       return Error{std::string(verb_->name) + " " + invocation_.operand + " needs a " +
                        std::string(verb_->operand.substr(second + 1)),
                    see};
@@ -355,10 +357,13 @@ const std::vector<Verb>& verbs() {
         {"--backend", "NAME", "only those of backends of this name"},
         {"--limit", "N", "without --follow: at most so many, the last ones; default 100"}}},
       {"dns",
-       "status",
-       "what the name server is asked, and how it answers",
-       "status: where it listens, its zones, and its counters.\n",
-       {}},
+       "ASK [NAME] [ORDER]",
+       "the name server: status, explain a name's answer, order a site",
+       "status: where it listens, its zones, names and counters. explain NAME: which answer a client\n"
+       "gets, and why. site NAME up|down|auto: the site counts as that in every name, whatever its\n"
+       "checks say, until another order; also over restarts of the daemon.\n",
+       {{"--from", "IP", "of explain: the client, or its resolver; default 192.0.2.1"},
+        {"--type", "TYPE", "of explain: A, AAAA, MX, ...; default A"}}},
       {"detach",
        "",
        "remove everything from the kernel and end the daemon",

@@ -21,7 +21,7 @@ struct Option {
 
 struct Verb {
   std::string_view name;
-  std::string_view operand;  ///< "FILE", or two words; in brackets if it may be left out; empty: none
+  std::string_view operand;  ///< "FILE", or up to three words; in brackets what may be left out; empty: none
   std::string_view summary;  ///< one line, for the list of verbs
   std::string_view details;  ///< what else its user should know, in lines that fit a terminal
   std::vector<Option> options;
@@ -37,6 +37,7 @@ struct Invocation {
   std::string_view verb;                                    ///< one of verbs()
   std::string operand;                                      ///< empty where it may be left out
   std::string second_operand;                               ///< of a verb that has two
+  std::string third_operand;                                ///< of a verb that has three
   std::map<std::string, std::string, std::less<>> options;  ///< those of the verb, by name
   Output output = Output::text;
   std::string instance = "main";

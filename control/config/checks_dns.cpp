@@ -4,6 +4,7 @@
 #include <string>
 
 #include "control/config/address_kinds.hpp"
+#include "control/config/checks_sites.hpp"
 #include "control/config/keys.hpp"
 #include "control/config/utf8.hpp"
 #include "control/dns/name.hpp"
@@ -12,10 +13,6 @@
 
 namespace astil::config {
 namespace {
-
-struct ZoneView : View<DnsZone> {
-  [[nodiscard]] std::string name() const { return "zone " + in_quotes(model->name); }
-};
 
 std::uint32_t seconds(Milliseconds time) {
   return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(time).count());
@@ -44,7 +41,8 @@ std::vector<dns::Record> records_of(const ZoneView& zone, Mistakes& mistakes, bo
   return records;
 }
 
-void check_zone(const ZoneView& zone, std::map<std::string, Place>& tops, Mistakes& mistakes) {
+void check_zone(const ZoneView& zone, const std::vector<ServiceView>& services, std::map<std::string, Place>& tops,
+                Mistakes& mistakes) {
   const auto top = dns::name_from_text(zone.model->name);
   if (top.has_error()) {
     if (!mistakes.at(zone.entry->place)) mistakes.add(zone.entry->place, top.error().what, top.error().remedy);
@@ -55,11 +53,13 @@ void check_zone(const ZoneView& zone, std::map<std::string, Place>& tops, Mistak
     mistakes.add(zone.entry->place, zone.name() + " stands twice" + line_of(first->second), "leave one out");
     return;
   }
-  bool whole = zone.is_sound("ttl") && zone.is_sound("records");
+  std::vector<std::string> names;
+  bool whole = check_names(zone, *top, services, names, mistakes);
+  whole = whole && zone.is_sound("ttl") && zone.is_sound("records");
   std::vector<dns::Record> records = records_of(zone, mistakes, whole);
   // What is missing may be in the file.
   if (!whole || zone.entry->value.find("file") != nullptr) return;
-  const auto made = dns::Zone::make(*top, std::move(records));
+  const auto made = dns::Zone::make(*top, std::move(records), names);
   if (made.has_error()) mistakes.add(zone.entry->place, made.error().what, made.error().remedy);
 }
 
@@ -94,7 +94,7 @@ void check_dns(const Model& model, const std::vector<ServiceView>& services, con
   std::map<std::string, Place> tops;
   for (const DnsZone& zone : model.dns->zones) {
     const Entry* entry = zones->value.find(zone.name);
-    if (entry->value.kind == Node::Kind::mapping) check_zone({&zone, entry, &mistakes}, tops, mistakes);
+    if (entry->value.kind == Node::Kind::mapping) check_zone({{&zone, entry, &mistakes}}, services, tops, mistakes);
   }
 }
 

@@ -17,6 +17,14 @@ void fill_in_defaults(Model& model) {
         group.interface = model.address_interface.value_or(model.interfaces.front());
     }
   }
+  if (model.dns) {
+    for (DnsZone& zone : model.dns->zones) {
+      for (DnsName& name : zone.names) {
+        constexpr unsigned kAll = 8;
+        if (!name.at_most) name.at_most = name.policy == DnsPolicy::all ? kAll : 1;
+      }
+    }
+  }
   for (Service& service : model.services) {
     if (service.sources && !service.sources->burst) service.sources->burst = service.sources->new_flows_per_second;
     if (!service.when_backend_down)

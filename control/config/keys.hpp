@@ -461,9 +461,9 @@ void describe(V& v, Model& model) {
   v.section("ha", model.ha,
             "Makes this balancer one of a pair that holds the same service addresses, one node active (docs/pair.md). "
             "Without it the balancer is alone.");
-  v.section("dns", model.dns, "Answers authoritatively for names (docs/dns.md). Without it no name server runs here.");
   v.mapping("services", model.services, kName, AtLeast::none,
             "What clients reach, by name. {} means none, on purpose.");
+  v.section("dns", model.dns, "Answers authoritatively for names (docs/dns.md). Without it no name server runs here.");
 }
 
 }  // namespace astil::config

@@ -13,6 +13,19 @@ inline constexpr Text kZoneName{"a domain name such as example.org", "A-Za-z0-9_
 inline constexpr Text kRecordLine{"a record as zone files have it, such as www 300 IN TXT \"hello\"", "!-~", " -~",
                                   16384};
 inline constexpr Text kNsid{"text of at most 128 characters", "!-~", " -~", 128};
+inline constexpr Text kBelowZone{"a name below the zone such as www, or @ for the zone itself", "@*A-Za-z0-9_",
+                                 "A-Za-z0-9._-", 253};
+inline constexpr Choice<DnsPolicy, 4> kDnsPolicies{"policy",
+                                                   {{{"failover", DnsPolicy::failover},
+                                                     {"weighted", DnsPolicy::weighted},
+                                                     {"hash", DnsPolicy::hash},
+                                                     {"all", DnsPolicy::all}}}};
+inline constexpr Choice<DnsAllDown, 5> kDnsAllDown{"way",
+                                                   {{{"fail-open", DnsAllDown::fail_open},
+                                                     {"last-known", DnsAllDown::last_known},
+                                                     {"fallback", DnsAllDown::fallback},
+                                                     {"servfail", DnsAllDown::servfail},
+                                                     {"refused", DnsAllDown::refused}}}};
 inline constexpr TimeToLive kTimeToLive{std::chrono::hours(168)};
 
 template <class V>
@@ -27,6 +40,43 @@ void describe(V& v, DnsTcp& tcp) {
 }
 
 template <class V>
+void describe(V& v, DnsSite& site) {
+  v.list("services", site.services, kName, kMostDnsSiteAddresses, AtLeast::absent,
+         "Services here whose addresses the site has. An address is up while each of them that has it has minimum_up "
+         "backends in rotation.");
+  v.list("addresses", site.addresses, kHostAddress, kMostDnsSiteAddresses, AtLeast::absent,
+         "Addresses of a site elsewhere, in place of services.");
+  v.section("health", site.health, "How its addresses are probed from here. Without it they count as up.");
+  v.optional("tier", site.tier, Integer<unsigned>{1, 64},
+             "With failover: sites of the lowest tier are answered first.");
+  v.optional(
+      "weight", site.weight, Integer<Weight>{0, 1000},
+      "Share of the answers, in proportion to the other weights. With 0 it is answered only where all others have "
+      "0 too, or are down.");
+}
+
+template <class V>
+void describe(V& v, DnsName& name) {
+  v.optional("policy", name.policy, kDnsPolicies,
+             "How sites are picked among those that are up. failover: those of the first tier that has one, by weight. "
+             "weighted: by weight. hash: by weight, and the same client keeps its site. all: every one.");
+  v.optional("at_most", name.at_most, Integer<unsigned>{1, kMostDnsSites}, "Sites in an answer.",
+             Otherwise{"1, with policy all 8"});
+  v.section("ttl", "How long an answer may be kept: until it could be another, by what its checks have seen.",
+            [&](V& ttl) {
+              ttl.optional("min", name.least_ttl, kTimeToLive, "At least so long.");
+              ttl.optional("max", name.most_ttl, kTimeToLive, "At most so long.");
+            });
+  v.optional("when_down", name.when_down, kDnsAllDown,
+             "What is answered while no site is up. fail-open: as if all were. last-known: what was up last. fallback: "
+             "other addresses. servfail, refused: that.");
+  v.only_with("when_down", name.when_down, {DnsAllDown::fallback}, kDnsAllDown, [&] {
+    v.list("fallback", name.fallback, kHostAddress, kMostDnsSiteAddresses, AtLeast::one, "Those other addresses.");
+  });
+  v.mapping("sites", name.sites, kName, AtLeast::one, "Where the name leads to, by name of the site.");
+}
+
+template <class V>
 void describe(V& v, DnsZone& zone) {
   v.optional("ttl", zone.ttl, kTimeToLive, "How long records may be kept that do not say so themselves.");
   v.list(
@@ -36,6 +86,8 @@ void describe(V& v, DnsZone& zone) {
   v.optional("file", zone.file, kFilePath,
              "A zone file whose records are the zone's too. It is read when the configuration is applied.",
              Otherwise{"none"});
+  v.mapping("names", zone.names, kBelowZone, AtLeast::absent,
+            "Names whose addresses (A, AAAA) are those of sites that are up, by name.");
 }
 
 template <class V>

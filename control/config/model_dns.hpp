@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "control/config/model_health.hpp"
 #include "control/config/model_terms.hpp"
 
 namespace astil::config {
@@ -19,11 +20,55 @@ struct DnsTcp {
   bool operator==(const DnsTcp&) const = default;
 };
 
+/// How sites are picked for an answer.
+enum class DnsPolicy {
+  failover,  ///< those of the first tier that has one that is up
+  weighted,  ///< by weight
+  hash,      ///< by weight, and the same client keeps its site
+  all,       ///< every one
+};
+
+/// What a name is answered with while none of its sites is up.
+enum class DnsAllDown {
+  fail_open,   ///< as if all were up
+  last_known,  ///< what was up last
+  fallback,    ///< other addresses
+  servfail,
+  refused,
+};
+
+/// A site of a name: services of ours, or addresses.
+struct DnsSite {
+  std::string name;                   ///< unique within the name; the same in others means the same site
+  std::vector<std::string> services;  ///< whose addresses these are, and whose backends say how they are; or none
+  std::vector<address> addresses;     ///< or none
+  std::optional<HealthCheck> health;  ///< of `addresses`; none: they count as up
+  unsigned tier = 1;                  ///< with failover: 1 is tried first
+  Weight weight{1};
+  bool operator==(const DnsSite&) const = default;
+};
+inline constexpr std::size_t kMostDnsSites = 64;
+inline constexpr std::size_t kMostDnsSiteAddresses = 16;
+
+/// A name whose addresses are those of sites.
+struct DnsName {
+  std::string name;  ///< below the zone, @: the zone itself
+  DnsPolicy policy = DnsPolicy::failover;
+  std::optional<unsigned> at_most;  ///< sites in an answer; always given: 1, with policy all 8
+  Milliseconds least_ttl{5'000};    ///< whole seconds
+  Milliseconds most_ttl{60'000};    ///< whole seconds, at least least_ttl
+  DnsAllDown when_down = DnsAllDown::fail_open;
+  std::vector<address> fallback;  ///< only with DnsAllDown::fallback
+  std::vector<DnsSite> sites;     ///< at least one
+  bool operator==(const DnsName&) const = default;
+};
+
 struct DnsZone {
   std::string name;                  ///< its top, as written
   Milliseconds ttl{300'000};         ///< of records that have none; whole seconds
   std::vector<std::string> records;  ///< lines of a zone file
   std::optional<std::string> file;   ///< a zone file whose records are the zone's too
+  std::vector<DnsName> names;        ///< whose addresses are chosen
   bool operator==(const DnsZone&) const = default;
 };
 

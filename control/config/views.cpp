@@ -26,6 +26,8 @@ template struct View<Backend>;
 template struct View<Service>;
 template struct View<VrrpGroup>;
 template struct View<DnsZone>;
+template struct View<DnsName>;
+template struct View<DnsSite>;
 
 bool BackendView::has_endpoint() const {
   const bool has_port = entry->value.find("port") != nullptr ? is_sound("port") : has_default_port;

@@ -112,6 +112,25 @@ Result<std::vector<Record>> parse_zone_file(const std::string& path, const std::
   return Result<std::vector<Record>>(boost::system::in_place_value, std::move(records));
 }
 
+ShownResponse show_response(std::span<const std::byte> response) {
+  using Text = std::unique_ptr<char, Free<std::free>>;
+  ldns_pkt* read = nullptr;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(response.data());
+  if (ldns_wire2pkt(&read, bytes, response.size()) != LDNS_STATUS_OK) return {};
+  const std::unique_ptr<ldns_pkt, Free<ldns_pkt_free>> packet(read);
+  ShownResponse shown;
+  if (const Text code(ldns_pkt_rcode2str(ldns_pkt_get_rcode(read))); code) shown.code = code.get();
+  const ldns_rr_list* answers = ldns_pkt_answer(read);
+  for (std::size_t i = 0; i < ldns_rr_list_rr_count(answers); ++i) {
+    const Text text(ldns_rr2str(ldns_rr_list_rr(answers, i)));
+    std::string line = text ? text.get() : "";
+    std::replace(line.begin(), line.end(), '\t', ' ');
+    while (!line.empty() && line.back() == '\n') line.pop_back();
+    shown.answers.push_back(std::move(line));
+  }
+  return shown;
+}
+
 std::string type_name(Type type) {
   const std::unique_ptr<char, Free<std::free>> text(ldns_rr_type2str(static_cast<ldns_rr_type>(type)));
   return text ? text.get() : "TYPE" + std::to_string(static_cast<unsigned>(type));

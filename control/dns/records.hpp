@@ -2,7 +2,9 @@
 // for the configuration, and for an included zone file.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +29,13 @@ struct Record {
 /// A zone file. $ORIGIN and $TTL are taken, $INCLUDE is not. Errors say the line.
 [[nodiscard]] Result<std::vector<Record>> parse_zone_file(const std::string& path, const std::string& origin,
                                                           std::uint32_t ttl);
+
+/// A response's code, and the records of its answer as lines of a zone file. For whoever explains one.
+struct ShownResponse {
+  std::string code;
+  std::vector<std::string> answers;
+};
+[[nodiscard]] ShownResponse show_response(std::span<const std::byte> response);
 
 /// `A`, `HTTPS`, `TYPE4711`.
 [[nodiscard]] std::string type_name(Type type);

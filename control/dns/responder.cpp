@@ -38,8 +38,13 @@ class Options {
 
 class Response {
  public:
-  Response(const Snapshot& snapshot, const Query& query, const Client& client, std::span<std::byte> room)
-      : snapshot_(snapshot), query_(query), writer_(room, limit(snapshot, query, client)) {
+  Response(const Snapshot& snapshot, const Query& query, const Client& client, std::span<std::byte> room,
+           WorkerContext& worker)
+      : snapshot_(snapshot),
+        query_(query),
+        client_(client),
+        worker_(worker),
+        writer_(room, limit(snapshot, query, client)) {
     if (!query.question.empty()) writer_.question(query.question);
     if (!query.edns) return;
     if (query.edns->nsid && !snapshot.nsid.empty()) options_.add(Option::nsid, snapshot.nsid);
@@ -51,7 +56,7 @@ class Response {
   void fail(Code code) { code_ = code; }
 
   /// RFC 4035 section 3.1.6 has CD copied too.
-  std::size_t finish(Counters& counters);
+  std::size_t finish();
 
  private:
   static std::size_t limit(const Snapshot& snapshot, const Query& query, const Client& client) {
@@ -64,9 +69,13 @@ class Response {
   void refer(const Zone& zone, const Node& cut);
   void answer_by(const Zone& zone, const Node& node, std::string_view name);
   void deny(const Zone& zone, Code code);
+  void answer_dynamic(const Zone& zone, std::uint32_t number, std::string_view owner);
+  void put_address(std::string_view owner, std::uint32_t ttl, const SiteAddress& address);
 
   const Snapshot& snapshot_;
   const Query& query_;
+  const Client& client_;
+  WorkerContext& worker_;
   Writer writer_;
   Options options_;
   Code code_ = Code::no_error;
@@ -144,9 +153,11 @@ void Response::refer(const Zone& zone, const Node& cut) {
 }
 
 void Response::answer_by(const Zone& zone, const Node& node, std::string_view name) {
-  if (query_.type == Type::any && !node.sets.empty()) {
+  if (query_.type == Type::any && (!node.sets.empty() || node.dynamic)) {
     return writer_.record_of_question(Section::answer, Type::hinfo, kMinimalAnyTtl, kMinimalAny);
   }
+  if (node.dynamic && (query_.type == Type::a || query_.type == Type::aaaa))
+    return answer_dynamic(zone, *node.dynamic, name);
   if (const RecordSet* set = node.find(query_.type)) return put(Section::answer, name, *set);
   const RecordSet* alias = node.find(Type::cname);
   if (alias == nullptr) return deny(zone, Code::no_error);
@@ -156,6 +167,42 @@ void Response::answer_by(const Zone& zone, const Node& node, std::string_view na
   std::string target = alias->data.front();
   std::transform(target.begin(), target.end(), target.begin(), folded);
   if (const Zone* next = snapshot_.zones->find(target)) answer_from(*next, target);
+}
+
+void Response::put_address(std::string_view owner, std::uint32_t ttl, const SiteAddress& address) {
+  if (owner.data() == query_.buffer.data())
+    return writer_.record_of_question(Section::answer, address.type, ttl, address.data);
+  writer_.record(Section::answer, owner, address.type, ttl, address.data);
+}
+
+void Response::answer_dynamic(const Zone& zone, std::uint32_t number, std::string_view owner) {
+  const DynamicName& name = snapshot_.zones->names()[number];
+  const NameState& state = snapshot_.states[number];
+  const std::uint64_t client = name.policy == Policy::hash ? client_key(client_.address, client_.is_ipv4) : 0;
+  const Choice choice = choose(name, state, query_.type, client, worker_.random);
+  switch (choice.kind) {
+    case Choice::Kind::no_data:
+      return deny(zone, Code::no_error);
+    case Choice::Kind::server_failure:
+    case Choice::Kind::refused:
+      is_authoritative_ = false;
+      return fail(choice.kind == Choice::Kind::refused ? Code::refused : Code::server_failure);
+    case Choice::Kind::fallback:
+      for (const SiteAddress& address : name.fallback) {
+        if (address.type == query_.type) put_address(owner, choice.ttl, address);
+      }
+      return;
+    case Choice::Kind::sites:
+      break;
+  }
+  for (std::size_t i = 0; i < choice.count; ++i) {
+    const std::size_t site = choice.sites[i];
+    const SiteUse& use = name.sites[site];
+    for (std::size_t a = 0; a < use.addresses.size(); ++a) {
+      if (is_answered(name, state, choice, site, a, query_.type)) put_address(owner, choice.ttl, use.addresses[a]);
+    }
+    if (worker_.counts_sites) use.answers->fetch_add(1, std::memory_order_relaxed);
+  }
 }
 
 /// RFC 2308 sections 2 and 5.
@@ -211,26 +258,27 @@ Counter counter_of(Type type) {
   }
 }
 
-std::size_t Response::finish(Counters& counters) {
+std::size_t Response::finish() {
   std::uint16_t flags = flag::kResponse;
   flags |= query_.flags & (flag::kOpcode | flag::kRecursionDesired | flag::kCheckingDisabled);
   if (is_authoritative_) flags |= flag::kAuthoritative;
   if (writer_.overflowed()) {
     writer_.drop_records();
     flags |= flag::kTruncated;
-    counters.add(Counter::truncated);
+    worker_.counters.add(Counter::truncated);
   }
   flags |= static_cast<std::uint16_t>(code_) & 0xfU;
   writer_.release();
   if (query_.edns) writer_.opt(snapshot_.udp_size, code_, query_.edns->dnssec_ok, options_.bytes());
-  counters.add(counter_of(code_));
+  worker_.counters.add(counter_of(code_));
   return writer_.finish(query_.id, flags);
 }
 
 }  // namespace
 
 std::size_t respond(const Snapshot& snapshot, Bytes message, const Client& client, std::span<std::byte> room,
-                    Counters& counters) {
+                    WorkerContext& worker) {
+  Counters& counters = worker.counters;
   counters.add(client.transport == Transport::tcp
                    ? (client.is_ipv4 ? Counter::queries_tcp_ipv4 : Counter::queries_tcp_ipv6)
                    : (client.is_ipv4 ? Counter::queries_udp_ipv4 : Counter::queries_udp_ipv6));
@@ -241,7 +289,7 @@ std::size_t respond(const Snapshot& snapshot, Bytes message, const Client& clien
     return 0;
   }
   if (reading == Reading::sound) counters.add(counter_of(query.type));
-  Response response(snapshot, query, client, room);
+  Response response(snapshot, query, client, room, worker);
   if (reading == Reading::opcode) {
     response.fail(Code::not_implemented);
   } else if (query.edns && query.edns->version != 0) {
@@ -251,7 +299,7 @@ std::size_t respond(const Snapshot& snapshot, Bytes message, const Client& clien
   } else {
     response.answer();
   }
-  return response.finish(counters);
+  return response.finish();
 }
 
 }  // namespace astil::dns

@@ -21,9 +21,16 @@ struct Client {
   Transport transport = Transport::udp;
 };
 
+/// What a worker has of its own.
+struct WorkerContext {
+  Counters counters{};
+  Random random{0x9e3779b97f4a7c15ULL};
+  bool counts_sites = true;  ///< false: answers are made to be looked at
+};
+
 /// Writes the response to `room`, which has at least 4096 bytes for UDP and kLongestMessage for TCP. Returns its size;
 /// 0: there is none.
 [[nodiscard]] std::size_t respond(const Snapshot& snapshot, Bytes message, const Client& client,
-                                  std::span<std::byte> room, Counters& counters);
+                                  std::span<std::byte> room, WorkerContext& worker);
 
 }  // namespace astil::dns

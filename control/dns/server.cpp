@@ -21,11 +21,12 @@ namespace astil::dns {
 
 class Server::Worker {
  public:
-  Worker(const TcpLimits& limits, const Published& published)
+  Worker(const TcpLimits& limits, const Published& published, std::uint64_t seed)
       : published_(published),
+        context_{.random = Random(seed)},
         poll_(::epoll_create1(EPOLL_CLOEXEC)),
         stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        tcp_(poll_.get(), limits, published, counters_) {}
+        tcp_(poll_.get(), limits, published, context_) {}
 
   ~Worker() {
     if (!thread_.joinable()) return;
@@ -63,7 +64,7 @@ class Server::Worker {
     return {};
   }
 
-  [[nodiscard]] const Counters& counters() const { return counters_; }
+  [[nodiscard]] const Counters& counters() const { return context_.counters; }
   [[nodiscard]] std::uint64_t tcp_connections() const { return tcp_.count(); }
 
  private:
@@ -83,7 +84,7 @@ class Server::Worker {
   static constexpr std::size_t kEvents = 64;
 
   const Published& published_;
-  Counters counters_;
+  WorkerContext context_;
   Descriptor poll_;
   Descriptor stop_;
   std::vector<Socket> sockets_;
@@ -115,7 +116,7 @@ void Server::Worker::run() {
       if (number == 0) return;
       const Socket& socket = sockets_[number - 1];
       if (socket.transport == Transport::udp) {
-        udp_.serve(socket.descriptor.get(), published_, counters_);
+        udp_.serve(socket.descriptor.get(), published_, context_);
       } else {
         tcp_.accept(socket.descriptor.get(), now);
       }
@@ -133,7 +134,7 @@ Server::~Server() = default;
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, std::shared_ptr<const Snapshot> first) {
   std::unique_ptr<Server> server(new Server(options, std::move(first)));
   for (unsigned i = 0; i < options.workers; ++i) {
-    auto worker = std::make_unique<Worker>(options.tcp, server->published_);
+    auto worker = std::make_unique<Worker>(options.tcp, server->published_, options.seed + i);
     for (ListenAddress& address : server->bound_) {
       if (auto listening = worker->listen(address); listening.has_error()) return listening.error();
     }

@@ -32,6 +32,7 @@ struct ServerOptions {
   std::vector<ListenAddress> listen;
   unsigned workers = 1;
   TcpLimits tcp;
+  std::uint64_t seed = 1;  ///< of what is drawn by weight
   bool operator==(const ServerOptions&) const = default;
 };
 

@@ -4,7 +4,8 @@
 
 namespace astil::dns {
 
-Zones::Zones(std::vector<Zone> zones) : zones_(std::move(zones)) {
+Zones::Zones(std::vector<Zone> zones, std::vector<DynamicName> names)
+    : zones_(std::move(zones)), names_(std::move(names)) {
   for (std::size_t i = 0; i < zones_.size(); ++i) by_apex_.emplace(zones_[i].apex(), i);
 }
 

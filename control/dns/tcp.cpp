@@ -17,8 +17,8 @@ constexpr unsigned kAcceptsAtOnce = 64;
 
 }  // namespace
 
-TcpConnections::TcpConnections(int poll, const TcpLimits& limits, const Published& published, Counters& counters)
-    : poll_(poll), limits_(limits), published_(published), counters_(counters), room_(kLongestMessage) {}
+TcpConnections::TcpConnections(int poll, const TcpLimits& limits, const Published& published, WorkerContext& worker)
+    : poll_(poll), limits_(limits), published_(published), worker_(worker), room_(kLongestMessage) {}
 
 void TcpConnections::accept(int listener, Clock::time_point now) {
   for (unsigned i = 0; i < kAcceptsAtOnce; ++i) {
@@ -43,14 +43,14 @@ void TcpConnections::add(Descriptor socket, const sockaddr_storage& from, Clock:
   made->since = now;
   std::uint32_t& of_client = of_client_[made->client.address];
   if (of_client >= limits_.connections_per_client) {
-    counters_.add(Counter::tcp_closed_client_limit);
+    worker_.counters.add(Counter::tcp_closed_client_limit);
     return;
   }
   const int on = 1;
   (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   made->socket = std::move(socket);
   ++of_client;
-  counters_.add(Counter::tcp_opened);
+  worker_.counters.add(Counter::tcp_opened);
   Connection& connection = *made;
   connection.place = connections_.insert(connections_.end(), std::move(made));
   epoll_event event{.events = 0, .data = {.ptr = &connection}};
@@ -62,7 +62,7 @@ void TcpConnections::add(Descriptor socket, const sockaddr_storage& from, Clock:
 
 /// Closing its descriptor takes it out of epoll.
 void TcpConnections::close(Connection& connection, Counter why) {
-  counters_.add(why);
+  worker_.counters.add(why);
   const auto of_client = of_client_.find(connection.client.address);
   if (--of_client->second == 0) of_client_.erase(of_client);
   connection.socket = Descriptor();
@@ -94,7 +94,7 @@ bool TcpConnections::answer(Connection& connection, Clock::time_point now) {
     const std::size_t size = std::to_integer<std::size_t>(in[at]) << 8U | std::to_integer<std::size_t>(in[at + 1]);
     if (in.size() - at - kLengthSize < size) break;
     const Bytes query = Bytes(in).subspan(at + kLengthSize, size);
-    const std::size_t length = respond(*snapshot, query, connection.client, room_, counters_);
+    const std::size_t length = respond(*snapshot, query, connection.client, room_, worker_);
     at += kLengthSize + size;
     if (length == 0) {  // no query: nothing good comes from there
       close(connection, Counter::tcp_closed_error);

@@ -15,7 +15,6 @@
 #include <optional>
 #include <vector>
 
-#include "control/dns/counters.hpp"
 #include "control/dns/responder.hpp"
 #include "control/dns/server.hpp"
 #include "control/dns/sockets.hpp"
@@ -27,7 +26,7 @@ class TcpConnections {
   using Clock = std::chrono::steady_clock;
 
   /// `poll` is an epoll descriptor, which connections are added to, with the address of their Connection as data.
-  TcpConnections(int poll, const TcpLimits& limits, const Published& published, Counters& counters);
+  TcpConnections(int poll, const TcpLimits& limits, const Published& published, WorkerContext& worker);
 
   struct Connection;
   using Place = std::list<std::unique_ptr<Connection>>::iterator;
@@ -70,7 +69,7 @@ class TcpConnections {
   int poll_;
   TcpLimits limits_;
   const Published& published_;
-  Counters& counters_;
+  WorkerContext& worker_;
   std::list<std::unique_ptr<Connection>> connections_;  ///< the one that was idle for longest first
   std::list<std::unique_ptr<Connection>> buried_;
   std::map<std::array<std::byte, 16>, std::uint32_t> of_client_;

@@ -62,7 +62,7 @@ void UdpBatch::send(int socket, std::size_t count, Counters& counters) {
   }
 }
 
-void UdpBatch::serve(int socket, const Published& published, Counters& counters) {
+void UdpBatch::serve(int socket, const Published& published, WorkerContext& worker) {
   for (unsigned batch = 0; batch < kBatchesAtOnce; ++batch) {
     const std::size_t count = receive(socket);
     if (count == 0) return;
@@ -73,7 +73,7 @@ void UdpBatch::serve(int socket, const Published& published, Counters& counters)
       msghdr& head = received_[i].msg_hdr;
       const Bytes query = Bytes(message.query).first(received_[i].msg_len);
       const Client client = client_of(message.client, Transport::udp);
-      const std::size_t size = respond(*snapshot, query, client, message.response, counters);
+      const std::size_t size = respond(*snapshot, query, client, message.response, worker);
       if (size == 0) continue;
       message.response_at = {.iov_base = message.response.data(), .iov_len = size};
       msghdr& out = sent_[responses++].msg_hdr;
@@ -85,7 +85,7 @@ void UdpBatch::serve(int socket, const Published& published, Counters& counters)
         turn(out);
       }
     }
-    send(socket, responses, counters);
+    send(socket, responses, worker.counters);
     if (count < kMessages) return;
   }
 }

@@ -18,7 +18,7 @@ class UdpBatch {
   UdpBatch();
 
   /// Answers what waits at the socket, some batches at most: others wait too.
-  void serve(int socket, const Published& published, Counters& counters);
+  void serve(int socket, const Published& published, WorkerContext& worker);
 
  private:
   static constexpr std::size_t kMessages = 64;

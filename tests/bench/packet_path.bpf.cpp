@@ -41,9 +41,13 @@ template <class Frame>
   const u32 flow = bench.first_flow + bench.cursor;
   put<u64>(frame, bench, 0);
   put<u32>(frame, bench, 8);
-  put<u16>(frame, bench, 12);
+  constexpr u32 kType = 12;  // read with the first bytes of IP's header
+  put<u32>(frame, bench, kType);
+  put<u32>(frame, bench, kType + 4);
+  if (Frame::kSource - kType > 10) put<u32>(frame, bench, kType + 8);
+  put<u16>(frame, bench, Frame::kSource - 2);
 #pragma clang loop unroll(full)
-  for (u32 at = kNetworkOffset; at < Frame::kPorts; at += 4) put<u32>(frame, bench, at);
+  for (u32 at = Frame::kSource; at < Frame::kPorts; at += 4) put<u32>(frame, bench, at);
   put<u16>(frame, bench, Frame::kPorts);
   put<u16>(frame, bench, Frame::kPorts + 2);
 #pragma clang loop unroll(full)

@@ -122,10 +122,19 @@ void fill_flows(PacketBench& bench, const Served& served, std::uint32_t count) {
   (void)bench.time("bench_path_" + bench::suffix_of(sender), count);
 }
 
+/// The rest of the handshake, of flows that were opened under nat with their only backend.
+void establish_flows(PacketBench& bench, const Served& served, std::uint32_t count) {
+  bench.aim(served, {.sender = Sender::backend4, .tcp_flags = kTcpSyn | kTcpAck, .count = count});
+  (void)bench.time("bench_path_" + bench::suffix_of(Sender::backend4), count);
+  bench.aim(served, {.count = count});
+  (void)bench.time("bench_path_" + bench::suffix_of(Sender::client4), count);
+}
+
 /// Packets of flows that the table knows, from their clients or, under nat, from their only backend.
 Case known(const std::string& name, const Served& served, std::uint32_t flows, Sender sender = Sender::client4) {
   const auto prepare = [served, flows, sender](PacketBench& b) {
     fill_flows(b, served, flows);
+    if (sender == Sender::backend4) establish_flows(b, served, flows);
     b.aim(served, {.sender = sender, .count = flows});
   };
   const std::string count = flows == 1 ? "1 flow" : flows == kFlows ? "1 M flows" : "64 K flows";

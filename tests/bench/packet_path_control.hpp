@@ -6,22 +6,25 @@
 namespace astil::bench {
 
 /// A kind of frame: where it differs from flow to flow. Offsets from the Ethernet header on, bytes; its length is a
-/// multiple of 8, and `address` the last word of an address.
+/// multiple of 8, `kSource` where IP's source begins, and `kAddress` the last word of an address.
 struct FromClient4 {
   static constexpr unsigned kBytes = 64;
   static constexpr unsigned kAddress = 26;
+  static constexpr unsigned kSource = 26;
   static constexpr unsigned kPorts = 34;
   static constexpr unsigned kPort = 34;
 };
 struct FromBackend4 {
   static constexpr unsigned kBytes = 64;
   static constexpr unsigned kAddress = 30;
+  static constexpr unsigned kSource = 26;
   static constexpr unsigned kPorts = 34;
   static constexpr unsigned kPort = 36;
 };
 struct FromClient6 {
   static constexpr unsigned kBytes = 80;
   static constexpr unsigned kAddress = 34;
+  static constexpr unsigned kSource = 22;
   static constexpr unsigned kPorts = 54;
   static constexpr unsigned kPort = 54;
 };

@@ -293,6 +293,19 @@ class FakeDaemon : public api::Daemon {
     backend_filter = filter;
     return drains_asked < later_drains.size() ? later_drains[drains_asked++] : drains_view;
   }
+  Result<api::DnsExplainView> explain(const api::DnsQuestion& question) const override {
+    return api::DnsExplainView{.name = question.name,
+                               .zone = {},
+                               .type = question.type,
+                               .code = "NOERROR",
+                               .answers = {},
+                               .why = "from " + question.from,
+                               .names = {}};
+  }
+  Result<api::DnsOrderView> order_site(const std::string& site, const std::string& state) override {
+    if (site != "fra") return Error{"no name has a site '" + site + "'", {}};
+    return api::DnsOrderView{.site = site, .state = state};
+  }
   Result<api::WhyView> why(const api::BackendFilter& filter) const override {
     backend_filter = filter;
     return why_view;

@@ -68,5 +68,59 @@ TEST(config_dns, how_long_a_record_is_kept_is_in_whole_seconds) {
   EXPECT_THAT(changed("      records:", "      ttl: 2m\n      records:"), IsEmpty());
 }
 
+/// The same with a name that has two sites; the name stands in line 17.
+const std::string kSites = kNamed + R"(      names:
+        app:
+          policy: weighted
+          sites:
+            here: {services: [web]}
+            there: {addresses: [203.0.113.1], health: {type: tcp, port: 80}}
+)";
+
+std::vector<std::string> sites_changed(std::string_view from, std::string_view to) {
+  return mistakes_in(replaced(kSites, from, to));
+}
+
+TEST(config_dns, a_name_with_sites_is_read) {
+  const auto model = load(kSites, "astil.yaml");
+  ASSERT_TRUE(model.has_value());
+  const DnsName& name = model->dns->zones.front().names.front();
+  EXPECT_EQ(name.policy, DnsPolicy::weighted);
+  EXPECT_EQ(name.at_most, 1U);
+  EXPECT_EQ(name.sites.size(), 2U);
+  EXPECT_EQ(load(replaced(kSites, "weighted", "all"), "a")->dns->zones.front().names.front().at_most, 8U);
+}
+
+TEST(config_dns, a_site_has_services_or_addresses) {
+  EXPECT_THAT(sites_changed("{services: [web]}", "{weight: 2}"),
+              ElementsAre(HasSubstr("20:13: site \"here\" has neither services nor addresses")));
+  EXPECT_THAT(sites_changed("[web]", "[web], addresses: [203.0.113.2]"),
+              ElementsAre(HasSubstr("site \"here\" has services and addresses")));
+  EXPECT_THAT(sites_changed("services: [web]", "services: [wbe]"),
+              ElementsAre(HasSubstr("20:31: there is no service \"wbe\" [did you mean \"web\"?]")));
+}
+
+TEST(config_dns, a_probe_of_a_site_names_its_port_and_ends_in_time) {
+  EXPECT_THAT(sites_changed("{type: tcp, port: 80}", "{type: tcp}"),
+              ElementsAre(HasSubstr("the health of site \"there\" lacks the key \"port\"")));
+  EXPECT_THAT(sites_changed("{type: tcp, port: 80}", "{type: icmp}"), IsEmpty());
+  EXPECT_THAT(sites_changed("port: 80}}", "port: 80, timeout: 2s}}"),
+              ElementsAre(HasSubstr("the timeout of 2s is longer than the interval of 1s")));
+  EXPECT_THAT(sites_changed("[web]", "[web], health: {type: tcp, port: 80}"),
+              ElementsAre(HasSubstr("\"health\" applies only with addresses")));
+}
+
+TEST(config_dns, a_name_is_chosen_or_written_and_stands_once) {
+  EXPECT_THAT(sites_changed("        app:", "        www:"),
+              ElementsAre(HasSubstr("www.example.org has addresses, and is a name with sites")));
+  EXPECT_THAT(mistakes_in(kSites + "        App: {sites: {here: {services: [web]}}}\n"),
+              ElementsAre(HasSubstr("\"App\" stands twice")));
+  EXPECT_THAT(sites_changed("policy: weighted", "ttl: {min: 2m}"),
+              ElementsAre(HasSubstr("the ttl of name \"app\" is at least 2m and at most 1m")));
+  EXPECT_THAT(sites_changed("policy: weighted", "when_down: fallback"), ElementsAre(HasSubstr("\"fallback\"")));
+  EXPECT_THAT(sites_changed("policy: weighted", "fallback: [192.0.2.99]"),
+              ElementsAre(HasSubstr("\"fallback\" applies only with when_down: fallback")));
+}
+
 }  // namespace
 }  // namespace astil::config::test

@@ -131,7 +131,8 @@ inline const std::vector<std::string> kExampleRecords{
 /// A server without sockets.
 struct Answering {
   Snapshot snapshot;
-  Counters counters;
+  WorkerContext worker;
+  Counters& counters = worker.counters;
   Message room = Message(kLongestMessage);
 
   explicit Answering(const std::vector<std::string>& records = kExampleRecords) {
@@ -141,7 +142,7 @@ struct Answering {
   }
 
   [[nodiscard]] std::size_t size_of(const Message& query, Transport transport = Transport::udp) {
-    return respond(snapshot, query, {.transport = transport}, room, counters);
+    return respond(snapshot, query, {.transport = transport}, room, worker);
   }
   [[nodiscard]] Read ask(const Asked& asked, Transport transport = Transport::udp) {
     const Message query = asked.message();

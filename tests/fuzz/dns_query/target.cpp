@@ -49,9 +49,9 @@ void check_question(const dns::Query& query, dns::Bytes message) {
 
 void check(Input input, dns::Transport transport) {
   static const dns::Snapshot snapshot = make_snapshot();
-  static dns::Counters counters;
+  static dns::WorkerContext worker;
   std::vector<std::byte> room(transport == dns::Transport::tcp ? dns::kLongestMessage : 4096);
-  const std::size_t size = dns::respond(snapshot, input, {.transport = transport}, room, counters);
+  const std::size_t size = dns::respond(snapshot, input, {.transport = transport}, room, worker);
   const bool has_header = input.size() >= dns::kHeaderSize;
   const bool is_response = has_header && (input[2] & std::byte{0x80}) != std::byte{0};
   require((size == 0) == (!has_header || is_response), "whatever has a header and is no response is answered");

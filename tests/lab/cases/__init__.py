@@ -21,6 +21,7 @@ from cases import (  # noqa: F401
     events,
     remote,
     names,
+    sites,
     flood,
     change,
     life,

@@ -1,0 +1,124 @@
+// What the daemon knows of the sites that names lead to, and what its operator orders of them.
+#include <algorithm>
+
+#include "control/app/daemon.hpp"
+#include "control/app/name_zones.hpp"
+#include "control/app/steadiness.hpp"
+#include "control/base/log.hpp"
+#include "control/dns/name.hpp"
+
+namespace astil::app {
+namespace {
+
+/// How often answers are made to follow what checks have seen in a row: it says how long they may be kept.
+constexpr std::chrono::milliseconds kLearnInterval{500};
+
+/// No service has a name that begins so.
+constexpr const char* kNamePrefix = "@";
+
+health::TargetKey key_of(const std::string& name, const config::DnsSite& site, const config::address& host) {
+  return {.service = kNamePrefix + name, .backend = site.name + " " + host.to_string()};
+}
+
+}  // namespace
+
+bool Daemon::is_of_name(const health::TargetKey& key) { return key.service.starts_with(kNamePrefix); }
+
+/// Checks of sites' addresses.
+void Daemon::add_site_targets(std::vector<health::Target>& targets) const {
+  if (!model_.dns) return;
+  for (const config::DnsZone& zone : model_.dns->zones) {
+    const std::string apex = dns::name_from_text(zone.name).value();
+    for (const config::DnsName& name : zone.names) {
+      const std::string whole = dns::name_to_text(dns::name_below(name.name, apex).value());
+      for (const config::DnsSite& site : name.sites) {
+        if (!site.health) continue;
+        for (const config::address& host : site.addresses)
+          targets.push_back({.key = key_of(whole, site, host), .host = host, .check = *site.health});
+      }
+    }
+  }
+}
+
+/// Of a service of ours. Before the first publication nothing is known, and what is not known counts as up.
+AddressFact Daemon::fact_of(const config::Service& service) const {
+  const auto index = static_cast<std::size_t>(&service - model_.services.data());
+  if (!settled_ || index >= path_->placed().size()) return {.steady = 0, .why = "not known yet"};
+  std::vector<BackendSteadiness> backends;
+  std::size_t in_rotation = 0;
+  for (std::size_t b = 0; b < service.backends.size(); ++b) {
+    const config::Backend& backend = service.backends[b];
+    if (backend.is_fallback) continue;
+    const bool is_in = path_->published().services[index].backends[b].rotation == dataplane::Rotation::in;
+    in_rotation += is_in ? 1 : 0;
+    const auto state = checks_->state({.service = service.name, .backend = backend.name});
+    const bool checked = service.health && state;
+    backends.push_back({.is_up = is_in, .seconds = checked ? steady_seconds(*service.health, *state) : UINT32_MAX});
+  }
+  return {.is_up = !path_->has_too_few(index),
+          .steady = steady_seconds(backends, service.minimum_up),
+          .why = "service " + service.name + ": " + std::to_string(in_rotation) + " of " +
+                 std::to_string(backends.size()) + " backends in rotation"};
+}
+
+AddressFact Daemon::fact_of(const std::string& name, const config::DnsSite& site, const config::address& host) const {
+  const std::string order = site_orders_.of(site.name);
+  if (order != "auto") return {.is_up = order == "up", .why = "ordered " + order};
+  if (!site.services.empty()) {
+    AddressFact all;
+    for (const config::Service& service : model_.services) {
+      const bool named = std::find(site.services.begin(), site.services.end(), service.name) != site.services.end();
+      if (!named || service.host != host) continue;
+      AddressFact fact = fact_of(service);
+      all.is_up = all.is_up && fact.is_up;
+      all.steady = std::min(all.steady, fact.steady);
+      all.why += (all.why.empty() ? "" : ", ") + fact.why;
+    }
+    return all;
+  }
+  if (!site.health) return {.why = "not checked"};
+  const auto state = checks_->state(key_of(name, site, host));
+  if (!state || state->health == health::Health::unknown) return {.steady = 0, .why = "not known yet"};
+  const bool is_up = state->health == health::Health::up;
+  return {.is_up = is_up,
+          .steady = steady_seconds(*site.health, *state),
+          .why = state->last_error.empty() ? "checked" : "checked: " + state->last_error};
+}
+
+SiteFacts Daemon::site_facts() const {
+  return [this](const std::string& name, const config::DnsSite& site, const config::address& host) {
+    return fact_of(name, site, host);
+  };
+}
+
+Orders Daemon::orders_of_sites() const {
+  return [this](const std::string& site) { return site_orders_.of(site); };
+}
+
+void Daemon::learn_of_sites() {
+  name_server_.learn(site_facts());
+  learn_timer_.cancel();
+  if (!name_server_.has_names()) return;
+  learn_timer_.expires_after(kLearnInterval);
+  learn_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) learn_of_sites();
+  });
+}
+
+Result<api::DnsExplainView> Daemon::explain(const api::DnsQuestion& question) const {
+  return name_server_.explain(question, site_facts(), orders_of_sites());
+}
+
+Result<api::DnsOrderView> Daemon::order_site(const std::string& site, const std::string& state) {
+  if (!name_server_.has_site(site) && site_orders_.of(site) == "auto")
+    return Error{"no name has a site '" + site + "'", "astil dns status lists them"};
+  if (auto kept = site_orders_.set(site, state); kept.has_error()) {
+    log::warning("order for a site refused", {{"site", site}, {"state", state}, {"error", kept.error().text()}});
+    return kept.error();
+  }
+  log::info("site ordered", {{"site", site}, {"state", state}});
+  learn_of_sites();
+  return api::DnsOrderView{.site = site, .state = state};
+}
+
+}  // namespace astil::app
