@@ -216,6 +216,9 @@ ASTIL_JSON_VIEW(HistoryEntry)
 ASTIL_JSON_VIEW(PairView)
 ASTIL_JSON_VIEW(HandoverView)
 ASTIL_JSON_VIEW(HistoryView)
+ASTIL_JSON_VIEW(EventView)
+ASTIL_JSON_VIEW(EventsView)
+ASTIL_JSON_VIEW(WhyView)
 ASTIL_JSON_VIEW(FailureView)
 ASTIL_JSON_VIEW(VersionView)
 ASTIL_JSON_VIEW(DnsExplainView)
@@ -229,6 +232,16 @@ std::string to_rfc3339(TimePoint time) {
   gmtime_r(&seconds, &utc);
   std::string text(sizeof "2026-01-31T12:00:00Z", '\0');
   text.resize(std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc));
+  return text;
+}
+
+std::string to_rfc3339_micro(TimePoint time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const auto rest = std::chrono::duration_cast<std::chrono::microseconds>(time - seconds).count();
+  std::string fraction = std::to_string(rest);
+  fraction.insert(0, 6 - fraction.size(), '0');
+  std::string text = to_rfc3339(seconds);
+  text.insert(text.size() - 1, "." + fraction);
   return text;
 }
 
@@ -248,5 +261,6 @@ std::string to_string(FlowState state) { return spell(state); }
 std::string to_string(Verdict verdict) { return spell(verdict); }
 std::string to_string(ChangedBy by) { return spell(by); }
 std::string to_string(ChangeResult result) { return spell(result); }
+std::string to_string(EventKind kind) { return spell(kind); }
 
 }  // namespace astil::api

@@ -12,8 +12,8 @@
 namespace astil::api {
 
 /// Defined for StatusView, FlowsView, DropsView, DropEventView, DrainsView, OrdersView, TraceView, ApplyView,
-/// HistoryView, HistoryEntry, PairView, HandoverView,
-/// FailureView, VersionView, DnsExplainView, DnsOrderView and DnsOrdersView.
+/// HistoryView, HistoryEntry, PairView, HandoverView, EventView, EventsView, WhyView, FailureView, VersionView,
+/// DnsExplainView, DnsOrderView and DnsOrdersView.
 template <class View>
 [[nodiscard]] boost::json::value to_json(const View& view);
 
@@ -25,6 +25,8 @@ template <class View>
 /// "2026-01-31T12:00:00Z".
 [[nodiscard]] std::string to_rfc3339(TimePoint time);
 [[nodiscard]] Result<TimePoint> from_rfc3339(const std::string& text);
+/// "2026-01-31T12:00:00.123456Z".
+[[nodiscard]] std::string to_rfc3339_micro(TimePoint time);
 
 /// The enumerator as JSON spells it: "half-open".
 [[nodiscard]] std::string to_string(BackendState state);
@@ -33,5 +35,6 @@ template <class View>
 [[nodiscard]] std::string to_string(Verdict verdict);
 [[nodiscard]] std::string to_string(ChangedBy by);
 [[nodiscard]] std::string to_string(ChangeResult result);
+[[nodiscard]] std::string to_string(EventKind kind);
 
 }  // namespace astil::api

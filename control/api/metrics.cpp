@@ -67,6 +67,19 @@ void collect_orders(const MetricsSource& source, const Emit& emit) {
   emit({"refused"}, number(source.status.orders_refused));
 }
 
+void collect_changes(const MetricsSource& source, const Emit& emit) {
+  emit({"ok"}, number(source.status.api.changes_ok));
+  emit({"refused"}, number(source.status.api.changes_refused));
+}
+
+void collect_not_let_in(const MetricsSource& source, const Emit& emit) {
+  const ApiView& api = source.status.api;
+  emit({"no-token"}, number(api.no_token));
+  emit({"role"}, number(api.forbidden));
+  emit({"handshake"}, number(api.failed_handshakes));
+  emit({"timeout"}, number(api.timed_out));
+}
+
 void collect_empty_in(const MetricsSource& source, const Emit& emit) {
   for (const auto& service : source.status.services) {
     for (const auto& backend : service.backends) {
@@ -230,6 +243,29 @@ const std::vector<Metric>& all_metrics() {
        "Orders to drain, maintain or activate a backend since the daemon started, by result: ok or refused.",
        {"result"},
        collect_orders},
+      {"astil_events_total",
+       MetricType::Counter,
+       "Changes of state, as astil events lists them, since the history of states began.",
+       {},
+       once([](const StatusView& s) { return number(s.events.number); })},
+      {"astil_event_followers", MetricType::Gauge, "Clients that follow events now.", {}, once([](const StatusView& s) {
+         return number(s.events.followers);
+       })},
+      {"astil_event_followers_dropped_total",
+       MetricType::Counter,
+       "Clients that were dropped since they did not take events in time, since the daemon started.",
+       {},
+       once([](const StatusView& s) { return number(s.events.slow); })},
+      {"astil_events_not_kept_total",
+       MetricType::Counter,
+       "Changes of state that could not be written to the history's file, since the daemon started.",
+       {},
+       once([](const StatusView& s) { return number(s.events.unkept); })},
+      {"astil_capture_running",
+       MetricType::Gauge,
+       "1 while packets are captured, else 0.",
+       {},
+       once([](const StatusView& s) { return s.capture.empty() ? 0.0 : 1.0; })},
       {"astil_flows_given_up_total",
        MetricType::Counter,
        "Flows of removed backends that were given up at the service's removal_limit, since the daemon started.",
@@ -260,10 +296,27 @@ const std::vector<Metric>& all_metrics() {
        "Attempts to write the history of configurations that failed, since the daemon started.",
        {},
        once([](const StatusView& s) { return number(s.config.history_write_errors); })},
+      {"astil_api_changes_total",
+       MetricType::Counter,
+       "Changes that were asked of the API, since the daemon started, by result: ok or refused.",
+       {"result"},
+       collect_changes},
+      {"astil_api_not_let_in_total",
+       MetricType::Counter,
+       "Requests to the API that were not answered, since the daemon started, by reason: no-token (without a valid "
+       "one), "
+       "role (it may not), handshake (no TLS came about), timeout (over the network, in the middle of a request).",
+       {"reason"},
+       collect_not_let_in},
+      {"astil_api_remote_connections",
+       MetricType::Gauge,
+       "Connections to api.remote now.",
+       {},
+       once([](const StatusView& s) { return number(s.api.connections); })},
       {"astil_api_listen_failures_total",
        MetricType::Counter,
        "Attempts to listen for requests that failed, and losses of the socket's file, since the daemon started, by "
-       "listener: socket or metrics.",
+       "listener: socket, metrics or remote.",
        {"listener"},
        collect_listen_failures},
       {"astil_interface_up",

@@ -11,6 +11,7 @@
 #include <map>
 #include <vector>
 
+#include "control/api/event_feed.hpp"
 #include "control/api/json.hpp"
 #include "control/api/metrics.hpp"
 #include "control/base/log.hpp"
@@ -20,6 +21,8 @@ namespace astil::api {
 namespace {
 
 constexpr std::size_t kMaxFlows = 100'000;  // about 20 MB of JSON
+constexpr std::size_t kUsualEvents = 100;
+constexpr std::size_t kMaxEvents = 100'000;
 
 /// The decoded query, one value for each key.
 using Query = std::map<std::string, std::string, std::less<>>;
@@ -213,18 +216,54 @@ Answer get_backends(Daemon& daemon, const Query& query, const Request& /*request
   return backends ? ok(*backends) : failure(422, backends.error());
 }
 
-template <AdminState kState>
-Answer post_order(Daemon& daemon, const Query& query, const Request& /*request*/) {
+Answer get_why(Daemon& daemon, const Query& query, const Request& /*request*/) {
   const auto filter = backend_filter(query);
   if (!filter) return failure(400, filter.error());
-  const auto backends = daemon.order(*filter, kState);
+  const auto why = daemon.why(*filter);
+  return why ? ok(*why) : failure(422, why.error());
+}
+
+EventFilter event_filter(const Query& query) {
+  return {.service = optional_value(query, "service"), .backend = optional_value(query, "backend")};
+}
+
+Answer get_past_events(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  std::size_t limit = kUsualEvents;
+  if (const auto read = read_number(query, "limit", std::size_t{1}, kMaxEvents, limit); !read)
+    return failure(400, read.error());
+  return ok(daemon.events(event_filter(query), limit));
+}
+
+/// A client that was cut off names the last event it has: a browser by its header, others by a parameter.
+Answer follow_events(Daemon& daemon, const Query& query, const Request& request) {
+  std::optional<std::uint64_t> after;
+  constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max() - 1;
+  if (const auto read = read_number(query, "after", std::uint64_t{0}, kAny, after); !read)
+    return failure(400, read.error());
+  if (!request.last_event_id.empty()) {
+    after = parse_number<std::uint64_t>(request.last_event_id);
+    if (!after || *after > kAny) return bad_request("the Last-Event-ID is not the number of an event");
+  }
+  auto follower = daemon.follow_events(event_filter(query), after);
+  if (!follower) return failure(422, follower.error());
+  Answer answer;
+  answer.content_type = "text/event-stream";
+  answer.feed = make_event_feed(std::move(*follower));
+  return answer;
+}
+
+template <AdminState kState>
+Answer post_order(Daemon& daemon, const Query& query, const Request& request) {
+  const auto filter = backend_filter(query);
+  if (!filter) return failure(400, filter.error());
+  const auto backends = daemon.order(*filter, kState, request.by);
   return backends ? ok(*backends) : failure(422, backends.error());
 }
 
 Change change_of(const Query& query, const Request& request) {
   return {.yaml = std::string(request.body),
           .file = config::made_printable(optional_value(query, "file").value_or("(request)")),
-          .uid = request.uid,
+          .by = request.by,
           .confirm = std::nullopt};
 }
 
@@ -264,7 +303,7 @@ Answer post_rollback(Daemon& daemon, const Query& query, const Request& request)
   constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max();
   if (const auto read = read_number(query, "number", std::uint64_t{1}, kAny, number); !read)
     return failure(400, read.error());
-  return answer_of(daemon.rollback(number, request.uid));
+  return answer_of(daemon.rollback(number, request.by));
 }
 
 Answer get_dns_explain(Daemon& daemon, const Query& query, const Request& /*request*/) {
@@ -304,18 +343,21 @@ struct Route {
 
 const std::array kRoutes{
     Route{"GET", "/v1/version", {}, Access::metrics, get_version},
-    Route{"GET", "/v1/status", {}, Access::everything, get_status},
-    Route{"GET", "/v1/ha", {}, Access::everything, get_ha},
-    Route{"GET", "/v1/flows", {"service", "backend", "client", "limit"}, Access::everything, get_flows},
-    Route{"GET", "/v1/drops", {"service", "reason"}, Access::everything, get_drops},
-    Route{"GET", "/v1/drops/follow", {"service", "reason"}, Access::everything, follow_drops},
+    Route{"GET", "/v1/status", {}, Access::read, get_status},
+    Route{"GET", "/v1/ha", {}, Access::read, get_ha},
+    Route{"GET", "/v1/flows", {"service", "backend", "client", "limit"}, Access::read, get_flows},
+    Route{"GET", "/v1/drops", {"service", "reason"}, Access::read, get_drops},
+    Route{"GET", "/v1/drops/follow", {"service", "reason"}, Access::read, follow_drops},
     Route{"GET",
           "/v1/capture",
           {"service", "backend", "client", "rate", "count", "size", "duration", "snap"},
           Access::everything,
           get_capture},
-    Route{"GET", "/v1/trace", {"from", "to", "protocol"}, Access::everything, get_trace},
-    Route{"GET", "/v1/backends", {"service", "backend"}, Access::everything, get_backends},
+    Route{"GET", "/v1/trace", {"from", "to", "protocol"}, Access::read, get_trace},
+    Route{"GET", "/v1/backends", {"service", "backend"}, Access::read, get_backends},
+    Route{"GET", "/v1/why", {"service", "backend"}, Access::read, get_why},
+    Route{"GET", "/v1/events", {"service", "backend", "after"}, Access::read, follow_events},
+    Route{"GET", "/v1/events/past", {"service", "backend", "limit"}, Access::read, get_past_events},
     Route{"POST", "/v1/backends/activate", {"service", "backend"}, Access::everything, post_order<AdminState::active>},
     Route{"POST", "/v1/backends/drain", {"service", "backend"}, Access::everything, post_order<AdminState::drain>},
     Route{"POST",
@@ -328,8 +370,8 @@ const std::array kRoutes{
     Route{"POST", "/v1/confirm", {}, Access::everything, post_confirm},
     Route{"POST", "/v1/ha/handover", {"for"}, Access::everything, post_handover},
     Route{"POST", "/v1/rollback", {"number"}, Access::everything, post_rollback},
-    Route{"GET", "/v1/history", {}, Access::everything, get_history},
-    Route{"GET", "/v1/dns/explain", {"name", "from", "type"}, Access::everything, get_dns_explain},
+    Route{"GET", "/v1/history", {}, Access::read, get_history},
+    Route{"GET", "/v1/dns/explain", {"name", "from", "type"}, Access::read, get_dns_explain},
     Route{"POST", "/v1/dns/site", {"site", "state"}, Access::everything, post_dns_site},
     Route{"POST", "/v1/detach", {}, Access::everything, post_detach},
     Route{"GET", "/metrics", {}, Access::metrics, get_metrics},
@@ -355,16 +397,23 @@ Result<Query> parse_query(const boost::urls::url_view& url, const Route& route) 
   return query;
 }
 
+Answer forbid(const Request& request, const Route& route) {
+  if (request.access == Access::metrics) {
+    return failure(403, {"without TLS there are /metrics and /v1/version only over TCP",
+                         "use the daemon's Unix socket, as astil does, or api.remote"});
+  }
+  return failure(403, {std::string(route.method) + " " + std::string(route.path) + " needs the role operator, and " +
+                           request.by.name() + " has read-only",
+                       "use an operator's token"});
+}
+
 Answer dispatch(Daemon& daemon, const Request& request) {
   const auto url = boost::urls::parse_origin_form({request.target.data(), request.target.size()});
   if (!url) return bad_request("the request's target is not a path with a query");
   const std::string path = url->path();
   const Route* route = find_route(path);
   if (route == nullptr) return failure(404, {"there is nothing at this path", "ask for /v1/status or /metrics"});
-  if (route->access == Access::everything && request.access != Access::everything) {
-    return failure(403,
-                   {"over TCP there are /metrics and /v1/version only", "use the daemon's Unix socket, as astil does"});
-  }
+  if (request.access < route->access) return forbid(request, *route);
   if (request.method != route->method) {
     auto wrong = failure(405, {"this path takes " + std::string(route->method) + " only", {}});
     wrong.allow = route->method;
@@ -389,13 +438,38 @@ Answer failure(unsigned status, const Error& error, const config::Diagnostics& d
   return answer;
 }
 
-Answer answer(Daemon& daemon, const Request& request) {
+namespace {
+
+Answer try_to_answer(Daemon& daemon, const Request& request) {
   try {
     return dispatch(daemon, request);
   } catch (const std::exception& mistake) {
     log::error("a request failed", {{"method", request.method}, {"target", request.target}, {"why", mistake.what()}});
     return failed_request(mistake);
   }
+}
+
+constexpr std::string_view kReading = "GET";
+constexpr std::size_t kShownTarget = 512;
+
+}  // namespace
+
+Answer answer(Daemon& daemon, const Request& request, Tally* tally) {
+  Answer answer = try_to_answer(daemon, request);
+  constexpr unsigned kForbidden = 403;
+  if (tally != nullptr && answer.status == kForbidden) ++tally->forbidden;
+  // What reads is told apart by the method, so that an attempt to change by a wrong path or role is told as well.
+  // A client of plain TCP, who can be anybody, can not change anything, and is not to fill the log.
+  if (request.method == kReading || request.method == "HEAD" || request.access == Access::metrics) return answer;
+  const bool done = answer.status == 200;
+  if (tally != nullptr) ++(done ? tally->changes_ok : tally->changes_refused);
+  log::write(done ? log::Level::info : log::Level::warning, "change asked for",
+             {{"by", request.by.name()},
+              {"from", request.from},
+              {"method", request.method},
+              {"target", request.target.substr(0, kShownTarget)},
+              {"status", answer.status}});
+  return answer;
 }
 
 void go_on(Answer& answer) {

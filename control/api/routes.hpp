@@ -10,6 +10,9 @@
 //                                             a pcapng file, as packets come, to its limits or until the client leaves
 //   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
 //   GET  /v1/backends?backend=&service=
+//   GET  /v1/why?backend=&service=
+//   GET  /v1/events?after=&service=&backend=  server-sent events, as states change, until the client leaves
+//   GET  /v1/events/past?limit=&service=&backend=
 //   POST /v1/backends/drain?backend=&service=, and .../maintenance, .../activate
 //   POST /v1/plan?file=NAME       the body is the configuration
 //   POST /v1/apply?file=NAME&confirm=SECONDS    likewise
@@ -23,6 +26,7 @@
 //   GET  /metrics
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,15 +37,18 @@
 
 namespace astil::api {
 
-/// What a listener lets its clients ask: over TCP, /metrics and /v1/version.
-enum class Access { metrics, everything };
+/// What a client may ask, each more than the one before: over the plain TCP listener, /metrics and /v1/version; all
+/// that changes nothing and shows no packets; all.
+enum class Access { metrics, read, everything };
 
 struct Request {
   std::string_view method;
   std::string_view target;  ///< path and query as they came
   std::string_view body;
   Access access = Access::metrics;
-  std::optional<std::uint32_t> uid = std::nullopt;  ///< of who asks, where that is known
+  Caller by = {};                       ///< who asks, as far as that is known
+  std::string_view from = "socket";     ///< where the request came from: an address with its port
+  std::string_view last_event_id = {};  ///< the Last-Event-ID field, of who follows events again
 };
 
 /// The body of an answer that goes on, by itself until the client leaves.
@@ -56,6 +63,24 @@ class Feed {
   virtual void end() {}
   /// When `take` has nothing, nothing comes any more.
   [[nodiscard]] virtual bool ended() const { return false; }
+
+  /// What is sent when there was nothing else for so long, so that both sides notice when the other is gone.
+  struct Heartbeat {
+    std::chrono::milliseconds interval;
+    std::string_view text;
+  };
+  [[nodiscard]] virtual std::optional<Heartbeat> heartbeat() const { return std::nullopt; }
+  /// How long the client may take over a piece; none: as long as it likes.
+  [[nodiscard]] virtual std::optional<std::chrono::milliseconds> patience() const { return std::nullopt; }
+  /// It took longer, and the connection is closed.
+  virtual void lose_patience() {}
+};
+
+/// How changes that were asked for ended, and requests that were not let in, since the daemon started: see ApiView.
+struct Tally {
+  std::uint64_t changes_ok = 0;
+  std::uint64_t changes_refused = 0;
+  std::uint64_t forbidden = 0;
 };
 
 struct Answer {
@@ -69,8 +94,8 @@ struct Answer {
   std::shared_ptr<Feed> feed = nullptr;  ///< set: the body, in place of `body`
 };
 
-/// Never throws: whatever the daemon throws becomes a 500.
-[[nodiscard]] Answer answer(Daemon& daemon, const Request& request);
+/// Never throws: whatever the daemon throws becomes a 500. Every change that is asked for is logged: who, what, result.
+[[nodiscard]] Answer answer(Daemon& daemon, const Request& request, Tally* tally = nullptr);
 /// Does the next part of an answer that is unfinished. Never throws either.
 void go_on(Answer& answer);
 

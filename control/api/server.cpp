@@ -1,31 +1,18 @@
-// Carries requests and answers over sockets: one coroutine a connection, one for each listener. Everything a peer sends
-// is hostile until read: sizes, time and the number of connections are bounded.
+// Listens, and has each connection served by a coroutine of its own (control/api/exchange.hpp); one more for each
+// listener. The number of connections is bounded.
 #include "control/api/server.hpp"
 
 #include <sys/socket.h>
 
-#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/basic_stream.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/chunk_encode.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/serializer.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 #include <set>
 
-#include "control/api/routes.hpp"
+#include "control/api/exchange.hpp"
 #include "control/api/unix_socket.hpp"
 #include "control/base/log.hpp"
 
@@ -33,86 +20,59 @@ namespace astil::api {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
 using asio::awaitable;
-
-// One kind of stream for both families, so that the HTTP code is compiled once.
-using Stream = beast::basic_stream<asio::generic::stream_protocol>;
-using RequestParser = http::request_parser<http::string_body>;
-using HttpAnswer = http::response<http::string_body>;
+using asio::ip::tcp;
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kAcceptPause{1};  // after an accept that failed, as when descriptors are used up
-constexpr std::chrono::seconds kLingerTime{1};   // for a refused client to stop sending and read why
-constexpr std::size_t kReadAtOnce = 16'384;      // a buffer that is smaller makes many reads of a large configuration
-constexpr std::size_t kLingerBytes = 16U << 20U;
 
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
-
-/// What every answer's header has.
-template <class Body>
-http::response<Body> header_of(const Answer& answer) {
-  http::response<Body> out{http::int_to_status(answer.status), 11};
-  out.set(http::field::server, "astil");
-  out.set(http::field::content_type, answer.content_type);
-  out.set(http::field::cache_control, "no-store");
-  out.set("X-Content-Type-Options", "nosniff");
-  return out;
+std::string text_of(const Endpoint& endpoint) {
+  const std::string host = endpoint.address.to_string();
+  return (endpoint.address.is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port);
 }
 
-HttpAnswer to_http(Answer&& answer, const RequestParser& parser) {
-  auto out = header_of<http::string_body>(answer);
-  out.keep_alive(parser.is_done() && parser.keep_alive());
-  if (!answer.allow.empty()) out.set(http::field::allow, {answer.allow.data(), answer.allow.size()});
-  out.body() = std::move(answer.body);
-  out.prepare_payload();
-  return out;
+Result<std::shared_ptr<tcp::acceptor>> open_acceptor(asio::io_context& loop, const Endpoint& wanted,
+                                                     const std::string& purpose) {
+  const tcp::endpoint endpoint(wanted.address, wanted.port);
+  auto acceptor = std::make_shared<tcp::acceptor>(loop);
+  boost::system::error_code failed;
+  acceptor->open(endpoint.protocol(), failed);
+  if (!failed) acceptor->set_option(asio::socket_base::reuse_address(true), failed);
+  if (!failed) acceptor->bind(endpoint, failed);
+  if (!failed) acceptor->listen(asio::socket_base::max_listen_connections, failed);
+  if (!failed) return acceptor;
+  return Error{failed.message(), "choose another address or port"}.within(
+      purpose + " endpoint " + wanted.address.to_string() + " port " + std::to_string(wanted.port));
 }
 
-/// What to say to a request that could not be read; none: nobody is there to hear it.
-std::optional<Answer> refuse_unreadable(const boost::system::error_code& failed) {
-  if (failed == http::error::header_limit) return failure(431, {"the request's header is too long", {}});
-  if (failed == http::error::body_limit) return failure(413, {"the request's body is too long", {}});
-  if (failed == http::error::end_of_stream || failed == http::error::partial_message) return std::nullopt;
-  if (failed.category() == http::make_error_code(http::error::bad_method).category()) {
-    return failure(400, {"this is not HTTP: " + failed.message(), {}});
-  }
-  return std::nullopt;
+std::optional<Endpoint> endpoint_of(const std::shared_ptr<tcp::acceptor>& acceptor) {
+  if (!acceptor) return std::nullopt;
+  const auto bound = acceptor->local_endpoint();
+  return Endpoint{bound.address(), bound.port()};
 }
 
-/// Ends a connection whose client may still be sending: to close at once could cost it the answer (RFC 9112, 9.6).
-awaitable<void> linger(Stream& stream) {
-  boost::system::error_code ignored;
-  stream.socket().shutdown(asio::socket_base::shutdown_send, ignored);
-  stream.expires_after(kLingerTime);
-  std::array<char, 16384> waste{};
-  for (std::size_t drained = 0; drained < kLingerBytes;) {
-    const auto [failed, count] = co_await stream.async_read_some(asio::buffer(waste), kToken);
-    if (failed) break;
-    drained += count;
-  }
+/// Who is at the other end of a Unix socket (unix(7), SO_PEERCRED).
+std::optional<std::uint32_t> uid_of(int socket) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  const bool known = ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0;
+  constexpr uid_t kNobody = static_cast<uid_t>(-1);  // of a socket of another family
+  return known && peer.uid != kNobody ? std::optional<std::uint32_t>(peer.uid) : std::nullopt;
 }
-
-/// What a connection waits for that a feed goes to: more of it, or that the client leaves.
-struct Waiting {
-  explicit Waiting(asio::io_context& loop) : woken(loop, asio::steady_timer::time_point::max()) {}
-  asio::steady_timer woken;
-  bool left = false;
-  std::array<char, 1> waste{};
-};
 
 }  // namespace
 
 class Server::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(asio::io_context& loop, Daemon& daemon, const ServerOptions& options)
-      : loop_(loop), daemon_(&daemon), options_(options) {}
+      : state_{.loop = loop, .daemon = &daemon, .options = options} {}
 
   Result<> listen();
   void close();
-  std::optional<Endpoint> tcp_endpoint() const;
+  std::optional<Endpoint> tcp_endpoint() const { return endpoint_of(tcp_); }
+  std::optional<Endpoint> remote_endpoint() const { return endpoint_of(remote_); }
   std::vector<ListenerView> listeners() const;
+  ApiView view() const;
 
  private:
   /// How many connections a listener has; `freed` wakes its accept loop.
@@ -125,32 +85,25 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   /// One connection, from accept to close, as its listener and close() know it.
   class Connection {
    public:
-    Connection(std::shared_ptr<Impl> server, Slots& slots, Stream::socket_type socket)
-        : stream(std::move(socket)), server_(std::move(server)), slots_(slots) {
+    Connection(std::shared_ptr<Impl> server, Slots& slots) : server_(std::move(server)), slots_(slots) {
       ++slots_.used;
       server_->connections_.insert(this);
     }
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
-    /// It has no request under way, or not a whole one, from now on.
-    void wait() { waits_since_ = ++server_->waits_; }
-    void work() { waits_since_ = 0; }
-    /// Waits of connections to this listener are in this order; 0: it does not wait.
-    /// Who is at the other end of a Unix socket (unix(7), SO_PEERCRED).
-    [[nodiscard]] std::optional<std::uint32_t> uid() {
-      ucred peer{};
-      socklen_t length = sizeof peer;
-      const bool known = ::getsockopt(stream.socket().native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0;
-      constexpr uid_t kNobody = static_cast<uid_t>(-1);  // of a socket of another family
-      return known && peer.uid != kNobody ? std::optional<std::uint32_t>(peer.uid) : std::nullopt;
-    }
-    [[nodiscard]] std::uint64_t waits_since(const Slots& slots) const { return &slots == &slots_ ? waits_since_ : 0; }
-    ~Connection() {
+    virtual ~Connection() {
       server_->connections_.erase(this);
       --slots_.used;
       slots_.freed.cancel();
     }
-    Stream stream;
+    virtual void close() = 0;
+    void work() { waits_since_ = 0; }
+    /// Waits of connections to this listener are in this order; 0: it does not wait.
+    [[nodiscard]] std::uint64_t waits_since(const Slots& slots) const { return &slots == &slots_ ? waits_since_ : 0; }
+    [[nodiscard]] ServerState& state() const { return server_->state_; }
+
+    Peer peer;
+    const Progress progress{.waits = [this] { waits_since_ = ++server_->waits_; }, .works = [this] { work(); }};
 
    private:
     std::shared_ptr<Impl> server_;
@@ -158,7 +111,31 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     std::uint64_t waits_since_ = 0;
   };
 
-  /// One of the two places where it listens.
+  class PlainConnection final : public Connection {
+   public:
+    PlainConnection(std::shared_ptr<Impl> server, Slots& slots, PlainStream::socket_type socket)
+        : Connection(std::move(server), slots), stream(std::move(socket)) {}
+    void close() override { stream.close(); }
+    PlainStream stream;
+  };
+
+  class TlsConnection final : public Connection {
+   public:
+    TlsConnection(std::shared_ptr<Impl> server, Slots& slots, PlainStream::socket_type socket,
+                  Credentials::Context context)
+        : Connection(std::move(server), slots),
+          context_(std::move(context)),
+          stream(PlainStream(std::move(socket)), *context_) {}
+    void close() override { stream.next_layer().close(); }
+
+   private:
+    Credentials::Context context_;
+
+   public:
+    TlsStream stream;
+  };
+
+  /// One of the places where it listens.
   struct Listener {
     std::string where;
     std::string failure;  ///< of the last attempt; empty: it listens
@@ -167,70 +144,88 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
 
   Result<> open_unix();
   Result<> open_tcp();
+  Result<> open_remote();
   /// Listens again where it does not, as long as the server is there.
   awaitable<void> watch_listeners(std::shared_ptr<Impl> self);
   static void note(Listener& listener, const Result<>& outcome);
 
-  template <class Acceptor>
-  awaitable<void> accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor, Slots& slots,
-                             Access access);
-  awaitable<void> serve(std::unique_ptr<Connection> connection, Access access);
-  /// Answers one request. True: the connection stays open for another.
-  awaitable<bool> serve_one(Connection& connection, beast::flat_buffer& buffer, Access access);
+  /// `begin` starts a connection with an accepted socket.
+  template <class Acceptor, class Begin>
+  awaitable<void> accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor, Slots& slots, Begin begin);
+  template <class C>
+  static awaitable<void> serve_to_end(std::unique_ptr<C> connection);
+  void begin_plain(Slots& slots, PlainStream::socket_type socket, Peer peer);
+  void begin_tls(tcp::socket socket);
 
   /// Of the connections that wait for a request the one that has done so the longest is closed, where there is one.
   void close_idlest(const Slots& slots);
 
-  /// Sends an answer's feed until its end, or until the client leaves or says something.
-  awaitable<void> send_feed(Stream& stream, const Answer& answer);
-
-  asio::io_context& loop_;
-  Daemon* daemon_;  // null once closed
-  ServerOptions options_;
+  ServerState state_;
   std::shared_ptr<UnixListener> unix_;
-  std::shared_ptr<asio::ip::tcp::acceptor> tcp_;
-  Listener on_unix_{.where = options_.socket};
+  std::shared_ptr<tcp::acceptor> tcp_;
+  std::shared_ptr<tcp::acceptor> remote_;
+  Listener on_unix_{.where = state_.options.socket};
   Listener on_tcp_;
-  asio::steady_timer look_{loop_};
-  Slots unix_slots_{loop_};
-  Slots tcp_slots_{loop_};
+  Listener on_remote_;
+  asio::steady_timer look_{state_.loop};
+  Slots unix_slots_{state_.loop};
+  Slots tcp_slots_{state_.loop};
+  Slots remote_slots_{state_.loop};
   std::set<Connection*> connections_;
   std::uint64_t waits_ = 0;  ///< that have begun so far
 };
 
 Result<> Server::Impl::listen() {
   if (const auto opened = open_unix(); !opened) return opened.error();
-  if (options_.tcp) {
-    on_tcp_.where = options_.tcp->address.to_string() + " port " + std::to_string(options_.tcp->port);
+  if (const auto& tcp = state_.options.tcp) {
+    on_tcp_.where = tcp->address.to_string() + " port " + std::to_string(tcp->port);
     note(on_tcp_, open_tcp());
   }
-  asio::co_spawn(loop_, watch_listeners(shared_from_this()), asio::detached);
+  if (const auto& remote = state_.options.remote) {
+    on_remote_.where = remote->endpoint.address.to_string() + " port " + std::to_string(remote->endpoint.port);
+    note(on_remote_, open_remote());
+  }
+  asio::co_spawn(state_.loop, watch_listeners(shared_from_this()), asio::detached);
   return {};
 }
 
 Result<> Server::Impl::open_unix() {
-  auto listener = UnixListener::open(loop_, options_.socket);
+  auto listener = UnixListener::open(state_.loop, state_.options.socket);
   if (!listener) return listener.error();
   boost::system::error_code closed;
   if (unix_) unix_->acceptor().close(closed);  // its accept loop ends; connections stay
   unix_ = std::make_shared<UnixListener>(std::move(*listener));
   const std::shared_ptr<UnixListener::Acceptor> acceptor(unix_, &unix_->acceptor());
-  asio::co_spawn(loop_, accept_all(shared_from_this(), acceptor, unix_slots_, Access::everything), asio::detached);
+  const auto begin = [this](auto socket) {
+    Peer peer{.access = Access::everything, .by = {.uid = uid_of(socket.native_handle()), .token = {}}};
+    begin_plain(unix_slots_, PlainStream::socket_type(std::move(socket)), std::move(peer));
+  };
+  asio::co_spawn(state_.loop, accept_all(shared_from_this(), acceptor, unix_slots_, begin), asio::detached);
   return {};
 }
 
 Result<> Server::Impl::open_tcp() {
-  const asio::ip::tcp::endpoint endpoint(options_.tcp->address, options_.tcp->port);
-  auto acceptor = std::make_shared<asio::ip::tcp::acceptor>(loop_);
-  boost::system::error_code failed;
-  acceptor->open(endpoint.protocol(), failed);
-  if (!failed) acceptor->set_option(asio::socket_base::reuse_address(true), failed);
-  if (!failed) acceptor->bind(endpoint, failed);
-  if (!failed) acceptor->listen(asio::socket_base::max_listen_connections, failed);
-  if (failed)
-    return Error{failed.message(), "choose another address or port"}.within("metrics endpoint " + on_tcp_.where);
-  tcp_ = std::move(acceptor);
-  asio::co_spawn(loop_, accept_all(shared_from_this(), tcp_, tcp_slots_, Access::metrics), asio::detached);
+  auto acceptor = open_acceptor(state_.loop, *state_.options.tcp, "metrics");
+  if (!acceptor) return acceptor.error();
+  tcp_ = std::move(*acceptor);
+  const auto begin = [this](tcp::socket socket) {
+    begin_plain(tcp_slots_, PlainStream::socket_type(std::move(socket)), {.access = Access::metrics});
+  };
+  asio::co_spawn(state_.loop, accept_all(shared_from_this(), tcp_, tcp_slots_, begin), asio::detached);
+  return {};
+}
+
+Result<> Server::Impl::open_remote() {
+  if (!state_.credentials) {
+    auto credentials = Credentials::load(state_.options.remote->files);
+    if (!credentials) return credentials.error();
+    state_.credentials = std::move(*credentials);
+  }
+  auto acceptor = open_acceptor(state_.loop, state_.options.remote->endpoint, "api.remote");
+  if (!acceptor) return acceptor.error();
+  remote_ = std::move(*acceptor);
+  const auto begin = [this](tcp::socket socket) { begin_tls(std::move(socket)); };
+  asio::co_spawn(state_.loop, accept_all(shared_from_this(), remote_, remote_slots_, begin), asio::detached);
   return {};
 }
 
@@ -248,16 +243,18 @@ void Server::Impl::note(Listener& listener, const Result<>& outcome) {
 }
 
 awaitable<void> Server::Impl::watch_listeners(std::shared_ptr<Impl> /*self*/) {
-  while (daemon_ != nullptr) {
-    look_.expires_after(options_.listen_interval);
+  while (state_.daemon != nullptr) {
+    look_.expires_after(state_.options.listen_interval);
     co_await look_.async_wait(kToken);
-    if (daemon_ == nullptr) co_return;
+    if (state_.daemon == nullptr) co_return;
     if (!unix_->is_in_place()) {
       const Result<> opened = open_unix();
       note(on_unix_, opened ? Error{"its file was removed, or another put in its place", {}} : opened.error());
       if (opened) note(on_unix_, {});
     }
-    if (options_.tcp && !tcp_) note(on_tcp_, open_tcp());
+    if (state_.options.tcp && !tcp_) note(on_tcp_, open_tcp());
+    if (state_.options.remote && !remote_) note(on_remote_, open_remote());
+    if (state_.credentials) state_.credentials->look();
   }
 }
 
@@ -266,27 +263,36 @@ std::vector<ListenerView> Server::Impl::listeners() const {
     return ListenerView{name, listener.where, listener.failure, listener.failures};
   };
   std::vector<ListenerView> all{shown("socket", on_unix_)};
-  if (options_.tcp) all.push_back(shown("metrics", on_tcp_));
+  if (state_.options.tcp) all.push_back(shown("metrics", on_tcp_));
+  if (state_.options.remote) {
+    all.push_back(shown("remote", on_remote_));
+    if (state_.credentials && all.back().failure.empty()) all.back().failure = state_.credentials->failure();
+  }
   return all;
 }
 
+ApiView Server::Impl::view() const {
+  return {.changes_ok = state_.tally.changes_ok,
+          .changes_refused = state_.tally.changes_refused,
+          .forbidden = state_.tally.forbidden,
+          .no_token = state_.no_token,
+          .failed_handshakes = state_.failed_handshakes,
+          .timed_out = state_.timed_out,
+          .connections = remote_slots_.used};
+}
+
 void Server::Impl::close() {
-  daemon_ = nullptr;
+  state_.daemon = nullptr;
   boost::system::error_code closed;
   unix_->acceptor().close(closed);
   unix_->remove();  // now, not when its accept loop has ended
-  if (tcp_) tcp_->close(closed);
-  tcp_.reset();
+  for (auto* acceptor : {&tcp_, &remote_}) {
+    if (*acceptor) (*acceptor)->close(closed);
+    acceptor->reset();
+  }
   look_.cancel();
-  unix_slots_.freed.cancel();
-  tcp_slots_.freed.cancel();
-  for (auto* connection : connections_) connection->stream.close();
-}
-
-std::optional<Endpoint> Server::Impl::tcp_endpoint() const {
-  if (!tcp_) return std::nullopt;
-  const auto bound = tcp_->local_endpoint();
-  return Endpoint{bound.address(), bound.port()};
+  for (Slots* slots : {&unix_slots_, &tcp_slots_, &remote_slots_}) slots->freed.cancel();
+  for (auto* connection : connections_) connection->close();
 }
 
 void Server::Impl::close_idlest(const Slots& slots) {
@@ -297,18 +303,39 @@ void Server::Impl::close_idlest(const Slots& slots) {
   }
   if (idlest == nullptr) return;
   idlest->work();
-  idlest->stream.close();
+  idlest->close();
+}
+
+template <class C>
+awaitable<void> Server::Impl::serve_to_end(std::unique_ptr<C> connection) {
+  co_await serve(connection->state(), connection->stream, connection->peer, connection->progress);
+}
+
+void Server::Impl::begin_plain(Slots& slots, PlainStream::socket_type socket, Peer peer) {
+  auto connection = std::make_unique<PlainConnection>(shared_from_this(), slots, std::move(socket));
+  connection->peer = std::move(peer);
+  asio::co_spawn(state_.loop, serve_to_end(std::move(connection)), asio::detached);
+}
+
+void Server::Impl::begin_tls(tcp::socket socket) {
+  boost::system::error_code gone;
+  const auto from = socket.remote_endpoint(gone);
+  if (gone) return;
+  auto connection = std::make_unique<TlsConnection>(
+      shared_from_this(), remote_slots_, PlainStream::socket_type(std::move(socket)), state_.credentials->context());
+  connection->peer = {.shows_token = true, .from = text_of({from.address(), from.port()})};
+  asio::co_spawn(state_.loop, serve_to_end(std::move(connection)), asio::detached);
 }
 
 // `self` keeps the object while the coroutine lives. After every wait the server may have been closed, and the acceptor
-// with it: daemon_ says so. One connection more than there are places for is accepted: only then is it worth while to
-// close another one for it.
-template <class Acceptor>
-awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor, Slots& slots,
-                                         Access access) {
-  while (daemon_ != nullptr && acceptor->is_open()) {
+// with it: the state's daemon says so. One connection more than there are places for is accepted: only then is it worth
+// while to close another one for it.
+template <class Acceptor, class Begin>
+awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> /*self*/, std::shared_ptr<Acceptor> acceptor,
+                                         Slots& slots, Begin begin) {
+  while (state_.daemon != nullptr && acceptor->is_open()) {
     auto [failed, socket] = co_await acceptor->async_accept(kToken);
-    if (daemon_ == nullptr || !acceptor->is_open()) co_return;
+    if (state_.daemon == nullptr || !acceptor->is_open()) co_return;
     if (failed) {
       log::warning("the API can not accept a connection", {{"why", failed.message()}});
       slots.freed.expires_after(kAcceptPause);
@@ -316,100 +343,13 @@ awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, std::shared
       slots.freed.expires_at(asio::steady_timer::time_point::max());
       continue;
     }
-    while (slots.used >= options_.max_connections) {
+    while (slots.used >= state_.options.max_connections) {
       close_idlest(slots);
       co_await slots.freed.async_wait(kToken);
-      if (daemon_ == nullptr) co_return;
+      if (state_.daemon == nullptr) co_return;
     }
-    auto connection = std::make_unique<Connection>(self, slots, Stream::socket_type(std::move(socket)));
-    asio::co_spawn(loop_, serve(std::move(connection), access), asio::detached);
+    begin(std::move(socket));
   }
-}
-
-awaitable<void> Server::Impl::serve(std::unique_ptr<Connection> connection, Access access) {
-  beast::flat_buffer buffer;
-  buffer.reserve(kReadAtOnce);
-  while (co_await serve_one(*connection, buffer, access)) {
-  }
-  co_await linger(connection->stream);
-}
-
-awaitable<bool> Server::Impl::serve_one(Connection& connection, beast::flat_buffer& buffer, Access access) {
-  Stream& stream = connection.stream;
-  RequestParser parser;
-  parser.header_limit(static_cast<std::uint32_t>(options_.header_limit));
-  parser.body_limit(access == Access::everything ? options_.body_limit : 0);
-  stream.expires_after(options_.request_timeout);
-  connection.wait();
-  const auto [unread, read] = co_await http::async_read(stream, buffer, parser, kToken);
-  connection.work();
-  if (daemon_ == nullptr) co_return false;
-
-  std::optional<Answer> reply;
-  if (unread) {
-    reply = refuse_unreadable(unread);
-    if (!reply) co_return false;
-  } else {
-    const auto& request = parser.get();
-    reply = answer(*daemon_,
-                   {view(request.method_string()), view(request.target()), request.body(), access, connection.uid()});
-  }
-  while (reply->unfinished) {
-    co_await asio::post(loop_, asio::use_awaitable);  // whoever waits has its turn
-    if (daemon_ == nullptr) co_return false;
-    go_on(*reply);
-  }
-  if (reply->feed) {
-    co_await send_feed(stream, *reply);
-    co_return false;
-  }
-  const bool detached = reply->detached;
-  auto out = to_http(std::move(*reply), parser);
-  stream.expires_after(options_.request_timeout);
-  const auto [unsent, sent] = co_await http::async_write(stream, out, kToken);
-  if (detached && daemon_ != nullptr) daemon_->after_detach();
-  co_return !unsent && out.keep_alive();
-}
-
-// In chunks (RFC 9112, section 7.1). What a client does not take in time stays with its feed, which is bounded; so it
-// may take its time, as one whose user has stopped it does. A client that shuts down its side may still read the end.
-awaitable<void> Server::Impl::send_feed(Stream& stream, const Answer& answer) {
-  auto header = header_of<http::empty_body>(answer);
-  header.keep_alive(false);
-  header.chunked(true);
-  http::response_serializer<http::empty_body> serializer(header);
-  const auto [unsent, header_bytes] = co_await http::async_write_header(stream, serializer, kToken);
-  if (unsent) co_return;
-  stream.expires_never();
-  const auto waiting = std::make_shared<Waiting>(loop_);
-  stream.async_read_some(asio::buffer(waiting->waste),
-                         [waiting](const boost::system::error_code& /*end*/, std::size_t /*bytes*/) {
-                           waiting->left = true;
-                           waiting->woken.cancel();
-                         });
-  Feed& feed = *answer.feed;
-  feed.on_ready([waiting] { waiting->woken.cancel(); });
-  bool last = false;
-  while (daemon_ != nullptr && !last) {
-    last = waiting->left;
-    if (last) {
-      feed.end();
-      stream.expires_after(options_.request_timeout);
-    }
-    const std::string piece = feed.take();
-    if (piece.empty()) {
-      last = last || feed.ended();
-      if (!last) co_await waiting->woken.async_wait(kToken);
-      continue;
-    }
-    const auto [failed, bytes] = co_await asio::async_write(stream, http::make_chunk(asio::buffer(piece)), kToken);
-    if (failed) break;
-  }
-  if (last) co_await asio::async_write(stream, http::make_chunk_last(), kToken);
-  boost::system::error_code closed;
-  stream.socket().cancel(closed);
-  // Whoever reads next from the stream must be the only one.
-  while (!waiting->left) co_await waiting->woken.async_wait(kToken);
 }
 
 Result<std::unique_ptr<Server>> Server::start(asio::io_context& loop, Daemon& daemon, const ServerOptions& options) {
@@ -423,6 +363,8 @@ Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() { impl_->close(); }
 
 std::optional<Endpoint> Server::tcp_endpoint() const { return impl_->tcp_endpoint(); }
+std::optional<Endpoint> Server::remote_endpoint() const { return impl_->remote_endpoint(); }
 std::vector<ListenerView> Server::listeners() const { return impl_->listeners(); }
+ApiView Server::view() const { return impl_->view(); }
 
 }  // namespace astil::api

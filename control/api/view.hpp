@@ -23,7 +23,9 @@
 #include <utility>
 #include <vector>
 
+#include "control/api/change_view.hpp"
 #include "control/api/dns_view.hpp"
+#include "control/api/event_view.hpp"
 #include "control/api/pair_view.hpp"
 #include "control/api/port_view.hpp"
 #include "control/base/result.hpp"
@@ -32,7 +34,6 @@
 namespace astil::api {
 
 namespace ip = boost::asio::ip;
-using TimePoint = std::chrono::system_clock::time_point;
 
 /// One end of a connection; the port in host byte order.
 struct Endpoint {
@@ -184,12 +185,25 @@ BOOST_DESCRIBE_STRUCT(ConfigView, (),
 
 /// Where the API is asked.
 struct ListenerView {
-  std::string name;            ///< "socket", or "metrics" by TCP
+  std::string name;            ///< "socket", "metrics" by TCP, "remote" by TLS
   std::string where;           ///< a path, or an address with its port
   std::string failure;         ///< why nobody can ask there now; empty: they can
   std::uint64_t failures = 0;  ///< attempts to listen that failed
 };
 BOOST_DESCRIBE_STRUCT(ListenerView, (), (name, where, failure, failures))
+
+/// What was asked of the API, since the daemon started.
+struct ApiView {
+  std::uint64_t changes_ok = 0;
+  std::uint64_t changes_refused = 0;
+  std::uint64_t forbidden = 0;          ///< requests that the client's role does not let it make
+  std::uint64_t no_token = 0;           ///< requests over the network without a valid token
+  std::uint64_t failed_handshakes = 0;  ///< of TLS
+  std::uint64_t timed_out = 0;          ///< connections over the network that were closed in the middle of a request
+  std::uint64_t connections = 0;        ///< over the network, now
+};
+BOOST_DESCRIBE_STRUCT(ApiView, (),
+                      (changes_ok, changes_refused, forbidden, no_token, failed_handshakes, timed_out, connections))
 
 struct StatusView {
   std::vector<ProblemView> problems;  ///< the gravest first; empty: all is well
@@ -213,11 +227,14 @@ struct StatusView {
   std::vector<WorkerView> workers;  ///< likewise
   std::optional<PairView> pair;     ///< none: this balancer is alone
   std::optional<DnsView> dns;       ///< none: there is no name server
+  EventLogView events;
+  ApiView api;
+  std::string capture;  ///< what a capture that runs is of, as a sentence; empty: none runs
 };
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
                        tables, flow_events, services, limits_new_flows, orders_ok, orders_refused, flows_given_up,
-                       listeners, ports, workers, pair, dns))
+                       listeners, ports, workers, pair, dns, events, api, capture))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {
@@ -425,92 +442,23 @@ struct TraceView {
 };
 BOOST_DESCRIBE_STRUCT(TraceView, (), (steps, verdict, reason, service, backend, flow_known, ring_slot, interface, mac))
 
-/// What becomes of one service's ring. `moved` counts slots whose backend changes, `least` how many have to. `later`
-/// counts those that move after that, once the backends that are not known to be well are.
-struct RingChange {
-  std::string service;
-  std::uint32_t slots = 0;
-  std::uint32_t moved = 0;
-  std::uint32_t least = 0;
-  std::uint32_t later = 0;
-};
-BOOST_DESCRIBE_STRUCT(RingChange, (), (service, slots, moved, least, later))
+/// Who asks for a change.
+struct Caller {
+  std::optional<std::uint32_t> uid;  ///< over the Unix socket
+  std::string token;                 ///< over the network: the token's name
 
-enum class PartChange { changed, added, removed };
-BOOST_DESCRIBE_ENUM(PartChange, changed, added, removed)
-
-struct BackendChange {
-  std::string backend;
-  std::vector<std::string> changes;  ///< "weight 2 to 0"
-  std::uint64_t flows = 0;           ///< that it has now; they stay, unless the service's `flows_end`
+  /// "uid 0", "token deploy", "somebody".
+  [[nodiscard]] std::string name() const {
+    if (!token.empty()) return "token " + token;
+    return uid ? "uid " + std::to_string(*uid) : "somebody";
+  }
 };
-BOOST_DESCRIBE_STRUCT(BackendChange, (), (backend, changes, flows))
-
-struct ServiceChange {
-  std::string service;
-  PartChange change = PartChange::changed;
-  std::vector<std::string> changes;  ///< of the service itself
-  std::vector<BackendChange> backends;
-  std::uint64_t flows = 0;      ///< that the change concerns
-  std::uint64_t flows_end = 0;  ///< of these, those that nobody serves any more
-};
-BOOST_DESCRIBE_STRUCT(ServiceChange, (), (service, change, changes, backends, flows, flows_end))
-
-/// What a configuration changes: asked for by a plan, done by an apply. Flows are counted by the last census.
-struct ApplyView {
-  std::vector<std::string> changes;  ///< one line each: "service web: backend b3 added"; empty: nothing to do
-  std::vector<RingChange> rings;
-  std::vector<std::string> warnings;    ///< what is not there yet although the configuration is in force; tried again
-  std::vector<std::string> overall;     ///< of `changes`, those that concern no service in particular
-  std::vector<ServiceChange> services;  ///< the others, by service
-  std::uint64_t flows_carried = 0;      ///< to tables of other sizes
-  std::uint64_t number = 0;             ///< in the history; 0: of a plan, or nothing has changed
-  std::optional<std::uint64_t> confirm_within;  ///< seconds; else what was before comes back
-};
-BOOST_DESCRIBE_STRUCT(ApplyView, (),
-                      (changes, rings, warnings, overall, services, flows_carried, number, confirm_within))
-
-enum class ChangedBy {
-  start,     ///< of the daemon, with its file
-  apply,     ///< astil apply
-  reload,    ///< SIGHUP
-  rollback,  ///< astil rollback
-  deadline,  ///< a change that nobody confirmed
-};
-BOOST_DESCRIBE_ENUM(ChangedBy, start, apply, reload, rollback, deadline)
-
-enum class ChangeResult {
-  applied,   ///< for good
-  awaiting,  ///< its confirmation
-  confirmed,
-  taken_back,  ///< since it was not confirmed
-};
-BOOST_DESCRIBE_ENUM(ChangeResult, applied, awaiting, confirmed, taken_back)
-
-/// A configuration that ran.
-struct HistoryEntry {
-  std::uint64_t number = 0;
-  TimePoint time;
-  ChangedBy by = ChangedBy::apply;
-  std::optional<std::uint32_t> uid;  ///< of who asked for it over the socket
-  std::string file;
-  ChangeResult result = ChangeResult::applied;
-  std::string digest;        ///< SHA-256 of its text, hexadecimal
-  std::uint64_t bytes = 0;   ///< of its text
-  std::uint64_t before = 0;  ///< the number of what ran before it; 0: nothing did
-};
-BOOST_DESCRIBE_STRUCT(HistoryEntry, (), (number, time, by, uid, file, result, digest, bytes, before))
-
-struct HistoryView {
-  std::vector<HistoryEntry> entries;  ///< the oldest first; the last one runs
-};
-BOOST_DESCRIBE_STRUCT(HistoryView, (), (entries))
 
 /// A configuration that somebody hands over.
 struct Change {
   std::string yaml;
-  std::string file;                             ///< for messages and the history
-  std::optional<std::uint32_t> uid;             ///< of who asks
+  std::string file;  ///< for messages and the history
+  Caller by;
   std::optional<std::chrono::seconds> confirm;  ///< without a `confirm` until then what was before comes back
 };
 inline constexpr std::chrono::seconds kLongestConfirm{86'400};
@@ -560,8 +508,16 @@ class Daemon {
   /// Runs the packet path over the live tables for one packet, and writes nothing.
   [[nodiscard]] virtual Result<TraceView> trace(const TraceQuery& query) const = 0;
   [[nodiscard]] virtual Result<DrainsView> backends(const BackendFilter& filter) const = 0;
+  /// Of those in the configuration, and of those removed that are remembered.
+  [[nodiscard]] virtual Result<WhyView> why(const BackendFilter& filter) const = 0;
+  /// The last `limit` events that match and are remembered.
+  [[nodiscard]] virtual EventsView events(const EventFilter& filter, std::size_t limit) const = 0;
+  /// From the event after number `after` on, where that is given; else what comes. The follower may outlive the daemon,
+  /// and then hears of nothing more.
+  [[nodiscard]] virtual Result<std::unique_ptr<EventFollower>> follow_events(const EventFilter& filter,
+                                                                             std::optional<std::uint64_t> after) = 0;
   /// Orders a state of backends, which lasts until another one is ordered.
-  [[nodiscard]] virtual Result<DrainsView> order(const BackendFilter& filter, AdminState state) = 0;
+  [[nodiscard]] virtual Result<DrainsView> order(const BackendFilter& filter, AdminState state, const Caller& by) = 0;
   /// What `apply` would do, or how it would be refused. Changes nothing.
   [[nodiscard]] virtual Applied plan(const Change& change) = 0;
   /// Makes it the running configuration.
@@ -569,7 +525,7 @@ class Daemon {
   /// The change that waits for it stays. An error where none does.
   [[nodiscard]] virtual Result<HistoryEntry> confirm() = 0;
   /// Makes a configuration of the history the running one; without a number, that which ran before.
-  [[nodiscard]] virtual Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) = 0;
+  [[nodiscard]] virtual Applied rollback(std::optional<std::uint64_t> number, const Caller& by) = 0;
   [[nodiscard]] virtual HistoryView history() const = 0;
   /// Leaves the pair's addresses to the other node once it has all flows, and takes nothing back for so long.
   [[nodiscard]] virtual Result<HandoverView> handover(std::chrono::seconds for_so_long) = 0;

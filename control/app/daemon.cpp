@@ -61,11 +61,16 @@ Result<void> Daemon::open() {
   auto lock = InstanceLock::take(model_.instance, model_.socket);
   if (lock.has_error()) return lock.error();
   lock_ = std::move(*lock);
+  recall_events();
   history_.emplace(loop_, history_alarm_, options_.state_directory + "/" + model_.instance + ".history");
   choose_start();
   if (auto made = make_interfaces(model_); made.has_error()) return made.error();
   auto network =
-      net::Network::open(loop_, {.on_link_change = [this](const std::string& /*interface*/) { request_reconcile(); },
+      net::Network::open(loop_, {.on_link_change =
+                                     [this](const std::string& /*interface*/) {
+                                       if (network_) note_interfaces();
+                                       request_reconcile();
+                                     },
                                  .on_next_hop_change = [this](const config::address& /*host*/) { request_reconcile(); },
                                  .on_address_lost =
                                      [this](const std::string& /*interface*/, const net::InterfaceAddress& lost) {
@@ -78,9 +83,14 @@ Result<void> Daemon::open() {
   pair_.emplace(loop_, model_.instance, [this] { path_->sync().set_active(pair_->is_active()); });
   if (auto checked = check_first_interfaces(); checked.has_error()) return checked.error();
 
-  api::ServerOptions server{.socket = model_.socket, .tcp = {}};
+  api::ServerOptions server{.socket = model_.socket, .tcp = {}, .remote = {}};
   if (model_.metrics)
     server.tcp = {.address = model_.metrics->host, .port = static_cast<std::uint16_t>(model_.metrics->port)};
+  if (const auto& remote = model_.remote) {
+    server.remote = {
+        .endpoint = {.address = remote->listen.host, .port = static_cast<std::uint16_t>(remote->listen.port)},
+        .files = {.certificate = remote->certificate, .key = remote->key, .tokens = remote->tokens}};
+  }
   auto listening = api::Server::start(loop_, *this, server);
   if (listening.has_error()) return listening.error();
   server_ = std::move(*listening);
@@ -111,6 +121,9 @@ Result<void> Daemon::open_packet_path() {
   adopted_ = !is_fresh;
   started_with_.insert(model_.interfaces.begin(), model_.interfaces.end());
   log_origin(path_->origin(), model_.instance);
+  event_log_.add(
+      api::EventKind::daemon,
+      {.after = "started", .reason = is_fresh ? "with a new packet path" : "with the packet path that was there"});
   if (auto attached = attach_interfaces(); attached.has_error()) {
     if (is_fresh) (void)remove_instance(model_.instance);
     return attached.error();
@@ -388,6 +401,8 @@ std::set<PlacedAddress> Daemon::wanted_addresses() const {
 Result<Daemon::Reconciled> Daemon::reconcile() {
   auto done = reconcile_once();
   failures_ = done.has_error() ? std::vector<Error>{done.error()} : done->shortcomings;
+  const std::string failing = failures_.empty() ? "" : failures_.front().text();
+  event_log_.change(api::EventKind::daemon, {.after = failing.empty() ? "forwarding" : "failing", .reason = failing});
   if (!failures_.empty()) {
     retry_.failed();
     return done;
@@ -415,6 +430,7 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   remember_labels();
   await_next_step();
   note_withdrawn();
+  note_states();
   for (const balance::RingReport& ring : done.rings) {
     log::info("ring changed",
               {{"service", ring.service}, {"slots", ring.slots}, {"moved", ring.moved}, {"least", ring.least}});

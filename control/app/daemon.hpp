@@ -17,6 +17,8 @@
 #include "control/app/confirmation.hpp"
 #include "control/app/drain_watch.hpp"
 #include "control/app/drop_feed.hpp"
+#include "control/app/event_file.hpp"
+#include "control/app/event_log.hpp"
 #include "control/app/flow_walk.hpp"
 #include "control/app/fragment_holder.hpp"
 #include "control/app/history.hpp"
@@ -65,11 +67,16 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Result<std::unique_ptr<api::Capture>> capture(const api::CaptureQuery& query) override;
   [[nodiscard]] Result<api::TraceView> trace(const api::TraceQuery& query) const override;
   [[nodiscard]] Result<api::DrainsView> backends(const api::BackendFilter& filter) const override;
-  [[nodiscard]] Result<api::DrainsView> order(const api::BackendFilter& filter, api::AdminState state) override;
+  [[nodiscard]] Result<api::WhyView> why(const api::BackendFilter& filter) const override;
+  [[nodiscard]] api::EventsView events(const api::EventFilter& filter, std::size_t limit) const override;
+  [[nodiscard]] Result<std::unique_ptr<api::EventFollower>> follow_events(const api::EventFilter& filter,
+                                                                          std::optional<std::uint64_t> after) override;
+  [[nodiscard]] Result<api::DrainsView> order(const api::BackendFilter& filter, api::AdminState state,
+                                              const api::Caller& by) override;
   [[nodiscard]] api::Applied plan(const api::Change& change) override;
   [[nodiscard]] api::Applied apply(const api::Change& change) override;
   [[nodiscard]] Result<api::HistoryEntry> confirm() override;
-  [[nodiscard]] api::Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) override;
+  [[nodiscard]] api::Applied rollback(std::optional<std::uint64_t> number, const api::Caller& by) override;
   [[nodiscard]] api::HistoryView history() const override;
   [[nodiscard]] Result<api::HandoverView> handover(std::chrono::seconds for_so_long) override;
   [[nodiscard]] Result<api::DnsExplainView> explain(const api::DnsQuestion& question) const override;
@@ -153,6 +160,13 @@ class Daemon final : public api::Daemon {
   void give_up_retired();
   [[nodiscard]] std::set<std::string> withdrawn_services() const;
   void note_withdrawn();
+  void recall_events();
+  void note_states();
+  void note_interfaces();
+  void note_configuration(const api::HistoryEntry& entry);
+  [[nodiscard]] std::string why_in_or_out(std::size_t service, std::size_t backend) const;
+  [[nodiscard]] bool is_in_rotation(std::size_t service, std::size_t backend) const;
+  [[nodiscard]] api::EventLogView event_log_view() const;
   void await_next_step();
   [[nodiscard]] Result<std::vector<BackendOrders::Key>> named(const api::BackendFilter& filter) const;
   [[nodiscard]] api::DrainView drain_view(const BackendOrders::Key& key) const;
@@ -171,6 +185,9 @@ class Daemon final : public api::Daemon {
   friend class StatusBuilder;
 
   std::optional<InstanceLock> lock_;  ///< goes last
+  std::optional<EventFile> event_file_;
+  EventLog event_log_{std::chrono::system_clock::now,
+                      [this](const api::EventView& event) { event_file_->append(event); }};
   boost::asio::io_context& loop_;
   DaemonOptions options_;
   config::Model model_;

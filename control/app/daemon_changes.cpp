@@ -37,8 +37,8 @@ Error Daemon::refuse_change(const config::Model& wanted) const {
     return {"the instance is " + model_.instance + " and can not become " + wanted.instance + " while the daemon runs",
             "start another daemon with that file"};
   }
-  if (wanted.socket != model_.socket || wanted.metrics != model_.metrics) {
-    return {"api.socket and api.metrics can not change while the daemon runs",
+  if (wanted.socket != model_.socket || wanted.metrics != model_.metrics || wanted.remote != model_.remote) {
+    return {"api.socket, api.metrics and api.remote can not change while the daemon runs",
             "restart astild; packets flow meanwhile"};
   }
   return {};
@@ -114,10 +114,15 @@ Daemon::Applied Daemon::apply_by(const api::Change& change, api::ChangedBy by) {
     confirmation_.await(*change.confirm);
     changed->confirm_within = static_cast<std::uint64_t>(change.confirm->count());
   } else if (!runs(change.yaml)) {
-    history_->add({.time = std::chrono::system_clock::now(), .by = by, .uid = change.uid, .file = change.file},
+    history_->add({.time = std::chrono::system_clock::now(),
+                   .by = by,
+                   .uid = change.by.uid,
+                   .file = change.file,
+                   .token = change.by.token},
                   change.yaml);
   }
   changed->number = history_->running();
+  note_configuration(*history_->find(changed->number));
   return changed;
 }
 
@@ -132,9 +137,10 @@ bool Daemon::runs(const std::string& text) const {
 Result<> Daemon::promise(const api::Change& change) {
   history_->add({.time = std::chrono::system_clock::now(),
                  .by = api::ChangedBy::apply,
-                 .uid = change.uid,
+                 .uid = change.by.uid,
                  .file = change.file,
-                 .result = api::ChangeResult::awaiting},
+                 .result = api::ChangeResult::awaiting,
+                 .token = change.by.token},
                 change.yaml);
   auto written = history_->flush();
   if (written.has_value()) return {};
@@ -159,17 +165,18 @@ Daemon::Applied Daemon::go_back(std::uint64_t number, api::HistoryEntry entry) {
   confirmation_.end();
   if (!runs(*text)) history_->add(std::move(entry), *text);
   changed->number = history_->running();
+  note_configuration(*history_->find(changed->number));
   return changed;
 }
 
-Daemon::Applied Daemon::rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) {
+Daemon::Applied Daemon::rollback(std::optional<std::uint64_t> number, const api::Caller& by) {
   const api::HistoryEntry* last = history_->find(history_->running());
   const std::uint64_t target = number.value_or(last == nullptr ? 0 : last->before);
   if (target == 0) {
     return refuse(
         {.error = {"the history has no configuration that ran before this one", "apply a file"}, .diagnostics = {}});
   }
-  auto changed = go_back(target, {.by = api::ChangedBy::rollback, .uid = uid});
+  auto changed = go_back(target, {.by = api::ChangedBy::rollback, .uid = by.uid, .token = by.token});
   if (changed.has_error()) return changed;
   ++config_view_.rollbacks;
   log::info("configuration rolled back", {{"to", target}, {"number", changed->number}});
@@ -196,6 +203,8 @@ Result<api::HistoryEntry> Daemon::confirm() {
   const std::uint64_t number = history_->running();
   history_->settle(number, api::ChangeResult::confirmed);
   log::info("configuration confirmed", {{"number", number}});
+  event_log_.add(api::EventKind::configuration,
+                 {.before = std::to_string(number), .after = std::to_string(number), .reason = "confirmed"});
   if (auto written = history_->flush(); written.has_error()) {
     return Error{
         "it is confirmed, but a restart of the daemon would take it back, since that could not be written "
@@ -243,6 +252,7 @@ void Daemon::choose_start() {
     }
   }
   if (!runs(text)) history_->add(std::move(entry), text);
+  note_configuration(*history_->find(history_->running()));
 }
 
 api::ConfigView Daemon::config_view() const {

@@ -95,6 +95,12 @@ void Daemon::on_health_change(const health::TargetKey& key, const health::State&
                                        {"backend", key.backend},
                                        {"state", health::to_string(state.health)},
                                        {"error", state.last_error}});
+  event_log_.change(api::EventKind::health,
+                    {.service = key.service,
+                     .backend = key.backend,
+                     .after = health::to_string(state.health),
+                     .reason = state.health == health::Health::up ? "its checks succeed" : state.last_error},
+                    health::to_string(health::Health::unknown));
   request_reconcile();
 }
 
@@ -145,13 +151,19 @@ Result<api::DrainsView> Daemon::backends(const api::BackendFilter& filter) const
   return view;
 }
 
-Result<api::DrainsView> Daemon::order(const api::BackendFilter& filter, api::AdminState state) {
+Result<api::DrainsView> Daemon::order(const api::BackendFilter& filter, api::AdminState state, const api::Caller& by) {
   const auto ordered = [&]() -> Result<void> {
     if (detached_) return Error{"the packet path is detached", "start astild again"};
     const auto keys = named(filter);
     if (keys.has_error()) return keys.error();
     if (auto kept = orders_.set(*keys, state, std::chrono::system_clock::now()); kept.has_error()) return kept.error();
-    for (const BackendOrders::Key& key : *keys) drained_.erase(key);
+    for (const BackendOrders::Key& key : *keys) {
+      drained_.erase(key);
+      event_log_.change(
+          api::EventKind::order,
+          {.service = key.first, .backend = key.second, .after = api::to_string(state), .reason = "by " + by.name()},
+          api::to_string(api::AdminState::active));
+    }
     return {};
   }();
   const std::string service = filter.service.value_or("(all)");
@@ -205,8 +217,11 @@ void Daemon::watch_drains() {
       flows[key] = left;
       if (left != 0 || !path_->census_is_new()) continue;
       const bool ordered = orders_.state(key.first, key.second) != api::AdminState::active;
-      if (ordered && drained_.insert(key).second)
-        log::info("backend drained", {{"service", key.first}, {"backend", key.second}});
+      if (!ordered || !drained_.insert(key).second) continue;
+      log::info("backend drained", {{"service", key.first}, {"backend", key.second}});
+      event_log_.add(
+          api::EventKind::flows,
+          {.service = key.first, .backend = key.second, .after = "drained", .reason = "its last flow has ended"});
     }
   }
   for (const dataplane::Retired& retired : path_->retired()) {

@@ -97,17 +97,6 @@ std::string protocol_name(std::uint8_t protocol) {
   }
 }
 
-/// RFC 3339, to the microsecond.
-std::string time_text(api::TimePoint time) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const auto rest = std::chrono::duration_cast<std::chrono::microseconds>(time - seconds).count();
-  std::string fraction = std::to_string(rest);
-  fraction.insert(0, 6 - fraction.size(), '0');
-  std::string text = api::to_rfc3339(seconds);
-  text.insert(text.size() - 1, "." + fraction);
-  return text;
-}
-
 }  // namespace
 
 api::DropEventView view_of(const core::DropEvent& event, const DropNames& names, api::TimePoint now,
@@ -115,7 +104,7 @@ api::DropEventView view_of(const core::DropEvent& event, const DropNames& names,
   const std::chrono::nanoseconds ago(static_cast<std::int64_t>(monotonic_now - event.time));
   const auto time = now - std::chrono::duration_cast<api::TimePoint::duration>(ago);
   const std::size_t reason = std::min<std::size_t>(event.reason, std::size(core::kReasons) - 1);
-  return {.time = time_text(time),
+  return {.time = api::to_rfc3339_micro(time),
           .reason = core::kReasons[reason].name,
           .service = names.service,
           .protocol = protocol_name(event.protocol),

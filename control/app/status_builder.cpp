@@ -32,13 +32,23 @@ api::ProblemView too_few_problem(const api::ServiceView& service) {
   return {what, "see its backends"};
 }
 
+/// Of the capture that runs, if one does.
+std::string capture_text(const std::optional<api::CaptureQuery>& query) {
+  if (!query) return {};
+  std::string of = query->service ? "packets of service " + *query->service : "packets of all services";
+  if (query->backend) of += ", backend " + *query->backend;
+  if (query->client)
+    of += ", clients " + query->client->address.to_string() + "/" + std::to_string(query->client->bits);
+  return of + ", " + std::to_string(query->rate) + " a second at most";
+}
+
+}  // namespace
+
 std::string link_state(const std::optional<net::Link>& link) {
   if (!link) return "missing";
   if (!link->up) return "down";
   return link->carrier ? "up" : "no carrier";
 }
-
-}  // namespace
 
 StatusBuilder::StatusBuilder(const Daemon& daemon) : daemon_(daemon), tables_(daemon.path_->tables()) {}
 
@@ -60,6 +70,9 @@ api::StatusView StatusBuilder::build() {
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
   view_.listeners = daemon_.server_->listeners();
   if (daemon_.model_.ha) view_.pair = pair_view(*daemon_.pair_, *daemon_.model_.ha, daemon_.path_->sync());
+  view_.api = daemon_.server_->view();
+  view_.events = daemon_.event_log_view();
+  view_.capture = capture_text(daemon_.capture_feed_.query());
   view_.dns = daemon_.name_server_.view(daemon_.site_facts(), daemon_.orders_of_sites());
   if (daemon_.settled_) add_services();
   add_problems();
@@ -322,6 +335,10 @@ void StatusBuilder::add_problems_of_changes() {
     if (!listener.failure.empty())
       problems.push_back(
           {"the API can not be asked at " + listener.where + ": " + listener.failure, "it is tried again"});
+  }
+  if (!view_.events.failure.empty()) {
+    problems.push_back({"the history of states is not kept: " + view_.events.failure,
+                        "make room there, and let the daemon write; nothing else is concerned"});
   }
   if (const auto& instead = daemon_.started_instead_) problems.push_back({instead->what, instead->remedy});
   if (const auto& failure = daemon_.history_->failure()) {

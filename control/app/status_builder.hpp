@@ -8,6 +8,9 @@
 
 namespace astil::app {
 
+/// "up", "no carrier", "down", "missing".
+[[nodiscard]] std::string link_state(const std::optional<net::Link>& link);
+
 class StatusBuilder {
  public:
   explicit StatusBuilder(const Daemon& daemon);

@@ -11,4 +11,8 @@ namespace astil::base {
 /// The data is on the disk when it returns.
 [[nodiscard]] Result<void> write_atomically(const std::string& path, const std::string& text);
 
+/// The same with a file that is there, of which mode and owner stay; where it is a symbolic link, what it leads to is
+/// exchanged.
+[[nodiscard]] Result<void> rewrite_atomically(const std::string& path, const std::string& text);
+
 }  // namespace astil::base

@@ -1,4 +1,4 @@
-// Asks the daemon: one HTTP request over its Unix socket, one answer.
+// Asks the daemon: one HTTP request over its Unix socket, or by TLS over the network, one answer.
 #pragma once
 
 #include <chrono>
@@ -27,9 +27,20 @@ struct Reply {
   std::string body;
 };
 
-/// Blocks until the answer is complete, or `timeout` has passed. None: nobody listens at `socket`. An error: somebody
+/// Where the daemon is asked.
+struct Target {
+  std::string socket;  ///< where `server` is empty
+  std::string server;  ///< HOST:PORT
+  std::string token;
+  std::string ca;  ///< file of certificates; empty: the system's
+
+  /// For messages.
+  [[nodiscard]] const std::string& name() const { return server.empty() ? socket : server; }
+};
+
+/// Blocks until the answer is complete, or `timeout` has passed. None: nobody listens there. An error: somebody
 /// does, or might, but the exchange failed.
-[[nodiscard]] Result<std::optional<Reply>> ask(const std::string& socket, const Question& question,
+[[nodiscard]] Result<std::optional<Reply>> ask(const Target& target, const Question& question,
                                                std::chrono::seconds timeout = std::chrono::seconds(30));
 
 enum class GoOn { no, yes };
@@ -49,16 +60,16 @@ enum class OnSignal {
 };
 
 /// Asks for an answer that goes on, and gives its bytes as they come to `on_piece` until that says no, the daemon ends
-/// it, or the user does (SIGINT, SIGTERM). None: nobody listens at `socket`.
-[[nodiscard]] Result<std::optional<Followed>> receive(const std::string& socket, const Question& question,
+/// it, or the user does (SIGINT, SIGTERM). None: nobody listens there.
+[[nodiscard]] Result<std::optional<Followed>> receive(const Target& target, const Question& question,
                                                       const std::function<GoOn(std::string_view piece)>& on_piece,
                                                       OnSignal on_signal);
 
 /// The same with each line of it, without its newline.
-[[nodiscard]] Result<std::optional<Followed>> follow(const std::string& socket, const Question& question,
+[[nodiscard]] Result<std::optional<Followed>> follow(const Target& target, const Question& question,
                                                      const std::function<GoOn(const std::string& line)>& on_line);
 
 /// What to tell the operator where `ask` found nobody.
-[[nodiscard]] Error no_daemon(const std::string& socket);
+[[nodiscard]] Error no_daemon(const Target& target);
 
 }  // namespace astil::cli

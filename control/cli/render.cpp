@@ -34,6 +34,9 @@ std::string daemon_text(const api::StatusView& status, api::TimePoint now, Colou
     if (status.config.applied_at) text += ", applied " + age(*status.config.applied_at, now) + " ago";
     text += "\n";
   }
+  if (!status.capture.empty()) {
+    text += "capture " + paint("runs", Tone::warning, colour) + ": " + printable(status.capture) + "\n";
+  }
   return text;
 }
 
@@ -405,19 +408,21 @@ std::string changes_text(const api::ApplyView& view, Tense tense, const std::str
 std::string history_text(const api::HistoryView& history, Colour colour) {
   if (history.entries.empty()) return "No configuration has run yet.\n";
   constexpr std::size_t kShownDigest = 12;
-  Table table({{"NUMBER", Align::right}, {"TIME"}, {"BY"}, {"UID"}, {"RESULT"}, {"DIGEST"}, {"FILE"}});
+  Table table({{"NUMBER", Align::right}, {"TIME"}, {"BY"}, {"WHO"}, {"RESULT"}, {"DIGEST"}, {"FILE"}});
   for (auto entry = history.entries.rbegin(); entry != history.entries.rend(); ++entry) {
     const bool runs = entry == history.entries.rbegin();
     const bool taken_back = entry->result == api::ChangeResult::taken_back;
-    table.add({{std::to_string(entry->number)},
-               {api::to_rfc3339(entry->time)},
-               {api::to_string(entry->by)},
-               {entry->uid ? std::to_string(*entry->uid) : "-"},
-               {api::to_string(entry->result) + (runs ? ", runs" : ""), taken_back ? Tone::bad
-                                                                        : runs     ? Tone::good
-                                                                                   : Tone::plain},
-               {printable(entry->digest.substr(0, kShownDigest))},
-               {printable(entry->file)}});
+    table.add(
+        {{std::to_string(entry->number)},
+         {api::to_rfc3339(entry->time)},
+         {api::to_string(entry->by)},
+         {entry->uid || !entry->token.empty() ? printable(api::Caller{.uid = entry->uid, .token = entry->token}.name())
+                                              : "-"},
+         {api::to_string(entry->result) + (runs ? ", runs" : ""), taken_back ? Tone::bad
+                                                                  : runs     ? Tone::good
+                                                                             : Tone::plain},
+         {printable(entry->digest.substr(0, kShownDigest))},
+         {printable(entry->file)}});
   }
   return table.text(colour, "");
 }

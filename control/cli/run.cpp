@@ -6,11 +6,7 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-#include <cerrno>
-#include <fstream>
-#include <istream>
+#include <boost/json/array.hpp>
 #include <ostream>
 #include <tuple>
 
@@ -19,6 +15,9 @@
 #include "control/cli/arguments.hpp"
 #include "control/cli/capture.hpp"
 #include "control/cli/client.hpp"
+#include "control/cli/command.hpp"
+#include "control/cli/events.hpp"
+#include "control/cli/fmt.hpp"
 #include "control/cli/render.hpp"
 #include "control/cli/render_pair.hpp"
 #include "control/cli/usage.hpp"
@@ -31,109 +30,6 @@ namespace astil::cli {
 namespace {
 
 namespace json = boost::json;
-
-/// One command that is being carried out.
-struct Command {
-  const Invocation& invocation;
-  const Surroundings& with;
-
-  [[nodiscard]] bool as_json() const { return invocation.output == Output::json; }
-};
-
-void print_json(const Command& command, const json::value& value) {
-  command.with.out << json::serialize(value) << "\n";
-}
-
-/// Says why it did not work, and gives the exit code.
-int fail(const Command& command, const api::FailureView& failure) {
-  const int code = failure.diagnostics.empty() ? kRefused : kInvalid;
-  if (command.as_json()) {
-    print_json(command, api::to_json(failure));
-    return code;
-  }
-  command.with.err << config::render(failure.diagnostics);
-  command.with.err << "astil: " << printable(Error{failure.error, failure.remedy}.text()) << "\n";
-  return code;
-}
-
-int fail(const Command& command, const Error& error) { return fail(command, {error.what, error.remedy, {}}); }
-
-int misuse(const Surroundings& with, const Error& error) {
-  with.err << "astil: " << printable(error.text()) << "\n";
-  return kInvalid;
-}
-
-/// Of a command that makes no sense as it was given.
-int misuse(const Command& command, Error error) {
-  if (error.remedy.empty()) error.remedy = "see astil help " + std::string(command.invocation.verb);
-  return misuse(command.with, error);
-}
-
-Result<json::value> parse_json(const std::string& text) {
-  boost::system::error_code failed;
-  auto value = json::parse(text, failed);
-  if (failed)
-    return Error{"the daemon's answer is not JSON: " + failed.message(), "is something else listening there?"};
-  return value;
-}
-
-/// The daemon's view, or why there is none.
-template <class View>
-Result<View> read_view(const std::string& body) {
-  const auto value = parse_json(body);
-  if (!value) return value.error();
-  auto view = api::from_json<View>(*value);
-  if (!view) return view.error().within("the daemon's answer");
-  return view;
-}
-
-int fail_with_reply(const Command& command, const Reply& reply) {
-  constexpr unsigned kBadRequest = 400;  // what was asked makes no sense to the daemon, such as a limit beyond its own
-  auto failure = read_view<api::FailureView>(reply.body);
-  if (!failure) return fail(command, Error{"the daemon answered with HTTP status " + std::to_string(reply.status), {}});
-  if (reply.status == kBadRequest) return misuse(command, Error{failure->error, failure->remedy});
-  return fail(command, *failure);
-}
-
-/// Asks, and shows the answer: verbatim as JSON, else as `render` has it.
-template <class View, class Render>
-int show(const Command& command, const Question& question, const Render& render) {
-  const auto reply = ask(command.invocation.socket, question);
-  if (!reply) return fail(command, reply.error());
-  if (!*reply) return fail(command, no_daemon(command.invocation.socket));
-  if ((*reply)->status != 200) return fail_with_reply(command, **reply);
-  if (command.as_json()) {
-    command.with.out << (*reply)->body;
-    return kDone;
-  }
-  const auto view = read_view<View>((*reply)->body);
-  if (!view) return fail(command, view.error());
-  command.with.out << render(*view);
-  return kDone;
-}
-
-Result<std::string> read_all(std::istream& from, const std::string& name) {
-  std::string text;
-  std::array<char, 65536> piece{};
-  while (from.read(piece.data(), piece.size()), from.gcount() > 0) {
-    text.append(piece.data(), static_cast<std::size_t>(from.gcount()));
-  }
-  if (from.bad()) return system_error(name, errno);
-  return Result<std::string>(boost::system::in_place_value, std::move(text));
-}
-
-Result<std::string> read_file(const std::string& name) {
-  std::ifstream file(name, std::ios::binary);
-  if (!file) return system_error(name, errno);
-  return read_all(file, name);
-}
-
-Result<std::string> read_input(const Command& command, const std::string& name) {
-  if (name == "-") return read_all(command.with.in, "standard input");
-  return read_file(name);
-}
-
-std::string name_of_input(const std::string& name) { return name == "-" ? "(standard input)" : name; }
 
 int check(const Command& command) {
   const auto text = read_input(command, command.invocation.operand);
@@ -329,13 +225,13 @@ int follow_drops(const Command& command, const Question& question) {
     }
     return command.with.out.good() ? GoOn::yes : GoOn::no;
   };
-  const auto followed = follow(command.invocation.socket, question, print);
+  const auto followed = follow(command.target, question, print);
   if (!followed) return fail(command, followed.error());
-  if (!*followed) return fail(command, no_daemon(command.invocation.socket));
+  if (!*followed) return fail(command, no_daemon(command.target));
   if ((*followed)->refusal) return fail_with_reply(command, *(*followed)->refusal);
   if (unreadable) return fail(command, *unreadable);
   if ((*followed)->ended == Ended::by_user) return kDone;
-  command.with.err << "astil: the daemon at " << command.invocation.socket << " has ended\n";
+  command.with.err << "astil: the daemon at " << command.target.name() << " has ended\n";
   return kRefused;
 }
 
@@ -390,9 +286,9 @@ int capture(const Command& command) {
   std::erase_if(question.query, [](const auto& parameter) { return parameter.first == "write"; });
   CaptureFile file(name, command.with.out);
   const auto received = receive(
-      command.invocation.socket, question, [&](std::string_view piece) { return file.write(piece); }, OnSignal::finish);
+      command.target, question, [&](std::string_view piece) { return file.write(piece); }, OnSignal::finish);
   if (!received) return fail(command, received.error());
-  if (!*received) return fail(command, no_daemon(command.invocation.socket));
+  if (!*received) return fail(command, no_daemon(command.target));
   if ((*received)->refusal) return fail_with_reply(command, *(*received)->refusal);
   if (const auto closed = file.close(); !closed) return fail(command, closed.error());
   if (command.as_json()) {
@@ -401,7 +297,7 @@ int capture(const Command& command) {
     command.with.err << file.summary_text();
   }
   if ((*received)->whole || (*received)->ended == Ended::by_user) return kDone;
-  command.with.err << "astil: the daemon at " << command.invocation.socket << " has ended, and the capture with it\n";
+  command.with.err << "astil: the daemon at " << command.target.name() << " has ended, and the capture with it\n";
   return kRefused;
 }
 
@@ -430,9 +326,9 @@ int await_drained(const Command& command, Question question) {
   question.path = "/v1/backends";
   std::string told;
   while (true) {
-    const auto reply = ask(command.invocation.socket, question);
+    const auto reply = ask(command.target, question);
     if (!reply) return fail(command, reply.error());
-    if (!*reply) return fail(command, no_daemon(command.invocation.socket));
+    if (!*reply) return fail(command, no_daemon(command.target));
     if ((*reply)->status != 200) return fail_with_reply(command, **reply);
     const auto view = read_view<api::DrainsView>((*reply)->body);
     if (!view) return fail(command, view.error());
@@ -467,20 +363,21 @@ int backend(const Command& command) {
     question.query.emplace_back("service", given->second);
   }
   if (!waits) return show<api::DrainsView>(command, question, drains_text);
-  const auto reply = ask(command.invocation.socket, question);
+  const auto reply = ask(command.target, question);
   if (!reply) return fail(command, reply.error());
-  if (!*reply) return fail(command, no_daemon(command.invocation.socket));
+  if (!*reply) return fail(command, no_daemon(command.target));
   if ((*reply)->status != 200) return fail_with_reply(command, **reply);
   return await_drained(command, std::move(question));
 }
 
 int detach(const Command& command) {
   const auto& instance = command.invocation.instance;
-  const auto reply = ask(command.invocation.socket, {Method::post, "/v1/detach", {}, {}});
+  const bool remote = !command.target.server.empty();
+  const auto reply = ask(command.target, {Method::post, "/v1/detach", {}, {}});
   if (!reply) return fail(command, reply.error());
   if (*reply && (*reply)->status != 200) return fail_with_reply(command, **reply);
   if (!*reply) {
-    if (!command.with.detach_offline) return fail(command, no_daemon(command.invocation.socket));
+    if (remote || !command.with.detach_offline) return fail(command, no_daemon(command.target));
     if (command.invocation.socket_given && !command.invocation.instance_given) {
       return fail(command, Error{"no daemon answers at " + command.invocation.socket,
                                  "to remove what a dead one has left, name it: --instance NAME"});
@@ -491,16 +388,17 @@ int detach(const Command& command) {
   if (command.as_json()) {
     print_json(command, {{"instance", instance}, {"daemon", reply->has_value()}});
   } else {
-    command.with.out << "instance " << instance << " is out of the kernel; " << whose << "\n";
+    command.with.out << (remote ? "the balancer at " + command.target.server : "instance " + instance)
+                     << " is out of the kernel; " << whose << "\n";
   }
   return kDone;
 }
 
 int version(const Command& command) {
-  const auto reply = ask(command.invocation.socket, {Method::get, "/v1/version", {}, {}});
+  const auto reply = ask(command.target, {Method::get, "/v1/version", {}, {}});
   const bool answered = reply && *reply && (*reply)->status == 200;
-  const auto daemon = answered ? read_view<api::VersionView>((*reply)->body)
-                               : Result<api::VersionView>(no_daemon(command.invocation.socket));
+  const auto daemon =
+      answered ? read_view<api::VersionView>((*reply)->body) : Result<api::VersionView>(no_daemon(command.target));
   if (command.as_json()) {
     print_json(command,
                {{"version", ASTIL_VERSION}, {"daemon", daemon ? api::to_json(*daemon) : json::value(nullptr)}});
@@ -510,7 +408,7 @@ int version(const Command& command) {
   if (daemon) {
     command.with.out << "daemon " << daemon->version << ", layout " << daemon->layout_version << "\n";
   } else {
-    command.with.out << "daemon: none answers at " << command.invocation.socket << "\n";
+    command.with.out << "daemon: none answers at " << command.target.name() << "\n";
   }
   return kDone;
 }
@@ -573,9 +471,25 @@ constexpr std::array kHandlers{
     Handler{"detach", detach},   Handler{"version", version},
     Handler{"confirm", confirm}, Handler{"rollback", rollback},
     Handler{"history", history}, Handler{"backend", backend},
-    Handler{"help", help},       Handler{"dns", dns},
+    Handler{"why", why},         Handler{"events", events},
+    Handler{"fmt", fmt},         Handler{"dns", dns},
     Handler{"ha", ha},           Handler{"handover", handover},
+    Handler{"help", help},
 };
+
+/// The daemon that is meant, with what it has to be shown.
+Result<Target> target_of(const Invocation& invocation) {
+  Target target{.socket = invocation.socket, .server = invocation.server, .token = {}, .ca = invocation.ca};
+  if (target.server.empty()) return target;
+  auto token = read_file(invocation.token_file);
+  if (!token) return token.error().within("--token-file");
+  while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
+  const bool is_token = !token->empty() && std::ranges::all_of(*token, [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!is_token)
+    return Error{invocation.token_file + " does not hold a token and nothing else", "put it there, in one line"};
+  target.token = std::move(*token);
+  return target;
+}
 
 }  // namespace
 
@@ -590,7 +504,9 @@ int run(std::span<const std::string> arguments, const Surroundings& surroundings
     if (auto socket = surroundings.find_socket(invocation->instance)) invocation->socket = std::move(*socket);
   }
   const auto handler = std::ranges::find(kHandlers, invocation->verb, &Handler::verb);
-  return handler->run({*invocation, surroundings});
+  const auto target = target_of(*invocation);
+  if (!target) return misuse(surroundings, target.error());
+  return handler->run({*invocation, surroundings, *target});
 }
 
 }  // namespace astil::cli

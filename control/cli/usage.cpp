@@ -14,6 +14,9 @@ const std::vector<Option>& global_options() {
       {"--output", "text|json", "form of the answer (-o); json is the daemon's own, on one line"},
       {"--instance", "NAME", "which daemon of this host is meant; default main"},
       {"--socket", "PATH", "the daemon's socket; default: where the instance's daemon listens"},
+      {"--server", "HOST:PORT", "ask a daemon over the network, by TLS, at its api.remote"},
+      {"--token-file", "FILE", "with --server: file that holds the token and nothing else"},
+      {"--ca", "FILE", "with --server: who may have signed its certificate; default: the system's"},
       {"--help", "", "this text (-h)"},
   };
   return kOptions;
@@ -63,6 +66,13 @@ Result<> set_global(Invocation& invocation, std::string_view name, std::string v
   } else if (name == "--socket") {
     invocation.socket = std::move(value);
     invocation.socket_given = true;
+  } else if (name == "--server") {
+    invocation.server = std::move(value);
+    if (invocation.server.empty()) return Error{"--server needs a host and a port", "write 192.0.2.5:9443"};
+  } else if (name == "--token-file") {
+    invocation.token_file = std::move(value);
+  } else if (name == "--ca") {
+    invocation.ca = std::move(value);
   } else if (value == "json") {
     invocation.output = Output::json;
   } else if (value != "text") {
@@ -85,6 +95,7 @@ class Parser {
     if (help_ || verb_ == nullptr) return help();
     if (const auto whole = complete(); !whole) return whole.error();
     invocation_.verb = verb_->name;
+    if (const auto fits = check_target(); !fits) return fits.error();
     if (invocation_.socket.empty()) invocation_.socket = "/run/astil/" + invocation_.instance + ".sock";
     return invocation_;
   }
@@ -146,6 +157,17 @@ class Parser {
     if (verb_ != nullptr && verb_->name != "help") invocation_.operand = verb_->name;
     invocation_.verb = "help";
     return invocation_;
+  }
+
+  Result<> check_target() const {
+    const bool remote = !invocation_.server.empty();
+    if (!remote && !invocation_.token_file.empty()) return Error{"--token-file needs --server", {}};
+    if (!remote && !invocation_.ca.empty()) return Error{"--ca needs --server", {}};
+    if (remote && invocation_.token_file.empty())
+      return Error{"--server needs --token-file", "name the file that holds the token"};
+    if (remote && (invocation_.socket_given || invocation_.instance_given))
+      return Error{"--server makes no sense with --socket or --instance", {}};
+    return {};
   }
 
   Result<> complete() const {
@@ -216,6 +238,14 @@ const std::vector<Verb>& verbs() {
        "Reports every mistake at once, each with its line. FILE may be - for the standard input.\n"
        "Exit code 0: the file is right; 2: it is not.\n",
        {}},
+      {"fmt",
+       "FILE",
+       "put a configuration file into its canonical form; no daemon needed",
+       "Two blanks a level, text in double quotes where it is quoted; order, comments and single blank\n"
+       "lines stay, and so does what stands on one line, where it fits. FILE may be - for the standard\n"
+       "input, and is written to the standard output then.\n"
+       "Exit code 0: done; with --check 1: it would be another; 2: it is no YAML.\n",
+       {{"--check", "", "change nothing; tell whether it is in its canonical form"}}},
       {"plan",
        "FILE",
        "what applying a configuration file would change; changes nothing",
@@ -316,6 +346,23 @@ const std::vector<Verb>& verbs() {
        "another one, also over restarts of the daemon and changes of the configuration.\n",
        {{"--service", "NAME", "only its use by this service; default: by all that have it"},
         {"--wait", "", "come back when no connection is left on it"}}},
+      {"why",
+       "BACKEND",
+       "why a backend gets new connections or not, and how it came to that",
+       "Its last changes of state with time and reason: what its checks found, what was ordered, when\n"
+       "it came into rotation and left it. Kept over restarts of the daemon, also for backends that\n"
+       "are not in the configuration any more.\n",
+       {{"--service", "NAME", "only its use by this service; default: by all that have it"}}},
+      {"events",
+       "",
+       "changes of state of all kinds, as they happened",
+       "Of backends, services, interfaces, the configuration and the daemon. With --follow a line for\n"
+       "each as it happens, until you press Ctrl-C. As JSON, each line is an object then.\n",
+       {{"--follow", "", "those to come"},
+        {"--after", "NUMBER", "with --follow: begin with what came after this event"},
+        {"--service", "NAME", "only those of this service"},
+        {"--backend", "NAME", "only those of backends of this name"},
+        {"--limit", "N", "without --follow: at most so many, the last ones; default 100"}}},
       {"dns",
        "ASK [NAME] [ORDER]",
        "the name server: status, explain a name's answer, order a site",

@@ -44,6 +44,9 @@ struct Invocation {
   std::string socket;           ///< the instance's usual one, unless another was given
   bool instance_given = false;  ///< on the command line
   bool socket_given = false;    ///< likewise
+  std::string server;           ///< HOST:PORT of a daemon elsewhere; empty: one of this host
+  std::string token_file;
+  std::string ca;  ///< empty: the system's
 };
 
 /// `arguments` are those after the program's name. `VERB --help` reads as `help VERB`, none at all or `--help` as

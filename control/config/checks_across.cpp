@@ -165,18 +165,33 @@ void check_full_nat(const Model& model, const Services& services, const Node& ro
   }
 }
 
-void check_metrics(const Model& model, const Services& services, const Node& root, Mistakes& mistakes) {
-  if (!model.metrics) return;
+/// A service's packets never reach the daemon, so that nobody could ask it there.
+void check_listener(const Endpoint& endpoint, const char* what, Place place, const Services& services,
+                    Mistakes& mistakes) {
   for (const ServiceView& service : services) {
-    const bool takes_port = service.model->port == model.metrics->port || service.has_any_port();
+    const bool takes_port = service.model->port == endpoint.port || service.has_any_port();
     if (!service.has_endpoint() || service.model->protocol != Protocol::tcp) continue;
-    if (service.model->host != model.metrics->host || !takes_port) continue;
-    mistakes.add(root.find("api")->value.find("metrics")->value.place,
+    if (service.model->host != endpoint.host || !takes_port) continue;
+    mistakes.add(place,
                  service.endpoint() + " belongs to " + service.name() + line_of(service.entry->place) +
                      ": packets to it never reach the daemon",
-                 service.has_any_port() ? "choose another address for the metrics: the service takes every port"
-                                        : "choose another port for the metrics");
+                 service.has_any_port()
+                     ? std::string("choose another address for ") + what + ": the service takes every port"
+                     : std::string("choose another port for ") + what);
   }
+}
+
+void check_listeners(const Model& model, const Services& services, const Node& root, Mistakes& mistakes) {
+  const Entry* api = root.find("api");
+  if (model.metrics)
+    check_listener(*model.metrics, "the metrics", api->value.find("metrics")->value.place, services, mistakes);
+  const Entry* remote = api == nullptr ? nullptr : api->value.find("remote");
+  const Entry* listen = model.remote && remote != nullptr ? remote->value.find("listen") : nullptr;
+  if (listen == nullptr || mistakes.at(listen->value.place)) return;
+  const Place place = listen->value.place;
+  check_listener(model.remote->listen, "api.remote", place, services, mistakes);
+  if (model.metrics && *model.metrics == model.remote->listen)
+    mistakes.add(place, "the metrics have this address and port already", "choose another port");
 }
 
 struct Demand {
@@ -263,7 +278,7 @@ void check_across(const Model& model, const Services& services, const Node& root
   check_addresses_differ(services, mistakes);
   check_sources(services, mistakes);
   check_full_nat(model, services, root, mistakes);
-  check_metrics(model, services, root, mistakes);
+  check_listeners(model, services, root, mistakes);
   check_tables(model, root, mistakes);
   check_ipv6(model, services, root, mistakes);
   check_interface_settings(model, root, mistakes);

@@ -235,6 +235,17 @@ void describe(V& v, ClientPrefixes& prefixes) {
 }
 
 template <class V>
+void describe(V& v, Remote& remote) {
+  v.required("listen", remote.listen, ListenEndpoint{}, "Address and port.");
+  v.required("certificate", remote.certificate, kFilePath,
+             "File with the server's certificate in PEM, and behind it those that signed it, without the last.");
+  v.required("key", remote.key, kFilePath, "File with its private key in PEM; not readable by everybody.");
+  v.required("tokens", remote.tokens, kFilePath,
+             "File with a line for each client: a name, its role (read-only or operator), and its token, 32 to 512 "
+             "characters. Nobody but its owner may read it.");
+}
+
+template <class V>
 void describe(V& v, Affinity& affinity) {
   v.optional("timeout", affinity.timeout, Duration{1s, 8160s},
              "How long a client's backend is remembered after its last new flow, at least; see dataplane.timeouts.");
@@ -462,6 +473,10 @@ void describe(V& v, Model& model) {
     api.optional("metrics", model.metrics, ListenEndpoint{},
                  "Address and port where Prometheus can scrape /metrics. Nothing can be changed through it.",
                  Otherwise{"on the socket only"});
+    api.section(
+        "remote", model.remote,
+        "Where the API can be asked over the network, by TLS and with a bearer token. Each of these files is read "
+        "again when it has changed.");
   });
   v.section("ha", model.ha,
             "Makes this balancer one of a pair that holds the same service addresses, one node active (docs/pair.md). "

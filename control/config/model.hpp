@@ -146,6 +146,15 @@ struct Timeouts {
   bool operator==(const Timeouts&) const = default;
 };
 
+/// Where the API is asked over the network, by TLS.
+struct Remote {
+  Endpoint listen;
+  std::string certificate;  ///< these three are files
+  std::string key;
+  std::string tokens;
+  bool operator==(const Remote&) const = default;
+};
+
 /// What is different for one interface.
 struct InterfaceSettings {
   std::string name;  ///< one of Model::interfaces
@@ -196,6 +205,7 @@ struct Model {
   Timeouts timeouts;
   std::string socket;               ///< of the API; default /run/astil/<instance>.sock
   std::optional<Endpoint> metrics;  ///< by TCP, for the part of the API that anyone may read: /metrics, /v1/version
+  std::optional<Remote> remote;     ///< none: on the socket only
   std::optional<Ha> ha;             ///< none: this balancer is alone
   std::optional<Dns> dns;
   std::vector<Service> services;

@@ -62,7 +62,7 @@ of your copy of `config/astil.schema.json`:
 - The timeout of a probe is not longer than the interval.
 - A check by https names no `ca` where it does not verify.
 - Services, backends and rings fit in the tables under `dataplane.tables`.
-- The endpoint of the metrics is not a service's.
+- The endpoints of the metrics and of `api.remote` are not a service's, nor the same.
 - Prefixes of sources are of the service's IP version; none stands twice, nor within another one of the same list unless
   the other list has one in between.
 - A service with an IPv6 address needs `dataplane.tables.ipv6`.

@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <string>
 
+#include "control/base/log.hpp"
 #include "tests/fuzz/targets.hpp"
 #include "tests/unit/api_fake.hpp"
 
@@ -13,6 +14,7 @@ namespace astil::fuzz {
 /// Counts what changes it.
 class CountingDaemon final : public test::FakeDaemon {
  public:
+  CountingDaemon() { log::set_level(log::Level::error); }  // a line for each change that is asked for takes its time
   api::Applied apply(const api::Change& change) override {
     ++changes;
     if (!change.yaml.empty())
@@ -26,7 +28,7 @@ class CountingDaemon final : public test::FakeDaemon {
       return api::Refusal{{"the configuration has mistakes", "mend them"}, {{.file = change.file}}};
     return api::ApplyView{};
   }
-  api::Applied rollback(std::optional<std::uint64_t> /*number*/, std::optional<std::uint32_t> /*uid*/) override {
+  api::Applied rollback(std::optional<std::uint64_t> /*number*/, const api::Caller& /*by*/) override {
     ++changes;
     return api::ApplyView{};
   }

@@ -170,6 +170,52 @@ class FakeCapture final : public api::Capture {
   std::shared_ptr<FakeFile> file_;
 };
 
+inline api::EventView sample_event(std::uint64_t number, const std::string& after = "down") {
+  return {.number = number,
+          .time = "2026-01-31T12:00:00.123456Z",
+          .kind = api::EventKind::health,
+          .service = "web",
+          .backend = "b2",
+          .before = after == "down" ? "up" : "down",
+          .after = after,
+          .reason = after == "down" ? "connect: Connection refused" : "its checks succeed"};
+}
+
+/// Events for whoever follows, which they hear of on the server's thread.
+struct FakeEvents {
+  std::vector<api::EventView> waiting;
+  std::uint64_t missing = 0;
+  bool behind = false;
+  int given_up = 0;
+  std::function<void()> ready;
+  std::optional<std::promise<void>> left;  ///< set, and then reset, when nobody follows any more
+
+  void publish(const api::EventView& event) {
+    waiting.push_back(event);
+    if (ready) ready();
+  }
+};
+
+class FakeEventFollower final : public api::EventFollower {
+ public:
+  explicit FakeEventFollower(std::shared_ptr<FakeEvents> events) : events_(std::move(events)) {}
+  FakeEventFollower(const FakeEventFollower&) = delete;
+  FakeEventFollower& operator=(const FakeEventFollower&) = delete;
+  ~FakeEventFollower() override {
+    events_->ready = nullptr;
+    if (events_->left) events_->left->set_value();
+    events_->left.reset();
+  }
+  std::vector<api::EventView> take() override { return std::exchange(events_->waiting, {}); }
+  void on_ready(std::function<void()> ready) override { events_->ready = std::move(ready); }
+  [[nodiscard]] bool fell_behind() const override { return events_->behind; }
+  [[nodiscard]] std::uint64_t missing() const override { return events_->missing; }
+  void give_up() override { ++events_->given_up; }
+
+ private:
+  std::shared_ptr<FakeEvents> events_;
+};
+
 class FakeDaemon : public api::Daemon {
  public:
   api::StatusView status_view = sample_status();
@@ -197,6 +243,14 @@ class FakeDaemon : public api::Daemon {
   std::vector<api::DrainsView> later_drains;  ///< one for each time that they are asked for, before `drains_view`
   mutable api::BackendFilter backend_filter;
   std::vector<api::AdminState> orders;
+  std::string ordered_by;
+  Result<api::WhyView> why_view = api::WhyView{};
+  api::EventsView past_events;
+  std::shared_ptr<FakeEvents> events_to_come = std::make_shared<FakeEvents>();
+  std::optional<Error> event_refusal;
+  mutable api::EventFilter event_filter;
+  mutable std::size_t event_limit = 0;
+  std::optional<std::uint64_t> followed_after;
   api::Change planned;
   api::Change applied;
   Result<api::HistoryEntry> confirm_result = api::HistoryEntry{};
@@ -254,8 +308,26 @@ class FakeDaemon : public api::Daemon {
     if (site != "fra") return Error{"no name has a site '" + site + "'", {}};
     return api::DnsOrderView{.site = site, .state = state};
   }
-  Result<api::DrainsView> order(const api::BackendFilter& filter, api::AdminState state) override {
+  Result<api::WhyView> why(const api::BackendFilter& filter) const override {
     backend_filter = filter;
+    return why_view;
+  }
+  api::EventsView events(const api::EventFilter& filter, std::size_t limit) const override {
+    event_filter = filter;
+    event_limit = limit;
+    return past_events;
+  }
+  Result<std::unique_ptr<api::EventFollower>> follow_events(const api::EventFilter& filter,
+                                                            std::optional<std::uint64_t> after) override {
+    event_filter = filter;
+    followed_after = after;
+    if (event_refusal) return *event_refusal;
+    return std::make_unique<FakeEventFollower>(events_to_come);
+  }
+  Result<api::DrainsView> order(const api::BackendFilter& filter, api::AdminState state,
+                                const api::Caller& by) override {
+    backend_filter = filter;
+    ordered_by = by.name();
     if (drains_view) orders.push_back(state);
     return drains_view;
   }
@@ -268,9 +340,9 @@ class FakeDaemon : public api::Daemon {
     return apply_view;
   }
   Result<api::HistoryEntry> confirm() override { return confirm_result; }
-  api::Applied rollback(std::optional<std::uint64_t> number, std::optional<std::uint32_t> uid) override {
+  api::Applied rollback(std::optional<std::uint64_t> number, const api::Caller& by) override {
     rolled_back_to = number;
-    rolled_back_by = uid;
+    rolled_back_by = by.uid;
     return apply_view;
   }
   api::HistoryView history() const override { return history_view; }
@@ -319,6 +391,18 @@ class RunningServer {
 
   const std::string& socket() const { return options_.socket; }
   api::Endpoint tcp() const { return server_->tcp_endpoint().value(); }
+  api::Endpoint remote() const { return server_->remote_endpoint().value(); }
+  /// What it has counted so far.
+  api::ApiView view() {
+    api::ApiView view;
+    on_loop([&] { view = server_->view(); });
+    return view;
+  }
+  std::vector<api::ListenerView> listeners() {
+    std::vector<api::ListenerView> listeners;
+    on_loop([&] { listeners = server_->listeners(); });
+    return listeners;
+  }
 
   /// Runs `action` on the server's thread and waits for it.
   void on_loop(const std::function<void()>& action) {

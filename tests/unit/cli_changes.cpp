@@ -64,7 +64,7 @@ TEST_F(Commands, apply_to_be_confirmed_hands_over_the_time_and_says_what_to_do) 
   const auto outcome = ask({"apply", "--confirm", "2m", file});
   EXPECT_EQ(outcome.code, kDone);
   EXPECT_EQ(daemon.applied.confirm, std::chrono::seconds(120));
-  EXPECT_EQ(daemon.applied.uid, ::getuid());
+  EXPECT_EQ(daemon.applied.by.uid, ::getuid());
   EXPECT_EQ(outcome.out, file +
                              " applied: 1 change\n"
                              "  hooks changed\n"
@@ -109,9 +109,9 @@ TEST_F(Commands, history_shows_the_newest_first) {
       {.number = 1, .time = time, .by = api::ChangedBy::start, .file = "a.yaml", .digest = "0123456789abcdef"},
       {.number = 2, .time = time, .by = api::ChangedBy::apply, .uid = 7, .result = api::ChangeResult::taken_back}};
   EXPECT_EQ(ask({"history"}).out,
-            "NUMBER  TIME                  BY     UID  RESULT            DIGEST        FILE\n"
-            "     2  2001-09-09T01:46:40Z  apply  7    taken-back, runs\n"
-            "     1  2001-09-09T01:46:40Z  start  -    applied           0123456789ab  a.yaml\n");
+            "NUMBER  TIME                  BY     WHO    RESULT            DIGEST        FILE\n"
+            "     2  2001-09-09T01:46:40Z  apply  uid 7  taken-back, runs\n"
+            "     1  2001-09-09T01:46:40Z  start  -      applied           0123456789ab  a.yaml\n");
 }
 
 TEST_F(Commands, apply_of_what_runs_already_says_so) {

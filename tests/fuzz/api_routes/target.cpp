@@ -1,7 +1,11 @@
 // The fuzzer of the API's routes: whatever is asked, and by whom, the answer is one of HTTP whose JSON can be read, and
-// no failure of the daemon. Who comes by TCP changes nothing and gets no lists.
+// no failure of the daemon. Who comes by plain TCP changes nothing and gets no lists; who may only read changes
+// nothing.
 //
-// The first byte: whether by TCP. Then method, target and body, with a blank and an end of line in between.
+// The first byte: what the client may do, of three. Then method, target and body, with a blank and an end of line in
+// between.
+#include <array>
+
 #include "control/api/routes.hpp"
 #include "tests/fuzz/api_daemon.hpp"
 #include "tests/fuzz/targets.hpp"
@@ -26,19 +30,18 @@ void check(const api::Answer& answer) {
 void api_routes(Input input) {
   if (input.empty()) return;
   const std::string text = text_of(input.subspan(1));
-  const bool by_tcp = (std::to_integer<unsigned>(input[0]) & 1U) != 0;
+  constexpr std::array kAccesses{api::Access::everything, api::Access::metrics, api::Access::read};
+  const api::Access access = kAccesses[std::to_integer<std::size_t>(input[0]) % kAccesses.size()];
   std::string_view rest = text;
   const std::string_view method = take_until(rest, ' ');
   const std::string_view target = take_until(rest, '\n');
   CountingDaemon daemon;
   const auto ask = [&] {
-    return api::answer(daemon, {.method = method,
-                                .target = target,
-                                .body = rest,
-                                .access = by_tcp ? api::Access::metrics : api::Access::everything});
+    return api::answer(daemon, {.method = method, .target = target, .body = rest, .access = access});
   };
   api::Answer answer = ask();
-  require(!by_tcp || (!answer.unfinished && daemon.changes == 0), "a client of TCP changes nothing and gets no lists");
+  require(access != api::Access::metrics || !answer.unfinished, "a client of plain TCP gets no lists");
+  require(access == api::Access::everything || daemon.changes == 0, "who may not change anything does not");
   for (int parts = 0; answer.unfinished; ++parts) {
     require(parts < 10, "an answer comes to an end");
     api::go_on(answer);

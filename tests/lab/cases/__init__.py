@@ -20,6 +20,8 @@ from cases import (  # noqa: F401
     checks,
     path_checks,
     faults,
+    events,
+    remote,
     names,
     sites,
     flood,

@@ -1,0 +1,263 @@
+#include "control/api/exchange.hpp"
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+
+namespace astil::api {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::awaitable;
+
+using RequestParser = http::request_parser<http::string_body>;
+using HttpAnswer = http::response<http::string_body>;
+
+constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::seconds kLingerTime{1};  // for a refused client to stop sending and read why
+constexpr std::size_t kReadAtOnce = 16'384;     // a buffer that is smaller makes many reads of a large configuration
+constexpr std::size_t kLingerBytes = 16U << 20U;
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+PlainStream& lowest(PlainStream& stream) { return stream; }
+PlainStream& lowest(TlsStream& stream) { return stream.next_layer(); }
+
+/// What every answer's header has.
+template <class Body>
+http::response<Body> header_of(const Answer& answer) {
+  http::response<Body> out{http::int_to_status(answer.status), 11};
+  out.set(http::field::server, "astil");
+  out.set(http::field::content_type, answer.content_type);
+  out.set(http::field::cache_control, "no-store");
+  out.set("X-Content-Type-Options", "nosniff");
+  return out;
+}
+
+HttpAnswer to_http(Answer&& answer, const RequestParser& parser) {
+  auto out = header_of<http::string_body>(answer);
+  out.keep_alive(parser.is_done() && parser.keep_alive());
+  if (!answer.allow.empty()) out.set(http::field::allow, {answer.allow.data(), answer.allow.size()});
+  constexpr unsigned kUnauthorized = 401;
+  if (answer.status == kUnauthorized) out.set(http::field::www_authenticate, "Bearer realm=\"astil\"");  // RFC 6750, 3
+  out.body() = std::move(answer.body);
+  out.prepare_payload();
+  return out;
+}
+
+/// What to say to a request that could not be read; none: nobody is there to hear it.
+std::optional<Answer> refuse_unreadable(const boost::system::error_code& failed) {
+  if (failed == http::error::header_limit) return failure(431, {"the request's header is too long", {}});
+  if (failed == http::error::body_limit) return failure(413, {"the request's body is too long", {}});
+  if (failed == http::error::end_of_stream || failed == http::error::partial_message) return std::nullopt;
+  if (failed.category() == http::make_error_code(http::error::bad_method).category()) {
+    return failure(400, {"this is not HTTP: " + failed.message(), {}});
+  }
+  return std::nullopt;
+}
+
+/// Ends a connection whose client may still be sending: to close at once could cost it the answer (RFC 9112, 9.6).
+awaitable<void> linger(PlainStream& stream) {
+  boost::system::error_code ignored;
+  stream.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+  stream.expires_after(kLingerTime);
+  std::array<char, 16384> waste{};
+  for (std::size_t drained = 0; drained < kLingerBytes;) {
+    const auto [failed, count] = co_await stream.async_read_some(asio::buffer(waste), kToken);
+    if (failed) break;
+    drained += count;
+  }
+}
+
+/// What a connection waits for that a feed goes to: more of it, or that the client leaves.
+struct Waiting {
+  explicit Waiting(asio::io_context& loop) : woken(loop, asio::steady_timer::time_point::max()) {}
+  asio::steady_timer woken;
+  bool left = false;
+  std::array<char, 1> waste{};
+};
+
+/// A connection while it is served.
+template <class Stream>
+class Exchange {
+ public:
+  Exchange(ServerState& server, Stream& stream, const Peer& peer, const Progress& progress)
+      : server_(server), stream_(stream), peer_(peer), progress_(progress) {}
+
+  awaitable<void> run() {
+    beast::flat_buffer buffer;
+    buffer.reserve(kReadAtOnce);
+    std::size_t requests = 0;
+    while (co_await serve_one(buffer, ++requests)) {
+    }
+  }
+
+ private:
+  /// Of one who has to show a token: what it may do by the one it shows; none: nothing.
+  [[nodiscard]] std::optional<Request> let_in(const RequestParser& parser) const {
+    const auto& header = parser.get();
+    Request request{.method = view(header.method_string()),
+                    .target = view(header.target()),
+                    .body = {},
+                    .access = peer_.access,
+                    .by = peer_.by,
+                    .from = peer_.from,
+                    .last_event_id = view(header["Last-Event-ID"])};
+    if (!peer_.shows_token) return request;
+    const Tokens::Owner* owner =
+        server_.credentials->tokens().find(bearer_of(view(header[http::field::authorization])));
+    if (owner == nullptr) return std::nullopt;
+    request.access = owner->access;
+    request.by.token = owner->name;
+    return request;
+  }
+
+  /// Reads a request and answers it, all but a feed; none: nobody is there to hear an answer.
+  awaitable<std::optional<Answer>> take_request(RequestParser& parser, beast::flat_buffer& buffer) {
+    lowest(stream_).expires_after(server_.options.request_timeout);
+    progress_.waits();
+    auto [unread, read] = co_await http::async_read_header(stream_, buffer, parser, kToken);
+    std::optional<Request> request;
+    if (!unread && server_.daemon != nullptr) {
+      request = let_in(parser);
+      if (!request) {
+        progress_.works();
+        ++server_.no_token;
+        co_return failure(
+            401, {"a token that is known is needed", "send one of the daemon's file: Authorization: Bearer TOKEN"});
+      }
+      // Of those who may change nothing no body is read.
+      const bool wants_body = !peer_.shows_token || request->access == Access::everything;
+      if (wants_body && !parser.is_done())
+        std::tie(unread, read) = co_await http::async_read(stream_, buffer, parser, kToken);
+    }
+    progress_.works();
+    if (unread == beast::error::timeout && peer_.shows_token && parser.got_some()) ++server_.timed_out;
+    if (server_.daemon == nullptr) co_return std::nullopt;
+    if (unread) co_return refuse_unreadable(unread);
+    request->body = parser.get().body();
+    co_return answer(*server_.daemon, *request, &server_.tally);
+  }
+
+  /// Answers one request. True: the connection stays open for another.
+  awaitable<bool> serve_one(beast::flat_buffer& buffer, std::size_t requests) {
+    RequestParser parser;
+    parser.header_limit(static_cast<std::uint32_t>(server_.options.header_limit));
+    const bool has_body = peer_.shows_token || peer_.access == Access::everything;
+    parser.body_limit(has_body ? server_.options.body_limit : 0);
+    auto reply = co_await take_request(parser, buffer);
+    if (!reply) co_return false;
+    while (reply->unfinished) {
+      co_await asio::post(server_.loop, asio::use_awaitable);  // whoever waits has its turn
+      if (server_.daemon == nullptr) co_return false;
+      go_on(*reply);
+    }
+    if (reply->feed) {
+      co_await send_feed(*reply);
+      co_return false;
+    }
+    const bool detached = reply->detached;
+    auto out = to_http(std::move(*reply), parser);
+    if (requests >= server_.options.requests_of_connection) out.keep_alive(false);
+    lowest(stream_).expires_after(server_.options.request_timeout);
+    const auto [unsent, sent] = co_await http::async_write(stream_, out, kToken);
+    if (detached && server_.daemon != nullptr) server_.daemon->after_detach();
+    co_return !unsent && out.keep_alive();
+  }
+
+  // In chunks (RFC 9112, section 7.1). What a client does not take in time stays with its feed, which is bounded; so it
+  // may take its time, as one whose user has stopped it does. A client that shuts down its side may still read the end.
+  awaitable<void> send_feed(const Answer& answer) {
+    auto header = header_of<http::empty_body>(answer);
+    header.keep_alive(false);
+    header.chunked(true);
+    http::response_serializer<http::empty_body> serializer(header);
+    const auto [unsent, header_bytes] = co_await http::async_write_header(stream_, serializer, kToken);
+    if (unsent) co_return;
+    lowest(stream_).expires_never();
+    const auto waiting = std::make_shared<Waiting>(server_.loop);
+    stream_.async_read_some(asio::buffer(waiting->waste),
+                            [waiting](const boost::system::error_code& /*end*/, std::size_t /*bytes*/) {
+                              waiting->left = true;
+                              waiting->woken.cancel();
+                            });
+    answer.feed->on_ready([waiting] { waiting->woken.cancel(); });
+    const bool whole = co_await send_pieces(*answer.feed, *waiting);
+    if (whole) co_await asio::async_write(stream_, http::make_chunk_last(), kToken);
+    boost::system::error_code closed;
+    lowest(stream_).socket().cancel(closed);
+    // Whoever reads next from the stream must be the only one.
+    while (!waiting->left) co_await waiting->woken.async_wait(kToken);
+  }
+
+  /// True: all that there was.
+  awaitable<bool> send_pieces(Feed& feed, Waiting& waiting) {
+    bool last = false;
+    while (server_.daemon != nullptr && !last) {
+      last = waiting.left;
+      if (last) {
+        feed.end();
+        lowest(stream_).expires_after(server_.options.request_timeout);
+      }
+      std::string piece = feed.take();
+      if (piece.empty()) {
+        last = last || feed.ended();
+        if (last) continue;
+        const auto heartbeat = feed.heartbeat();
+        if (heartbeat) waiting.woken.expires_after(heartbeat->interval);
+        const auto [woken] = co_await waiting.woken.async_wait(kToken);
+        waiting.woken.expires_at(asio::steady_timer::time_point::max());
+        if (woken || !heartbeat) continue;
+        piece = heartbeat->text;
+      }
+      if (const auto patience = feed.patience(); patience && !last) lowest(stream_).expires_after(*patience);
+      const auto [failed, bytes] = co_await asio::async_write(stream_, http::make_chunk(asio::buffer(piece)), kToken);
+      if (failed == beast::error::timeout) feed.lose_patience();
+      if (failed) break;
+      if (!last) lowest(stream_).expires_never();
+    }
+    co_return last;
+  }
+
+  ServerState& server_;
+  Stream& stream_;
+  const Peer& peer_;
+  const Progress& progress_;
+};
+
+}  // namespace
+
+awaitable<void> serve(ServerState& server, PlainStream& stream, const Peer& peer, const Progress& progress) {
+  co_await Exchange<PlainStream>(server, stream, peer, progress).run();
+  co_await linger(stream);
+}
+
+awaitable<void> serve(ServerState& server, TlsStream& stream, const Peer& peer, const Progress& progress) {
+  progress.waits();
+  lowest(stream).expires_after(server.options.request_timeout);
+  const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, kToken);
+  progress.works();
+  if (refused) {
+    ++server.failed_handshakes;
+    co_return;
+  }
+  co_await Exchange<TlsStream>(server, stream, peer, progress).run();
+  lowest(stream).expires_after(kLingerTime);
+  co_await stream.async_shutdown(kToken);
+  co_await linger(lowest(stream));
+}
+
+}  // namespace astil::api
