@@ -28,6 +28,7 @@ from cases import (  # noqa: F401
     hooks,
     restart,
     dpdk,
+    pair,
     configuration,
     startup,
     repair,
