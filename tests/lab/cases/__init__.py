@@ -24,6 +24,7 @@ from cases import (  # noqa: F401
     remote,
     names,
     sites,
+    names_bench,
     flood,
     change,
     life,
