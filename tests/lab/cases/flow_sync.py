@@ -6,6 +6,7 @@ import time
 from harness import process
 from harness.case import case
 from harness.configuration import ADDRESSES
+from harness.namespace import lose_some
 from harness.pair import NODES, SYNC, Pair, PairNet, settle
 
 _GATEWAY = "10.0.0.1"
@@ -124,8 +125,7 @@ def loses_and_is_cut(run):
     with run.lab(PairNet) as lab:
         pair = Pair(lab, run)
         for node in pair.net.nodes.values():
-            node.run("tc", "qdisc", "add", "dev", "eth1", "clsact")
-            node.run(*"tc filter add dev eth1 ingress protocol ip u32 match u32 0 0 action gact pass random netrand drop 20".split())
+            lose_some(node, "eth1")
         # Adverts come over the other network: the election does not notice.
         for name in NODES:
             _start(pair, name, paths={"cable": pair.paths(name)["paths"]["cable"]}, heartbeat=None)
