@@ -20,6 +20,7 @@ from cases import (  # noqa: F401
     checks,
     names,
     sites,
+    names_bench,
     flood,
     change,
     life,
