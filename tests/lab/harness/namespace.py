@@ -94,6 +94,11 @@ def let_pass(namespace, interface):
     namespace.ip(f"link set dev {interface} xdpdrv obj {_pass_program()} sec xdp.frags")
 
 
+def lose_some(namespace, interface):
+    """One in twenty packets that come in there is lost."""
+    namespace.ip(f"link set dev {interface} xdpgeneric obj {_pass_program()} sec xdp.lossy")
+
+
 def _pass_program():
     source = paths.ROOT / "tests" / "lab" / "harness" / "xdp_pass.c"
     compiled = paths.LOGS / "xdp_pass.o"
