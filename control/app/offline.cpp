@@ -9,8 +9,8 @@
 #include "control/app/inputs.hpp"
 #include "control/app/instance_lock.hpp"
 #include "control/app/service_addresses.hpp"
-#include "dataplane/xdp/probe_programs.hpp"
 #include "dataplane/publisher.hpp"
+#include "dataplane/xdp/probe_programs.hpp"
 
 namespace astil::app {
 

@@ -43,11 +43,13 @@ TEST(config_checks, probes_take_the_path_where_the_service_address_is_on_the_bac
   };
   EXPECT_THAT(with("tunnel", "tcp"), IsEmpty());
   EXPECT_THAT(with("direct", "http"), IsEmpty());
-  EXPECT_THAT(with("full-nat", "tcp"),
-              ElementsAre("9:25: \"via: path\" applies only with forwarding tunnel and direct [leave it out: with full-nat "
-                          "backends are probed at their own addresses]"));
-  EXPECT_THAT(with("direct", "icmp"), ElementsAre("9:26: \"via: path\" does not apply to type icmp [use another type, or "
-                                                  "via: address]"));
+  EXPECT_THAT(
+      with("full-nat", "tcp"),
+      ElementsAre("9:25: \"via: path\" applies only with forwarding tunnel and direct [leave it out: with full-nat "
+                  "backends are probed at their own addresses]"));
+  EXPECT_THAT(with("direct", "icmp"),
+              ElementsAre("9:26: \"via: path\" does not apply to type icmp [use another type, or "
+                          "via: address]"));
 }
 
 TEST(config_checks, fallbacks_are_used_and_are_not_all) {

@@ -362,7 +362,8 @@ TEST_F(health_checks, what_could_not_be_made_at_a_start_is_tried_again_soon) {
 }
 
 Target by_path(const std::string& backend, const std::string& host) {
-  Target target{{"web", backend}, make_address("192.0.2.1"), config::Port{80}, {.probe = config::TcpCheck{}, .port = {}}};
+  Target target{
+      {"web", backend}, make_address("192.0.2.1"), config::Port{80}, {.probe = config::TcpCheck{}, .port = {}}};
   target.path = Path{.backend = make_address(host), .forwarding = config::Forwarding::tunnel};
   return target;
 }

@@ -67,8 +67,8 @@ class Server {
           return 0;
         });
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
-        callbacks, [](nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t* data, std::size_t bytes,
-                      void* user) {
+        callbacks,
+        [](nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t* data, std::size_t bytes, void* user) {
           static_cast<Server*>(user)->request.append(reinterpret_cast<const char*>(data), bytes);
           return 0;
         });
