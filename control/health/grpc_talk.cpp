@@ -56,6 +56,7 @@ struct GrpcTalk::Answer {
   bool too_long = false;
   bool closed = false;
   std::uint32_t error_code = 0;  // of HTTP/2, that the stream was closed with
+  bool speaks = false;           // a frame came
   bool goes_away = false;
 
   static Answer& of(void* user) { return *static_cast<Answer*>(user); }
@@ -87,6 +88,7 @@ struct GrpcTalk::Answer {
   }
 
   static int on_frame(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user) {
+    of(user).speaks = true;
     if (frame->hd.type == NGHTTP2_GOAWAY) of(user).goes_away = true;
     return 0;
   }
@@ -133,13 +135,16 @@ GrpcTalk::GrpcTalk(const std::string& service, const std::string& authority)
 GrpcTalk::~GrpcTalk() = default;
 
 std::string GrpcTalk::take_output() {
-  std::string output;
-  if (!session_) return output;
+  collect();
+  return std::exchange(output_, {});
+}
+
+void GrpcTalk::collect() {
+  if (!session_) return;
   const std::uint8_t* data = nullptr;
   for (ssize_t bytes = nghttp2_session_mem_send(session_.get(), &data); bytes > 0;
        bytes = nghttp2_session_mem_send(session_.get(), &data))
-    output.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(bytes));
-  return output;
+    output_.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(bytes));
 }
 
 std::optional<Outcome> GrpcTalk::take(std::span<const std::byte> bytes) {
@@ -148,7 +153,10 @@ std::optional<Outcome> GrpcTalk::take(std::span<const std::byte> bytes) {
       nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (answer_->closed) return judge();
   if (taken < 0) return Outcome{Kind::failed, std::string("not HTTP/2: ") + nghttp2_strerror(static_cast<int>(taken))};
-  // What the library has to say to a broken peer is not worth a wait.
+  // The library reads no more once it has told a broken peer what it thinks of it.
+  collect();
+  if (nghttp2_session_want_read(session_.get()) == 0 && !answer_->speaks)
+    return Outcome{Kind::failed, "not HTTP/2: no frame of it came"};
   if (answer_->goes_away || nghttp2_session_want_read(session_.get()) == 0)
     return Outcome{Kind::failed, "the server ended the connection without an answer"};
   return std::nullopt;
