@@ -12,7 +12,7 @@
 namespace astil::api {
 
 /// Defined for StatusView, FlowsView, DropsView, DropEventView, DrainsView, OrdersView, TraceView, ApplyView,
-/// HistoryView, HistoryEntry,
+/// HistoryView, HistoryEntry, PairView,
 /// FailureView, VersionView, DnsExplainView, DnsOrderView and DnsOrdersView.
 template <class View>
 [[nodiscard]] boost::json::value to_json(const View& view);

@@ -53,6 +53,13 @@ Answer get_version(Daemon& daemon, const Query& /*query*/, const Request& /*requ
 
 Answer get_status(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.status()); }
 
+Answer get_ha(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
+  const StatusView status = daemon.status();
+  if (!status.pair)
+    return failure(404, {"this balancer is alone", "make it one of a pair with ha: in its configuration"});
+  return ok(*status.pair);
+}
+
 DropFilter drop_filter(const Query& query) {
   return {.service = optional_value(query, "service"), .reason = optional_value(query, "reason")};
 }
@@ -286,6 +293,7 @@ struct Route {
 const std::array kRoutes{
     Route{"GET", "/v1/version", {}, Access::metrics, get_version},
     Route{"GET", "/v1/status", {}, Access::everything, get_status},
+    Route{"GET", "/v1/ha", {}, Access::everything, get_ha},
     Route{"GET", "/v1/flows", {"service", "backend", "client", "limit"}, Access::everything, get_flows},
     Route{"GET", "/v1/drops", {"service", "reason"}, Access::everything, get_drops},
     Route{"GET", "/v1/drops/follow", {"service", "reason"}, Access::everything, follow_drops},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/app/pair_status.hpp"
 #include "control/config/keys.hpp"
 #include "control/net/sysctl.hpp"
 
@@ -58,6 +59,7 @@ api::StatusView StatusBuilder::build() {
   view_.flows_given_up = daemon_.path_->given_up();
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
   view_.listeners = daemon_.server_->listeners();
+  if (daemon_.model_.ha) view_.pair = pair_view(*daemon_.pair_, *daemon_.model_.ha);
   view_.dns = daemon_.name_server_.view(daemon_.site_facts(), daemon_.orders_of_sites());
   if (daemon_.settled_) add_services();
   add_problems();
@@ -335,6 +337,9 @@ void StatusBuilder::add_problems() {
   if (const auto& damage = daemon_.site_orders_.damage()) problems.push_back({damage->what, damage->remedy});
   if (const auto& damage = daemon_.orders_.damage()) problems.push_back({damage->what, damage->remedy});
   add_problems_of_changes();
+  if (view_.pair && daemon_.settled_) {
+    for (const api::ProblemView& problem : pair_problems(*view_.pair)) problems.push_back(problem);
+  }
   for (const Error& failure : daemon_.failures_) {
     problems.push_back({failure.what, failure.remedy.empty() ? "it is tried again; see the daemon's log"
                                                              : failure.remedy + "; it is tried again"});

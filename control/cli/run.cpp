@@ -20,6 +20,7 @@
 #include "control/cli/capture.hpp"
 #include "control/cli/client.hpp"
 #include "control/cli/render.hpp"
+#include "control/cli/render_pair.hpp"
 #include "control/cli/usage.hpp"
 #include "control/config/load.hpp"
 #include "control/config/suggest.hpp"
@@ -273,6 +274,14 @@ int examine(const Command& command) {
 int status(const Command& command) {
   return show<api::StatusView>(command, {Method::get, "/v1/status", {}, {}}, [&](const api::StatusView& view) {
     return status_text(view, command.with.now(), command.with.colour);
+  });
+}
+
+int ha(const Command& command) {
+  if (command.invocation.operand != "status")
+    return misuse(command, {"astil ha knows no '" + command.invocation.operand + "'", "write astil ha status"});
+  return show<api::PairView>(command, {Method::get, "/v1/ha", {}, {}}, [&](const api::PairView& view) {
+    return pair_text(view, command.with.now(), command.with.colour);
   });
 }
 
@@ -556,12 +565,16 @@ struct Handler {
 };
 
 constexpr std::array kHandlers{
-    Handler{"check", check},         Handler{"plan", plan},         Handler{"apply", apply},
-    Handler{"import", import_other}, Handler{"doctor", examine},    Handler{"status", status},
-    Handler{"flows", flows},         Handler{"drops", drops},       Handler{"capture", capture},
-    Handler{"trace", trace},         Handler{"detach", detach},     Handler{"version", version},
-    Handler{"confirm", confirm},     Handler{"rollback", rollback}, Handler{"history", history},
-    Handler{"backend", backend},     Handler{"help", help},         Handler{"dns", dns},
+    Handler{"check", check},     Handler{"plan", plan},
+    Handler{"apply", apply},     Handler{"import", import_other},
+    Handler{"doctor", examine},  Handler{"status", status},
+    Handler{"flows", flows},     Handler{"drops", drops},
+    Handler{"capture", capture}, Handler{"trace", trace},
+    Handler{"detach", detach},   Handler{"version", version},
+    Handler{"confirm", confirm}, Handler{"rollback", rollback},
+    Handler{"history", history}, Handler{"backend", backend},
+    Handler{"help", help},       Handler{"dns", dns},
+    Handler{"ha", ha},
 };
 
 }  // namespace

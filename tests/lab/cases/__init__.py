@@ -29,6 +29,7 @@ from cases import (  # noqa: F401
     hooks,
     restart,
     dpdk,
+    pair,
     configuration,
     startup,
     repair,
