@@ -145,8 +145,7 @@ ASTIL_INLINE bool write_outer_ipv4(__sk_buff* context, const ProbeWay& way, u32 
   const u32 time = raw(be16(static_cast<u16>((kTimeToLive << 8U) | protocol)));
   const Be32 source = ipv4_of(way.outer_source);
   const Be32 destination = ipv4_of(way.outer_destination);
-  const u16 checksum =
-      static_cast<u16>(~fold64(u64{kind} + kDf + time + u64{raw(source)} + u64{raw(destination)}));
+  const u16 checksum = static_cast<u16>(~fold64(u64{kind} + kDf + time + u64{raw(source)} + u64{raw(destination)}));
   *words = {.kind = kind,
             .identification = kDf,
             .time_to_live = time | (u32{checksum} << 16U),
@@ -173,8 +172,7 @@ ASTIL_INLINE bool wrap(__sk_buff* context, const ProbeWay& way, const Flow& flow
   const bool outer4 = is_ipv4(way.outer_destination);
   const u32 header = outer4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header);
   const u32 udp = gue ? sizeof(UdpHeader) : 0;
-  const u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO |
-                    (outer4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6) |
+  const u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | (outer4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6) |
                     (gue ? BPF_F_ADJ_ROOM_ENCAP_L4_UDP : 0);
   if (astil::bpf::adjust_room(context, static_cast<int>(header + udp), BPF_ADJ_ROOM_MAC, flags) != 0) return false;
   const u8 inner = is_ipv4(way.service) ? kProtocolIpip : kProtocolIpv6;
@@ -186,10 +184,8 @@ ASTIL_INLINE bool wrap(__sk_buff* context, const ProbeWay& way, const Flow& flow
   auto* behind = outer4 ? header_at<UdpHeader>(context, kNetwork + sizeof(Ipv4Header))
                         : header_at<UdpHeader>(context, kNetwork + sizeof(Ipv6Header));
   if (behind == nullptr) return false;
-  *behind = {.source = flow.ports.source,
-             .destination = way.gue_port,
-             .length = be16(static_cast<u16>(bytes)),
-             .checksum = 0};
+  *behind = {
+      .source = flow.ports.source, .destination = way.gue_port, .length = be16(static_cast<u16>(bytes)), .checksum = 0};
   return true;
 }
 

@@ -437,13 +437,13 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   }
   if (auto attached = attach_interfaces(); attached.has_error()) return attached.error();
   detach_unused_interfaces();
+  if (auto followed = follow_path_probes(); followed.has_error()) done.shortcomings.push_back(followed.error());
   forwarded_.clear();
   for (const config::Service& service : model_.services) forwarded_.insert(service.host);
   if (auto followed = follow_pair(PairStep::after_publication); followed.has_error())
     done.shortcomings.push_back(followed.error());
   if (auto followed = follow_sync(); followed.has_error()) done.shortcomings.push_back(followed.error());
   if (model_.ha) pair_->set_engine(Pair::Engine::forwards, engine_proof(model_));
-  if (auto followed = follow_path_probes(); followed.has_error()) done.shortcomings.push_back(followed.error());
   const std::set<PlacedAddress> served = wanted_addresses();  // by now some may be withdrawn, or not any more
   if (auto removed = addresses_->remove_unwanted(served); removed.has_error())
     done.shortcomings.push_back(removed.error());

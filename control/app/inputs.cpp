@@ -301,11 +301,12 @@ health::Target target_of(const config::Service& service, const config::Backend& 
             .host = service.host,
             .port = backend.port,
             .check = *service.health,
-            .path = health::Path{.backend = backend.host,
-                                 .forwarding = service.forwarding,
-                                 .encapsulation = service.tunnel.encapsulation,
-                                 .gue_port = service.tunnel.gue_port,
-                                 .outer_source = service.tunnel.source ? service.tunnel.source->network : config::address()}};
+            .path = health::Path{
+                .backend = backend.host,
+                .forwarding = service.forwarding,
+                .encapsulation = service.tunnel.encapsulation,
+                .gue_port = service.tunnel.gue_port,
+                .outer_source = service.tunnel.source ? service.tunnel.source->network : config::address()}};
   }
   return {.key = {.service = service.name, .backend = backend.name},
           .host = backend.host,

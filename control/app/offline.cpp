@@ -10,8 +10,8 @@
 #include "control/app/instance_lock.hpp"
 #include "control/app/pair.hpp"
 #include "control/app/service_addresses.hpp"
-#include "dataplane/xdp/probe_programs.hpp"
 #include "dataplane/publisher.hpp"
+#include "dataplane/xdp/probe_programs.hpp"
 
 namespace astil::app {
 

@@ -37,7 +37,8 @@ void check_down_interval(const ServiceView& service, Mistakes& mistakes) {
   const HealthCheck& health = *service.model->health;
   const Node& node = service.entry->value.find("health")->value;
   const Entry* slower = node.find("down_interval");
-  if (slower == nullptr || !is_sound_or_absent(slower, mistakes) || !is_sound_or_absent(node.find("interval"), mistakes))
+  if (slower == nullptr || !is_sound_or_absent(slower, mistakes) ||
+      !is_sound_or_absent(node.find("interval"), mistakes))
     return;
   if (!health.down_interval || *health.down_interval >= health.interval) return;
   mistakes.add(slower->value.place,

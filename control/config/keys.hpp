@@ -92,7 +92,8 @@ inline constexpr Choice<ProbeType, 7> kProbeTypes{"probe type",
 inline constexpr Choice<ProbeVia, 2> kProbeVia{"way", {{{"address", ProbeVia::address}, {"path", ProbeVia::path}}}};
 inline constexpr Payload kDatagram{512};
 inline constexpr Payload kBodyText{512};
-inline constexpr Text kGrpcService{"the name of a gRPC service, at most 127 characters", "A-Za-z_", "A-Za-z0-9._/-", 127};
+inline constexpr Text kGrpcService{"the name of a gRPC service, at most 127 characters", "A-Za-z_", "A-Za-z0-9._/-",
+                                   127};
 inline constexpr Text kServerName{"a host name, at most 253 characters", "A-Za-z0-9", "A-Za-z0-9._-", 253};
 
 template <class V>

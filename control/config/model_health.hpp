@@ -99,9 +99,9 @@ struct HealthCheck {
   std::optional<Port> port;  ///< none: the backend's; always given where that is any, but with IcmpCheck
   Milliseconds interval{1000};
   std::optional<Milliseconds> down_interval;  ///< while a backend is down and its probes fail; none: `interval`
-  Milliseconds timeout{500};  ///< of one probe, from connect to answer; at most `interval`
-  unsigned rise = 2;          ///< successes in a row that bring a backend up
-  unsigned fall = 3;          ///< failures in a row that take it down
+  Milliseconds timeout{500};                  ///< of one probe, from connect to answer; at most `interval`
+  unsigned rise = 2;                          ///< successes in a row that bring a backend up
+  unsigned fall = 3;                          ///< failures in a row that take it down
   auto operator<=>(const HealthCheck&) const = default;
 };
 

@@ -36,7 +36,8 @@ std::shared_ptr<Attempt> AsioProber::make_attempt(const ProbeRequest& request, D
   if (std::holds_alternative<config::GrpcCheck>(probe))
     return make_grpc_attempt(loop_, request, paths_, std::move(done));
   const auto* https = std::get_if<config::HttpsCheck>(&probe);
-  return make_stream_attempt(loop_, request, https == nullptr ? nullptr : &tls_.of(https->trust), paths_, std::move(done));
+  return make_stream_attempt(loop_, request, https == nullptr ? nullptr : &tls_.of(https->trust), paths_,
+                             std::move(done));
 }
 
 std::unique_ptr<RunningProbe> AsioProber::start(const ProbeRequest& request, Done done) {

@@ -200,11 +200,11 @@ void Checks::begin(Probe& probe) {
   probe.started = alarm_.now();
   probe.reprieved = false;
   schedule(probe, probe.started + std::max<Clock::duration>(probe.key.check.timeout, 1ms));
-  probe.running =
-      prober_.start({probe.key.host, probe.key.port, probe.key.check.probe, probe.key.path}, [this, &probe](Outcome outcome) {
-        finish(probe, std::move(outcome));
-        arm();
-      });
+  probe.running = prober_.start({probe.key.host, probe.key.port, probe.key.check.probe, probe.key.path},
+                                [this, &probe](Outcome outcome) {
+                                  finish(probe, std::move(outcome));
+                                  arm();
+                                });
 }
 
 void Checks::on_deadline(Probe& probe) {

@@ -1,6 +1,6 @@
-// The two messages of gRPC's standard health service (grpc.health.v1.Health/Check, grpc/health/v1/health.proto), as they
-// stand in the body of a request and of an answer: behind a prefix of five bytes (gRPC over HTTP2, "Length-Prefixed-
-// Message"), in the protocol buffers' wire format.
+// The two messages of gRPC's standard health service (grpc.health.v1.Health/Check, grpc/health/v1/health.proto), as
+// they stand in the body of a request and of an answer: behind a prefix of five bytes (gRPC over HTTP2,
+// "Length-Prefixed- Message"), in the protocol buffers' wire format.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ namespace astil::health {
 inline constexpr std::uint64_t kGrpcServing = 1;
 
 struct GrpcAnswer {
-  const char* error = nullptr;   ///< of a body that is no such message: "the message is compressed"; else null
-  std::uint64_t status = 0;      ///< a ServingStatus: 0 where it is not said, as the format has it
+  const char* error = nullptr;  ///< of a body that is no such message: "the message is compressed"; else null
+  std::uint64_t status = 0;     ///< a ServingStatus: 0 where it is not said, as the format has it
 };
 
 /// Reads a whole body.

@@ -40,7 +40,8 @@ std::optional<unsigned> number_in(std::string_view text) {
 /// A server's words for a log of ours.
 std::string plain(std::string_view words) {
   std::string text(words.substr(0, kMostWords));
-  std::replace_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return text;
 }
 
@@ -55,6 +56,7 @@ struct GrpcTalk::Answer {
   bool too_long = false;
   bool closed = false;
   std::uint32_t error_code = 0;  // of HTTP/2, that the stream was closed with
+  bool speaks = false;           // a frame came
   bool goes_away = false;
 
   static Answer& of(void* user) { return *static_cast<Answer*>(user); }
@@ -86,6 +88,7 @@ struct GrpcTalk::Answer {
   }
 
   static int on_frame(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user) {
+    of(user).speaks = true;
     if (frame->hd.type == NGHTTP2_GOAWAY) of(user).goes_away = true;
     return 0;
   }
@@ -108,15 +111,17 @@ GrpcTalk::GrpcTalk(const std::string& service, const std::string& authority)
   session_.reset(session);
   constexpr nghttp2_settings_entry kNoPush{.settings_id = NGHTTP2_SETTINGS_ENABLE_PUSH, .value = 0};
   nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, &kNoPush, 1);
-  const std::array<nghttp2_nv, 7> fields{
-      field(":method", "POST"), field(":scheme", "http"), field(":path", "/grpc.health.v1.Health/Check"),
-      field(":authority", authority), field("content-type", "application/grpc"), field("te", "trailers"),
-      field("user-agent", "astil/" ASTIL_VERSION)};
+  const std::array<nghttp2_nv, 7> fields{field(":method", "POST"),
+                                         field(":scheme", "http"),
+                                         field(":path", "/grpc.health.v1.Health/Check"),
+                                         field(":authority", authority),
+                                         field("content-type", "application/grpc"),
+                                         field("te", "trailers"),
+                                         field("user-agent", "astil/" ASTIL_VERSION)};
   nghttp2_data_provider body{};
   body.source.ptr = this;
-  body.read_callback = [](nghttp2_session* /*session*/, std::int32_t /*stream*/, std::uint8_t* buffer,
-                          std::size_t room, std::uint32_t* flags, nghttp2_data_source* source,
-                          void* /*user*/) -> ssize_t {
+  body.read_callback = [](nghttp2_session* /*session*/, std::int32_t /*stream*/, std::uint8_t* buffer, std::size_t room,
+                          std::uint32_t* flags, nghttp2_data_source* source, void* /*user*/) -> ssize_t {
     auto& talk = *static_cast<GrpcTalk*>(source->ptr);
     const std::size_t bytes = std::min(room, talk.body_.size() - talk.sent_);
     std::memcpy(buffer, talk.body_.data() + talk.sent_, bytes);
@@ -130,22 +135,28 @@ GrpcTalk::GrpcTalk(const std::string& service, const std::string& authority)
 GrpcTalk::~GrpcTalk() = default;
 
 std::string GrpcTalk::take_output() {
-  std::string output;
-  if (!session_) return output;
+  collect();
+  return std::exchange(output_, {});
+}
+
+void GrpcTalk::collect() {
+  if (!session_) return;
   const std::uint8_t* data = nullptr;
   for (ssize_t bytes = nghttp2_session_mem_send(session_.get(), &data); bytes > 0;
        bytes = nghttp2_session_mem_send(session_.get(), &data))
-    output.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(bytes));
-  return output;
+    output_.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(bytes));
 }
 
 std::optional<Outcome> GrpcTalk::take(std::span<const std::byte> bytes) {
   if (!session_) return Outcome{Kind::not_made, "HTTP/2: no memory"};
-  const ssize_t taken = nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()),
-                                                 bytes.size());
+  const ssize_t taken =
+      nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (answer_->closed) return judge();
   if (taken < 0) return Outcome{Kind::failed, std::string("not HTTP/2: ") + nghttp2_strerror(static_cast<int>(taken))};
-  // What the library has to say to a broken peer is not worth a wait.
+  // The library reads no more once it has told a broken peer what it thinks of it.
+  collect();
+  if (nghttp2_session_want_read(session_.get()) == 0 && !answer_->speaks)
+    return Outcome{Kind::failed, "not HTTP/2: no frame of it came"};
   if (answer_->goes_away || nghttp2_session_want_read(session_.get()) == 0)
     return Outcome{Kind::failed, "the server ended the connection without an answer"};
   return std::nullopt;

@@ -35,8 +35,10 @@ class GrpcTalk {
     void operator()(nghttp2_session* session) const;
   };
   [[nodiscard]] Outcome judge() const;
+  void collect();
 
-  std::string body_;  // the request's
+  std::string body_;    // the request's
+  std::string output_;  // not taken yet
   std::size_t sent_ = 0;
   std::unique_ptr<Answer> answer_;
   std::unique_ptr<nghttp2_session, Delete> session_;

@@ -36,7 +36,7 @@ enum class Change { added, removed };
 
 struct LinkMessage {
   Change change = Change::added;
-  Link link;  ///< of a removed one, index and name
+  Link link;               ///< of a removed one, index and name
   std::uint32_t peer = 0;  ///< of a pair of veth devices the other end, an index of its own namespace; 0: none
 };
 

@@ -2,8 +2,8 @@
 // process runs in. It has no name and goes with the process, and the pair with it.
 //
 // Inside, everything leaves by the pair and nothing is resolved: the device knows no ARP, and what stands at the host's
-// end gives frames the addresses that they need. Its checksums are finished, and its packets at most kMtu bytes long, so
-// that any outer header fits a wire of 1500.
+// end gives frames the addresses that they need. Its checksums are finished, and its packets at most kMtu bytes long,
+// so that any outer header fits a wire of 1500.
 #pragma once
 
 #include <boost/asio/ip/address.hpp>

@@ -70,8 +70,8 @@ Result<ProbePrograms> ProbePrograms::load(std::span<const std::byte> bytes, cons
   const int map = bpf_object__find_map_fd_by_name(object.get(), "probe_ways");
   void* const memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
   if (memory == MAP_FAILED) return probe_error("map the probes' ways", errno);
-  return ProbePrograms(std::move(object),
-                       std::unique_ptr<core::ProbeWay, Unmap>(static_cast<core::ProbeWay*>(memory)), instance);
+  return ProbePrograms(std::move(object), std::unique_ptr<core::ProbeWay, Unmap>(static_cast<core::ProbeWay*>(memory)),
+                       instance);
 }
 
 Result<void> ProbePrograms::attach(std::uint32_t ifindex, const char* program) const {

@@ -33,7 +33,7 @@ TEST(config_checks, authorities_are_of_no_use_without_verification) {
 TEST(config_checks, what_is_down_is_not_probed_more_often) {
   EXPECT_THAT(with_line("    health: {type: tcp, down_interval: 10s}"), IsEmpty());
   EXPECT_THAT(with_line("    health: {type: tcp, interval: 2s, down_interval: 1s}"),
-              ElementsAre("8:52: the down_interval of 1s is shorter than the interval of 2s [a backend that is down is "
+              ElementsAre("8:54: the down_interval of 1s is shorter than the interval of 2s [a backend that is down is "
                           "probed more seldom, or leave it out]"));
 }
 
@@ -43,11 +43,12 @@ TEST(config_checks, probes_take_the_path_where_the_service_address_is_on_the_bac
   };
   EXPECT_THAT(with("tunnel", "tcp"), IsEmpty());
   EXPECT_THAT(with("direct", "http"), IsEmpty());
-  EXPECT_THAT(with("full-nat", "tcp"),
-              ElementsAre("9:25: \"via: path\" applies only with forwarding tunnel and direct [leave it out: with full-nat "
+  EXPECT_THAT(with("nat", "tcp"),
+              ElementsAre("9:25: \"via: path\" applies only with forwarding tunnel and direct [leave it out: with nat "
                           "backends are probed at their own addresses]"));
-  EXPECT_THAT(with("direct", "icmp"), ElementsAre("9:26: \"via: path\" does not apply to type icmp [use another type, or "
-                                                  "via: address]"));
+  EXPECT_THAT(with("direct", "icmp"),
+              ElementsAre("9:26: \"via: path\" does not apply to type icmp [use another type, or "
+                          "via: address]"));
 }
 
 TEST(config_checks, fallbacks_are_used_and_are_not_all) {

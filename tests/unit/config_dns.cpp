@@ -112,6 +112,10 @@ TEST(config_dns, a_probe_of_a_site_names_its_port_and_ends_in_time) {
   EXPECT_THAT(sites_changed("{type: tcp, port: 80}", "{type: icmp}"), IsEmpty());
   EXPECT_THAT(sites_changed("port: 80}}", "port: 80, timeout: 2s}}"),
               ElementsAre(HasSubstr("the timeout of 2s is longer than the interval of 1s")));
+  EXPECT_THAT(sites_changed("port: 80}}", "port: 80, via: path}}"),
+              ElementsAre(HasSubstr("\"via: path\" applies only to services")));
+  EXPECT_THAT(sites_changed("port: 80}}", "port: 80, down_interval: 500ms}}"),
+              ElementsAre(HasSubstr("the down_interval of 500ms is shorter than the interval of 1s")));
   EXPECT_THAT(sites_changed("[web]", "[web], health: {type: tcp, port: 80}"),
               ElementsAre(HasSubstr("\"health\" applies only with addresses")));
 }

@@ -339,13 +339,13 @@ TEST_F(health_checks, a_probe_that_could_not_be_made_changes_no_state) {
 
 TEST_F(health_checks, a_backend_that_is_down_is_probed_more_seldom_until_it_answers) {
   Target slow = target("a");
-  slow.check.down_interval = 10s;
+  slow.check.down_interval = 4s;
   checks_.configure({slow});
   fail();
   ASSERT_EQ(health("a"), Health::down);
   for (int i = 0; i < 2; ++i) fail();  // the second comes at a random time, so that they do not march in step
   const auto before = prober_.started;
-  alarm_.pass(9s);
+  alarm_.pass(3700ms);
   EXPECT_EQ(prober_.started, before) << "none within nine tenths of the long interval";
   pass();
   alarm_.pass(1s);
@@ -362,7 +362,8 @@ TEST_F(health_checks, what_could_not_be_made_at_a_start_is_tried_again_soon) {
 }
 
 Target by_path(const std::string& backend, const std::string& host) {
-  Target target{{"web", backend}, make_address("192.0.2.1"), config::Port{80}, {.probe = config::TcpCheck{}, .port = {}}};
+  Target target{
+      {"web", backend}, make_address("192.0.2.1"), config::Port{80}, {.probe = config::TcpCheck{}, .port = {}}};
   target.path = Path{.backend = make_address(host), .forwarding = config::Forwarding::tunnel};
   return target;
 }

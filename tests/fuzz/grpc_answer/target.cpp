@@ -1,5 +1,5 @@
-// The fuzzer of what a gRPC server may answer to a health check: the input is the body of an answer, and what comes in on
-// the connection, as a whole and in two pieces.
+// The fuzzer of what a gRPC server may answer to a health check: the input is the body of an answer, and what comes in
+// on the connection, as a whole and in two pieces.
 #include <algorithm>
 
 #include "control/health/grpc_message.hpp"

@@ -28,7 +28,7 @@ class FaultyServer:
         log = open(server.directory / "faulty.log", "ab")
         child = server.namespace.spawn(sys.executable, __file__, str(FAULTY_PORT), self._word, stdout=log, stderr=log)
         log.close()
-        table = pathlib.Path(f"/proc/{child.pid}/net/tcp6")
+        table = pathlib.Path(f"/proc/{child.pid}/net/tcp")
         process.until(lambda: f":{FAULTY_PORT:04X} " in table.read_text(), f"the server of {server.name}, see {log.name}")
 
     def become(self, word):
@@ -60,7 +60,7 @@ async def _serve(port, file):
     async def answer(reader, writer):
         await _answer(pathlib.Path(file), reader, writer)
 
-    server = await asyncio.start_server(answer, "::", int(port))
+    server = await asyncio.start_server(answer, "0.0.0.0", int(port))
     await server.serve_forever()
 
 

@@ -16,6 +16,8 @@ if __name__ != "__main__":
 
 GRPC_PORT = 50051
 SERVING, NOT_SERVING = 1, 2
+# The distribution's, which has its package python3-grpcio, whichever runs the lab.
+_PYTHON = "/usr/bin/python3"
 
 
 class GrpcServer:
@@ -25,7 +27,7 @@ class GrpcServer:
         words = [f"{name.replace('_', '.')}={status}" for name, status in services.items()]
         log = open(server.directory / "grpc.log", "ab")
         self._process = server.namespace.spawn(
-            sys.executable, __file__, str(GRPC_PORT), f"={SERVING}", *words, stdout=log, stderr=log
+            _PYTHON, __file__, str(GRPC_PORT), f"={SERVING}", *words, stdout=log, stderr=log
         )
         log.close()
         table = pathlib.Path(f"/proc/{self._process.pid}/net/tcp6")
