@@ -29,6 +29,10 @@ Result<Query> parse_query(const boost::urls::url_view& url, const Route& route) 
       return Error{"parameter '" + parameter.key + "' is given twice", {}};
     }
   }
+  for (const ParameterDescription& parameter : route.parameters) {
+    if (parameter.required && value_of(query, parameter.name).empty())
+      return Error{"the parameter " + std::string(parameter.name) + " is missing", {}};
+  }
   return query;
 }
 

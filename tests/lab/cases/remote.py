@@ -69,8 +69,8 @@ def _answer(lab, method, path, query, body):
     words += ["-w", "%{stderr}%{http_code} %{content_type}"]
     if body is not None:
         words += ["--data-binary", f"@{body}"]
-    url = f"http://localhost{path}?" + "&".join(f"{key}={value}" for key, value in query.items())
-    done = lab.balancer.namespace.run(*words, url)
+    parameters = "&".join(f"{key}={value}" for key, value in query.items())
+    done = lab.balancer.namespace.run(*words, f"http://localhost{path}" + (f"?{parameters}" if parameters else ""))
     status, content_type = done.stderr.split(" ", 1)
     return int(status), content_type, done.stdout
 
