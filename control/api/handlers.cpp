@@ -290,6 +290,13 @@ Answer post_dns_site(Daemon& daemon, const Query& query, const Request& /*reques
   return ordered ? ok(*ordered) : failure(422, ordered.error());
 }
 
+Answer get_ha(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
+  const StatusView status = daemon.status();
+  if (!status.pair)
+    return failure(404, {"this balancer is alone", "make it one of a pair with ha: in its configuration"});
+  return ok(*status.pair);
+}
+
 Answer get_history(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.history()); }
 
 Answer post_detach(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {

@@ -12,8 +12,8 @@
 namespace astil::api {
 
 /// Defined for StatusView, FlowsView, DropsView, DropEventView, DrainsView, OrdersView, TraceView, ApplyView,
-/// HistoryView, HistoryEntry, EventView, EventsView, WhyView, FailureView, VersionView, DnsExplainView, DnsOrderView
-/// and DnsOrdersView.
+/// HistoryView, HistoryEntry, EventView, EventsView, WhyView, PairView, FailureView, VersionView, DnsExplainView,
+/// DnsOrderView and DnsOrdersView.
 template <class View>
 [[nodiscard]] boost::json::value to_json(const View& view);
 

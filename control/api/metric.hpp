@@ -1,4 +1,4 @@
-// What a declaration of a metric is; the declarations are in metrics.cpp and metrics_dns.cpp.
+// What a declaration of a metric is; the declarations are in metrics.cpp, metrics_dns.cpp and metrics_pair.cpp.
 #pragma once
 
 #include <prometheus/metric_type.h>
@@ -25,5 +25,7 @@ struct Metric {
 
 /// Those of the name server.
 [[nodiscard]] std::vector<Metric> dns_metrics();
+/// Those of a pair.
+[[nodiscard]] std::vector<Metric> pair_metrics();
 
 }  // namespace astil::api

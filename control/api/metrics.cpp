@@ -190,8 +190,10 @@ double in_rotation(const ServiceView& service) {
   return count;
 }
 
-std::vector<Metric> with_dns(std::vector<Metric> metrics) {
+/// With those that are declared in files of their own.
+std::vector<Metric> with_more(std::vector<Metric> metrics) {
   for (Metric& metric : dns_metrics()) metrics.push_back(std::move(metric));
+  for (Metric& metric : pair_metrics()) metrics.push_back(std::move(metric));
   return metrics;
 }
 
@@ -204,7 +206,7 @@ const std::vector<Metric>& all_metrics() {
   static const std::vector<std::string_view> kPort{"interface"};
   static const std::vector<std::string_view> kQueue{"interface", "worker"};
   static const std::vector<std::string_view> kWorker{"worker"};
-  static const std::vector<Metric> kMetrics = with_dns({
+  static const std::vector<Metric> kMetrics = with_more({
       {"astil_build_info",
        MetricType::Gauge,
        "Always 1; the labels say which build runs.",

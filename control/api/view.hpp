@@ -26,6 +26,7 @@
 #include "control/api/change_view.hpp"
 #include "control/api/dns_view.hpp"
 #include "control/api/event_view.hpp"
+#include "control/api/pair_view.hpp"
 #include "control/api/port_view.hpp"
 #include "control/base/result.hpp"
 #include "control/config/diagnostic.hpp"
@@ -224,6 +225,7 @@ struct StatusView {
   std::vector<ListenerView> listeners;
   std::vector<PortView> ports;      ///< none: the engine has the kernel's interfaces alone
   std::vector<WorkerView> workers;  ///< likewise
+  std::optional<PairView> pair;     ///< none: this balancer is alone
   std::optional<DnsView> dns;       ///< none: there is no name server
   EventLogView events;
   ApiView api;
@@ -232,7 +234,7 @@ struct StatusView {
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
                        tables, flow_events, services, limits_new_flows, orders_ok, orders_refused, flows_given_up,
-                       listeners, ports, workers, dns, events, api, capture))
+                       listeners, ports, workers, pair, dns, events, api, capture))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {

@@ -80,6 +80,7 @@ Result<void> Daemon::open() {
   if (network.has_error()) return network.error();
   network_ = std::move(*network);
   addresses_.emplace(*network_);
+  pair_.emplace(loop_, model_.instance, [] {});
   if (auto checked = check_first_interfaces(); checked.has_error()) return checked.error();
 
   api::ServerOptions server{.socket = model_.socket, .tcp = {}, .remote = {}};
@@ -113,6 +114,7 @@ Result<void> Daemon::open_packet_path() {
   path_->on_counted([this] { watch_drains(); });
   std::set<config::address> served;
   for (const core::Address& address : dataplane::own_addresses(path_->inherited())) served.insert(from_core(address));
+  forwarded_ = served;
   if (auto inherited = addresses_->inherit(served); inherited.has_error()) return inherited.error();
   const bool is_fresh = path_->origin().kind == dataplane::Origin::Kind::fresh;
   adopted_ = !is_fresh;
@@ -364,16 +366,36 @@ std::set<PlacedAddress> Daemon::wanted_port_sources() const {
   std::set<PlacedAddress> wanted;
   if (model_.addresses != config::AddressOwner::daemon) return wanted;
   const std::string interface = model_.full_nat.interface.value_or(model_.interfaces.back());
-  for (const config::address& host : model_.full_nat.sources) wanted.insert({.interface = interface, .host = host});
+  const std::set<config::address> moving = moving_addresses(model_);
+  for (const config::address& host : model_.full_nat.sources) {
+    if (!moving.contains(host)) wanted.insert({.interface = interface, .host = host});
+  }
   return wanted;
+}
+
+/// Before a publication the addresses of services that go are taken away; those of services that come are there only
+/// after it.
+Result<void> Daemon::follow_pair(PairStep step) {
+  std::set<config::address> without;
+  std::set<config::address> served;
+  for (const config::Service& service : model_.services) {
+    const bool is_withdrawn = withdrawn_.contains(service.name);
+    const bool comes = step == PairStep::before_publication && !forwarded_.contains(service.host);
+    if (!is_withdrawn && !comes) served.insert(service.host);
+    if (is_withdrawn || comes) without.insert(service.host);
+  }
+  for (const config::address& host : served) without.erase(host);  // another service has it, and is well
+  return pair_->follow(model_, without);
 }
 
 std::set<PlacedAddress> Daemon::wanted_addresses() const {
   std::set<PlacedAddress> wanted;
   if (model_.addresses != config::AddressOwner::daemon) return wanted;
   const std::string interface = model_.address_interface.value_or(model_.interfaces.front());
+  const std::set<config::address> moving = moving_addresses(model_);
   for (const config::Service& service : model_.services) {
-    if (!withdrawn_.contains(service.name)) wanted.insert({.interface = interface, .host = service.host});
+    if (!withdrawn_.contains(service.name) && !moving.contains(service.host))
+      wanted.insert({.interface = interface, .host = service.host});
   }
   wanted.merge(wanted_port_sources());
   const std::vector<config::address>& sources = model_.full_nat.sources;
@@ -382,6 +404,7 @@ std::set<PlacedAddress> Daemon::wanted_addresses() const {
   for (const core::Address& source : path_->tables().settings().port_sources) {
     const config::address host = from_core(source);
     if (dataplane::is_free(source) || std::find(sources.begin(), sources.end(), host) != sources.end()) continue;
+    if (moving.contains(host)) continue;
     wanted.insert(addresses_->find(host).value_or(PlacedAddress{.interface = backends_side, .host = host}));
   }
   return wanted;
@@ -411,6 +434,8 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   const std::set<PlacedAddress> addresses = wanted_addresses();
   if (auto removed = addresses_->remove_unwanted(addresses); removed.has_error())
     done.shortcomings.push_back(removed.error());
+  if (auto followed = follow_pair(PairStep::before_publication); followed.has_error())
+    done.shortcomings.push_back(followed.error());
   if (auto added = addresses_->add_missing(wanted_port_sources()); added.has_error())
     done.shortcomings.push_back(added.error());
   auto rings = path_->publish(interface_states(model_), planner_inputs(model_, facts()), path_settings(model_));
@@ -426,6 +451,11 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   }
   if (auto attached = attach_interfaces(); attached.has_error()) return attached.error();
   detach_unused_interfaces();
+  forwarded_.clear();
+  for (const config::Service& service : model_.services) forwarded_.insert(service.host);
+  if (auto followed = follow_pair(PairStep::after_publication); followed.has_error())
+    done.shortcomings.push_back(followed.error());
+  if (model_.ha) pair_->set_engine(Pair::Engine::forwards, engine_proof(model_));
   const std::set<PlacedAddress> served = wanted_addresses();  // by now some may be withdrawn, or not any more
   if (auto removed = addresses_->remove_unwanted(served); removed.has_error())
     done.shortcomings.push_back(removed.error());
@@ -482,6 +512,11 @@ void Daemon::remember_labels() {
 
 Result<> Daemon::detach() {
   capture_feed_.end("the packet path was detached");
+  // First the other node takes over, then nothing is forwarded here.
+  if (auto left = pair_->leave(); left.has_error()) {
+    request_reconcile();
+    return left.error();
+  }
   if (auto gone = addresses_->remove_all(); gone.has_error()) {
     request_reconcile();  // those that are gone already come back
     return gone.error();

@@ -26,6 +26,7 @@
 #include "control/app/instance_lock.hpp"
 #include "control/app/name_server.hpp"
 #include "control/app/packet_path.hpp"
+#include "control/app/pair.hpp"
 #include "control/app/removal_clock.hpp"
 #include "control/app/retry.hpp"
 #include "control/app/service_addresses.hpp"
@@ -116,6 +117,8 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] std::vector<dataplane::InterfaceState> named_interfaces(const config::Model& model) const;
   [[nodiscard]] std::vector<dataplane::InterfaceState> interface_states(const config::Model& model) const;
   [[nodiscard]] std::set<PlacedAddress> wanted_port_sources() const;
+  enum class PairStep { before_publication, after_publication };
+  [[nodiscard]] Result<void> follow_pair(PairStep step);
   [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
   void remember_labels();
 
@@ -203,6 +206,8 @@ class Daemon final : public api::Daemon {
   std::mt19937_64 random_;
   std::optional<health::Checks> checks_;
   std::optional<ServiceAddresses> addresses_;
+  std::optional<Pair> pair_;
+  std::set<config::address> forwarded_;  ///< service addresses, by the last publication or an earlier daemon's
   std::unique_ptr<PacketPath> path_;
   std::unique_ptr<api::Server> server_;
   NameServer name_server_;

@@ -164,6 +164,10 @@ bool is_made(const config::Model& model, const std::string& interface) {
          });
 }
 
+std::string engine_proof(const config::Model& model) {
+  return model.engine == config::EngineKind::kernel ? "/sys/fs/bpf/astil/" + model.instance : std::string();
+}
+
 bool is_running(const std::string& instance) { return xdp::is_running(instance) || dpdk::is_running(instance); }
 
 std::vector<core::Address> served_addresses(const std::string& instance) {

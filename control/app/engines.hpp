@@ -45,6 +45,8 @@ bool is_made(const config::Model& model, const std::string& interface);
 
 /// As the functions of these names of the engines, for both.
 bool is_running(const std::string& instance);
+/// A file that is there as long as the model's engine forwards, also without astild; empty: there is none that tells.
+[[nodiscard]] std::string engine_proof(const config::Model& model);
 std::vector<core::Address> served_addresses(const std::string& instance);
 Result<std::size_t> remove_instance(const std::string& instance);
 

@@ -8,6 +8,7 @@
 #include "control/app/engines.hpp"
 #include "control/app/inputs.hpp"
 #include "control/app/instance_lock.hpp"
+#include "control/app/pair.hpp"
 #include "control/app/service_addresses.hpp"
 #include "dataplane/publisher.hpp"
 
@@ -20,6 +21,12 @@ Result<void> detach_offline(const std::string& instance) {
   }
   const auto lock = InstanceLock::take(instance, "");
   if (lock.has_error()) return lock.error();
+  {
+    // Of a pair's node: the addresses that astil-vrrp has, while packets are still forwarded.
+    boost::asio::io_context loop;
+    Pair pair(loop, instance, [] {});
+    if (auto left = pair.follow({}, {}); left.has_error()) return left.error();
+  }
   const auto served = served_addresses(instance);
   if (!served.empty()) {
     boost::asio::io_context loop;

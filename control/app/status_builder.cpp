@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/app/pair_status.hpp"
 #include "control/config/keys.hpp"
 #include "control/net/sysctl.hpp"
 
@@ -71,6 +72,7 @@ api::StatusView StatusBuilder::build() {
   view_.api = daemon_.server_->view();
   view_.events = daemon_.event_log_view();
   view_.capture = capture_text(daemon_.capture_feed_.query());
+  if (daemon_.model_.ha) view_.pair = pair_view(*daemon_.pair_, *daemon_.model_.ha);
   view_.dns = daemon_.name_server_.view(daemon_.site_facts(), daemon_.orders_of_sites());
   if (daemon_.settled_) add_services();
   add_problems();
@@ -352,6 +354,9 @@ void StatusBuilder::add_problems() {
   if (const auto& damage = daemon_.site_orders_.damage()) problems.push_back({damage->what, damage->remedy});
   if (const auto& damage = daemon_.orders_.damage()) problems.push_back({damage->what, damage->remedy});
   add_problems_of_changes();
+  if (view_.pair && daemon_.settled_) {
+    for (const api::ProblemView& problem : pair_problems(*view_.pair)) problems.push_back(problem);
+  }
   for (const Error& failure : daemon_.failures_) {
     problems.push_back({failure.what, failure.remedy.empty() ? "it is tried again; see the daemon's log"
                                                              : failure.remedy + "; it is tried again"});

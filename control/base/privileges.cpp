@@ -64,6 +64,11 @@ void drop_privileges() {
   for (const Needed& needed : kNeeded) keep(needed.number);
   keep(CAP_NET_BIND_SERVICE);
   keep(CAP_NET_RAW);  // of health checks by ICMP
+  // Of astil-vrrp, which this process starts: it can have none that its parent may not have.
+  for (const unsigned number : {CAP_SYS_NICE, CAP_IPC_LOCK}) {
+    const std::uint32_t bit = 1U << (number % 32);
+    kept[number / 32].permitted |= (*held)[number / 32].permitted & bit;
+  }
   for (unsigned number = 0; ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; ++number) {
     const bool needed = (kept[number / 32].permitted & (1U << (number % 32))) != 0;
     if (!needed) (void)::prctl(PR_CAPBSET_DROP, number, 0, 0, 0);

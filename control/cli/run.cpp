@@ -19,6 +19,7 @@
 #include "control/cli/events.hpp"
 #include "control/cli/fmt.hpp"
 #include "control/cli/render.hpp"
+#include "control/cli/render_pair.hpp"
 #include "control/cli/usage.hpp"
 #include "control/config/load.hpp"
 #include "control/config/suggest.hpp"
@@ -169,6 +170,14 @@ int examine(const Command& command) {
 int status(const Command& command) {
   return show<api::StatusView>(command, {Method::get, "/v1/status", {}, {}}, [&](const api::StatusView& view) {
     return status_text(view, command.with.now(), command.with.colour);
+  });
+}
+
+int ha(const Command& command) {
+  if (command.invocation.operand != "status")
+    return misuse(command, {"astil ha knows no '" + command.invocation.operand + "'", "write astil ha status"});
+  return show<api::PairView>(command, {Method::get, "/v1/ha", {}, {}}, [&](const api::PairView& view) {
+    return pair_text(view, command.with.now(), command.with.colour);
   });
 }
 
@@ -464,7 +473,7 @@ constexpr std::array kHandlers{
     Handler{"history", history}, Handler{"backend", backend},
     Handler{"why", why},         Handler{"events", events},
     Handler{"fmt", fmt},         Handler{"dns", dns},
-    Handler{"help", help},
+    Handler{"ha", ha},           Handler{"help", help},
 };
 
 /// The daemon that is meant, with what it has to be shown.

@@ -289,6 +289,7 @@ const std::vector<Verb>& verbs() {
        "nothing. Exit code 0: nothing is wrong; 1: something is; 2: the file has mistakes.\n",
        {{"--backend", "IP", "a service address that this host should hold"}}},
       {"status", "", "problems first, then interfaces, tables, services and backends", {}, {}},
+      {"ha", "status", "the pair: who has which addresses, and how the two nodes hear each other", {}, {}},
       {"flows",
        "",
        "list the connections in the flow table",

@@ -57,6 +57,10 @@ void check_group(const GroupView& group, const Ha& ha, Mistakes& mistakes) {
     mistakes.add(group.place_of("track"), "the priority 255 of an owner is not changed by what is tracked",
                  "write a priority of 254 or less, or leave track out");
   }
+  if (group.is_sound("track") && model.track.size() > kMostTracks) {
+    mistakes.add(group.place_of("track"),
+                 group.name() + " tracks more than " + std::to_string(kMostTracks) + " things");
+  }
   if (group.is_sound("priority") && model.priority == kOwner && !model.preempt) {
     mistakes.add(group.place_of("preempt"), "the owner of the addresses takes them always",
                  "write a priority of 254 or less, or leave preempt out");
@@ -75,6 +79,21 @@ void check_ids_differ(const std::vector<GroupView>& groups, Mistakes& mistakes) 
                  "virtual router " + std::to_string(model.virtual_router_id) + " on " + *model.interface + " is " +
                      first->second->name() + line_of(first->second->entry->place) + " already",
                  "give each group on an interface a number of its own");
+  }
+}
+
+/// The group that takes over first takes its sync group with it: with other priorities they would do so by turns.
+void check_sync_groups(const std::vector<GroupView>& groups, Mistakes& mistakes) {
+  std::map<std::string, const GroupView*> first_of;
+  for (const GroupView& group : groups) {
+    if (!group.model->sync_group || !group.is_sound("priority") || !group.is_sound("sync_group")) continue;
+    const auto [first, is_new] = first_of.try_emplace(*group.model->sync_group, &group);
+    if (is_new || first->second->model->priority == group.model->priority) continue;
+    mistakes.add(group.place_of("priority"),
+                 group.name() + " has priority " + std::to_string(group.model->priority) + ", and " +
+                     first->second->name() + " of the same sync_group has " +
+                     std::to_string(first->second->model->priority),
+                 "give both the same: they change their state together");
   }
 }
 
@@ -163,6 +182,7 @@ void check_ha(const Model& model, const std::vector<ServiceView>& services, cons
   }
   for (const GroupView& group : groups) check_group(group, *model.ha, mistakes);
   check_ids_differ(groups, mistakes);
+  check_sync_groups(groups, mistakes);
   const Places placed = check_addresses_differ(groups, mistakes);
   const bool all_read = !groups.empty() && std::all_of(groups.begin(), groups.end(), [](const GroupView& group) {
     return is_whole(group, "addresses", group.model->addresses.size());

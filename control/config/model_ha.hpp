@@ -58,6 +58,7 @@ struct VrrpGroup {
 /// As many as an advert of IPv6 holds in a packet of 1500 bytes.
 inline constexpr std::size_t kMostGroupAddresses = 90;
 inline constexpr std::size_t kMostGroups = 64;
+inline constexpr std::size_t kMostTracks = 8;  ///< of a group
 
 /// A way between the two nodes, by one address of each.
 struct PairPath {

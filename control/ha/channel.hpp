@@ -260,9 +260,10 @@ struct ReportRecord {
   std::uint8_t real_time = 0;  ///< 1: SCHED_FIFO and locked memory
   std::uint8_t heartbeats_alive = 0;
   std::array<std::uint8_t, 6> unused{};
-  std::uint64_t late_nanoseconds = 0;  ///< the most that a timer was late, since the start
-  std::uint64_t peer_digest = 0;       ///< 0: not known
-  Name peer_node;                      ///< as its heartbeats say; empty: not known
+  std::uint64_t late_nanoseconds = 0;               ///< the most that a timer was late, since the start
+  std::uint64_t peer_digest = 0;                    ///< 0: not known
+  std::array<std::uint64_t, kAdvertDrops> drops{};  ///< of packets that are no group's
+  Name peer_node;                                   ///< as its heartbeats say; empty: not known
 };
 
 struct Report {

@@ -130,9 +130,9 @@ Request use_neighbour(const NeighbourKey& key, IfAbsent if_absent) {
   return neighbour_request(key, creating(if_absent));
 }
 
-Request add_address(const InterfaceAddress& address) {
+Request add_address(const InterfaceAddress& address, std::uint8_t originator) {
   Request request = address_request(address, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
-  request.add_attribute(IFA_PROTO, kOriginator);
+  request.add_attribute(IFA_PROTO, originator);
   if (address.host.is_v6()) {
     // The local route is enough: that of a prefix would be a second one for the same address, which routing daemons
     // would take for a network of this link and announce. IPv4 makes none for a /32.

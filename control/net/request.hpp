@@ -55,10 +55,10 @@ enum class IfAbsent { create, leave };
 /// Asks for the neighbour now; an entry that was kept is kept no more.
 [[nodiscard]] Request use_neighbour(const NeighbourKey& key, IfAbsent if_absent);
 
-/// Puts an address on an interface, marked as ours. An IPv6 one is usable within milliseconds, when a thread of the
-/// kernel's has made its route (no duplicates are looked for); it has no route but its own, and is a source for the
-/// machine's own connections only where it has no other that reaches as far.
-[[nodiscard]] Request add_address(const InterfaceAddress& address);
+/// Puts an address on an interface, marked with its originator. An IPv6 one is usable within milliseconds, when a
+/// thread of the kernel's has made its route (no duplicates are looked for); it has no route but its own, and is a
+/// source for the machine's own connections only where it has no other that reaches as far.
+[[nodiscard]] Request add_address(const InterfaceAddress& address, std::uint8_t originator = kOriginator);
 [[nodiscard]] Request remove_address(const InterfaceAddress& address);
 
 }  // namespace astil::net

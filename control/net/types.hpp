@@ -81,5 +81,7 @@ struct InterfaceAddress {
 /// daemon that starts again knows what is its own. `ip address show proto 65` lists them. Not in use by anybody in
 /// rtnetlink.h's list.
 constexpr std::uint8_t kOriginator = 'A';
+/// That of addresses that move within a pair, which astil-vrrp puts there: `ip address show proto 86`.
+constexpr std::uint8_t kVrrpOriginator = 'V';
 
 }  // namespace astil::net

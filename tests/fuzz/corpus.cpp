@@ -30,6 +30,8 @@ TEST(FuzzCorpus, of_echo_replies_does_no_harm) { run_corpus("echo_reply", echo_r
 TEST(FuzzCorpus, of_requests_to_the_api_does_no_harm) { run_corpus("api_request", api_request); }
 TEST(FuzzCorpus, of_questions_to_the_api_does_no_harm) { run_corpus("api_routes", api_routes); }
 TEST(FuzzCorpus, of_captures_does_no_harm) { run_corpus("pcapng", pcapng); }
+TEST(FuzzCorpus, of_packets_to_the_election_does_no_harm) { run_corpus("vrrp_packets", vrrp_packets); }
+TEST(FuzzCorpus, of_messages_of_the_election_does_no_harm) { run_corpus("ha_channel", ha_channel); }
 TEST(FuzzCorpus, of_imports_does_no_harm) { run_corpus("imports", imports); }
 TEST(FuzzCorpus, of_answers_of_the_api_does_no_harm) { run_corpus("api_answer", api_answer); }
 

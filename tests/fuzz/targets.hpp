@@ -36,6 +36,12 @@ void imports(Input input);
 /// What the command line may get as a capture: control/pcapng/reader.hpp.
 void pcapng(Input input);
 
+/// What the network may say to astil-vrrp: control/ha/vrrp/wire.hpp, authentication.hpp, heartbeat.hpp,
+/// announcement.hpp.
+void vrrp_packets(Input input);
+/// What astild and astil-vrrp may say to each other: control/ha/channel.hpp.
+void ha_channel(Input input);
+
 inline void require(bool holds, const char* sentence) {
   if (holds) return;
   std::fprintf(stderr, "it does not hold: %s\n", sentence);

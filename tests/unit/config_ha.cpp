@@ -95,6 +95,14 @@ TEST(config_ha, what_is_tracked_has_the_keys_of_its_type) {
               ElementsAre(HasSubstr("applies only with type: interface")));
 }
 
+TEST(config_ha, groups_of_a_sync_group_have_one_priority) {
+  EXPECT_THAT(
+      with_groups("web: {" + kGroup +
+                  ", sync_group: s}, six: {virtual_router_id: 51, addresses: [2001:db8::1], "
+                  "sync_group: s, priority: 120}"),
+      ElementsAre(HasSubstr("group \"six\" has priority 120, and group \"web\" of the same sync_group has 100")));
+}
+
 TEST(config_ha, authentication_needs_the_key) {
   EXPECT_THAT(with_group("authenticate: true"), ElementsAre(HasSubstr("authenticate needs the secret of the pair")));
   EXPECT_THAT(with_keys("  heartbeat: {}\n  paths: {a: {local: 10.0.0.1, peer: 10.0.0.2}}\n"),

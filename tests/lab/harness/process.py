@@ -70,3 +70,11 @@ def until(condition, what, timeout=10.0):
         if time.monotonic() > deadline:
             raise TimeoutError(f"after {timeout:g} s still waiting for {what}")
         time.sleep(0.01)
+
+
+def kill(pid):
+    """At once, of a process that is not our child; one that is gone already is fine."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

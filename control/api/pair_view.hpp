@@ -1,0 +1,84 @@
+// A pair as one of its nodes shows it: the groups, who has their addresses, and the paths to the other node.
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/describe/class.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace astil::api {
+
+/// Adverts that were dropped for a reason; all reasons are listed.
+struct AdvertDropView {
+  std::string reason;
+  std::uint64_t count = 0;
+};
+BOOST_DESCRIBE_STRUCT(AdvertDropView, (), (reason, count))
+
+struct GroupView {
+  std::string name;
+  std::string interface;
+  std::uint32_t virtual_router_id = 0;
+  std::vector<boost::asio::ip::address> addresses;
+  std::string state;  ///< "stopped", "fault", "backup", "active"
+  std::string cause;  ///< of the last change of state, one word
+  std::chrono::system_clock::time_point since;
+  std::uint32_t priority = 0;             ///< in force
+  std::uint32_t configured_priority = 0;  ///< before what is tracked takes from it
+  std::string peer;                       ///< sender of the last advert; empty: none was heard
+  std::uint32_t peer_priority = 0;
+  bool waits_for_flows = false;  ///< would take over, and waits for the other node's flows
+  bool two_active = false;       ///< another node is active too
+  std::uint64_t transitions = 0;
+  std::uint64_t takeovers = 0;
+  std::optional<double> last_takeover_seconds;  ///< from the last sign of the active node to the addresses being here
+  std::uint64_t adverts_sent = 0;
+  std::uint64_t adverts_received = 0;
+  std::uint64_t send_errors = 0;
+  std::uint64_t announcements = 0;  ///< gratuitous ARP, neighbour advertisements
+  std::uint64_t takeovers_without_flows = 0;
+  std::uint64_t conflicts = 0;  ///< times that another node was active too
+  std::uint64_t address_errors = 0;
+  std::vector<AdvertDropView> drops;
+};
+BOOST_DESCRIBE_STRUCT(GroupView, (),
+                      (name, interface, virtual_router_id, addresses, state, cause, since, priority,
+                       configured_priority, peer, peer_priority, waits_for_flows, two_active, transitions, takeovers,
+                       last_takeover_seconds, adverts_sent, adverts_received, send_errors, announcements,
+                       takeovers_without_flows, conflicts, address_errors, drops))
+
+struct PathView {
+  std::string name;
+  boost::asio::ip::address local;
+  boost::asio::ip::address peer;
+  bool alive = false;
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+  std::uint64_t dropped = 0;  ///< not authentic, replayed, or this node's own
+  std::uint64_t losses = 0;   ///< times that it was alive and is not
+};
+BOOST_DESCRIBE_STRUCT(PathView, (), (name, local, peer, alive, sent, received, dropped, losses))
+
+struct PairView {
+  std::string node;
+  std::string peer_node;        ///< as its heartbeats say; empty: not known
+  bool runs = false;            ///< astil-vrrp is there; without it nothing below is known
+  bool real_time = false;       ///< it is scheduled and its memory is locked as it should be
+  double late_seconds = 0;      ///< the most that one of its timers was late
+  std::uint64_t starts = 0;     ///< times that the daemon started it
+  std::uint64_t hooks = 0;      ///< times that ha.notify was run
+  bool has_heartbeats = false;  ///< they are configured
+  bool heartbeats_alive = false;
+  bool flows_complete = true;  ///< the other node's flows are here, or nobody brings them
+  std::vector<GroupView> groups;
+  std::vector<PathView> paths;
+  std::vector<AdvertDropView> drops;  ///< of packets that are no group's
+};
+BOOST_DESCRIBE_STRUCT(PairView, (),
+                      (node, peer_node, runs, real_time, late_seconds, starts, hooks, has_heartbeats, heartbeats_alive,
+                       flows_complete, groups, paths, drops))
+
+}  // namespace astil::api

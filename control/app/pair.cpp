@@ -1,0 +1,314 @@
+#include "control/app/pair.hpp"
+
+#include <poll.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "control/base/log.hpp"
+
+extern char** environ;
+
+namespace astil::app {
+namespace {
+
+/// The process answers as soon as it has the CPU, which a real-time process has at once.
+constexpr std::chrono::milliseconds kAnswerLimit{2000};
+constexpr std::chrono::milliseconds kFilesInterval{500};
+constexpr std::size_t kHooksAtOnce = 64;
+
+std::string program_path() {
+  std::error_code failed;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", failed);
+  return (failed ? std::filesystem::path("/usr/bin") : self.parent_path()) / "astil-vrrp";
+}
+
+/// Runs a program with this one's environment and standard error.
+Result<pid_t> spawn(const std::string& path, std::vector<std::string> arguments) {
+  std::vector<char*> words;
+  for (std::string& argument : arguments) words.push_back(argument.data());
+  words.push_back(nullptr);
+  pid_t process = -1;
+  // Sockets of this process, such as the API's, would be held open by a program that outlives it.
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+  const int error = ::posix_spawn(&process, path.c_str(), &actions, nullptr, words.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return system_error("start " + path, error);
+  return process;
+}
+
+ha::EngineRecord engine_record(Pair::Engine engine, const std::string& proof) {
+  return {.healthy = engine == Pair::Engine::forwards ? std::uint8_t{1} : std::uint8_t{0},
+          .proof = ha::FixedText<108>(proof)};
+}
+
+ha::TableRecord table_record(TakeoverGate::Table table) {
+  return {.complete = table == TakeoverGate::Table::complete ? std::uint8_t{1} : std::uint8_t{0}};
+}
+
+}  // namespace
+
+Pair::Pair(boost::asio::io_context& loop, std::string instance, std::function<void()> changed)
+    : loop_(loop),
+      instance_(std::move(instance)),
+      changed_(std::move(changed)),
+      retry_alarm_(loop),
+      retry_(retry_alarm_,
+             [this] {
+               if (ha_ && !channel_) {
+                 if (auto up = bring_up(); up.has_error()) {
+                   log::error("astil-vrrp not reached", {{"error", up.error().text()}});
+                   retry_.failed();
+                 }
+               }
+             }),
+      files_timer_(loop),
+      gate_([this](TakeoverGate::Table table) {
+        log::info("takeover gate", {{"table", table == TakeoverGate::Table::complete ? "complete" : "incomplete"}});
+        tell_if_there(ha::message_of(++sequence_, table_record(table)));
+      }) {}
+
+Pair::~Pair() = default;
+
+bool Pair::is_active() const {
+  if (!report_) return false;
+  return std::any_of(report_->groups.begin(), report_->groups.end(),
+                     [](const ha::GroupReport& group) { return group.state == ha::GroupState::active; });
+}
+
+bool Pair::try_connect() {
+  const std::string path = ha::channel_path(instance_);
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  const int raw = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (raw < 0) return false;
+  constexpr int kRoom = static_cast<int>(2 * ha::kLongestMessage);
+  (void)::setsockopt(raw, SOL_SOCKET, SO_SNDBUFFORCE, &kRoom, sizeof kRoom);
+  if (::connect(raw, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
+    ::close(raw);
+    return false;
+  }
+  channel_.emplace(loop_, raw);
+  return true;
+}
+
+/// The program forks and returns when it listens.
+Result<void> Pair::start_process() {
+  const std::string path = program_path();
+  const auto started = spawn(path, {"astil-vrrp", "--socket", ha::channel_path(instance_)});
+  if (started.has_error()) return started.error();
+  int status = 0;
+  if (::waitpid(*started, &status, 0) != *started || status != 0)
+    return Error{"astil-vrrp did not start", "it says why in the log"};
+  ++starts_;
+  return {};
+}
+
+Result<void> Pair::connect() {
+  if (channel_ || try_connect()) return {};
+  if (auto started = start_process(); started.has_error()) return started.error();
+  if (try_connect()) return {};
+  return Error{"astil-vrrp does not answer at " + ha::channel_path(instance_), "see the log"};
+}
+
+/// Connects, and tells all that it has to know.
+Result<void> Pair::bring_up() {
+  if (!channel_) {
+    if (auto connected = connect(); connected.has_error()) return connected.error();
+    has_told_ = false;
+    await_messages();
+  }
+  if (has_told_ && told_ == wanted_) return {};
+  const bool is_new = !has_told_;
+  // The gate first: nothing may start with the one of before.
+  if (is_new) {
+    if (auto told = tell(ha::message_of(++sequence_, table_record(gate_.table()))); told.has_error())
+      return told.error();
+  }
+  if (auto told = tell(ha::message_of(++sequence_, wanted_)); told.has_error()) return told.error();
+  told_ = wanted_;
+  has_told_ = true;
+  penalties_ = penalties_of(*ha_, told_);
+  tell_if_there(ha::message_of(++sequence_, penalties_));
+  // What is not known yet is not told: a process that ran on knows better.
+  if (is_new && engine_ == Engine::forwards) set_engine(engine_, proof_);
+  if (is_new && digest_ != 0) set_digest(digest_);
+  retry_.rest();
+  return {};
+}
+
+Result<void> Pair::follow(const config::Model& model, const std::set<config::address>& without) {
+  if (!model.ha) {
+    if (!ha_ && !try_connect()) return {};
+    return leave();
+  }
+  auto keys = read_keys(*model.ha);
+  if (keys.has_error()) return keys.error();
+  const bool was_wanted = ha_.has_value();
+  ha_ = model.ha;
+  wanted_ = plan_pair(*ha_, *keys, without);
+  if (!was_wanted) follow_files();
+  auto up = bring_up();
+  if (up.has_error()) retry_.failed();
+  return up;
+}
+
+void Pair::set_engine(Engine engine, const std::string& proof) {
+  engine_ = engine;
+  proof_ = proof;
+  tell_if_there(ha::message_of(++sequence_, engine_record(engine, proof_)));
+}
+
+void Pair::set_digest(std::uint64_t digest) {
+  digest_ = digest;
+  tell_if_there(ha::message_of(++sequence_, ha::DigestRecord{.digest = digest}));
+}
+
+Result<void> Pair::step_down(std::chrono::milliseconds for_so_long) {
+  if (!channel_) return Error{"astil-vrrp is not there", "see astil ha status"};
+  return tell(
+      ha::message_of(++sequence_, ha::StepDownRecord{.milliseconds = static_cast<std::uint32_t>(for_so_long.count())}));
+}
+
+Result<void> Pair::leave() {
+  ha_.reset();
+  retry_.rest();
+  files_timer_.cancel();
+  report_.reset();
+  states_.clear();
+  if (!channel_) return {};
+  auto told = tell(ha::leave_message(++sequence_));
+  channel_.reset();
+  has_told_ = false;
+  return told;
+}
+
+/// Sends, and waits until it is done. Reports that come meanwhile are taken.
+Result<void> Pair::tell(const ha::Message& message) {
+  const std::uint32_t sequence = sequence_;
+  const int raw = channel_->native_handle();
+  if (::send(raw, message.data(), message.size(), MSG_NOSIGNAL) < 0) {
+    const int why = errno;
+    lose_process();
+    return system_error("tell astil-vrrp", why);
+  }
+  const auto until = std::chrono::steady_clock::now() + kAnswerLimit;
+  std::uint32_t done = 0;
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd ready{.fd = raw, .events = POLLIN, .revents = 0};
+    if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0)
+      return Error{"astil-vrrp does not answer", "see whether the process runs"};
+    if (!take_messages(&done)) {
+      lose_process();
+      return Error{"astil-vrrp has gone", "it is started again"};
+    }
+    if (done == sequence) return {};
+  }
+}
+
+void Pair::tell_if_there(const ha::Message& message) {
+  if (!channel_) return;
+  if (auto told = tell(message); told.has_error()) log::error("astil-vrrp not told", {{"error", told.error().text()}});
+}
+
+void Pair::await_messages() {
+  channel_->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
+    if (error || !channel_) return;
+    if (take_messages(nullptr)) {
+      await_messages();
+    } else {
+      lose_process();
+    }
+  });
+}
+
+/// All that waits. False: the process has gone.
+bool Pair::take_messages(std::uint32_t* done) {
+  std::vector<std::byte> buffer(ha::kLongestMessage);
+  while (channel_) {
+    const ssize_t length = ::recv(channel_->native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (length == 0) return false;
+    if (length < 0) return errno == EAGAIN || errno == EINTR;
+    const ha::Bytes message = ha::Bytes(buffer).first(static_cast<std::size_t>(length));
+    const auto header = ha::parse_header(message);
+    if (!header) {
+      log::error("astil-vrrp is of another build: it is asked to leave");
+      return false;
+    }
+    if (header->type == ha::MessageType::done && done != nullptr) *done = header->sequence;
+    if (auto report = ha::parse_report(message)) take_report(std::move(*report));
+  }
+  return true;
+}
+
+void Pair::take_report(ha::Report report) {
+  report_ = std::move(report);
+  reap();
+  if (report_->groups.size() != told_.groups.size()) return;  // of a configuration before
+  states_.resize(report_->groups.size(), ha::GroupState::stopped);
+  bool changed = false;
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    if (std::exchange(states_[i], report_->groups[i].state) == report_->groups[i].state) continue;
+    changed = true;
+    tell_of_change(told_.groups[i], report_->groups[i]);
+  }
+  if (changed) boost::asio::post(loop_, changed_);
+}
+
+void Pair::tell_of_change(const ha::GroupRecord& group, const ha::GroupReport& report) {
+  log::info("group changed", {{"group", group.name.view()},
+                              {"state", to_string(report.state)},
+                              {"cause", to_string(report.cause)},
+                              {"priority", report.priority}});
+  if (!ha_ || !ha_->notify || hooks_.size() >= kHooksAtOnce) return;
+  const auto hook = spawn(*ha_->notify, {*ha_->notify, std::string(group.name.view()),
+                                         std::string(to_string(report.state)), std::to_string(report.priority)});
+  if (hook.has_error()) {
+    log::error("hook not run", {{"error", hook.error().text()}});
+    return;
+  }
+  hooks_.push_back(*hook);
+  ++notified_;
+}
+
+void Pair::reap() {
+  std::erase_if(hooks_, [](pid_t hook) { return ::waitpid(hook, nullptr, WNOHANG) != 0; });
+}
+
+void Pair::lose_process() {
+  channel_.reset();
+  report_.reset();
+  has_told_ = false;
+  if (!ha_) return;
+  log::error("astil-vrrp is gone: it is started again");
+  boost::asio::post(loop_, changed_);
+  retry_.failed();
+}
+
+/// What the tracked files say, as long as there is a pair.
+void Pair::follow_files() {
+  files_timer_.expires_after(kFilesInterval);
+  files_timer_.async_wait([this](boost::system::error_code error) {
+    if (error || !ha_) return;
+    const ha::PenaltiesRecord now = penalties_of(*ha_, told_);
+    if (has_told_ && now.subtract != penalties_.subtract) {
+      penalties_ = now;
+      tell_if_there(ha::message_of(++sequence_, penalties_));
+    }
+    reap();
+    follow_files();
+  });
+}
+
+}  // namespace astil::app

@@ -1,0 +1,106 @@
+// astild's end of a pair: starts astil-vrrp, tells it what it is to do (control/ha/channel.hpp), and knows what it
+// reports. On the daemon's loop. The process outlives this object, which finds it again when the daemon starts.
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/app/pair_plan.hpp"
+#include "control/app/retry.hpp"
+#include "control/app/takeover_gate.hpp"
+#include "control/base/result.hpp"
+#include "control/config/model.hpp"
+#include "control/ha/channel.hpp"
+#include "control/health/alarm.hpp"
+
+namespace astil::app {
+
+class Pair {
+ public:
+  /// `changed` is called when a group changed its state, on the loop.
+  Pair(boost::asio::io_context& loop, std::string instance, std::function<void()> changed);
+  ~Pair();
+  Pair(const Pair&) = delete;
+  Pair& operator=(const Pair&) = delete;
+
+  /// What the model says is so when this returns, but for addresses in `without`, which nobody has then. Starts the
+  /// process where it is not there. Without `ha` the process gives up its addresses and ends.
+  [[nodiscard]] Result<void> follow(const config::Model& model, const std::set<config::address>& without);
+
+  /// Whether packets are forwarded, so that this node may be active. The process is told, now and whenever it starts.
+  /// `proof`: a file that is there as long as they are, also without astild; empty: none tells.
+  enum class Engine { forwards, stopped };
+  void set_engine(Engine engine, const std::string& proof);
+
+  /// Of configuration and rings; the peer is told, and its own one is in the report. 0: not known.
+  void set_digest(std::uint64_t digest);
+  /// Leaves the addresses to the other node; nobody is preempted for so long.
+  [[nodiscard]] Result<void> step_down(std::chrono::milliseconds for_so_long);
+  /// Gives up all addresses, and ends the process. Afterwards nothing is started until `follow`.
+  [[nodiscard]] Result<void> leave();
+
+  /// Whoever brings the peer's flows says by this whether they are here.
+  [[nodiscard]] TakeoverGate& gate() { return gate_; }
+  [[nodiscard]] const TakeoverGate& gate() const { return gate_; }
+
+  /// What the process said last; none: it is not there.
+  [[nodiscard]] const std::optional<ha::Report>& report() const { return report_; }
+  /// The groups that the report is about, in its order.
+  [[nodiscard]] const ha::Configuration& plan() const { return told_; }
+  [[nodiscard]] bool is_wanted() const { return ha_.has_value(); }
+  /// Whether any group is active here.
+  [[nodiscard]] bool is_active() const;
+  /// How often the process was started since the daemon was.
+  [[nodiscard]] std::uint64_t starts() const { return starts_; }
+  /// Changes of a group's state that the hook was told of.
+  [[nodiscard]] std::uint64_t notified() const { return notified_; }
+
+ private:
+  [[nodiscard]] Result<void> connect();
+  [[nodiscard]] Result<void> start_process();
+  [[nodiscard]] bool try_connect();
+  [[nodiscard]] Result<void> bring_up();
+  [[nodiscard]] Result<void> tell(const ha::Message& message);
+  void tell_if_there(const ha::Message& message);
+  void await_messages();
+  [[nodiscard]] bool take_messages(std::uint32_t* done);
+  void take_report(ha::Report report);
+  void tell_of_change(const ha::GroupRecord& group, const ha::GroupReport& report);
+  void lose_process();
+  void follow_files();
+  void reap();
+
+  boost::asio::io_context& loop_;
+  std::string instance_;
+  std::string proof_;
+  std::function<void()> changed_;
+  std::optional<boost::asio::posix::stream_descriptor> channel_;
+  health::AsioAlarm retry_alarm_;
+  Retry retry_;
+  boost::asio::steady_timer files_timer_;
+
+  std::optional<config::Ha> ha_;
+  ha::Configuration wanted_;
+  ha::Configuration told_;
+  bool has_told_ = false;
+  Engine engine_ = Engine::stopped;
+  std::uint64_t digest_ = 0;
+  ha::PenaltiesRecord penalties_;
+  std::uint32_t sequence_ = 0;
+  std::optional<ha::Report> report_;
+  std::vector<ha::GroupState> states_;  ///< that the hook knows, by group
+  std::vector<pid_t> hooks_;            ///< that run
+  std::uint64_t starts_ = 0;
+  std::uint64_t notified_ = 0;
+  TakeoverGate gate_;
+};
+
+}  // namespace astil::app

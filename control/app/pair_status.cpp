@@ -1,0 +1,130 @@
+#include "control/app/pair_status.hpp"
+
+#include <algorithm>
+
+namespace astil::app {
+namespace {
+
+/// CLOCK_MONOTONIC, which the steady clock is, on the wall's clock.
+api::TimePoint on_wall(std::uint64_t monotonic) {
+  const std::chrono::steady_clock::time_point then{std::chrono::nanoseconds(monotonic)};
+  const auto ago = std::chrono::steady_clock::now() - then;
+  return std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
+}
+
+double seconds(std::uint64_t nanoseconds) {
+  return std::chrono::duration<double>(std::chrono::nanoseconds(nanoseconds)).count();
+}
+
+std::vector<api::AdvertDropView> drops_of(const std::array<std::uint64_t, ha::kAdvertDrops>& counts) {
+  std::vector<api::AdvertDropView> drops;
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    drops.push_back({std::string(to_string(static_cast<ha::AdvertDrop>(i))), counts[i]});
+  return drops;
+}
+
+api::GroupView group_view(const ha::GroupRecord& group, const ha::GroupReport& report) {
+  api::GroupView view{.name = std::string(group.name.view()),
+                      .interface = std::string(group.interface.view()),
+                      .virtual_router_id = group.virtual_router_id};
+  for (std::size_t i = 0; i < group.address_count; ++i) view.addresses.push_back(from_record(group.addresses[i]));
+  view.state = to_string(report.state);
+  view.cause = to_string(report.cause);
+  view.since = on_wall(report.since);
+  view.priority = report.priority;
+  view.configured_priority = report.configured_priority;
+  if (report.peer.version != 0) view.peer = from_record(report.peer).to_string();
+  view.peer_priority = report.peer_priority;
+  view.waits_for_flows = report.waits_for_table != 0;
+  view.two_active = report.two_active != 0;
+  view.transitions = report.transitions;
+  view.takeovers = report.takeovers;
+  if (report.takeovers != 0) view.last_takeover_seconds = seconds(report.takeover_nanoseconds);
+  view.adverts_sent = report.adverts_sent;
+  view.adverts_received = report.adverts_received;
+  view.send_errors = report.send_errors;
+  view.announcements = report.announcements;
+  view.takeovers_without_flows = report.table_limits;
+  view.conflicts = report.conflicts;
+  view.address_errors = report.address_errors;
+  view.drops = drops_of(report.drops);
+  return view;
+}
+
+std::uint64_t count_of(const std::vector<api::AdvertDropView>& drops, std::string_view reason) {
+  const auto found = std::find_if(drops.begin(), drops.end(), [&](const auto& drop) { return drop.reason == reason; });
+  return found == drops.end() ? 0 : found->count;
+}
+
+void add_group_problems(const api::GroupView& group, std::vector<api::ProblemView>& problems) {
+  const std::string who = "group " + group.name;
+  if (group.two_active)
+    problems.push_back({who + " is active here and on another node: clients reach one or the other",
+                        "see why adverts do not get through on " + group.interface});
+  if (group.state == "fault")
+    problems.push_back({who + " can not be active: " + group.interface +
+                            ", or an interface of its sync group, is down or has no address",
+                        "ip address show " + group.interface});
+  if (group.waits_for_flows)
+    problems.push_back({who + " waits for the other node's flows before it takes over", "see astil ha status"});
+  if (count_of(group.drops, "checksum_kind") != 0)
+    problems.push_back(
+        {who + " hears adverts whose checksum is of the other kind", "set checksum of both nodes alike"});
+  if (count_of(group.drops, "addresses") != 0)
+    problems.push_back(
+        {who + " hears adverts with other addresses than its own", "compare the files of the two nodes"});
+  if (count_of(group.drops, "wrong_code") + count_of(group.drops, "unauthenticated") != 0)
+    problems.push_back(
+        {who + " hears adverts that are not authentic", "compare authenticate and the keys of the two nodes"});
+}
+
+}  // namespace
+
+api::PairView pair_view(const Pair& pair, const config::Ha& ha) {
+  api::PairView view{.node = ha.node, .peer_node = ""};
+  view.starts = pair.starts();
+  view.hooks = pair.notified();
+  view.has_heartbeats = ha.heartbeat.has_value();
+  view.flows_complete = pair.gate().table() == TakeoverGate::Table::complete;
+  const auto& report = pair.report();
+  if (!report) return view;
+  view.runs = true;
+  view.peer_node = report->head.peer_node.view();
+  view.real_time = report->head.real_time != 0;
+  view.late_seconds = seconds(report->head.late_nanoseconds);
+  view.heartbeats_alive = report->head.heartbeats_alive != 0;
+  view.drops = drops_of(report->head.drops);
+  const ha::Configuration& plan = pair.plan();
+  for (std::size_t i = 0; i < std::min(plan.groups.size(), report->groups.size()); ++i)
+    view.groups.push_back(group_view(plan.groups[i], report->groups[i]));
+  for (std::size_t i = 0; i < std::min(plan.paths.size(), report->paths.size()); ++i) {
+    const ha::PathReport& path = report->paths[i];
+    view.paths.push_back({.name = std::string(plan.paths[i].name.view()),
+                          .local = from_record(plan.paths[i].local),
+                          .peer = from_record(plan.paths[i].peer),
+                          .alive = path.alive != 0,
+                          .sent = path.sent,
+                          .received = path.received,
+                          .dropped = path.dropped,
+                          .losses = path.losses});
+  }
+  return view;
+}
+
+std::vector<api::ProblemView> pair_problems(const api::PairView& view) {
+  std::vector<api::ProblemView> problems;
+  if (!view.runs) return {{"astil-vrrp does not run: this node has no addresses, and takes none", "see the log"}};
+  for (const api::GroupView& group : view.groups) add_group_problems(group, problems);
+  if (view.has_heartbeats && !view.heartbeats_alive)
+    problems.push_back({"no heartbeats of the other node on any path", "see whether it is there, and its key"});
+  for (const api::PathView& path : view.paths) {
+    if (view.heartbeats_alive && !path.alive)
+      problems.push_back({"path " + path.name + " to the other node is silent", "ping " + path.peer.to_string()});
+  }
+  if (!view.real_time)
+    problems.push_back({"astil-vrrp is not scheduled in real time: a busy host may delay its adverts",
+                        "give the service CAP_SYS_NICE and CAP_IPC_LOCK"});
+  return problems;
+}
+
+}  // namespace astil::app

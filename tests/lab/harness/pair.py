@@ -1,0 +1,204 @@
+"""A pair of balancers before one set of backends, and keepalived as the other node where a case wants it.
+
+    client   lb1   lb2   b1  b2  b3
+      |       |     |     |   |   |          eth0 of each
+    --+-------+-----+-----+---+---+-- (switch)
+              |     |
+              +-----+                        eth1, between the two: 10.255.0.1 and .2
+
+All hosts are in one network. The nodes have addresses of their own, .2 and .3; what clients reach, and what the backends
+have as their gateway, moves between the two. The client asks for service addresses by ARP, as a router on that network
+would.
+"""
+
+import pathlib
+import time
+
+from harness import process
+from harness.balancer import Balancer
+from harness.namespace import TUNNEL_MTU, Namespace, connect, let_pass
+from harness.ownership import Owner
+from harness.topology import BACK, BACK_6, FRONT, FRONT_6, SERVICE_NET, SERVICE_NET_6, Topology
+
+NODES = ("lb1", "lb2")
+OWN = {"lb1": "10.1.0.2", "lb2": "10.1.0.3"}
+OWN_6 = {"lb1": "2001:db8:1::2", "lb2": "2001:db8:1::3"}
+_OWN_BACK = {"lb1": "10.0.0.2", "lb2": "10.0.0.3"}
+_OWN_BACK_6 = {"lb1": "2001:db8:2::2", "lb2": "2001:db8:2::3"}
+SYNC = {"lb1": "10.255.0.1", "lb2": "10.255.0.2"}
+KEY = "3b1f" * 16
+VRID = 51
+
+
+class PairNet(Topology):
+    """The one-arm net with a second balancer in it."""
+
+    def __init__(self, backends):
+        super().__init__(1, backends)
+        self.nodes = {"lb1": self.balancer, "lb2": Namespace("balancer2")}
+        second = self.nodes["lb2"]
+        connect(second, "eth0", self.switch, "balancer2", mtu=self.back_mtu)
+        self.switch.ip("link set balancer2 master br0")
+        let_pass(self.switch, "balancer2")
+        second.sysctl(
+            "net.ipv4.conf.all.forwarding=1", "net.ipv4.conf.all.send_redirects=0", "net.ipv6.conf.all.forwarding=1"
+        )
+        self.balancer.ip(
+            *(f"address del {a} dev eth0" for a in (f"{FRONT}/24", f"{FRONT_6}/64", f"{BACK}/24", f"{BACK_6}/64"))
+        )
+        for name, node in self.nodes.items():
+            node.hold("eth0", f"{OWN[name]}/24", f"{OWN_6[name]}/64", f"{_OWN_BACK[name]}/24", f"{_OWN_BACK_6[name]}/64")
+        connect(self.balancer, "eth1", second, "eth1")
+        for name, node in self.nodes.items():
+            node.hold("eth1", f"{SYNC[name]}/30")
+        self.client.ip(f"route replace {SERVICE_NET} dev eth0", f"route replace {SERVICE_NET_6} dev eth0")
+        for node in self.nodes.values():
+            node.await_addresses()
+
+    def cut(self, name):
+        """The node is dead to everybody else, as if its power were gone."""
+        self.nodes[name].ip("link set eth0 down", "link set eth1 down")
+
+    def mend(self, name):
+        self.nodes[name].ip("link set eth0 up", "link set eth1 up")
+        # IPv6 addresses and routes go with a link.
+        self.nodes[name].hold("eth0", f"{OWN_6[name]}/64", f"{_OWN_BACK_6[name]}/64")
+
+
+class Pair:
+    """The two nodes of a lab that was raised over a PairNet."""
+
+    def __init__(self, lab, run):
+        self.lab = lab
+        self.net = lab.net
+        second = f"{lab.instance}-b"
+        Owner.current().note("instances", second)
+        self.directory = pathlib.Path(lab.directory)
+        self.key_file = self.directory / "pair.key"
+        self.key_file.write_text(KEY + "\n")
+        self.key_file.chmod(0o600)
+        (self.directory / "lb2").mkdir(exist_ok=True)
+        self.balancers = {
+            "lb1": lab.balancer,
+            "lb2": Balancer(self.net.nodes["lb2"], second, self.directory / "lb2"),
+        }
+
+    def group(self, addresses, **changes):
+        return {"web": {"virtual_router_id": VRID, "addresses": list(addresses), **changes}}
+
+    def configuration(self, name, groups, services=None, **ha):
+        """The node's configuration. The services' addresses are in `groups`."""
+        made = self.lab.configuration(**(services or {"forwardings": ("tunnel",)}))
+        made["instance"] = self.balancers[name].instance
+        made["api"] = {"socket": f"/run/astil/{self.balancers[name].instance}.sock"}
+        made["ha"] = {"node": name, **ha, "groups": groups}
+        return made
+
+    def paths(self, name, **settings):
+        """Heartbeats over both networks."""
+        other = NODES[1 - NODES.index(name)]
+        return {
+            "key_file": str(self.key_file),
+            "paths": {
+                "cable": {"local": SYNC[name], "peer": SYNC[other]},
+                "network": {"local": OWN[name], "peer": OWN[other]},
+            },
+            "heartbeat": {"interval": "100ms", **settings},
+        }
+
+    def ha(self, name):
+        return self.balancers[name].query("ha", "status")
+
+    def states(self, name):
+        return {group["name"]: group["state"] for group in self.ha(name)["groups"]}
+
+    def until_state(self, name, state, group="web", timeout=15):
+        process.until(lambda: self.states(name).get(group) == state, f"{group} {state} on {name}", timeout)
+
+    def has(self, name, address):
+        return address in self.balancers[name].addresses()
+
+    def election_pids(self, name):
+        """The processes of astil-vrrp and its guardian in the node's namespace."""
+        found = process.run(["ip", "netns", "pids", self.net.nodes[name].name]).stdout.split()
+        names = {int(pid): _name_of(int(pid)) for pid in found}
+        return {pid: comm for pid, comm in names.items() if comm and comm.startswith("astil-vrrp")}
+
+    def kill_everything(self, name):
+        """kill -9 of all our processes on the node, and its links cut, at once. Returns when."""
+        pids = [*self.election_pids(name), self.balancers[name].daemon.pid]
+        begun = time.time()
+        for pid in pids:
+            process.kill(pid)
+        self.net.cut(name)
+        return begun
+
+
+def _name_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None
+
+
+_KEEPALIVED = """\
+global_defs {{
+  router_id {node}
+  vrrp_garp_master_delay 1
+  enable_script_security
+}}
+{instances}
+"""
+
+_INSTANCE = """\
+vrrp_instance {name} {{
+  state BACKUP
+  interface eth0
+  virtual_router_id {vrid}
+  priority {priority}
+  advert_int {interval}
+  version 3
+  {more}
+  virtual_ipaddress {{
+{addresses}
+  }}
+}}
+"""
+
+
+def keepalived_instance(name, priority, interval, addresses, vrid=VRID, more=""):
+    """`interval` in seconds."""
+    lines = "\n".join(f"    {address}" for address in addresses)
+    return _INSTANCE.format(name=name, priority=priority, interval=interval, addresses=lines, vrid=vrid, more=more)
+
+
+class Keepalived:
+    """keepalived on a node of the pair."""
+
+    def __init__(self, namespace, directory, node, *instances):
+        self.namespace = namespace
+        self.folder = pathlib.Path(directory) / f"keepalived-{node}"
+        self.folder.mkdir(exist_ok=True)
+        self.config = self.folder / "keepalived.conf"
+        self.config.write_text(_KEEPALIVED.format(node=node, instances="\n".join(instances)))
+        self.child = None
+
+    def start(self):
+        log = open(self.folder / "log", "ab")
+        own = [f"--{each}={self.folder / each}.pid" for each in ("pid", "vrrp_pid", "checkers_pid", "bfd_pid")]
+        self.child = self.namespace.spawn(
+            "keepalived", "--dont-fork", "--log-console", "--vrrp", *own, "-f", self.config, stdout=log, stderr=log
+        )
+
+    def stop(self):
+        """In good order: with priority 0."""
+        process.end(self.child, 15)
+
+    def holds(self, address):
+        shown = process.run(["ip", "-n", self.namespace.name, "-o", "address", "show", "dev", "eth0"]).stdout
+        return f" {address}/" in shown
+
+
+def settle(seconds):
+    """Lets time pass that is part of what is shown, such as a link that stays cut."""
+    time.sleep(seconds)

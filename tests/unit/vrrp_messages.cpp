@@ -1,0 +1,174 @@
+// Codes, heartbeats and announcements: what is sent beside adverts, and when.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "control/ha/vrrp/announcement.hpp"
+#include "control/ha/vrrp/authentication.hpp"
+#include "control/ha/vrrp/heartbeat.hpp"
+
+namespace astil::ha::test {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+using boost::asio::ip::make_address;
+
+constexpr Time kStart = 1000s;
+
+KeyRecord key(std::uint8_t byte) {
+  KeyRecord record{.present = 1};
+  record.secret.fill(byte);
+  return record;
+}
+
+std::vector<std::byte> bytes(std::size_t count) { return std::vector<std::byte>(count, std::byte{0x5a}); }
+
+TEST(ha_authentication, what_is_sealed_is_opened_by_the_same_key_and_context_alone) {
+  const KeyRing ring(key(1), {}, "a");
+  const auto sealed = ring.seal(bytes(20), bytes(4), 7);
+  ASSERT_EQ(sealed.size(), 20 + kTrailer);
+  const auto opened = ring.open(sealed, bytes(4));
+  ASSERT_TRUE(opened.has_value());
+  EXPECT_EQ(opened->counter, 7U);
+  EXPECT_EQ(opened->bytes.size(), 20U);
+  EXPECT_EQ(ring.open(sealed, bytes(5)).error(), KeyRing::Fault::wrong_code);
+  EXPECT_EQ(KeyRing(key(2), {}, "a").open(sealed, bytes(4)).error(), KeyRing::Fault::unauthenticated);
+  EXPECT_EQ(KeyRing(key(1), {}, "b").open(sealed, bytes(4)).error(), KeyRing::Fault::unauthenticated);
+}
+
+TEST(ha_authentication, every_changed_bit_is_noticed) {
+  const KeyRing ring(key(1), {}, "a");
+  const auto sealed = ring.seal(bytes(12), {}, 7);
+  for (std::size_t bit = 0; bit < sealed.size() * 8; ++bit) {
+    auto changed = sealed;
+    changed[bit / 8] ^= std::byte(1U << (bit % 8));
+    EXPECT_TRUE(ring.open(changed, {}).has_error()) << bit;
+  }
+}
+
+TEST(ha_authentication, the_previous_key_is_taken_and_not_used) {
+  const KeyRing before(key(1), {}, "a");
+  const KeyRing after(key(2), key(1), "a");
+  EXPECT_TRUE(after.open(before.seal(bytes(3), {}, 1), {}).has_value());
+  EXPECT_TRUE(before.open(after.seal(bytes(3), {}, 1), {}).has_error());
+}
+
+TEST(ha_authentication, nothing_is_taken_twice_and_counters_grow_though_the_clock_stands) {
+  ReplayGuard guard;
+  const address one = make_address("192.0.2.1");
+  EXPECT_TRUE(guard.is_new(one, 5));
+  EXPECT_FALSE(guard.is_new(one, 5));
+  EXPECT_FALSE(guard.is_new(one, 4));
+  EXPECT_TRUE(guard.is_new(make_address("192.0.2.2"), 4));
+  Counter counter;
+  EXPECT_EQ(counter.next(100), 100U);
+  EXPECT_EQ(counter.next(100), 101U);
+  EXPECT_EQ(counter.next(90), 102U);
+}
+
+const HeartbeatMessage kMessage{
+    .node = "lb1",
+    .digest = 0x0123456789abcdef,
+    .groups = {{.virtual_router_id = 51, .version = 6, .state = GroupState::active, .priority = 100}}};
+
+TEST(ha_heartbeat, what_is_built_is_read) { EXPECT_EQ(parse_heartbeat(build_heartbeat(kMessage)), kMessage); }
+
+TEST(ha_heartbeat, what_is_cut_short_or_too_long_is_none) {
+  auto built = build_heartbeat(kMessage);
+  for (std::size_t length = 0; length < built.size(); ++length)
+    EXPECT_FALSE(parse_heartbeat(Bytes(built).first(length)).has_value()) << length;
+  built.push_back(std::byte{0});
+  EXPECT_FALSE(parse_heartbeat(built).has_value());
+}
+
+TEST(ha_heartbeat, the_other_node_is_dead_when_all_paths_are_silent) {
+  HeartbeatWatch watch(2, 10ms, 3);
+  EXPECT_FALSE(watch.died(kStart + 1h));  // it never was alive
+  watch.heard(kStart, 0);
+  watch.heard(kStart + 20ms, 1);
+  EXPECT_FALSE(watch.died(kStart + 30ms));
+  EXPECT_FALSE(watch.is_alive(0));
+  EXPECT_EQ(watch.losses(0), 1U);
+  EXPECT_TRUE(watch.is_alive());
+  EXPECT_EQ(watch.deadline(), kStart + 50ms);
+  EXPECT_FALSE(watch.died(kStart + 50ms - 1ns));
+  EXPECT_TRUE(watch.died(kStart + 50ms));
+  EXPECT_FALSE(watch.died(kStart + 60ms));  // once
+}
+
+const net::MacAddress kMac{{2, 0, 0, 0, 0, 0xa}};
+
+TEST(ha_announcement, a_gratuitous_arp_claims_the_address_by_broadcast) {
+  const Frame frame = gratuitous_arp(make_address("192.0.2.10"), kMac);
+  ASSERT_THAT(frame, SizeIs(42));
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(frame[i], std::byte{0xff});
+  const auto claim = parse_claim(frame);
+  ASSERT_TRUE(claim.has_value());
+  EXPECT_EQ(claim->host, make_address("192.0.2.10"));
+  EXPECT_EQ(claim->mac, kMac);
+  EXPECT_TRUE(std::equal(frame.begin() + 28, frame.begin() + 32, frame.begin() + 38));  // sender and target alike
+}
+
+TEST(ha_announcement, a_neighbour_advertisement_is_of_a_router_and_overrides) {
+  const Frame frame = unsolicited_advertisement(make_address("2001:db8::10"), kMac);
+  ASSERT_THAT(frame, SizeIs(14 + 40 + 32));
+  EXPECT_EQ(frame[58], std::byte{0xa0});
+  EXPECT_EQ(frame[21], std::byte{255});
+  const address all = make_address("ff02::1");
+  EXPECT_EQ(checksum_with_pseudo_header(Bytes(frame).subspan(54), make_address("2001:db8::10"), all, 58), 0);
+  EXPECT_EQ(parse_claim(frame)->host, make_address("2001:db8::10"));
+}
+
+TEST(ha_announcement, what_is_cut_short_claims_nothing) {
+  for (const Frame& frame : {gratuitous_arp(make_address("192.0.2.10"), kMac),
+                             unsolicited_advertisement(make_address("2001:db8::10"), kMac)}) {
+    for (std::size_t length = 0; length < frame.size(); ++length)
+      EXPECT_FALSE(parse_claim(Bytes(frame).first(length)).has_value()) << length;
+  }
+}
+
+TEST(ha_announcement, rounds_are_at_once_after_one_second_and_after_five) {
+  AnnouncementPlan plan;
+  plan.start(kStart, 2, 0ms);
+  EXPECT_THAT(plan.due(kStart), SizeIs(2));
+  EXPECT_EQ(plan.deadline(), kStart + 1s);
+  EXPECT_THAT(plan.due(kStart + 1s), SizeIs(2));
+  EXPECT_EQ(plan.deadline(), kStart + 5s);
+  EXPECT_THAT(plan.due(kStart + 5s), SizeIs(2));
+  EXPECT_EQ(plan.deadline(), std::nullopt);
+}
+
+TEST(ha_announcement, many_addresses_go_out_in_bursts) {
+  AnnouncementPlan plan;
+  plan.start(kStart, 90, 0ms);
+  EXPECT_THAT(plan.due(kStart), SizeIs(AnnouncementPlan::kBurst));
+  EXPECT_THAT(plan.due(kStart), IsEmpty());
+  EXPECT_THAT(plan.due(kStart + AnnouncementPlan::kPause), SizeIs(90 - AnnouncementPlan::kBurst));
+}
+
+TEST(ha_announcement, the_refresh_goes_on_until_it_stops) {
+  AnnouncementPlan plan;
+  plan.start(kStart, 1, 60s);
+  for (const Time at : {kStart, kStart + 1s, kStart + 5s, kStart + 60s, kStart + 120s}) {
+    EXPECT_EQ(plan.deadline(), at);
+    EXPECT_THAT(plan.due(at), SizeIs(1));
+  }
+  plan.stop();
+  EXPECT_EQ(plan.deadline(), std::nullopt);
+  plan.again(kStart + 130s);
+  EXPECT_EQ(plan.deadline(), std::nullopt);
+}
+
+TEST(ha_announcement, one_more_round_is_made_unless_one_is_under_way) {
+  AnnouncementPlan plan;
+  plan.start(kStart, 1, 0ms);
+  plan.again(kStart);
+  EXPECT_THAT(plan.due(kStart), SizeIs(1));
+  EXPECT_THAT(plan.due(kStart), IsEmpty());
+  plan.again(kStart + 100ms);
+  EXPECT_THAT(plan.due(kStart + 100ms), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace astil::ha::test
