@@ -27,8 +27,9 @@ using RequestParser = http::request_parser<http::string_body>;
 using HttpAnswer = http::response<http::string_body>;
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
-constexpr std::chrono::seconds kLingerTime{1};  // for a refused client to stop sending and read why
-constexpr std::size_t kReadAtOnce = 16'384;     // a buffer that is smaller makes many reads of a large configuration
+constexpr std::chrono::seconds kLingerTime{1};       // for a refused client to stop sending and read why
+constexpr std::chrono::seconds kRemotePatience{30};  // for a client of the network to take a piece of a feed
+constexpr std::size_t kReadAtOnce = 16'384;  // a buffer that is smaller makes many reads of a large configuration
 constexpr std::size_t kLingerBytes = 16U << 20U;
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
@@ -178,8 +179,9 @@ class Exchange {
     co_return !unsent && out.keep_alive();
   }
 
-  // In chunks (RFC 9112, section 7.1). What a client does not take in time stays with its feed, which is bounded; so it
-  // may take its time, as one whose user has stopped it does. A client that shuts down its side may still read the end.
+  // In chunks (RFC 9112, section 7.1). What a client does not take in time stays with its feed, which is bounded; so on
+  // the Unix socket it may take its time, as one whose user has stopped it does. A client that shuts down its side may
+  // still read the end.
   awaitable<void> send_feed(const Answer& answer) {
     auto header = header_of<http::empty_body>(answer);
     header.keep_alive(false);
@@ -223,7 +225,9 @@ class Exchange {
         if (woken || !heartbeat) continue;
         piece = heartbeat->text;
       }
-      if (const auto patience = feed.patience(); patience && !last) lowest(stream_).expires_after(*patience);
+      auto patience = feed.patience();
+      if (!patience && peer_.shows_token) patience = kRemotePatience;
+      if (patience && !last) lowest(stream_).expires_after(*patience);
       const auto [failed, bytes] = co_await asio::async_write(stream_, http::make_chunk(asio::buffer(piece)), kToken);
       if (failed == beast::error::timeout) feed.lose_patience();
       if (failed) break;

@@ -11,9 +11,7 @@
 #include <ctime>
 #include <type_traits>
 
-namespace astil::config {
-BOOST_DESCRIBE_STRUCT(Diagnostic, (), (file, line, column, message, hint, source_line, caret))
-}  // namespace astil::config
+#include "control/api/described.hpp"
 
 namespace astil::api {
 namespace {

@@ -1,41 +1,21 @@
 // What the API answers: from one request, already read, to one answer. No sockets here; control/api/server.hpp carries
-// them.
-//
-//   GET  /v1/version
-//   GET  /v1/status
-//   GET  /v1/flows?service=&backend=&client=&limit=
-//   GET  /v1/drops?service=&reason=
-//   GET  /v1/drops/follow?service=&reason=    lines of JSON, as drops happen, until the client leaves
-//   GET  /v1/capture?service=&backend=&client=&rate=&count=&size=&duration=&snap=
-//                                             a pcapng file, as packets come, to its limits or until the client leaves
-//   GET  /v1/trace?from=IP:PORT&to=IP:PORT&protocol=tcp
-//   GET  /v1/backends?backend=&service=
-//   GET  /v1/why?backend=&service=
-//   GET  /v1/events?after=&service=&backend=  server-sent events, as states change, until the client leaves
-//   GET  /v1/events/past?limit=&service=&backend=
-//   POST /v1/backends/drain?backend=&service=, and .../maintenance, .../activate
-//   POST /v1/plan?file=NAME       the body is the configuration
-//   POST /v1/apply?file=NAME&confirm=SECONDS    likewise
-//   POST /v1/confirm
-//   POST /v1/ha/handover?for=SECONDS
-//   POST /v1/rollback?number=
-//   GET  /v1/history
-//   GET  /v1/dns/explain?name=&from=IP&type=A
-//   POST /v1/dns/site?site=&state=up|down|auto
-//   POST /v1/detach
-//   GET  /metrics
+// them. What can be asked is docs/openapi.json, made of the table in routes.cpp.
 #pragma once
 
+#include <boost/json/value.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "control/api/view.hpp"
 
 namespace astil::api {
+
+class Schemas;
 
 /// What a client may ask, each more than the one before: over the plain TCP listener, /metrics and /v1/version; all
 /// that changes nothing and shows no packets; all.
@@ -101,6 +81,28 @@ void go_on(Answer& answer);
 
 /// An answer that only says what is wrong, as FailureView.
 [[nodiscard]] Answer failure(unsigned status, const Error& error, const config::Diagnostics& diagnostics = {});
+
+struct ParameterDescription {
+  std::string_view name;
+  std::string_view text;
+  bool is_number = false;
+  bool required = false;
+};
+
+/// What may be asked, for the document about the API.
+struct RouteDescription {
+  std::string_view method;
+  std::string_view path;
+  std::string_view summary;
+  std::vector<ParameterDescription> parameters;
+  Access access = Access::everything;
+  std::string_view type;                   ///< of the answer: "application/json"
+  boost::json::value (*schema)(Schemas&);  ///< of what is answered; of a feed of JSON, of each piece
+  bool takes_configuration = false;        ///< as the request's body
+};
+
+/// Of every route, in the order of the table.
+[[nodiscard]] std::vector<RouteDescription> route_descriptions();
 
 /// "192.0.2.1:80" or "[2001:db8::1]:80".
 [[nodiscard]] Result<Endpoint> parse_endpoint(std::string_view text);

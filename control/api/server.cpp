@@ -2,6 +2,7 @@
 // listener. The number of connections is bounded.
 #include "control/api/server.hpp"
 
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -13,6 +14,7 @@
 #include <set>
 
 #include "control/api/exchange.hpp"
+#include "control/api/pacer.hpp"
 #include "control/api/unix_socket.hpp"
 #include "control/base/log.hpp"
 
@@ -24,6 +26,9 @@ using asio::awaitable;
 using asio::ip::tcp;
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+/// A handshake takes about a millisecond of the daemon's loop, and anybody can ask for one.
+constexpr std::chrono::milliseconds kBetweenHandshakes{20};
+constexpr unsigned kHandshakesAtOnce = 50;
 constexpr std::chrono::seconds kAcceptPause{1};  // after an accept that failed, as when descriptors are used up
 
 std::string text_of(const Endpoint& endpoint) {
@@ -58,6 +63,15 @@ std::optional<std::uint32_t> uid_of(int socket) {
   const bool known = ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0;
   constexpr uid_t kNobody = static_cast<uid_t>(-1);  // of a socket of another family
   return known && peer.uid != kNobody ? std::optional<std::uint32_t>(peer.uid) : std::nullopt;
+}
+
+/// A client that is gone without a word is noticed within two minutes, also where nothing is sent.
+void keep_alive(tcp::socket& socket) {
+  boost::system::error_code ignored;
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  for (const auto& [option, value] :
+       {std::pair(TCP_KEEPIDLE, 60), std::pair(TCP_KEEPINTVL, 15), std::pair(TCP_KEEPCNT, 4)})
+    static_cast<void>(::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value));
 }
 
 }  // namespace
@@ -173,6 +187,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   Slots remote_slots_{state_.loop};
   std::set<Connection*> connections_;
   std::uint64_t waits_ = 0;  ///< that have begun so far
+  Pacer handshakes_{kBetweenHandshakes, kHandshakesAtOnce};
 };
 
 Result<> Server::Impl::listen() {
@@ -321,6 +336,7 @@ void Server::Impl::begin_tls(tcp::socket socket) {
   boost::system::error_code gone;
   const auto from = socket.remote_endpoint(gone);
   if (gone) return;
+  keep_alive(socket);
   auto connection = std::make_unique<TlsConnection>(
       shared_from_this(), remote_slots_, PlainStream::socket_type(std::move(socket)), state_.credentials->context());
   connection->peer = {.shows_token = true, .from = text_of({from.address(), from.port()})};
@@ -347,6 +363,13 @@ awaitable<void> Server::Impl::accept_all(std::shared_ptr<Impl> /*self*/, std::sh
       close_idlest(slots);
       co_await slots.freed.async_wait(kToken);
       if (state_.daemon == nullptr) co_return;
+    }
+    if (&slots == &remote_slots_) {
+      if (const auto wait = handshakes_.take(Pacer::Clock::now()); wait.count() != 0) {
+        asio::steady_timer paced(state_.loop, wait);
+        co_await paced.async_wait(kToken);
+        if (state_.daemon == nullptr) co_return;
+      }
     }
     begin(std::move(socket));
   }

@@ -69,10 +69,10 @@ api::StatusView StatusBuilder::build() {
   view_.flows_given_up = daemon_.path_->given_up();
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
   view_.listeners = daemon_.server_->listeners();
-  if (daemon_.model_.ha) view_.pair = pair_view(*daemon_.pair_, *daemon_.model_.ha, daemon_.path_->sync());
   view_.api = daemon_.server_->view();
   view_.events = daemon_.event_log_view();
   view_.capture = capture_text(daemon_.capture_feed_.query());
+  if (daemon_.model_.ha) view_.pair = pair_view(*daemon_.pair_, *daemon_.model_.ha, daemon_.path_->sync());
   view_.dns = daemon_.name_server_.view(daemon_.site_facts(), daemon_.orders_of_sites());
   if (daemon_.settled_) add_services();
   add_problems();

@@ -147,7 +147,9 @@ class Writer {
       if (const std::string text = one_line(node); !text.empty()) out_ += " " + text;
       return end_line(last_line(node));
     }
-    end_line(is_flow(node) ? std::max(key_line_, node.place.line) : key_line_);
+    // A comment in the line of an opening bracket is of what stands there with it.
+    const Place first = node.items.empty() ? node.entries.front().place : node.items.front().place;
+    end_line(first.line == node.place.line && is_flow(node) ? 0 : key_line_);
     if (node.kind == Node::Kind::mapping) return write_mapping(node, indent + "  ", next, OnLine::no);
     write_list(node, indent + "  ", next);
   }

@@ -6,6 +6,7 @@
 #include <boost/asio/ssl.hpp>
 #include <fstream>
 
+#include "control/api/pacer.hpp"
 #include "control/api/tokens.hpp"
 #include "tests/unit/api_fake.hpp"
 #include "tests/unit/tls_identity.hpp"
@@ -81,6 +82,16 @@ TEST(ApiTokens, the_scheme_of_the_field_is_bearer_in_any_case) {
   EXPECT_EQ(bearer_of("bEARER   abc "), "abc");
   for (const char* field : {"", "Bearer", "Bearer ", "Basic abc", "abc", "Bearerabc"})
     EXPECT_EQ(bearer_of(field), "") << field;
+}
+
+TEST(ApiPacer, so_many_at_once_and_then_one_in_each_interval) {
+  using namespace std::chrono_literals;
+  Pacer pacer(20ms, 3);
+  const Pacer::Clock::time_point now{1h};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(pacer.take(now), 0ms);
+  EXPECT_EQ(pacer.take(now), 20ms);
+  EXPECT_EQ(pacer.take(now + 20ms), 20ms);
+  EXPECT_EQ(pacer.take(now + 1h), 0ms);
 }
 
 // The listener.

@@ -65,7 +65,7 @@ TEST_F(Events, removed_backends_are_remembered_to_a_limit) {
   health("b1", "up");
   log.keep_only({{"web", "b1"}});
   EXPECT_EQ(log.backends().size(), EventLog::kMostRemoved + 1);
-  EXPECT_EQ(log.of_backend({"web", "r1000"}).back().after, "removed");
+  EXPECT_EQ(log.of_backend({"web", "r999"}).back().after, "removed");
   const std::uint64_t number = log.number();
   log.keep_only({{"web", "b1"}});
   EXPECT_EQ(log.number(), number) << "told twice";

@@ -1,6 +1,8 @@
-"""The API over the network: by TLS, with tokens, for clients of all kinds."""
+"""The API over the network: by TLS, with tokens, for clients of all kinds; and that it is what its document says."""
 
 import json
+
+import jsonschema
 
 from harness import paths, process
 from harness.case import case
@@ -59,3 +61,83 @@ def api_over_the_network(run):
         tokens.write_text(f"dashboard read-only {_READER}\n")
         process.until(lambda: curl("/v1/status", _OPERATOR)[0] == 401, "a token that was taken out is void")
         run.expect(curl("/v1/version", _READER)[0] == 200, "the other token is void too")
+
+
+def _answer(lab, method, path, query, body):
+    """Asks the daemon's socket; the status, the content type and the answer."""
+    words = ["curl", "-sS", "--max-time", "10", "--unix-socket", f"/run/astil/{lab.instance}.sock", "-X", method]
+    words += ["-w", "%{stderr}%{http_code} %{content_type}"]
+    if body is not None:
+        words += ["--data-binary", f"@{body}"]
+    parameters = "&".join(f"{key}={value}" for key, value in query.items())
+    done = lab.balancer.namespace.run(*words, f"http://localhost{path}" + (f"?{parameters}" if parameters else ""))
+    status, content_type = done.stderr.split(" ", 1)
+    return int(status), content_type, done.stdout
+
+
+def _closed(schema):
+    """The schema, but with no members that it does not name."""
+    if isinstance(schema, list):
+        return [_closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(part) for key, part in schema.items()}
+    return {**closed, "additionalProperties": False} if "properties" in schema and "required" in schema else closed
+
+
+@case("api_answers_as_documented")
+def api_answers_as_documented(run):
+    """Every documented route of the running daemon answers with the documented schema and no member more."""
+    document = json.loads((paths.ROOT / "docs/openapi.json").read_text())
+    components = _closed(document["components"])
+    with run.lab() as lab:
+        file = lab.balancer.write(lab.configuration(forwardings=["nat"]))
+        lab.start_balancer(forwardings=["nat"])
+        lab.traffic.short(lab.to("nat"), connections=50)
+        values = {"backend": "b1", "service": "nat", "from": "10.1.0.10:40000", "to": lab.to("nat"), "limit": 10}
+        names = {"/v1/dns/explain", "/v1/dns/site", "/v1/ha"}  # refused without a name server, or a pair
+        # In an order in which each can be done; feeds go on for ever and have tests of their own.
+        feeds = {"/v1/drops/follow", "/v1/events", "/v1/capture"}
+        last = ["/v1/plan", "/v1/apply", "/v1/confirm", "/v1/rollback", "/v1/detach"]
+        routes = [path for path in document["paths"] if path not in feeds | names and path not in last] + last
+        run.expect(set(routes) | feeds | names == set(document["paths"]), "not every route is asked")
+        changed = lab.directory / "changed.yaml"
+        for path in routes:
+            ((method, operation),) = document["paths"][path].items()
+            query = {each["name"]: values[each["name"]] for each in operation.get("parameters", []) if each["name"] in values}
+            body = None
+            if "requestBody" in operation:
+                changed.write_text(file.read_text().replace("weight: 1", "weight: 2"))
+                body = changed
+            if path == "/v1/apply":
+                query["confirm"] = 60
+            status, content_type, answer = _answer(lab, method.upper(), path, query, body)
+            run.expect(status == 200, f"{path}: {status}: {answer[:300]}")
+            ((documented, described),) = operation["responses"]["200"]["content"].items()
+            run.expect(content_type.strip() == documented, f"{path}: {content_type}, not {documented}")
+            if documented == "application/json":
+                schema = {**described["schema"], "components": components}
+                wrong = [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(json.loads(answer))]
+                run.expect(not wrong, f"{path}: {wrong[:3]}")
+
+
+@case("api_refuses_as_documented")
+def api_refuses_as_documented(run):
+    """What is asked in a wrong way is refused with the documented status and schema; what is not documented is not there."""
+    document = json.loads((paths.ROOT / "docs/openapi.json").read_text())
+    components = _closed(document["components"])
+    failure = {"$ref": "#/components/schemas/FailureView", "components": components}
+    with run.lab() as lab:
+        lab.start_balancer(forwardings=["nat"])
+        for path, operations in document["paths"].items():
+            ((method, operation),) = operations.items()
+            status, _, answer = _answer(lab, method.upper(), path, {"unheard": "of"}, None)
+            run.expect(status == 400, f"{path}: {status} for an unknown parameter")
+            jsonschema.validate(json.loads(answer), failure, jsonschema.Draft202012Validator)
+            other = "GET" if method == "post" else "POST"
+            run.expect(_answer(lab, other, path, {}, None)[0] == 405, f"{other} {path} is answered")
+            for parameter in operation.get("parameters", []):
+                if parameter["required"]:
+                    run.expect(_answer(lab, method.upper(), path, {}, None)[0] == 400, f"{path} without its parameter")
+        for path in ("/", "/v1", "/v1/statuses", "/v2/status"):
+            run.expect(_answer(lab, "GET", path, {}, None)[0] == 404, f"{path} is there")
