@@ -92,11 +92,13 @@ struct DnsView {
   std::vector<DnsCountView> drops;      ///< what was not answered, by reason
   std::uint64_t truncated = 0;          ///< responses that did not fit
   std::uint64_t tcp_opened = 0;
+  std::uint64_t slipped = 0;             ///< truncated since the client's network was above its limit
+  std::vector<DnsCountView> cookies;     ///< of queries that had one: "good", "bad", or the client's part alone: "none"
   std::vector<DnsCountView> tcp_closed;  ///< by reason
   std::vector<DnsNameView> names;        ///< whose addresses are chosen
 };
 BOOST_DESCRIBE_STRUCT(DnsView, (),
                       (listen, workers, tcp_connections, zones, queries, types, responses, drops, truncated, tcp_opened,
-                       tcp_closed, names))
+                       tcp_closed, names, slipped, cookies))
 
 }  // namespace astil::api

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "control/app/name_zones.hpp"
+#include "control/app/offline.hpp"
 #include "control/base/log.hpp"
 #include "control/config/address_kinds.hpp"
 #include "control/config/keys.hpp"
@@ -62,7 +63,19 @@ std::vector<std::byte> query_for(const std::string& name, dns::Type type) {
 Result<> NameServer::check(const config::Dns& wanted, const std::vector<config::Service>& services) {
   const auto zones = read_zones(wanted, services, [](const auto&, const auto&) { return nullptr; });
   if (zones.has_error()) return zones.error();
+  const auto secrets = read_secrets(wanted);
+  if (secrets.has_error()) return secrets.error();
   return {};
+}
+
+/// None where the daemon's own is meant.
+Result<dns::CookieSecrets> NameServer::read_secrets(const config::Dns& wanted) {
+  if (!wanted.cookie_secret_file) return dns::CookieSecrets{};
+  const auto text = read_file(*wanted.cookie_secret_file);
+  if (text.has_error()) return text.error().within("dns.cookie_secret_file");
+  auto secrets = dns::parse_cookie_secrets(*text);
+  if (secrets.has_error()) return secrets.error().within(*wanted.cookie_secret_file);
+  return secrets;
 }
 
 Result<> NameServer::follow(const config::Model& model, const SiteFacts& facts) {
@@ -82,9 +95,13 @@ Result<> NameServer::follow(const config::Model& model, const SiteFacts& facts) 
     return answers;
   });
   if (zones.has_error()) return zones.error();
+  auto secrets = read_secrets(*model.dns);
+  if (secrets.has_error()) return secrets.error();
+  if (secrets->empty()) secrets->push_back(own_secret_);
   NameServer next;  // all that follows from the configuration, until the ports are had
   next.wanted_ = model.dns;
   next.zones_ = std::move(*zones);
+  next.secrets_ = std::move(*secrets);
   for (const config::DnsZone& zone : next.wanted_->zones) {
     for (const config::DnsName& name : zone.names) {
       next.names_.push_back(&name);
@@ -93,7 +110,8 @@ Result<> NameServer::follow(const config::Model& model, const SiteFacts& facts) 
     }
   }
   next.states_ = next.states(facts);
-  const dns::ServerOptions options = options_of(*model.dns);
+  dns::ServerOptions options = options_of(*model.dns);
+  options.seed = seed_;
   if (server_ && server_->options() == options) {
     server_->publish(next.snapshot());
   } else {
@@ -108,6 +126,7 @@ Result<> NameServer::follow(const config::Model& model, const SiteFacts& facts) 
   names_ = std::move(next.names_);
   hosts_ = std::move(next.hosts_);
   states_ = std::move(next.states_);
+  secrets_ = std::move(next.secrets_);
   return {};
 }
 
@@ -148,6 +167,15 @@ std::shared_ptr<const dns::Snapshot> NameServer::snapshot() const {
   snapshot->states = states_;
   snapshot->nsid = wanted_->nsid;
   snapshot->udp_size = wanted_->udp_size;
+  if (wanted_->cookies) snapshot->cookies = secrets_;
+  snapshot->uses_client_subnet = wanted_->client_subnet;
+  if (const auto& limit = wanted_->rate_limit) {
+    snapshot->rate_limit = {.per_second = limit->per_second,
+                            .burst = limit->burst.value_or(limit->per_second),
+                            .slip = limit->slip,
+                            .ipv4_prefix = limit->ipv4_prefix,
+                            .ipv6_prefix = limit->ipv6_prefix};
+  }
   return snapshot;
 }
 
@@ -184,6 +212,8 @@ std::optional<api::DnsView> NameServer::view(const SiteFacts& facts, const Order
     if (family == "types") view.types.push_back(counted);
     if (family == "responses") view.responses.push_back(counted);
     if (family == "drops") view.drops.push_back(counted);
+    if (family == "cookies") view.cookies.push_back(counted);
+    if (family == "slipped") view.slipped = counted.count;
     if (family == "truncated") view.truncated = counted.count;
     if (family == "tcp-opened") view.tcp_opened = counted.count;
     if (family == "tcp-closed") view.tcp_closed.push_back(counted);

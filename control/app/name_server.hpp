@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,6 +61,7 @@ class NameServer {
   using Answers = std::shared_ptr<std::atomic<std::uint64_t>>;
   using AnswersOf = std::map<std::pair<std::string, std::string>, Answers>;  ///< by name and site
 
+  [[nodiscard]] static Result<dns::CookieSecrets> read_secrets(const config::Dns& wanted);
   [[nodiscard]] std::vector<dns::NameState> states(const SiteFacts& facts) const;
   [[nodiscard]] std::shared_ptr<const dns::Snapshot> snapshot() const;
   [[nodiscard]] std::uint64_t count(dns::Counter counter) const;
@@ -76,6 +78,9 @@ class NameServer {
   std::unique_ptr<dns::Server> server_;
   std::shared_ptr<const dns::Zones> zones_;
   std::vector<dns::NameState> states_;
+  dns::CookieSecrets secrets_;
+  std::uint64_t seed_ = std::random_device{}();
+  dns::CookieSecret own_secret_ = dns::random_cookie_secret();
   AnswersOf answers_;
   std::array<std::uint64_t, dns::kCounters> retired_{};  ///< what earlier servers counted
 };

@@ -53,7 +53,11 @@ dns::DynamicName to_name(const config::DnsName& wanted, const std::string& whole
                         .most_ttl = seconds_of(wanted.most_ttl),
                         .when_down = rule_of(wanted.when_down),
                         .fallback = {},
+                        .https = {},
                         .sites = {}};
+  if (wanted.https)
+    name.https =
+        dns::https_data(wanted.https->alpn, static_cast<std::uint16_t>(wanted.https->port.value_or(config::Port{})));
   for (const config::address& host : wanted.fallback) name.fallback.push_back(to_site_address(host));
   for (const config::DnsSite& site : wanted.sites) {
     dns::SiteUse use{.site = site.name,

@@ -10,14 +10,15 @@ namespace {
 std::string counters_text(const api::DnsView& dns, Colour colour) {
   Table table({{"WHAT"}, {"WHICH"}, {"COUNT", Align::right}});
   const std::pair<const char*, const std::vector<api::DnsCountView>*> kinds[]{
-      {"queries", &dns.queries}, {"types", &dns.types},           {"responses", &dns.responses},
-      {"drops", &dns.drops},     {"TCP closed", &dns.tcp_closed},
+      {"queries", &dns.queries}, {"types", &dns.types},     {"responses", &dns.responses},
+      {"drops", &dns.drops},     {"cookies", &dns.cookies}, {"TCP closed", &dns.tcp_closed},
   };
   for (const auto& [kind, counts] : kinds) {
     for (const api::DnsCountView& count : *counts) {
       if (count.count != 0) table.add({{kind}, {count.name}, {count_text(count.count)}});
     }
   }
+  if (dns.slipped != 0) table.add({{"slipped"}, {""}, {count_text(dns.slipped)}});
   if (dns.truncated != 0) table.add({{"truncated"}, {""}, {count_text(dns.truncated)}});
   return table.text(colour);
 }

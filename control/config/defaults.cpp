@@ -27,6 +27,7 @@ void fill_in_defaults(Model& model) {
     }
   }
   if (model.dns) {
+    if (auto& limit = model.dns->rate_limit; limit && !limit->burst) limit->burst = limit->per_second;
     for (DnsZone& zone : model.dns->zones) {
       for (DnsName& name : zone.names) {
         constexpr unsigned kAll = 8;

@@ -15,6 +15,7 @@ inline constexpr Text kRecordLine{"a record as zone files have it, such as www 3
 inline constexpr Text kNsid{"text of at most 128 characters", "!-~", " -~", 128};
 inline constexpr Text kBelowZone{"a name below the zone such as www, or @ for the zone itself", "@*A-Za-z0-9_",
                                  "A-Za-z0-9._-", 253};
+inline constexpr Text kAlpn{"a protocol such as h2 or h3", "!-+.-~", "!-+.-~", 32};
 inline constexpr Choice<DnsPolicy, 4> kDnsPolicies{"policy",
                                                    {{{"failover", DnsPolicy::failover},
                                                      {"weighted", DnsPolicy::weighted},
@@ -56,6 +57,13 @@ void describe(V& v, DnsSite& site) {
 }
 
 template <class V>
+void describe(V& v, DnsHttps& https) {
+  v.list("alpn", https.alpn, kAlpn, kMostAlpn, AtLeast::absent,
+         "Protocols that the servers speak by TLS, by their ALPN names, the preferred one first.");
+  v.optional("port", https.port, kPort, "Port of the servers.", Otherwise{"443"});
+}
+
+template <class V>
 void describe(V& v, DnsName& name) {
   v.optional("policy", name.policy, kDnsPolicies,
              "How sites are picked among those that are up. failover: those of the first tier that has one, by weight. "
@@ -73,6 +81,9 @@ void describe(V& v, DnsName& name) {
   v.only_with("when_down", name.when_down, {DnsAllDown::fallback}, kDnsAllDown, [&] {
     v.list("fallback", name.fallback, kHostAddress, kMostDnsSiteAddresses, AtLeast::one, "Those other addresses.");
   });
+  v.section(
+      "https", name.https,
+      "With it the name has an HTTPS record (RFC 9460), whose address hints are those of the sites that are picked.");
   v.mapping("sites", name.sites, kName, AtLeast::one, "Where the name leads to, by name of the site.");
 }
 
@@ -91,6 +102,20 @@ void describe(V& v, DnsZone& zone) {
 }
 
 template <class V>
+void describe(V& v, DnsRateLimit& limit) {
+  v.optional("per_second", limit.per_second, Integer<std::uint32_t>{1, 1'000'000},
+             "Responses that a network may have in a second from each worker.");
+  v.optional("burst", limit.burst, Integer<std::uint32_t>{1, 4'000'000},
+             "Responses that it may have at once after a while without.", Otherwise{"per_second"});
+  v.optional("slip", limit.slip, Integer<std::uint32_t>{0, 100},
+             "Of the queries above the limit each so manieth gets a truncated response, so that a client whose address "
+             "is forged by others can ask by TCP; the rest gets none. 0: no response at all.");
+  v.optional("ipv4_prefix", limit.ipv4_prefix, Integer<unsigned>{1, 32},
+             "Clients whose IPv4 addresses have so many first bits in common are a network.");
+  v.optional("ipv6_prefix", limit.ipv6_prefix, Integer<unsigned>{1, 128}, "The same of IPv6.");
+}
+
+template <class V>
 void describe(V& v, Dns& dns) {
   v.list("listen", dns.listen, ListenEndpoint{}, kMostDnsEndpoints, AtLeast::one,
          "Addresses and ports where queries are answered, by UDP and TCP. Service addresses too, which need not be on "
@@ -103,6 +128,20 @@ void describe(V& v, Dns& dns) {
       "Bytes that a response by UDP has at most. What does not fit is truncated, and the client asks by TCP. More "
       "than 1232 may come in fragments, which get lost and can be forged.");
   v.section("tcp", "Queries by TCP.", [&](V& tcp) { describe(tcp, dns.tcp); });
+  v.optional("cookies", dns.cookies, Boolean{},
+             "Whether clients that ask for it get a cookie (RFC 7873), by which they are known later.");
+  v.optional(
+      "cookie_secret_file", dns.cookie_secret_file, kFilePath,
+      "File with the secret of cookies, 32 hexadecimal digits, the same at every server of the zones; with the old "
+      "one in a second line while it is exchanged. It is read when the configuration is applied.",
+      Otherwise{"a secret that is drawn at the start"});
+  v.optional(
+      "client_subnet", dns.client_subnet, Boolean{},
+      "Whether the client's network is believed that a resolver tells (EDNS client subnet, RFC 7871), for policy "
+      "hash.");
+  v.section("rate_limit", dns.rate_limit,
+            "How many responses by UDP a network gets whose clients have no cookie of ours. Without it there is no "
+            "limit.");
   v.mapping("zones", dns.zones, kZoneName, AtLeast::one, "What is answered for, by name.");
 }
 

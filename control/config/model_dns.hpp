@@ -50,6 +50,14 @@ struct DnsSite {
 inline constexpr std::size_t kMostDnsSites = 64;
 inline constexpr std::size_t kMostDnsSiteAddresses = 16;
 
+/// What an HTTPS record says beside the addresses.
+struct DnsHttps {
+  std::vector<std::string> alpn;  ///< protocols, the preferred one first; none: HTTP/1.1
+  std::optional<Port> port;       ///< none: 443
+  bool operator==(const DnsHttps&) const = default;
+};
+inline constexpr std::size_t kMostAlpn = 8;
+
 /// A name whose addresses are those of sites.
 struct DnsName {
   std::string name;  ///< below the zone, @: the zone itself
@@ -58,6 +66,7 @@ struct DnsName {
   Milliseconds least_ttl{5'000};    ///< whole seconds
   Milliseconds most_ttl{60'000};    ///< whole seconds, at least least_ttl
   DnsAllDown when_down = DnsAllDown::fail_open;
+  std::optional<DnsHttps> https;  ///< none: there is no HTTPS record
   std::vector<address> fallback;  ///< only with DnsAllDown::fallback
   std::vector<DnsSite> sites;     ///< at least one
   bool operator==(const DnsName&) const = default;
@@ -72,13 +81,27 @@ struct DnsZone {
   bool operator==(const DnsZone&) const = default;
 };
 
+/// Of responses by UDP to a network of clients without a good cookie, for each worker.
+struct DnsRateLimit {
+  std::uint32_t per_second = 100;      ///< 1 to 1000000
+  std::optional<std::uint32_t> burst;  ///< at once; always given, by default per_second
+  std::uint32_t slip = 2;              ///< of those above, each so manieth is truncated; 0: none
+  unsigned ipv4_prefix = 24;
+  unsigned ipv6_prefix = 56;
+  bool operator==(const DnsRateLimit&) const = default;
+};
+
 struct Dns {
   std::vector<Endpoint> listen;   ///< at least one, each by UDP and TCP
   unsigned workers = 1;           ///< threads, 1 to 64
   std::string nsid;               ///< what a query for the server's name is answered with; empty: nothing
   std::uint16_t udp_size = 1232;  ///< bytes of a response by UDP, 512 to 4096
   DnsTcp tcp;
-  std::vector<DnsZone> zones;  ///< at least one
+  bool cookies = true;
+  std::optional<std::string> cookie_secret_file;  ///< none: a secret of this daemon's own, until it ends
+  bool client_subnet = false;
+  std::optional<DnsRateLimit> rate_limit;  ///< none: no limit
+  std::vector<DnsZone> zones;              ///< at least one
   bool operator==(const Dns&) const = default;
 };
 

@@ -48,12 +48,23 @@ class Response {
     if (!query.question.empty()) writer_.question(query.question);
     if (!query.edns) return;
     if (query.edns->nsid && !snapshot.nsid.empty()) options_.add(Option::nsid, snapshot.nsid);
+    if (!snapshot.cookies.empty() && !query.edns->cookie.empty()) add_cookie();
+    if (snapshot.uses_client_subnet && query.edns->subnet) {
+      has_subnet_ = true;
+      writer_.reserve(kOptionHead + 4 + query.edns->subnet->bytes());
+    }
     writer_.reserve(kOptSize + options_.bytes().size());
   }
 
   void answer();
 
   void fail(Code code) { code_ = code; }
+
+  /// The client has shown that it is where it says.
+  [[nodiscard]] bool is_known() const { return is_known_; }
+
+  /// In place of an answer: the client is to ask by TCP.
+  void truncate() { is_slipped_ = true; }
 
   /// RFC 4035 section 3.1.6 has CD copied too.
   std::size_t finish();
@@ -69,7 +80,11 @@ class Response {
   void refer(const Zone& zone, const Node& cut);
   void answer_by(const Zone& zone, const Node& node, std::string_view name);
   void deny(const Zone& zone, Code code);
+  void add_cookie();
+  void add_subnet();
+  [[nodiscard]] std::uint64_t key_of_client();
   void answer_dynamic(const Zone& zone, std::uint32_t number, std::string_view owner);
+  void answer_https(const Zone& zone, std::uint32_t number, std::string_view owner);
   void put_address(std::string_view owner, std::uint32_t ttl, const SiteAddress& address);
 
   const Snapshot& snapshot_;
@@ -80,8 +95,44 @@ class Response {
   Options options_;
   Code code_ = Code::no_error;
   bool is_authoritative_ = false;
+  bool is_known_ = false;
+  bool is_slipped_ = false;
+  bool has_subnet_ = false;
+  std::uint8_t scope_ = 0;  ///< of the client's subnet: bits of it that the answer depends on
   unsigned aliases_ = 0;
 };
+
+void Response::add_cookie() {
+  const Bytes cookie = query_.edns->cookie;
+  const CookieState state = check_cookie(snapshot_.cookies, cookie, client_.bytes(), worker_.now);
+  is_known_ = state != CookieState::none;
+  const auto text_of = [](Bytes bytes) {
+    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  worker_.counters.add(is_known_                       ? Counter::cookies_good
+                       : cookie.size() > kClientCookie ? Counter::cookies_bad
+                                                       : Counter::cookies_none);
+  if (state == CookieState::good) return options_.add(Option::cookie, text_of(cookie));
+  const auto made = make_cookie(snapshot_.cookies.front(), cookie.first(kClientCookie), client_.bytes(), worker_.now);
+  options_.add(Option::cookie, text_of(made));
+}
+
+/// RFC 7871 section 7.2.1: the subnet as it was told, with the scope that was used.
+void Response::add_subnet() {
+  const ClientSubnet& subnet = *query_.edns->subnet;
+  std::string data{static_cast<char>(subnet.family >> 8U), static_cast<char>(subnet.family & 0xffU),
+                   static_cast<char>(subnet.source), static_cast<char>(scope_)};
+  for (std::size_t i = 0; i < subnet.bytes(); ++i) data += static_cast<char>(subnet.address[i]);
+  options_.add(Option::client_subnet, data);
+}
+
+/// Who is answered: by the subnet that a resolver tells, else by the address that asks.
+std::uint64_t Response::key_of_client() {
+  if (!has_subnet_ || query_.edns->subnet->source == 0) return client_key(client_.address, client_.is_ipv4);
+  const bool is_ipv4 = query_.edns->subnet->family == 1;
+  scope_ = is_ipv4 ? kClientBitsV4 : kClientBitsV6;
+  return client_key(query_.edns->subnet->address, is_ipv4);
+}
 
 void Response::put(Section section, std::string_view owner, const RecordSet& set) {
   const bool is_question = owner.data() == query_.buffer.data();
@@ -158,6 +209,8 @@ void Response::answer_by(const Zone& zone, const Node& node, std::string_view na
   }
   if (node.dynamic && (query_.type == Type::a || query_.type == Type::aaaa))
     return answer_dynamic(zone, *node.dynamic, name);
+  if (node.dynamic && query_.type == Type::https && !snapshot_.zones->names()[*node.dynamic].https.empty())
+    return answer_https(zone, *node.dynamic, name);
   if (const RecordSet* set = node.find(query_.type)) return put(Section::answer, name, *set);
   const RecordSet* alias = node.find(Type::cname);
   if (alias == nullptr) return deny(zone, Code::no_error);
@@ -178,7 +231,7 @@ void Response::put_address(std::string_view owner, std::uint32_t ttl, const Site
 void Response::answer_dynamic(const Zone& zone, std::uint32_t number, std::string_view owner) {
   const DynamicName& name = snapshot_.zones->names()[number];
   const NameState& state = snapshot_.states[number];
-  const std::uint64_t client = name.policy == Policy::hash ? client_key(client_.address, client_.is_ipv4) : 0;
+  const std::uint64_t client = name.policy == Policy::hash ? key_of_client() : 0;
   const Choice choice = choose(name, state, query_.type, client, worker_.random);
   switch (choice.kind) {
     case Choice::Kind::no_data:
@@ -203,6 +256,41 @@ void Response::answer_dynamic(const Zone& zone, std::uint32_t number, std::strin
     }
     if (worker_.counts_sites) use.answers->fetch_add(1, std::memory_order_relaxed);
   }
+}
+
+/// Hints of both versions are of the same sites.
+void Response::answer_https(const Zone& zone, std::uint32_t number, std::string_view owner) {
+  const DynamicName& name = snapshot_.zones->names()[number];
+  const NameState& state = snapshot_.states[number];
+  const std::uint64_t client = name.policy == Policy::hash ? key_of_client() : 0;
+  Choice choice = choose(name, state, Type::a, client, worker_.random);
+  if (choice.kind == Choice::Kind::no_data) choice = choose(name, state, Type::aaaa, client, worker_.random);
+  if (choice.kind == Choice::Kind::no_data) return deny(zone, Code::no_error);
+  if (choice.kind == Choice::Kind::server_failure || choice.kind == Choice::Kind::refused) {
+    is_authoritative_ = false;
+    return fail(choice.kind == Choice::Kind::refused ? Code::refused : Code::server_failure);
+  }
+  std::string data = name.https;
+  for (const Type type : {Type::a, Type::aaaa}) {
+    std::string hints;
+    for (const SiteAddress& address : name.fallback) {
+      if (choice.kind == Choice::Kind::fallback && address.type == type) hints += address.data;
+    }
+    for (std::size_t i = 0; i < choice.count; ++i) {
+      const SiteUse& use = name.sites[choice.sites[i]];
+      for (std::size_t a = 0; a < use.addresses.size(); ++a) {
+        if (is_answered(name, state, choice, choice.sites[i], a, type)) hints += use.addresses[a].data;
+      }
+    }
+    add_hint(data, type, hints);
+  }
+  if (worker_.counts_sites) {
+    for (std::size_t i = 0; i < choice.count; ++i)
+      name.sites[choice.sites[i]].answers->fetch_add(1, std::memory_order_relaxed);
+  }
+  if (owner.data() == query_.buffer.data())
+    return writer_.record_of_question(Section::answer, Type::https, choice.ttl, data);
+  writer_.record(Section::answer, owner, Type::https, choice.ttl, data);
 }
 
 /// RFC 2308 sections 2 and 5.
@@ -262,13 +350,14 @@ std::size_t Response::finish() {
   std::uint16_t flags = flag::kResponse;
   flags |= query_.flags & (flag::kOpcode | flag::kRecursionDesired | flag::kCheckingDisabled);
   if (is_authoritative_) flags |= flag::kAuthoritative;
-  if (writer_.overflowed()) {
+  if (writer_.overflowed() || is_slipped_) {
     writer_.drop_records();
     flags |= flag::kTruncated;
     worker_.counters.add(Counter::truncated);
   }
   flags |= static_cast<std::uint16_t>(code_) & 0xfU;
   writer_.release();
+  if (has_subnet_) add_subnet();
   if (query_.edns) writer_.opt(snapshot_.udp_size, code_, query_.edns->dnssec_ok, options_.bytes());
   worker_.counters.add(counter_of(code_));
   return writer_.finish(query_.id, flags);
@@ -290,10 +379,25 @@ std::size_t respond(const Snapshot& snapshot, Bytes message, const Client& clien
   }
   if (reading == Reading::sound) counters.add(counter_of(query.type));
   Response response(snapshot, query, client, room, worker);
+  if (client.transport == Transport::udp && !response.is_known()) {
+    switch (worker.limiter.judge(snapshot.rate_limit, client.bytes(), worker.milliseconds)) {
+      case RateLimiter::Verdict::drop:
+        counters.add(Counter::dropped_rate_limited);
+        return 0;
+      case RateLimiter::Verdict::truncate:
+        counters.add(Counter::slipped);
+        response.truncate();
+        return response.finish();
+      case RateLimiter::Verdict::answer:
+        break;
+    }
+  }
   if (reading == Reading::opcode) {
     response.fail(Code::not_implemented);
   } else if (query.edns && query.edns->version != 0) {
     response.fail(Code::bad_version);
+  } else if (reading == Reading::no_question && !query.edns->cookie.empty() && !snapshot.cookies.empty()) {
+    // Only the cookie is wanted, RFC 7873 section 5.4.
   } else if (reading != Reading::sound) {
     response.fail(Code::format_error);
   } else {

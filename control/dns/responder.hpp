@@ -19,13 +19,19 @@ struct Client {
   std::array<std::byte, 16> address{};  ///< network byte order; of IPv4 the first four
   bool is_ipv4 = true;
   Transport transport = Transport::udp;
+
+  /// 4 or 16 bytes.
+  [[nodiscard]] Bytes bytes() const { return Bytes(address).first(is_ipv4 ? 4 : 16); }
 };
 
 /// What a worker has of its own.
 struct WorkerContext {
   Counters counters{};
   Random random{0x9e3779b97f4a7c15ULL};
-  bool counts_sites = true;  ///< false: answers are made to be looked at
+  RateLimiter limiter{0x2545f4914f6cdd1dULL};
+  std::uint32_t now = 0;           ///< seconds since 1970
+  std::uint32_t milliseconds = 0;  ///< of the steady clock; they may wrap
+  bool counts_sites = true;        ///< false: answers are made to be looked at
 };
 
 /// Writes the response to `room`, which has at least 4096 bytes for UDP and kLongestMessage for TCP. Returns its size;

@@ -23,7 +23,7 @@ class Server::Worker {
  public:
   Worker(const TcpLimits& limits, const Published& published, std::uint64_t seed)
       : published_(published),
-        context_{.random = Random(seed)},
+        context_{.random = Random(seed), .limiter = RateLimiter(Random(seed).next())},
         poll_(::epoll_create1(EPOLL_CLOEXEC)),
         stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         tcp_(poll_.get(), limits, published, context_) {}
@@ -81,6 +81,15 @@ class Server::Worker {
 
   void run();
 
+  /// Queries of a turn have one time: cookies and limits are no finer.
+  void note_time(TcpConnections::Clock::time_point now) {
+    using std::chrono::duration_cast;
+    const auto steady = duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    context_.milliseconds = static_cast<std::uint32_t>(steady);
+    context_.now = static_cast<std::uint32_t>(duration_cast<std::chrono::seconds>(wall).count());
+  }
+
   static constexpr std::size_t kEvents = 64;
 
   const Published& published_;
@@ -105,6 +114,7 @@ void Server::Worker::run() {
     }
     const int count = ::epoll_wait(poll_.get(), events.data(), kEvents, wait);
     const Clock::time_point now = Clock::now();
+    note_time(now);
     // Connections first: what the listeners do may free some.
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];

@@ -6,6 +6,20 @@
 namespace astil::dns {
 namespace {
 
+// RFC 9460 section 14.3.2. Parameters stand in the order of their numbers.
+constexpr unsigned kAlpnKey = 1;
+constexpr unsigned kPortKey = 3;
+constexpr unsigned kIpv4HintKey = 4;
+constexpr unsigned kIpv6HintKey = 6;
+
+void add_parameter(std::string& data, unsigned key, std::string_view value) {
+  for (const std::size_t word : {std::size_t{key}, value.size()}) {
+    data += static_cast<char>(word >> 8U & 0xffU);
+    data += static_cast<char>(word & 0xffU);
+  }
+  data += value;
+}
+
 /// Finaliser of MurmurHash3: every bit of the input changes about half of the result's.
 std::uint64_t mixed(std::uint64_t value) {
   value ^= value >> 33U;
@@ -121,11 +135,23 @@ bool has_type(const std::vector<SiteAddress>& addresses, Type type) {
 
 }  // namespace
 
+std::string https_data(const std::vector<std::string>& alpn, std::uint16_t port) {
+  std::string data{0, 1, 0};  // priority 1, target "."
+  std::string protocols;
+  for (const std::string& each : alpn) protocols += static_cast<char>(each.size()) + each;
+  if (!protocols.empty()) add_parameter(data, kAlpnKey, protocols);
+  if (port != 0)
+    add_parameter(data, kPortKey, std::string{static_cast<char>(port >> 8U), static_cast<char>(port & 0xffU)});
+  return data;
+}
+
+void add_hint(std::string& data, Type type, std::string_view addresses) {
+  if (!addresses.empty()) add_parameter(data, type == Type::a ? kIpv4HintKey : kIpv6HintKey, addresses);
+}
+
 std::uint64_t client_key(std::span<const std::byte> address, bool is_ipv4) {
-  constexpr std::size_t kBytesV4 = 3;
-  constexpr std::size_t kBytesV6 = 7;
   std::uint64_t key = is_ipv4 ? 4 : 6;
-  for (const std::byte byte : address.first(is_ipv4 ? kBytesV4 : kBytesV6))
+  for (const std::byte byte : address.first(is_ipv4 ? kClientBitsV4 / 8U : kClientBitsV6 / 8U))
     key = key << 8U | std::to_integer<std::uint64_t>(byte);
   return mixed(key);
 }

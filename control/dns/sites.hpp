@@ -59,6 +59,7 @@ struct DynamicName {
   std::uint32_t most_ttl = 60;
   AllDown when_down = AllDown::fail_open;
   std::vector<SiteAddress> fallback;
+  std::string https;  ///< data of the HTTPS record up to its address hints (see https_data); empty: there is none
   std::vector<SiteUse> sites;  ///< at least one
 };
 
@@ -72,6 +73,9 @@ struct AddressState {
 };
 /// By site and address, as DynamicName::sites has them.
 using NameState = std::vector<std::vector<AddressState>>;
+
+inline constexpr std::uint8_t kClientBitsV4 = 24;
+inline constexpr std::uint8_t kClientBitsV6 = 56;
 
 /// Who is answered, for `hash`: clients of an IPv4 /24 or an IPv6 /56 are one, since resolvers come in numbers.
 [[nodiscard]] std::uint64_t client_key(std::span<const std::byte> address, bool is_ipv4);
@@ -107,6 +111,12 @@ struct Choice {
   std::uint32_t ttl = 0;
   bool all_down = false;  ///< the rule for that decided
 };
+
+/// The begin of an HTTPS record's data for this very name: priority, target, and the parameters in front of the hints
+/// (RFC 9460 section 2.2). `port` 0: none is told.
+[[nodiscard]] std::string https_data(const std::vector<std::string>& alpn, std::uint16_t port);
+/// Adds a parameter with these addresses, where there are some: ipv4hint or ipv6hint.
+void add_hint(std::string& data, Type type, std::string_view addresses);
 
 /// `type` is A or AAAA.
 [[nodiscard]] Choice choose(const DynamicName& name, const NameState& state, Type type, std::uint64_t client,

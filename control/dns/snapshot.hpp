@@ -9,6 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "control/dns/cookies.hpp"
+#include "control/dns/rate_limit.hpp"
 #include "control/dns/sites.hpp"
 #include "control/dns/zone.hpp"
 
@@ -38,6 +40,9 @@ struct Snapshot {
   std::shared_ptr<const Zones> zones;
   std::vector<NameState> states{};  ///< of the zones' names
   std::string nsid;                 ///< what NSID is answered with; empty: nothing (RFC 5001)
+  CookieSecrets cookies{};          ///< none: cookies are passed over
+  RateLimit rate_limit{};           ///< of responses by UDP to clients without a good cookie
+  bool uses_client_subnet = false;  ///< EDNS client subnet tells who is answered (RFC 7871)
   std::uint16_t udp_size = 1232;    ///< what a response by UDP holds at most, 512 to 4096
 };
 

@@ -159,6 +159,12 @@ void Writer::opt(std::uint16_t udp_size, Code code, bool dnssec_ok, Bytes option
   ++counts_[static_cast<std::size_t>(Section::additional)];
 }
 
+void Writer::reserve(std::size_t bytes) {
+  const std::size_t held = std::min(bytes, limit_ - size_);
+  limit_ -= held;
+  reserved_ += held;
+}
+
 void Writer::drop_records() {
   size_ = after_question_;
   counts_ = {0, 0, 0, counts_[kQuestion]};

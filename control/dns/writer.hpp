@@ -38,10 +38,7 @@ class Writer {
   void drop_records();
 
   /// Room for so many bytes is held back until `release`.
-  void reserve(std::size_t bytes) {
-    limit_ -= std::min(bytes, limit_ - size_);
-    reserved_ = bytes;
-  }
+  void reserve(std::size_t bytes);
   void release() {
     limit_ += reserved_;
     reserved_ = 0;

@@ -91,6 +91,12 @@ TEST(config_dns, a_name_with_sites_is_read) {
   EXPECT_EQ(load(replaced(kSites, "weighted", "all"), "a")->dns->zones.front().names.front().at_most, 8U);
 }
 
+TEST(config_dns, a_limit_s_burst_is_a_second_s_worth) {
+  const auto model = load(replaced(kNamed, "  zones:", "  rate_limit: {per_second: 70}\n  zones:"), "astil.yaml");
+  ASSERT_TRUE(model.has_value());
+  EXPECT_EQ(model->dns->rate_limit->burst, 70U);
+}
+
 TEST(config_dns, a_site_has_services_or_addresses) {
   EXPECT_THAT(sites_changed("{services: [web]}", "{weight: 2}"),
               ElementsAre(HasSubstr("20:13: site \"here\" has neither services nor addresses")));

@@ -136,6 +136,31 @@ TEST(Sites, a_type_that_no_site_has_is_no_data_whatever_is_down) {
   EXPECT_EQ(world.choose_for(0, Type::aaaa).kind, Choice::Kind::no_data);
 }
 
+TEST(Sites, an_https_record_hints_at_the_sites_that_are_answered) {
+  World world(Policy::failover);
+  world.name.https = https_data({"h2", "h3"}, 8443);
+  world.name.sites[1].addresses.push_back({.type = Type::aaaa, .data = std::string(15, '\0') + '\1'});
+  world.state[1].emplace_back();
+  std::vector<Record> records;
+  for (const char* line : {"@ SOA ns1 hm 1 1 1 1 9", "@ NS ns1"})
+    records.push_back(parse_record(line, "example.org", 300).value());
+  std::vector<Zone> zones;
+  zones.push_back(std::move(
+      Zone::make(name_from_text("example.org").value(), records, {name_from_text("www.example.org").value()}).value()));
+  Answering server;
+  server.snapshot.zones = std::make_shared<const Zones>(std::move(zones), std::vector<DynamicName>{world.name});
+  using Lines = std::vector<std::string>;
+  world.down({1, 2});
+  server.snapshot.states = {world.state};
+  EXPECT_EQ(server.ask({.type = 65}).answer(),
+            (Lines{"www.example.org. 60 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.1"}));
+  world.state[0][0].is_up = false;
+  world.state[1][0].is_up = true;
+  server.snapshot.states = {world.state};
+  EXPECT_EQ(server.ask({.type = 65}).answer(),
+            (Lines{"www.example.org. 60 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.2 ipv6hint=::1"}));
+}
+
 TEST(Sites, an_answer_is_kept_until_it_can_be_another_within_bounds) {
   World world(Policy::failover);
   world.name.least_ttl = 2;

@@ -22,6 +22,7 @@ from cases import (  # noqa: F401
     faults,
     names,
     sites,
+    names_bench,
     flood,
     change,
     life,

@@ -142,3 +142,38 @@ def names_that_change(run):
         run.expect(counted["udp-ipv4"] >= 4, f"counters went down: {counted}")
         lab.balancer.apply(lab.configuration(forwardings=["nat"]))
         run.expect(lab.balancer.status()["dns"] is None, "there still is a name server")
+
+
+def _bytes(namespace):
+    """Received and sent by the namespace's eth0."""
+    read = lambda which: int(namespace.run("cat", "/proc/net/dev").stdout.split("eth0:")[1].split()[which])
+    return read(0), read(8)
+
+
+@case("names_under_flood")
+def names_under_flood(run):
+    """A flood of queries from one network gets back less than it sends; a client of it with a cookie is answered on."""
+    with run.lab(backends=1) as lab:
+        limit = {"per_second": 100, "slip": 2}
+        dns = section(RECORDS + LARGE, listen=[f"{FRONT}:53"], rate_limit=limit)
+        lab.balancer.start(lab.configuration(forwardings=["nat"], more={"dns": dns}))
+        ask = Asker(lab)
+        cookie = re.search(r"COOKIE: (\w+) \(good\)", ask.dig("+cookie", f"www.{ZONE}"))
+        run.expect(cookie, "dig gets no cookie")
+        queries = lab.directory / "queries"
+        queries.write_text(f"www.{ZONE} A\nmissing.{ZONE} A\nlarge.{ZONE} A\n")
+        received, sent = _bytes(lab.net.client)
+        with open(lab.directory / "dnsperf", "wb") as told:
+            words = ["-s", FRONT, "-d", queries, "-l", "4", "-Q", "5000", "-q", "60000", "-t", "1", "-e"]
+            flood = lab.net.client.spawn("dnsperf", *words, stdout=told, stderr=told)
+            said = [ask.dig("+notcp", "+ignore", f"+cookie={cookie[1]}", f"www.{ZONE}") for _ in range(20)]
+            flood.wait(timeout=60)
+        received, sent = (now - before for now, before in zip(_bytes(lab.net.client), (received, sent)))
+        amplification = received / sent
+        shown = lab.balancer.status()["dns"]
+        drops = {each["name"]: each["count"] for each in shown["drops"]}
+        run.figure(amplification=round(amplification, 3), dropped=drops["rate-limited"], slipped=shown["slipped"])
+        run.expect(amplification < 1, f"{received} bytes came back for {sent}")
+        run.expect(drops["rate-limited"] > 0 and shown["slipped"] > 0, f"nothing was limited: {shown}")
+        answered = sum("ANSWER: 2" in each for each in said)
+        run.expect(answered == len(said), f"{answered} of {len(said)} answers to a client with a cookie")

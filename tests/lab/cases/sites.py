@@ -66,10 +66,13 @@ def sites_that_fail(run):
 def sites_ordered(run):
     """What the operator orders of a site holds over a restart, until it is taken back."""
     with run.lab() as lab:
-        ask = _start(lab, _names(lab))
+        ask = _start(lab, _names(lab, https={"alpn": ["h2"]}))
         near = lab.servers["b2"].address
+        hint = lambda: ask.dig("+short", WWW, "HTTPS").strip()
+        run.expect(hint() == f'1 . alpn="h2" ipv4hint={NAT}', f"HTTPS: {hint()}")
         lab.balancer.astil("dns", "site", "here", "down")
         _await(ask, [near])
+        run.expect(hint() == f'1 . alpn="h2" ipv4hint={near}', f"HTTPS: {hint()}")
         lab.balancer.stop()
         lab.balancer.start()
         _await(ask, [near])

@@ -1,0 +1,88 @@
+"""How much a query costs the name server, beside gdnsd and a bare reflector of datagrams, in one run: figures, and no
+judgement by time."""
+
+import os
+import pathlib
+import re
+
+from cases.names import ZONE, section
+from harness import paths, process
+from harness.case import case
+from harness.topology import FRONT
+
+_NAMES = 1000
+_RECORDS = [
+    "@ 3600 SOA ns1 hostmaster 7 3600 600 604800 60", "@ NS ns1", f"ns1 A {FRONT}",
+    *(f"n{number} A 198.51.{number // 250}.{number % 250 + 1}" for number in range(_NAMES)),
+]  # fmt: skip
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_seconds(pid, thread=None):
+    """Of a process, or of its threads of that name, in user and system together."""
+    folders = [pathlib.Path(f"/proc/{pid}")]
+    if thread is not None:
+        tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+        folders = [task for task in tasks if (task / "comm").read_text().strip() == thread]
+    fields = [(folder / "stat").read_text().rsplit(")", 1)[1].split() for folder in folders]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / _TICKS
+
+
+def _start_gdnsd(lab):
+    folder = lab.directory / "gdnsd"
+    (folder / "zones").mkdir(parents=True)
+    (folder / "config").write_text(
+        f"options => {{ listen => [ {FRONT}:5301 ], udp_threads => 1, tcp_threads => 1, run_dir => {folder}, "
+        f"state_dir => {folder} }}\n"
+    )
+    (folder / "zones" / ZONE).write_text("$TTL 300\n" + "\n".join(_RECORDS) + "\n")
+    with open(folder / "log", "wb") as log:
+        return lab.net.balancer.spawn("gdnsd", "-c", folder, "start", stdout=log, stderr=log)
+
+
+def _dnsperf(lab, port, *words):
+    told = lab.net.client.run(
+        "dnsperf", "-s", FRONT, "-p", port, "-d", lab.directory / "queries", "-l", "4", "-c", "8", *words, check=False
+    ).stdout
+    number = lambda what: float(re.search(rf"{what}:\s+([\d.]+)", told)[1])
+    return number("Queries completed"), number("Queries per second"), number("Queries lost")
+
+
+@case("names_beside_gdnsd", long=True, alone=True)
+def names_beside_gdnsd(run):
+    """CPU for each query at one offered rate, and the highest rate, of one worker, gdnsd and a bare reflector."""
+    with run.lab(backends=1) as lab:
+        (lab.directory / "queries").write_text("".join(f"n{number}.{ZONE} A\n" for number in range(_NAMES)))
+        dns = section(_RECORDS, listen=[f"{FRONT}:53"])
+        lab.balancer.start(lab.configuration(forwardings=["nat"], more={"dns": dns}))
+        gdnsd = _start_gdnsd(lab)
+        reflector = lab.net.balancer.spawn(paths.program("lab_reflector"), FRONT, "5302")
+        servers = {
+            "astil": (53, lambda: _cpu_seconds(lab.balancer.daemon.pid, "astil-dns")),
+            "gdnsd": (5301, lambda: _cpu_seconds(gdnsd.pid)),
+            "reflector": (5302, lambda: _cpu_seconds(reflector.pid)),
+        }
+        process.until(lambda: _dnsperf(lab, "5301", "-l", "1", "-Q", "100")[0] > 0, "gdnsd answers")
+        for transport in ("udp", "tcp"):
+            for _ in range(3):
+                for name, (port, cpu) in servers.items():
+                    if transport == "tcp" and name == "reflector":
+                        continue
+                    _measure(run, lab, f"{name}_{transport}", str(port), cpu, transport)
+        run.expect(run.figures["astil_udp_us"] > 0, f"nothing was measured: {run.figures}")
+
+
+def _measure(run, lab, name, port, cpu, transport):
+    """The least CPU for a query, and the highest rate, of the repeats."""
+    before = cpu()
+    completed, _, lost = _dnsperf(lab, port, "-m", transport, "-Q", "20000")
+    cost = round((cpu() - before) / completed * 1e6, 2)
+    _, rate, _ = _dnsperf(lab, port, "-m", transport, "-q", "500")
+    known = run.figures
+    run.figure(
+        **{
+            f"{name}_us": min(cost, known.get(f"{name}_us", cost)),
+            f"{name}_rate": max(round(rate), known.get(f"{name}_rate", 0)),
+            f"{name}_lost": round(lost) + known.get(f"{name}_lost", 0),
+        }
+    )
