@@ -293,7 +293,7 @@ Answer post_dns_site(Daemon& daemon, const Query& query, const Request& /*reques
 Answer get_ha(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
   const StatusView status = daemon.status();
   if (!status.pair)
-    return failure(404, {"this balancer is alone", "make it one of a pair with ha: in its configuration"});
+    return failure(422, {"this balancer is alone", "make it one of a pair with ha: in its configuration"});
   return ok(*status.pair);
 }
 
