@@ -17,7 +17,8 @@ def _hundred_services(lab):
         server.namespace.ip(*(f"address add {address}/24 dev eth0" for address in more))
         addresses += more
     backends = {f"n{number}": (address, 1) for number, address in enumerate(addresses[:10])}
-    check = {"type": "http", "interval": "1s", "timeout": "500ms", "rise": 2, "fall": 3}
+    # To the servers themselves, which do not hold the services' addresses.
+    check = {"type": "http", "via": "address", "interval": "1s", "timeout": "500ms", "rise": 2, "fall": 3}
     config = lab.configuration(forwardings=[])
     for number in range(_SERVICES):
         config["services"][f"s{number}"] = service("direct", backends, address=f"192.0.2.{100 + number}", health=check)
