@@ -18,13 +18,14 @@ _INBOUND, _OUTBOUND = "0x00000001", "0x00000002"
 
 
 def _programs(lab):
-    """The ids of the attached programs by interface, and of those at tc by their preference, whatever the hook."""
+    """The ids of the packet path's programs by interface, whatever the hook."""
     found = lab.balancer.programs()
     for name in lab.net.interfaces:
         shown = process.run(["tc", "-n", lab.net.balancer.name, "-j", "filter", "show", "dev", name, "ingress"])
         for each in json.loads(shown.stdout or "[]"):
-            if "prog" in each.get("options", {}):
-                found[name, each["pref"]] = each["options"]["prog"]["id"]
+            options = each.get("options", {})
+            if options.get("bpf_name", "").startswith("astil_tc"):
+                found[name] = options["prog"]["id"]
     return found
 
 
