@@ -37,15 +37,16 @@ class Server::Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /// `address` has its port afterwards.
+  /// `address` has its port afterwards. A free port of one transport may be taken of the other one: then another is
+  /// tried.
   Result<void> listen(ListenAddress& address) {
-    for (const Transport transport : {Transport::udp, Transport::tcp}) {
-      auto socket = open_socket(address, transport);
-      if (socket.has_error()) return socket.error();
-      if (address.port == 0) address.port = port_of(socket->get());
-      sockets_.push_back({std::move(*socket), transport});
+    constexpr int kTries = 32;
+    const bool is_free_to_choose = address.port == 0;
+    for (int i = 1;; ++i) {
+      auto listening = listen_once(address);
+      if (listening || !is_free_to_choose || i == kTries) return listening;
+      address.port = 0;
     }
-    return {};
   }
 
   Result<void> start() {
@@ -72,6 +73,18 @@ class Server::Worker {
     Descriptor descriptor;
     Transport transport;
   };
+
+  /// Both or none.
+  Result<void> listen_once(ListenAddress& address) {
+    auto udp = open_socket(address, Transport::udp);
+    if (udp.has_error()) return udp.error();
+    if (address.port == 0) address.port = port_of(udp->get());
+    auto tcp = open_socket(address, Transport::tcp);
+    if (tcp.has_error()) return tcp.error();
+    sockets_.push_back({std::move(*udp), Transport::udp});
+    sockets_.push_back({std::move(*tcp), Transport::tcp});
+    return {};
+  }
 
   /// Numbers of sockets are told from addresses of connections by their size.
   bool watch(int descriptor, std::size_t number) {
