@@ -199,7 +199,7 @@ def _ends(run, hook):
         for each in (first, resized):
             _expect_right(run, lab, Capture(each.file), FORWARDINGS, every=False)
         for each in (killed, crashed, stopped):
-            _expect_right(run, lab, Capture(each.file), FORWARDINGS, whole=False, every=False)
+            _expect_right(run, lab, Capture(each.file, cut_short=True), FORWARDINGS, whole=False, every=False)
 
 
 for _hook in ("xdp", "tc"):

@@ -33,15 +33,22 @@ _WRONG = (
 
 
 class Capture:
-    def __init__(self, file):
+    """A file of packets. One whose writer was killed may end in the middle of a packet: the ones before count."""
+
+    def __init__(self, file, cut_short=False):
         self.file = file
+        self.cut_short = cut_short
 
     def rows(self, display_filter, *fields):
         """One list a packet. A field that occurs twice, outer and inner, comes as 'outer,inner'."""
         wanted = [word for field in fields for word in ("-e", field)]
         shown = process.run(
-            ["tshark", "-n", "-r", self.file, *_CHECKSUMS, *_GUE, "-Y", display_filter, "-T", "fields", *wanted]
+            ["tshark", "-n", "-r", self.file, *_CHECKSUMS, *_GUE, "-Y", display_filter, "-T", "fields", *wanted],
+            check=False,
         )
+        is_read = shown.returncode == 0 or (self.cut_short and "cut short in the middle of a packet" in shown.stderr)
+        if not is_read:
+            raise RuntimeError(f"tshark, of {self.file}: exit status {shown.returncode}: {shown.stderr}")
         return [line.split("\t") for line in shown.stdout.splitlines()]
 
     def packets(self, display_filter, *fields):
