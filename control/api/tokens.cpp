@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <set>
 
+#include "dataplane/base/descriptor.hpp"
+
 namespace astil::api {
 namespace {
 
@@ -45,25 +47,10 @@ Result<Access> access_of(std::string_view role) {
   return Error{"the second word is not a role", "use read-only or operator"};
 }
 
-/// A descriptor that is closed at the end.
-class File {
- public:
-  explicit File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  [[nodiscard]] int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
 }  // namespace
 
 Result<Tokens> Tokens::load(const std::string& path) {
-  const File file(path);
+  const base::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat found {};
   if (file.get() < 0 || ::fstat(file.get(), &found) != 0) return system_error(path, errno);
   if (!S_ISREG(found.st_mode)) return Error{path + " is not a file", {}};

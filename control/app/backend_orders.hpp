@@ -41,7 +41,7 @@ class BackendOrders {
   [[nodiscard]] const std::optional<Error>& damage() const { return damage_; }
 
  private:
-  [[nodiscard]] Result<void> read(const std::string& text);
+  [[nodiscard]] Result<> take(const api::OrdersView& kept);
 
   std::string path_;
   std::map<Key, Order> orders_;  ///< none `active`

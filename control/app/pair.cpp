@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "control/base/log.hpp"
+#include "dataplane/base/descriptor.hpp"
 
 extern char** environ;
 
@@ -90,15 +91,12 @@ bool Pair::try_connect() {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   path.copy(name.sun_path, sizeof name.sun_path - 1);
-  const int raw = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  if (raw < 0) return false;
+  base::Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return false;
   constexpr int kRoom = static_cast<int>(2 * ha::kLongestMessage);
-  (void)::setsockopt(raw, SOL_SOCKET, SO_SNDBUFFORCE, &kRoom, sizeof kRoom);
-  if (::connect(raw, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
-    ::close(raw);
-    return false;
-  }
-  channel_.emplace(loop_, raw);
+  (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kRoom, sizeof kRoom);
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) return false;
+  channel_.emplace(loop_, socket.release());
   return true;
 }
 

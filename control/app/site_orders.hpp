@@ -8,6 +8,10 @@
 
 #include "control/base/result.hpp"
 
+namespace astil::api {
+struct DnsOrdersView;
+}
+
 namespace astil::app {
 
 class SiteOrders {
@@ -25,7 +29,7 @@ class SiteOrders {
   [[nodiscard]] const std::optional<Error>& damage() const { return damage_; }
 
  private:
-  [[nodiscard]] Result<> read(const std::string& text);
+  [[nodiscard]] Result<> take(const api::DnsOrdersView& kept);
 
   std::string path_;
   std::map<std::string, std::string> orders_;  ///< none "auto"

@@ -1,37 +1,11 @@
 #include "control/dns/sockets.hpp"
 
-#include <unistd.h>
-
+#include <boost/asio/ip/udp.hpp>
 #include <cerrno>
 #include <cstring>
 
 namespace astil::dns {
 namespace {
-
-struct SocketAddress {
-  sockaddr_storage bytes{};
-  socklen_t size = 0;
-};
-
-SocketAddress to_kernel(const ListenAddress& address) {
-  SocketAddress made;
-  if (address.host.is_v4()) {
-    auto& v4 = reinterpret_cast<sockaddr_in&>(made.bytes);
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(address.port);
-    const auto bytes = address.host.to_v4().to_bytes();
-    std::memcpy(&v4.sin_addr, bytes.data(), bytes.size());
-    made.size = sizeof(v4);
-  } else {
-    auto& v6 = reinterpret_cast<sockaddr_in6&>(made.bytes);
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(address.port);
-    const auto bytes = address.host.to_v6().to_bytes();
-    std::memcpy(&v6.sin6_addr, bytes.data(), bytes.size());
-    made.size = sizeof(v6);
-  }
-  return made;
-}
 
 void set(int descriptor, int level, int name, int value) {
   (void)::setsockopt(descriptor, level, name, &value, sizeof(value));
@@ -58,10 +32,6 @@ void tune_udp(int descriptor, const ListenAddress& address) {
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (number_ >= 0) ::close(number_);
-}
-
 Result<Descriptor> open_socket(const ListenAddress& address, Transport transport) {
   const bool is_udp = transport == Transport::udp;
   const std::string what = "dns: listen at " + address.host.to_string() + " port " + std::to_string(address.port) +
@@ -78,8 +48,8 @@ Result<Descriptor> open_socket(const ListenAddress& address, Transport transport
     set(socket.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1);
   }
   if (is_udp) tune_udp(socket.get(), address);
-  const SocketAddress bound = to_kernel(address);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&bound.bytes), bound.size) != 0) {
+  const boost::asio::ip::udp::endpoint bound(address.host, address.port);  // of TCP it would be the same
+  if (::bind(socket.get(), bound.data(), static_cast<socklen_t>(bound.size())) != 0) {
     Error error = system_error(what, errno);
     if (errno == EADDRINUSE) error.remedy = "another name server has the port: stop it, or name another address";
     if (errno == EACCES) error.remedy = "ports below 1024 need CAP_NET_BIND_SERVICE";

@@ -41,6 +41,9 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   /// is that of a socket which could not be had.
   template <class Socket>
   [[nodiscard]] std::optional<Outcome> open(Socket& socket, const typename Socket::protocol_type& protocol);
+  /// Then `read`, once the socket has something to read; not where the attempt is over by then.
+  template <class Socket, class Read>
+  void await(Socket& socket, Read read);
   /// The attempt is over; the last that its caller does.
   void end(Outcome outcome);
   /// The same from within start().
@@ -58,6 +61,15 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
 
 /// "connect: Connection refused": failed, or not made if the want is this machine's and the backend may be well.
 [[nodiscard]] Outcome failure(const char* where, const boost::system::error_code& error);
+
+template <class Socket, class Read>
+void Attempt::await(Socket& socket, Read read) {
+  socket.async_wait(Socket::wait_read, [this, read, self = shared_from_this()](boost::system::error_code error) {
+    if (is_over()) return;
+    if (error) return end(failure("answer", error));
+    read();
+  });
+}
 
 template <class Socket>
 std::optional<Outcome> Attempt::open(Socket& socket, const typename Socket::protocol_type& protocol) {

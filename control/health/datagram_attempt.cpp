@@ -75,11 +75,7 @@ class DatagramAttempt final : public Attempt {
 
  private:
   void await_answer() {
-    socket_.async_wait(udp::socket::wait_read, [this, self = shared_from_this()](error_code error) {
-      if (is_over()) return;
-      if (error) return end(failure("answer", error));
-      read_answer();
-    });
+    await(socket_, [this] { read_answer(); });
   }
 
   // One datagram a turn: a peer that sends without end keeps the loop from nothing else. The buffer is the stack's, as

@@ -71,11 +71,7 @@ class EchoAttempt final : public Attempt {
   }
 
   void await_answer() {
-    socket_.async_wait(icmp::socket::wait_read, [this, self = shared_from_this()](error_code error) {
-      if (is_over()) return;
-      if (error) return end(failure("answer", error));
-      read_answer();
-    });
+    await(socket_, [this] { read_answer(); });
   }
 
   // One packet a turn, as by datagrams. Replies to others' requests come too.

@@ -56,11 +56,7 @@ class GrpcAttempt final : public Attempt {
   }
 
   void await_answer() {
-    socket_.async_wait(tcp::socket::wait_read, [this, self = shared_from_this()](error_code error) {
-      if (is_over()) return;
-      if (error) return end(failure("answer", error));
-      read_answer();
-    });
+    await(socket_, [this] { read_answer(); });
   }
 
   void read_answer() {

@@ -120,11 +120,7 @@ class StreamAttempt final : public Attempt {
                             });
       return;
     }
-    socket_.async_wait(tcp::socket::wait_read, [this, self = shared_from_this()](error_code error) {
-      if (is_over()) return;
-      if (error) return end(failure("answer", error));
-      read_answer();
-    });
+    await(socket_, [this] { read_answer(); });
   }
 
   // The buffer is the stack's: with ten thousand probes under way, none has one of its own but those of TLS.

@@ -39,6 +39,9 @@ struct Advert {
   std::vector<address> addresses;  ///< of one version
 };
 
+/// Packets that a socket gives in a turn, at most: whoever floods one keeps no timer of the election from running out.
+inline constexpr int kPacketsAtOnce = 64;
+
 /// A packet as it came, without its IP header.
 struct Received {
   Bytes payload;

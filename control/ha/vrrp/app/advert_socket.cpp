@@ -142,7 +142,7 @@ int AdvertSocket::send(Bytes message, const address& source, const address& dest
 void AdvertSocket::receive(const std::function<void(const Received&)>& take) {
   std::array<std::byte, kLongestPacket> buffer;
   alignas(cmsghdr) std::array<std::byte, 256> control;
-  while (true) {
+  for (int i = 0; i < kPacketsAtOnce; ++i) {
     sockaddr_in6 sender{};
     iovec data{buffer.data(), buffer.size()};
     msghdr header{};

@@ -20,7 +20,7 @@ class AdvertSocket {
   /// errno's value; 0: sent.
   [[nodiscard]] int send(Bytes message, const address& source, const address& destination);
 
-  /// All that waits, without waiting. The payload is valid during the call only.
+  /// What waits, kPacketsAtOnce at most, without waiting. The payload is valid during the call only.
   void receive(const std::function<void(const Received&)>& take);
 
   [[nodiscard]] int descriptor() const { return socket_.get(); }

@@ -52,7 +52,7 @@ int FrameSocket::send(const Frame& frame) {
 
 void FrameSocket::receive(const std::function<void(const Claim&)>& take) {
   std::array<std::byte, 256> buffer;
-  while (true) {
+  for (int i = 0; i < kPacketsAtOnce; ++i) {
     sockaddr_ll sender{};
     socklen_t size = sizeof sender;
     const ssize_t length = ::recvfrom(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT,

@@ -17,7 +17,7 @@ class FrameSocket {
 
   /// errno's value; 0: sent.
   [[nodiscard]] int send(const Frame& frame);
-  /// What other stations claim, all that waits.
+  /// What other stations claim, of kPacketsAtOnce frames at most that wait.
   void receive(const std::function<void(const Claim&)>& take);
   [[nodiscard]] int descriptor() const { return socket_.get(); }
 

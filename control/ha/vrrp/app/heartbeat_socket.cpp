@@ -4,38 +4,10 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <boost/asio/ip/udp.hpp>
 #include <cerrno>
-#include <cstring>
 
 namespace astil::ha {
-namespace {
-
-struct Endpoint {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-};
-
-Endpoint endpoint_of(const address& host, std::uint16_t port) {
-  Endpoint endpoint;
-  if (host.is_v4()) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    std::memcpy(&v4.sin_addr, host.to_v4().to_bytes().data(), 4);
-    std::memcpy(&endpoint.storage, &v4, endpoint.length = sizeof v4);
-  } else {
-    sockaddr_in6 v6{};
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    std::memcpy(&v6.sin6_addr, host.to_v6().to_bytes().data(), 16);
-    std::memcpy(&endpoint.storage, &v6, endpoint.length = sizeof v6);
-  }
-  return endpoint;
-}
-
-}  // namespace
-
 Result<HeartbeatSocket> HeartbeatSocket::open(const address& local, const address& peer, std::uint16_t port) {
   const int family = local.is_v4() ? AF_INET : AF_INET6;
   base::Descriptor socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -47,11 +19,12 @@ Result<HeartbeatSocket> HeartbeatSocket::open(const address& local, const addres
                        : ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on));
   (void)(local.is_v4() ? ::setsockopt(socket.get(), IPPROTO_IP, IP_TOS, &precedence, sizeof precedence)
                        : ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_TCLASS, &precedence, sizeof precedence));
-  const Endpoint from = endpoint_of(local, port);
-  const Endpoint to = endpoint_of(peer, port);
+  const boost::asio::ip::udp::endpoint from(local, port);
+  const boost::asio::ip::udp::endpoint to(peer, port);
   const std::string where = local.to_string() + " port " + std::to_string(port);
-  if (::bind(socket.get(), from.get(), from.length) != 0) return system_error("bind to " + where, errno);
-  if (::connect(socket.get(), to.get(), to.length) != 0)
+  if (::bind(socket.get(), from.data(), static_cast<socklen_t>(from.size())) != 0)
+    return system_error("bind to " + where, errno);
+  if (::connect(socket.get(), to.data(), static_cast<socklen_t>(to.size())) != 0)
     return system_error("connect " + where + " to " + peer.to_string(), errno);
   return HeartbeatSocket(std::move(socket));
 }
@@ -62,7 +35,7 @@ int HeartbeatSocket::send(Bytes message) {
 
 void HeartbeatSocket::receive(const std::function<void(Bytes)>& take) {
   std::array<std::byte, 2048> buffer;
-  while (true) {
+  for (int i = 0; i < kPacketsAtOnce; ++i) {
     const ssize_t length = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (length < 0 && errno == ECONNREFUSED) continue;  // of one that was sent; told once
     if (length < 0) return;

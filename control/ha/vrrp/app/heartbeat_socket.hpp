@@ -17,7 +17,7 @@ class HeartbeatSocket {
 
   /// errno's value; 0: sent.
   [[nodiscard]] int send(Bytes message);
-  /// All that waits; valid during the call only.
+  /// What waits, kPacketsAtOnce at most; valid during the call only.
   void receive(const std::function<void(Bytes)>& take);
   [[nodiscard]] int descriptor() const { return socket_.get(); }
 
