@@ -27,15 +27,11 @@ def _start_both(pair, **more):
     pair.until_state("lb2", "backup")
     for balancer in pair.balancers.values():
         balancer.wait_until_in_rotation()
-    _until_complete(pair, "lb2")
+    pair.until_flows_are_at("lb2")
 
 
 def _sync(pair, name):
     return pair.ha(name)["sync"]
-
-
-def _until_complete(pair, name, timeout=15):
-    process.until(lambda: _sync(pair, name)["up"] and _sync(pair, name)["has_peer_table"], f"{name} has the other's flows", timeout)
 
 
 def _counts(pair, name, which):
@@ -70,7 +66,7 @@ def failover_and_return(run):
         pair.net.mend("lb1")
         _start(pair, "lb1")
         pair.until_state("lb1", "active")
-        _until_complete(pair, "lb1")
+        pair.until_flows_are_at("lb1")
         shown = next(iter(pair.ha("lb1")["groups"]))
         run.expect(shown["takeovers_without_flows"] == 0, "it did not wait for the flows")
         run.expect(_counts(pair, "lb1", "records").get("written", 0) >= 900, f"hardly any flow came back: {_sync(pair, 'lb1')}")
@@ -133,7 +129,7 @@ def loses_and_is_cut(run):
         pair.until_state("lb2", "backup")
         for balancer in pair.balancers.values():
             balancer.wait_until_in_rotation()
-        _until_complete(pair, "lb2")
+        pair.until_flows_are_at("lb2")
         long = _long(lab)
         settle(1)
         pair.net.nodes["lb1"].ip("link set eth1 down")
@@ -142,7 +138,7 @@ def loses_and_is_cut(run):
         run.expect(not _sync(pair, "lb1")["up"], "it did not notice that the way is cut")
         pair.net.nodes["lb1"].ip("link set eth1 up")
         begun = time.monotonic()
-        _until_complete(pair, "lb2")
+        pair.until_flows_are_at("lb2")
         run.figure(converged_after_ms=round((time.monotonic() - begun) * 1000), lost=_sync(pair, "lb1")["lost_datagrams"])
         settle(0.5)
         pair.kill_everything("lb1")

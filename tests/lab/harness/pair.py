@@ -115,6 +115,15 @@ class Pair:
     def until_state(self, name, state, group="web", timeout=15):
         process.until(lambda: self.states(name).get(group) == state, f"{group} {state} on {name}", timeout)
 
+    def until_flows_are_at(self, name, timeout=15):
+        """Until the node has all flows of the other's, by flow sync."""
+
+        def complete():
+            sync = self.ha(name)["sync"]
+            return sync["up"] and sync["has_peer_table"]
+
+        process.until(complete, f"{name} has the other's flows", timeout)
+
     def has(self, name, address):
         return address in self.balancers[name].addresses()
 
