@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "control/base/internet_checksum.hpp"
+
 namespace astil::health {
 namespace {
 
@@ -23,14 +25,6 @@ void put(std::span<std::byte> out, std::size_t at, unsigned word) {
   out[at + 1] = static_cast<std::byte>(word & 0xffU);
 }
 
-/// RFC 1071. The odd byte at the end counts as if a 0 followed.
-unsigned checksum(std::span<const std::byte> bytes) {
-  unsigned sum = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) sum += std::to_integer<unsigned>(bytes[i]) << (i % 2 == 0 ? 8U : 0U);
-  while (sum > 0xffffU) sum = (sum & 0xffffU) + (sum >> 16U);
-  return ~sum & 0xffffU;
-}
-
 }  // namespace
 
 std::vector<std::byte> echo_request(IpVersion version, std::uint16_t id, std::uint16_t sequence) {
@@ -39,7 +33,7 @@ std::vector<std::byte> echo_request(IpVersion version, std::uint16_t id, std::ui
   put(out, kIdentity, id);
   put(out, kIdentity + 2, sequence);
   for (const char c : kBytes) out.push_back(static_cast<std::byte>(c));
-  if (version == IpVersion::ipv4) put(out, kChecksum, checksum(out));
+  if (version == IpVersion::ipv4) put(out, kChecksum, base::internet_checksum(base::sum_of_words(out)));
   return out;
 }
 

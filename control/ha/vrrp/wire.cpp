@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "control/base/internet_checksum.hpp"
+
 namespace astil::ha {
 namespace {
 
@@ -13,34 +15,10 @@ std::size_t width_of(bool is_v4) { return is_v4 ? 4 : 16; }
 
 std::uint8_t byte_at(Bytes bytes, std::size_t at) { return std::to_integer<std::uint8_t>(bytes[at]); }
 
-/// Sums 16-bit words, big-endian, the last one filled with 0.
-class Sum {
- public:
-  void add(Bytes bytes) {
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-      const std::uint32_t value = byte_at(bytes, i);
-      sum_ += i % 2 == 0 ? value << 8U : value;
-    }
-  }
-  void add(std::uint32_t value) { sum_ += value; }
-  void add(const address& host) {
-    if (host.is_v4()) {
-      const auto bytes = host.to_v4().to_bytes();
-      add(std::as_bytes(std::span(bytes)));
-    } else {
-      const auto bytes = host.to_v6().to_bytes();
-      add(std::as_bytes(std::span(bytes)));
-    }
-  }
-  [[nodiscard]] std::uint16_t folded() const {
-    std::uint64_t sum = sum_;
-    while (sum >> 16U != 0) sum = (sum & 0xffffU) + (sum >> 16U);
-    return static_cast<std::uint16_t>(~sum);
-  }
-
- private:
-  std::uint64_t sum_ = 0;
-};
+std::uint64_t sum_of(const address& host) {
+  const auto sum = [](const auto& bytes) { return base::sum_of_words(std::as_bytes(std::span(bytes))); };
+  return host.is_v4() ? sum(host.to_v4().to_bytes()) : sum(host.to_v6().to_bytes());
+}
 
 address read_address(Bytes bytes, bool is_v4) {
   if (is_v4) {
@@ -79,20 +57,11 @@ address advert_multicast(bool is_v4) {
 
 std::uint16_t checksum_with_pseudo_header(Bytes message, const address& source, const address& destination,
                                           std::uint8_t protocol) {
-  Sum sum;
-  sum.add(source);
-  sum.add(destination);
-  sum.add(static_cast<std::uint32_t>(message.size()));
-  sum.add(std::uint32_t{protocol});
-  sum.add(message);
-  return sum.folded();
+  return base::internet_checksum(sum_of(source) + sum_of(destination) + message.size() + protocol +
+                                 base::sum_of_words(message));
 }
 
-std::uint16_t plain_checksum(Bytes message) {
-  Sum sum;
-  sum.add(message);
-  return sum.folded();
-}
+std::uint16_t plain_checksum(Bytes message) { return base::internet_checksum(base::sum_of_words(message)); }
 
 std::optional<std::size_t> advert_length(Bytes payload, bool is_v4) {
   if (payload.size() < kAdvertHeader) return std::nullopt;
