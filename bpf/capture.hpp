@@ -5,7 +5,7 @@
 
 #include "bpf/kernel_engine.hpp"
 #include "bpf/notes.hpp"
-#include "dataplane/core/headers.hpp"
+#include "dataplane/core/capture_match.hpp"
 
 // Variables, as `settings` is one: the loader finds their maps by the sections.
 SEC(".data.filter") astil::core::CaptureFilter capture_filter;
@@ -38,64 +38,6 @@ ASTIL_INLINE u32 unknown(u32 number) {
   return number;
 }
 
-template <class T>
-ASTIL_INLINE T read(const u8* at) {
-  return *reinterpret_cast<const T*>(at);
-}
-
-/// Has an address of either version, which lies in a frame, the bits that the filter wants?
-ASTIL_INLINE bool is_client(const Address& address) {
-  u32 differ = 0;
-  for (u32 i = 0; i < 4; ++i)
-    differ |=
-        (raw(address.words[i]) ^ raw(::capture_filter.client.words[i])) & raw(::capture_filter.client_mask.words[i]);
-  return differ == 0;
-}
-ASTIL_INLINE bool is_client(const Ipv4Header& ip) {
-  return is_client(mapped(ip.source)) || is_client(mapped(ip.destination));
-}
-ASTIL_INLINE bool is_client(const Ipv6Header& ip) {
-  return is_client(Address(ip.source)) || is_client(Address(ip.destination));
-}
-
-/// An error's header, and behind it the packet that it quotes.
-inline constexpr u32 kIcmpBytes = 8;
-
-template <class Header>
-ASTIL_INLINE bool concerns_client(const u8* at, const u8* end, bool quotes) {
-  const auto& ip = *reinterpret_cast<const Header*>(at);
-  const u8* inner = at + sizeof(Header) + kIcmpBytes;
-  if (at + sizeof(Header) > end) return false;
-  return is_client(ip) ||
-         (quotes && inner + sizeof(Header) <= end && is_client(*reinterpret_cast<const Header*>(inner)));
-}
-
-/// Is the packet from or to a client that is wanted, or an error about one that is?
-ASTIL_INLINE bool concerns_client(const CapturedPacket& packet) {
-  if ((raw(::capture_filter.client_mask.words[3]) | raw(::capture_filter.client_mask.words[0])) == 0) return true;
-  const u8* at = packet.frames + offsetof(EthernetHeader, type);
-  const u8* end = packet.frames + (packet.bytes < kMaxSnap ? packet.bytes : kMaxSnap);
-  for (u32 i = 0; i < 2; ++i) {
-    if (core::detail::is_vlan(read<Be16>(at))) at += kVlanTagBytes;
-  }
-  const Be16 type = read<Be16>(at);
-  at += sizeof(type);
-  constexpr u32 kProtocol4 = 9;
-  constexpr u32 kProtocol6 = 6;
-  if (type == kEtherTypeIpv4) return concerns_client<Ipv4Header>(at, end, at[kProtocol4] == kProtocolIcmp);
-  return type == kEtherTypeIpv6 && concerns_client<Ipv6Header>(at, end, at[kProtocol6] == kProtocolIcmpv6);
-}
-
-/// Without a branch but the loop's: each would double what the verifier has to follow, in every round.
-ASTIL_INLINE bool is_of_backend(u32 backend) {
-  const u32 count = ::capture_filter.backends;
-  u32 found = 0;
-  ASTIL_KEEP_LOOP
-  for (u32 i = 0; i < kMaxCapturedBackends; ++i)
-    found |= below(i, count) & is_zero(u64{::capture_filter.numbers[i] ^ backend});
-  return found != 0;
-}
-
 /// What passes and is no service's is none of ours: whoever wants to see it has the kernel's own means.
 ASTIL_INLINE bool is_wanted(const CapturedPacket& packet) {
   const CaptureFilter& filter = ::capture_filter;
@@ -106,42 +48,22 @@ ASTIL_INLINE bool is_wanted(const CapturedPacket& packet) {
   return astil_concerns_client() != 0;
 }
 
-/// A second has so many packets, whichever CPU they are on.
-ASTIL_INLINE bool is_within_rate(u64 now) {
-  constexpr u64 kSecond = 1'000'000'000;
-  u64& window = ::capture_counts.window;
-  const u64 second = now / kSecond << 32U;
-  const u64 seen = shared_load(window);
-  const u64 first = second | 1U;
-  if ((seen ^ second) >> 32U != 0 && __sync_val_compare_and_swap(&window, seen, first) == seen) return true;
-  const u32 most = ::capture_filter.per_second;
-  if (static_cast<u32>(shared_load(window)) >= most) return false;
-  return static_cast<u32>(__sync_fetch_and_add(&window, 1)) < most;
-}
-
 }  // namespace capture
 
-ASTIL_SUBPROGRAM u32 astil_is_of_backend(u32 backend) { return capture::is_of_backend(backend) ? 1 : 0; }
+ASTIL_SUBPROGRAM u32 astil_is_of_backend(u32 backend) {
+  return core::capture::is_of_backend(::capture_filter, backend) ? 1 : 0;
+}
 
 ASTIL_SUBPROGRAM u32 astil_concerns_client() {
   const CapturedPacket* packet = captured_packet();
-  return packet != nullptr && capture::concerns_client(*packet) ? 1 : 0;
+  return packet != nullptr && core::capture::concerns_client(::capture_filter, *packet) ? 1 : 0;
 }
 
 ASTIL_SUBPROGRAM u32 astil_capture_arrival(Context* context) {
   CapturedPacket* packet = captured_packet();
   if (packet == nullptr) return 0;
   Hook hook(context);
-  packet->time = monotonic_ns();
-  packet->ingress = hook.ingress();
-  packet->egress = 0;
-  packet->left_length = 0;
-  packet->left_bytes = 0;
-  packet->service = kNoService;
-  packet->backend = kNobody;
-  packet->slot = 0;
-  packet->flow = CapturedFlow::none;
-  packet->by = CapturedBy::none;
+  core::begin_notes(*packet, monotonic_ns(), hook.ingress());
   packet->length = hook.wire_bytes();
   packet->bytes = hook.copy_frame(packet->frames, capture::unknown(::capture_filter.snap));
   return 0;
@@ -152,7 +74,7 @@ ASTIL_SUBPROGRAM u32 astil_capture_exit(Context* context, u32 reason, u32 interf
   if (packet == nullptr) return 0;
   packet->reason = static_cast<u8>(reason);
   if (!capture::is_wanted(*packet)) return 0;
-  if (!capture::is_within_rate(packet->time)) {
+  if (!core::capture::is_within_rate(::capture_filter, ::capture_counts, packet->time)) {
     __sync_fetch_and_add(&::capture_counts.over_rate, 1);
     return 0;
   }

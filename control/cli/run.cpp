@@ -164,7 +164,7 @@ int examine(const Command& command) {
   if (!model) {
     return fail(command, {name_of_input(file) + ": " + plural(model.error().size(), "mistake"), {}, model.error()});
   }
-  return show_findings(command, doctor::examine_balancer(doctor::gather(model->interfaces), *model));
+  return show_findings(command, doctor::examine_balancer(doctor::gather_for(*model), *model));
 }
 
 int status(const Command& command) {

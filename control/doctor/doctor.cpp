@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include "control/doctor/dpdk.hpp"
+
 namespace astil::doctor {
 namespace {
 
@@ -192,17 +194,27 @@ std::vector<Finding> examine_balancer(const Facts& facts, const config::Model& m
   host.kernel();
   host.bpf();
   host.open_files(probes_of(model));
+  const bool by_dpdk = model.engine == config::EngineKind::dpdk;
+  if (by_dpdk) examine_dpdk(facts, model, findings);
   for (const auto& each : facts.interfaces) {
     Interface interface(each, model, findings);
+    if (!each.exists && by_dpdk && is_made(model, each.name)) continue;  // the daemon makes it
     interface.link();
     if (!each.exists) continue;
     interface.offloads();
+    if (by_dpdk) continue;  // the kernel routes none of its replies
     interface.forwarding(true);
     interface.forwarding(false);
     interface.redirects(facts.all);
   }
   examine_mtu(facts, model, findings);
   return findings;
+}
+
+Facts gather_for(const config::Model& model) {
+  Facts facts = gather(model.interfaces);
+  if (model.engine == config::EngineKind::dpdk) facts.dpdk = dpdk::gather(wanted_of(model));
+  return facts;
 }
 
 std::vector<Finding> examine_backend(const Facts& facts, const config::address& service) {

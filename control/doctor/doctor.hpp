@@ -18,7 +18,10 @@ struct Finding {
   bool operator==(const Finding&) const = default;
 };
 
-/// Of a balancer. The facts are those of the model's interfaces.
+/// What a balancer with this model has to have looked at.
+[[nodiscard]] Facts gather_for(const config::Model& model);
+
+/// Of a balancer. The facts are those of `gather_for` it.
 [[nodiscard]] std::vector<Finding> examine_balancer(const Facts& facts, const config::Model& model);
 
 /// Of a host that has a service address on its loopback, as tunnel and direct want it.

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/dpdk/needs.hpp"
+
 namespace astil::doctor {
 
 struct InterfaceFacts {
@@ -32,6 +34,7 @@ struct Facts {
   InterfaceFacts all;
   std::vector<InterfaceFacts> interfaces;
   std::vector<boost::asio::ip::address> addresses;  ///< of this host
+  dpdk::HostFacts dpdk;                             ///< for the DPDK engine, where it is asked for
 };
 
 /// Of this host. `interfaces` are those to look at; none: all that there are but lo.

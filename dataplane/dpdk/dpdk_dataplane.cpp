@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <stdexcept>
 #include <thread>
@@ -27,6 +28,8 @@ using namespace std::chrono_literals;
 /// A worker is done with a burst in microseconds, and a process that ends with its ports in less than a second.
 constexpr auto kLongestTurn = 10s;
 constexpr auto kLongestRelease = 5s;
+/// A capture is begun and ended while others wait for the daemon.
+constexpr auto kLongestCaptureChange = 2s;
 constexpr std::size_t kEventsAtOnce = 256;
 
 Result<std::array<std::uint64_t, core::kHashKeys>> random_key() {
@@ -116,8 +119,13 @@ Result<std::unique_ptr<DpdkDataplane>> DpdkDataplane::open_or_throw(Options opti
   if (sender.has_error()) return sender.error();
   engine->sender_ = std::move(*sender);
   if (auto opened = engine->open_tables(); opened.has_error()) return opened.error();
-  // A daemon that was killed may have left its followers behind.
+  // A daemon that was killed may have left its followers behind, and a capture.
   __atomic_store_n(&engine->tables().settings().shared.drop_followers, 0U, __ATOMIC_RELAXED);
+  const std::uint32_t left = engine->share_->capture_number;
+  (void)engine->have_workers_capture(0);
+  std::error_code ignored;
+  if (left != 0) std::filesystem::remove(engine->share_.capture(left), ignored);
+  engine->rest_or_ring();
   return engine;
 }
 
@@ -213,10 +221,7 @@ std::uint64_t DpdkDataplane::source_clock() const {
   return (dataplane::jiffies_now() * tables().settings().tick_multiplier) >> core::kSourceClockShift;
 }
 
-void DpdkDataplane::wake() {
-  const MessageHeader header{.kind = MessageKind::wake, .interface = 0};
-  (void)send_to(sender_, share_.folder() / "frames", &header, sizeof(header));
-}
+void DpdkDataplane::wake() { (void)ring(sender_, share_.folder() / "frames"); }
 
 void DpdkDataplane::write(Plan plan) {
   plan = driven(plan);
@@ -327,38 +332,92 @@ Result<void> DpdkDataplane::release() {
   return {};
 }
 
+void DpdkDataplane::take_message(std::span<const std::byte> message, const dataplane::EventTaker& take) const {
+  MessageHeader header{};
+  if (message.size() < sizeof(header)) return;
+  std::memcpy(&header, message.data(), sizeof(header));
+  const auto rest = message.subspan(sizeof(header));
+  if (header.kind == MessageKind::fragment) take.fragment(header.interface, rest);
+  if (header.kind != MessageKind::drop || rest.size() != sizeof(core::DropEvent)) return;
+  core::DropEvent drop{};
+  std::memcpy(&drop, rest.data(), sizeof(drop));
+  take.drop(drop);
+}
+
 void DpdkDataplane::take_events(const dataplane::EventTaker& take) {
-  alignas(8) std::array<std::byte, kLongestMessage> message;
-  for (std::size_t taken = 0; taken < kEventsAtOnce; ++taken) {
-    const ssize_t length = ::recv(events_.get(), message.data(), message.size(), MSG_DONTWAIT);
-    if (length < static_cast<ssize_t>(sizeof(MessageHeader))) return;
-    MessageHeader header{};
-    std::memcpy(&header, message.data(), sizeof(header));
-    const auto rest = std::span(message).first(static_cast<std::size_t>(length)).subspan(sizeof(header));
-    if (header.kind == MessageKind::fragment) take.fragment(header.interface, rest);
-    if (header.kind == MessageKind::neighbour && rest.size() == sizeof(core::NeighbourWanted)) {
-      core::NeighbourWanted wanted{};
-      std::memcpy(&wanted, rest.data(), sizeof(wanted));
-      take.neighbour(wanted);
-    }
-    if (header.kind == MessageKind::drop && rest.size() == sizeof(core::DropEvent)) {
-      core::DropEvent drop{};
-      std::memcpy(&drop, rest.data(), sizeof(drop));
-      take.drop(drop);
-    }
+  silence(events_);
+  RecordRing events = share_.events();
+  for (std::size_t taken = 0; taken < kEventsAtOnce && !events.empty(); ++taken) {
+    take_message(events.front(), take);
+    events.drop();
   }
+  if (capture_) capture_->take(kEventsAtOnce);
+  rest_or_ring();
+}
+
+/// Where there is something left to take, the descriptor is readable; else astil-dpdk makes it so.
+void DpdkDataplane::rest_or_ring() {
+  const auto is_done = [&] { return share_.events().empty() && (!capture_ || capture_->empty()); };
+  if (is_done()) {
+    __atomic_store_n(&share_->sleeps, 1U, __ATOMIC_SEQ_CST);
+    if (is_done()) return;
+    __atomic_store_n(&share_->sleeps, 0U, __ATOMIC_RELAXED);
+  }
+  (void)ring(sender_, share_.folder() / "events");
 }
 
 Result<void> DpdkDataplane::inject(std::uint32_t ifindex, std::span<const std::byte> frame) {
   const MessageHeader header{.kind = MessageKind::frame, .interface = ifindex};
-  std::array<std::byte, kLongestMessage> message;
-  const std::size_t length = sizeof(header) + frame.size();
-  if (length > message.size()) return Error{"give a frame to astil-dpdk: it is too long", {}};
-  std::memcpy(message.data(), &header, sizeof(header));
-  std::memcpy(message.data() + sizeof(header), frame.data(), frame.size());
-  if (!send_to(sender_, share_.folder() / "frames", message.data(), length))
-    return Error{"give a frame to astil-dpdk: it takes none", "is it running? systemctl status 'astil-dpdk@*'"};
+  if (!is_engine_running(share_.folder()))
+    return Error{"give a frame to astil-dpdk: it does not run", "start it: systemctl start 'astil-dpdk@*'"};
+  RecordRing frames = share_.frames();
+  const std::span<std::byte> place = frames.reserve(sizeof(header) + frame.size());
+  if (place.data() == nullptr) return Error{"give a frame to astil-dpdk: it is behind", {}};
+  std::memcpy(place.data(), &header, sizeof(header));
+  std::memcpy(place.data() + sizeof(header), frame.data(), frame.size());
+  frames.publish(place.size());
+  wake();
   return {};
+}
+
+/// False: one does not look at the plan any more.
+bool DpdkDataplane::have_workers_capture(std::uint32_t number) {
+  __atomic_store_n(&share_->capture_number, number, __ATOMIC_RELEASE);
+  wake();
+  return wait_until(share_.folder(), kLongestCaptureChange, [&] {
+    return std::all_of(share_->workers, share_->workers + workers_of(*share_),
+                       [&](const WorkerShare& worker) { return load(worker.capture) == number; });
+  });
+}
+
+Result<void> DpdkDataplane::start_capture(const core::CaptureFilter& filter, const dataplane::CaptureTaker& take) {
+  if (capture_) return Error{"a capture runs already", {}};
+  const std::uint32_t number = std::max<std::uint32_t>(share_->last_capture + 1, 1);
+  share_->last_capture = number;
+  auto capture = Capture::make(share_.capture(number), share_->plan.workers, filter, take);
+  if (capture.has_error()) return capture.error().within("start a capture");
+  if (!have_workers_capture(number)) {
+    (void)have_workers_capture(0);
+    return Error{"start a capture: a worker of astil-dpdk does not take it up",
+                 "see its log: journalctl -u 'astil-dpdk@*'"};
+  }
+  capture_.emplace(std::move(*capture));
+  return {};
+}
+
+void DpdkDataplane::change_capture(const core::CaptureFilter& filter) {
+  if (capture_) capture_->want(filter);
+}
+
+Result<core::CaptureCounts> DpdkDataplane::stop_capture() {
+  if (!capture_) return core::CaptureCounts{};
+  Capture capture = std::move(*capture_);
+  capture_.reset();
+  const bool stopped = have_workers_capture(0);
+  capture.take(std::numeric_limits<std::size_t>::max());
+  if (!stopped)
+    return Error{"end a capture: a worker of astil-dpdk stands still", "see its log: journalctl -u 'astil-dpdk@*'"};
+  return capture.counts();
 }
 
 bool is_running(const std::string& instance) {
@@ -463,7 +522,7 @@ std::optional<dataplane::PortReport> DpdkDataplane::port_report() const {
          .full_bursts = load(worker.full_bursts),
          .unfit = load(worker.unfit),
          .strays = load(worker.strays),
-         .events_lost = load(worker.events_lost)});
+         .events_lost = load(worker.events_lost) + load(share.events_behind[w])});
   }
   return report;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/dataplane.hpp"
+#include "dataplane/dpdk/capture.hpp"
 #include "dataplane/dpdk/events.hpp"
 #include "dataplane/dpdk/share.hpp"
 #include "dataplane/shared_tables.hpp"
@@ -53,6 +54,10 @@ class DpdkDataplane final : public dataplane::Dataplane {
   void take_events(const dataplane::EventTaker& take) override;
   Result<void> inject(std::uint32_t ifindex, std::span<const std::byte> frame) override;
   [[nodiscard]] std::optional<dataplane::PortReport> port_report() const override;
+  /// Waits until every worker that runs captures, or does no more.
+  Result<void> start_capture(const core::CaptureFilter& filter, const dataplane::CaptureTaker& take) override;
+  void change_capture(const core::CaptureFilter& filter) override;
+  Result<core::CaptureCounts> stop_capture() override;
 
   [[nodiscard]] bool has_device(std::uint32_t ifindex) const;
   /// Puts up the fences of all devices, before they are attached: the kernel gets none of their frames any more.
@@ -71,6 +76,9 @@ class DpdkDataplane final : public dataplane::Dataplane {
   void switch_to_tables(std::uint32_t number);
   void write(Plan plan);
   void wake();
+  void take_message(std::span<const std::byte> message, const dataplane::EventTaker& take) const;
+  void rest_or_ring();
+  bool have_workers_capture(std::uint32_t number);
   [[nodiscard]] Plan driven(Plan plan) const;
 
   Options options_;
@@ -79,6 +87,7 @@ class DpdkDataplane final : public dataplane::Dataplane {
   base::Descriptor events_;
   base::Descriptor sender_;
   dataplane::Origin origin_;
+  std::optional<Capture> capture_;  ///< the one that runs
 };
 
 /// Has an instance ports, of this engine?

@@ -39,10 +39,23 @@ Result<base::Descriptor> open_sender() {
   return socket;
 }
 
-bool send_to(const base::Descriptor& sender, const std::filesystem::path& path, const void* bytes, std::size_t length) {
+bool ring(const base::Descriptor& sender, const std::filesystem::path& path) {
+  constexpr char kNothing = 0;
   const sockaddr_un address = address_of(path);
-  return ::sendto(sender.get(), bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&address),
-                  sizeof(address)) == static_cast<ssize_t>(length);
+  const ssize_t sent = ::sendto(sender.get(), &kNothing, 1, MSG_NOSIGNAL | MSG_DONTWAIT,
+                                reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  return sent == 1 || errno == EAGAIN;
+}
+
+void silence(const base::Descriptor& listener) {
+  char nothing = 0;
+  while (::recv(listener.get(), &nothing, 1, MSG_DONTWAIT) >= 0) continue;
+}
+
+void wake_daemon(const MappedShare& share, const base::Descriptor& sender) {
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&share->sleeps, __ATOMIC_RELAXED) == 0) return;
+  if (__atomic_exchange_n(&share->sleeps, 0U, __ATOMIC_SEQ_CST) != 0) (void)ring(sender, share.folder() / "events");
 }
 
 }  // namespace astil::dpdk

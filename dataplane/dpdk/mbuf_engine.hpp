@@ -11,9 +11,11 @@ namespace astil::dpdk {
 
 using namespace core;  // NOLINT(google-build-using-namespace): the engine is the core's other half
 
-class MbufEngine : public Silent {
+/// `Watcher` hears of what the path sees of the packet.
+template <class Watcher>
+class WatchedEngine : public Watcher {
  public:
-  MbufEngine(WorkerState& worker, rte_mbuf* frame, std::uint32_t ingress)
+  WatchedEngine(WorkerState& worker, rte_mbuf* frame, std::uint32_t ingress)
       : worker_(worker), frame_(frame), ingress_(ingress) {}
 
   static constexpr bool kTagsInFrame = true;
@@ -151,6 +153,7 @@ class MbufEngine : public Silent {
   u32 ingress_;
 };
 
+using MbufEngine = WatchedEngine<Silent>;
 static_assert(Engine<MbufEngine>);
 
 }  // namespace astil::dpdk

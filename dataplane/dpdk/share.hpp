@@ -3,9 +3,10 @@
 //
 //   /dev/shm/astil/<instance>/engine      this
 //   /dev/shm/astil/<instance>/tables-<n>  the tables (dataplane/shared_tables.hpp)
+//   /dev/shm/astil/<instance>/capture-<n> what a capture is written to while it runs (capture_share.hpp)
 //   /dev/shm/astil/<instance>/lock        held by astil-dpdk as long as it runs
-//   /dev/shm/astil/<instance>/events      socket of astild's: what the packet path tells (events.hpp)
-//   /dev/shm/astil/<instance>/frames      socket of astil-dpdk's: frames that come in once more
+//   /dev/shm/astil/<instance>/events      socket of astild's: wakes it (events.hpp)
+//   /dev/shm/astil/<instance>/frames      socket of astil-dpdk's: likewise
 //
 // Each member has one writer. Counters go on when their writer starts anew.
 #pragma once
@@ -19,11 +20,12 @@
 
 #include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/result.hpp"
+#include "dataplane/dpdk/record_ring.hpp"
 
 namespace astil::dpdk {
 
 /// Changes whenever a record below does.
-inline constexpr std::uint32_t kShareVersion = 1;
+inline constexpr std::uint32_t kShareVersion = 2;
 inline constexpr std::uint64_t kShareMagic = 0x6b6470646c7473ULL;  // "stldpdk"
 inline constexpr std::size_t kMostPorts = 64;
 inline constexpr std::size_t kMostWorkers = 32;
@@ -77,7 +79,8 @@ struct alignas(64) WorkerShare {
   std::uint64_t full_bursts;  ///< as long as the setting lets them be
   std::uint64_t unfit;        ///< frames longer than a packet buffer: lost
   std::uint64_t strays;       ///< packets for an interface without a port: lost
-  std::uint64_t events_lost;  ///< the control plane was behind
+  std::uint64_t events_lost;  ///< the main thread was behind
+  std::uint64_t capture;      ///< number of the capture that it writes to; 0: none
 };
 
 /// What went in and out by one queue of a port; written by its worker.
@@ -107,6 +110,10 @@ struct alignas(64) PortShare {
   std::uint64_t kernel_refused;    ///< were handed to the kernel, whose interface is down or overrun
 };
 
+/// Of what one process tells the other, bytes at most that wait to be taken.
+inline constexpr std::size_t kEventsBytes = 1U << 20U;
+inline constexpr std::size_t kFramesBytes = 1U << 19U;
+
 struct Share {
   std::uint64_t magic;
   std::uint32_t version;
@@ -117,7 +124,10 @@ struct Share {
   std::uint32_t plan_number;
   std::uint32_t tables_number;  ///< 0: there are none
   Plan plan;
-  Text<16> fences[kMostPorts];  ///< interfaces that have one (fence.hpp); empty: a free place
+  Text<16> fences[kMostPorts];   ///< interfaces that have one (fence.hpp); empty: a free place
+  std::uint32_t capture_number;  ///< of the one that runs; 0: none does
+  std::uint32_t last_capture;    ///< of the last one that was begun
+  std::uint32_t sleeps;          ///< not 0: astild waits for the bell; who takes it rings
 
   /// astil-dpdk's.
   std::uint32_t process;          ///< its pid
@@ -127,8 +137,15 @@ struct Share {
   Text<256> problem;  ///< why it does not do as planned; empty: it does
   Text<256> remedy;
   WorkerShare workers[kMostWorkers];
+  std::uint64_t events_behind[kMostWorkers];  ///< of each worker's, lost since astild was behind; the main thread's
   PortShare ports[kMostPorts];
   QueueShare queues[kMostPorts][kMostWorkers];
+
+  /// Messages to astild, and to astil-dpdk (events.hpp).
+  RingPlaces events_places;
+  RingPlaces frames_places;
+  alignas(8) std::byte events[kEventsBytes];
+  alignas(8) std::byte frames[kFramesBytes];
 };
 
 /// The same file, mapped. Its folder belongs to its owner alone.
@@ -151,6 +168,13 @@ class MappedShare {
   [[nodiscard]] std::filesystem::path tables(std::uint32_t number) const {
     return folder_ / ("tables-" + std::to_string(number));
   }
+  [[nodiscard]] std::filesystem::path capture(std::uint32_t number) const {
+    return folder_ / ("capture-" + std::to_string(number));
+  }
+  /// Messages to astild: written by the main thread of astil-dpdk.
+  [[nodiscard]] RecordRing events() const { return {share_->events_places, share_->events}; }
+  /// Messages to astil-dpdk.
+  [[nodiscard]] RecordRing frames() const { return {share_->frames_places, share_->frames}; }
 
  private:
   MappedShare(std::filesystem::path folder, Share* share) : folder_(std::move(folder)), share_(share) {}

@@ -15,6 +15,12 @@ struct rte_mbuf;
 
 namespace astil::dpdk {
 
+class CaptureSink;  // capture_sink.hpp
+
+/// In the interface of a verdict: the datagram leaves by it, and the kernel is to send it, since the next hop's MAC
+/// address is not known yet. The frame's own addresses are 0 then, and it has no tags.
+inline constexpr std::uint32_t kSentByKernel = 1U << 31U;
+
 /// What the packet path asks of the world around the worker. Called for few packets, but for `route`: for each reply
 /// under nat.
 class Outside {
@@ -24,7 +30,8 @@ class Outside {
   Outside& operator=(const Outside&) = delete;
   virtual ~Outside() = default;
 
-  /// For a datagram of `length` bytes; asks for what it does not know.
+  /// For a datagram of `length` bytes. May name an interface with kSentByKernel, and no MTU, so that it is asked for
+  /// the next one again.
   virtual core::NextHop route(const core::Address& to, const core::Address& from, std::uint32_t length) = 0;
   /// A fragment that came before the first one of its datagram. False: there is no room for it.
   virtual bool hold(std::uint32_t ifindex, std::span<const std::byte> frame) = 0;
@@ -78,6 +85,10 @@ class Worker {
   /// Takes frames, each in one segment, that came in by an interface through the packet path. At most kLongestBurst;
   /// a verdict for each.
   void run(std::span<rte_mbuf* const> burst, std::uint32_t ingress, std::span<core::Verdict> verdicts);
+
+  /// The same, while a capture runs.
+  void run_captured(std::span<rte_mbuf* const> burst, std::uint32_t ingress, std::span<core::Verdict> verdicts,
+                    CaptureSink& sink);
 
   [[nodiscard]] const core::Settings& settings() const { return *state_.settings; }
   /// Of the burst's clocks.

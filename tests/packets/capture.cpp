@@ -2,6 +2,9 @@
 // filter wants and the rate lets through. And a packet path that is watched does what it does unwatched.
 #include <arpa/inet.h>
 
+#ifdef ASTIL_DPDK
+#include "tests/packets/dpdk_world.hpp"
+#endif
 #include "tests/packets/world.hpp"
 
 namespace astil::test {
@@ -41,11 +44,27 @@ CaptureFilter everything() {
   return filter;
 }
 
-/// On XDP, or on tc.
-class Capture : public testing::TestWithParam<bool> {
+enum class On { xdp, tc, dpdk };
+
+Result<std::unique_ptr<TestEngine>> engine_on(On on) {
+#ifdef ASTIL_DPDK
+  if (on == On::dpdk) return std::unique_ptr<TestEngine>(dpdk_burst_engine(small_sizes()));
+#endif
+  return capturing_engine(on == On::tc, small_sizes());
+}
+
+std::vector<On> engines() {
+#ifdef ASTIL_DPDK
+  return {On::xdp, On::tc, On::dpdk};
+#else
+  return {On::xdp, On::tc};
+#endif
+}
+
+class Capture : public testing::TestWithParam<On> {
  protected:
   void SetUp() override {
-    auto engine = capturing_engine(GetParam(), small_sizes());
+    auto engine = engine_on(GetParam());
     if (engine.has_error() && ::geteuid() != 0) GTEST_SKIP() << "loading a program needs root";
     ASSERT_TRUE(engine.has_value()) << engine.error().text();
     world_ = std::make_unique<World>(std::move(*engine));
@@ -216,7 +235,9 @@ TEST_P(Capture, counts_what_nobody_took) {
   EXPECT_EQ(counts.captured + counts.no_room, kSent);
 }
 
-INSTANTIATE_TEST_SUITE_P(on, Capture, testing::Bool(), [](const auto& tc) { return tc.param ? "tc" : "xdp"; });
+INSTANTIATE_TEST_SUITE_P(on, Capture, testing::ValuesIn(engines()), [](const auto& on) {
+  return on.param == On::xdp ? "xdp" : on.param == On::tc ? "tc" : "dpdk";
+});
 
 }  // namespace
 }  // namespace astil::test

@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "dataplane/dpdk/capture_sink.hpp"
 #include "dataplane/dpdk/worker.hpp"
 #include "dataplane/native/native_dataplane.hpp"
 
@@ -67,6 +68,20 @@ class Dpdk final : public DpdkTestEngine, private dpdk::Outside {
 
   Exit run(Bytes& bytes) override { return run_burst({&bytes, 1}).front(); }
 
+  void capture(const core::CaptureFilter& filter) override {
+    if (!captured_) captured_ = std::make_unique<Captured>();
+    captured_->filter = filter;
+  }
+  std::vector<Bytes> take_captured() override {
+    std::vector<Bytes> records;
+    for (dpdk::RecordRing ring = captured_->ring(); !ring.empty(); ring.drop()) {
+      const auto record = ring.front();
+      records.emplace_back(record.begin(), record.end());
+    }
+    return records;
+  }
+  core::CaptureCounts capture_counts() override { return captured_->counts; }
+
   std::vector<Exit> run_burst(std::span<Bytes> frames) override {
     std::vector<Buffer> buffers;
     std::vector<rte_mbuf*> burst;
@@ -75,7 +90,11 @@ class Dpdk final : public DpdkTestEngine, private dpdk::Outside {
       burst.push_back(buffers.back().get());
     }
     std::vector<core::Verdict> verdicts(frames.size());
-    worker_.run(burst, kIngress, verdicts);
+    if (captured_) {
+      worker_.run_captured(burst, kIngress, verdicts, captured_->sink);
+    } else {
+      worker_.run(burst, kIngress, verdicts);
+    }
     std::vector<Exit> exits;
     for (std::size_t i = 0; i < frames.size(); ++i) {
       const auto* begin = rte_pktmbuf_mtod(burst[i], const std::byte*);
@@ -86,6 +105,15 @@ class Dpdk final : public DpdkTestEngine, private dpdk::Outside {
   }
 
  private:
+  struct Captured {
+    core::CaptureFilter filter{};
+    core::CaptureCounts counts{};
+    dpdk::RingPlaces places{};
+    std::vector<std::byte> room = std::vector<std::byte>(4U << 20U);
+    dpdk::CaptureSink sink{filter, counts, ring()};
+    dpdk::RecordRing ring() { return {places, room}; }
+  };
+
   static Exit exit_of(const core::Verdict& verdict) {
     if (verdict.interface != 0) return verdict.interface == kIngress ? Exit::back_out : Exit::other_interface;
     return core::action_of(verdict.reason) == core::Action::pass ? Exit::pass : Exit::drop;
@@ -100,6 +128,7 @@ class Dpdk final : public DpdkTestEngine, private dpdk::Outside {
 
   native::NativeDataplane native_;
   dpdk::Worker worker_;
+  std::unique_ptr<Captured> captured_;  ///< while a capture runs
   std::vector<core::DropEvent> drops_;
 };
 

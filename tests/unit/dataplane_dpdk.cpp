@@ -3,10 +3,12 @@
 #include "dataplane/dpdk/dpdk_dataplane.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <deque>
 #include <future>
 
 #include "dataplane/publisher.hpp"
@@ -42,6 +44,10 @@ class Dpdk : public testing::Test {
 
   Options options_{.instance = "unit-" + std::to_string(::getpid()), .sizes = test::small_sizes(), .drive = {}};
 };
+
+dataplane::EventTaker nobody() {
+  return {.neighbour = [](const auto&) {}, .fragment = [](auto, auto) {}, .drop = [](const auto&) {}};
+}
 
 void write_flow(const dataplane::Tables& tables, std::uint64_t entry) { tables.flows()[3].entries[0] = entry; }
 
@@ -122,17 +128,17 @@ TEST_F(Dpdk, a_plan_whose_writer_was_killed_can_be_written_again) {
 
 TEST_F(Dpdk, what_workers_tell_arrives_whole_and_what_is_no_message_is_not_taken) {
   const auto engine = open();
-  const auto sender = open_sender();
-  const auto events = share().folder() / "events";
   struct {
     MessageHeader header;
     core::DropEvent drop;
   } message{};
   message.header.kind = MessageKind::drop;
   message.drop.length = 99;
-  ASSERT_TRUE(send_to(*sender, events, &message, sizeof(message)));
-  ASSERT_TRUE(send_to(*sender, events, &message, sizeof(message) - 1));
-  ASSERT_TRUE(send_to(*sender, events, "x", 1));
+  const auto shared = share();
+  const auto bytes = std::as_bytes(std::span(&message, 1));
+  ASSERT_TRUE(shared.events().write(bytes));
+  ASSERT_TRUE(shared.events().write(bytes.first(bytes.size() - 1)));
+  ASSERT_TRUE(shared.events().write(bytes.first(1)));
   std::vector<std::uint32_t> lengths;
   const dataplane::EventTaker take{.neighbour = [](const auto&) { FAIL(); },
                                    .fragment = [](auto, auto) { FAIL(); },
@@ -141,10 +147,140 @@ TEST_F(Dpdk, what_workers_tell_arrives_whole_and_what_is_no_message_is_not_taken
   EXPECT_EQ(lengths, std::vector<std::uint32_t>{99});
 }
 
+TEST_F(Dpdk, who_tells_something_wakes_the_daemon_once_until_it_has_taken_all) {
+  const auto engine = open();
+  const auto shared = share();
+  const auto sender = open_sender();
+  const auto is_awake = [&] {
+    pollfd descriptor{.fd = engine->event_descriptor(), .events = POLLIN, .revents = 0};
+    return ::poll(&descriptor, 1, 0) == 1;
+  };
+  engine->take_events(nobody());
+  EXPECT_FALSE(is_awake());
+  constexpr std::size_t kMany = 600;  // more than are taken at once, and than a socket holds
+  const std::array<std::byte, 100> message{};
+  for (std::size_t i = 0; i < kMany; ++i) {
+    ASSERT_TRUE(shared.events().write(message));
+    wake_daemon(shared, *sender);
+  }
+  for (int turns = 0; is_awake() && turns < 10; ++turns) engine->take_events(nobody());
+  EXPECT_FALSE(is_awake());
+  EXPECT_TRUE(shared.events().empty());
+  ASSERT_TRUE(shared.events().write(message));
+  wake_daemon(shared, *sender);
+  EXPECT_TRUE(is_awake());
+}
+
 TEST_F(Dpdk, a_frame_that_nobody_takes_is_an_error) {
   const auto engine = open();
   const std::array<std::byte, 60> frame{};
   EXPECT_TRUE(engine->inject(1, frame).has_error());
+  const auto lock = lock_engine(share().folder());
+  EXPECT_TRUE(engine->inject(1, frame).has_value());
+  while (engine->inject(1, frame).has_value()) continue;
+  EXPECT_NE(engine->inject(1, frame).error().text().find("behind"), std::string::npos);
+}
+
+TEST_F(Dpdk, a_capture_gives_out_what_workers_wrote_the_oldest_first) {
+  options_.drive.cores = {0, 1};
+  options_.drive.devices = {{"lo", "net_null0"}};
+  const auto engine = open();
+  ASSERT_TRUE(engine->attach(1, dataplane::Hook::automatic).has_value());
+  std::vector<std::uint64_t> times;
+  core::CaptureFilter filter{};
+  filter.snap = 99;
+  const auto take = [&](const dataplane::CapturedFrames& captured) {
+    EXPECT_EQ(captured.arrived.size(), 20U);
+    times.push_back(captured.packet.time);
+  };
+  ASSERT_TRUE(engine->start_capture(filter, take).has_value());
+  EXPECT_TRUE(engine->start_capture(filter, take).has_error());
+  const auto shared = share();
+  const auto file = shared.capture(shared->capture_number);
+  {
+    const auto capture = MappedCapture::open(file);
+    ASSERT_TRUE(capture.has_value()) << capture.error().text();
+    EXPECT_EQ((*capture)->filter.snap, 99U);
+    EXPECT_EQ((*capture)->rings, 2U);
+    const auto write = [&](std::uint32_t worker, std::uint64_t time) {
+      core::CapturedPacket packet{};
+      packet.time = time;
+      packet.bytes = 20;
+      const std::span bytes(reinterpret_cast<const std::byte*>(&packet), core::kCapturedHeader + packet.bytes);
+      return capture->ring(worker).write(bytes);
+    };
+    for (const std::uint64_t time : {1, 4, 5}) EXPECT_TRUE(write(0, time));
+    for (const std::uint64_t time : {2, 3}) EXPECT_TRUE(write(1, time));
+    EXPECT_FALSE(write(2, 6)) << "a worker that came later has no room, and counts it";
+    (*capture)->counts.captured = 5;
+  }
+  const auto counts = engine->stop_capture();
+  ASSERT_TRUE(counts.has_value());
+  EXPECT_EQ(counts->captured, 5U);
+  EXPECT_EQ(times, (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(shared->capture_number, 0U);
+  EXPECT_FALSE(std::filesystem::exists(file));
+}
+
+TEST_F(Dpdk, a_capture_does_not_outlive_its_daemon) {
+  {
+    const auto engine = open();
+    ASSERT_TRUE(engine->start_capture({}, [](const auto&) {}).has_value());
+    std::filesystem::copy_file(share().capture(1), share().capture(7));  // as if it had been killed
+    share()->capture_number = 7;
+  }
+  const auto engine = open();
+  EXPECT_EQ(share()->capture_number, 0U);
+  EXPECT_FALSE(std::filesystem::exists(share().capture(7)));
+}
+
+TEST_F(Dpdk, a_worker_that_does_not_take_up_a_capture_is_named_and_nothing_is_captured) {
+  const auto engine = open();
+  auto shared = share();
+  const auto lock = lock_engine(shared.folder());
+  shared->running_workers = 1;
+  const auto refused = engine->start_capture({}, [](const auto&) {});
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_NE(refused.error().text().find("journalctl"), std::string::npos);
+  EXPECT_EQ(shared->capture_number, 0U);
+  EXPECT_FALSE(std::filesystem::exists(shared.capture(1)));
+}
+
+TEST(RecordRing, gives_back_what_was_written_in_order_over_its_end_and_nothing_that_had_no_room) {
+  RingPlaces places{};
+  alignas(8) std::array<std::byte, 256> room{};
+  RecordRing ring(places, room);
+  std::deque<std::vector<std::byte>> wanted;
+  std::size_t refused = 0;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    const std::vector<std::byte> record(i * 7 % 90, static_cast<std::byte>(i));
+    if (ring.write(record)) {
+      wanted.push_back(record);
+    } else {
+      ++refused;
+    }
+    if (i % 3 == 0) continue;
+    const auto front = ring.front();
+    ASSERT_TRUE(std::equal(front.begin(), front.end(), wanted.front().begin(), wanted.front().end())) << i;
+    ring.drop();
+    wanted.pop_front();
+    ASSERT_EQ(ring.empty(), wanted.empty()) << i;
+  }
+  EXPECT_GT(refused, 0U);
+  EXPECT_FALSE(ring.write(std::vector<std::byte>(256)));
+}
+
+TEST(RecordRing, a_length_that_no_writer_left_empties_it) {
+  RingPlaces places{};
+  alignas(8) std::array<std::byte, 64> room{};
+  RecordRing ring(places, room);
+  ASSERT_TRUE(ring.write(std::array<std::byte, 8>{}));
+  const std::uint64_t wrong = 1000;
+  std::memcpy(room.data(), &wrong, sizeof(wrong));
+  EXPECT_TRUE(ring.front().empty());
+  EXPECT_TRUE(ring.empty());
+  ASSERT_TRUE(ring.write(std::array<std::byte, 8>{}));
+  EXPECT_EQ(ring.front().size(), 8U);
 }
 
 TEST_F(Dpdk, an_interface_without_a_device_is_refused_by_name) {

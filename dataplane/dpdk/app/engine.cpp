@@ -65,16 +65,17 @@ Result<void> Engine::start_workers() {
   if (waker.has_error()) return waker.error();
   waker_ = std::move(*waker);
   for (std::uint32_t i = 0; i < plan_.plan.workers; ++i) {
-    auto forwarder = Forwarder::make(i, *share_, plan_.plan, ports_, buffers_, *waker_);
+    auto forwarder = Forwarder::make(i, share_, plan_.plan, ports_, buffers_, *waker_);
     if (forwarder.has_error()) return forwarder.error();
     forwarders_.push_back(std::move(*forwarder));
   }
-  auto kernel = KernelSide::open(share_.folder(), *share_, ports_, forwarders_, buffers_, *waker_);
+  auto kernel = KernelSide::open(share_, ports_, forwarders_, buffers_, *waker_);
   if (kernel.has_error()) return kernel.error();
   kernel_ = std::move(*kernel);
   // From now on whoever changes the tables waits for the workers.
   __atomic_store_n(&share_->running_workers, plan_.plan.workers, __ATOMIC_SEQ_CST);
   if (auto followed = follow_tables(); followed.has_error()) return followed.error();
+  follow_capture();
   for (std::uint32_t i = 0; i < plan_.plan.workers; ++i) {
     auto work = std::make_unique<Work>(Work{.forwarder = forwarders_[i].get(), .stop = &stop_});
     if (rte_eal_remote_launch(run_forwarder, work.get(), i + 1) == 0) (void)work.release();
@@ -107,6 +108,31 @@ Result<void> Engine::follow_tables() {
   return {};
 }
 
+/// What can not be followed is not taken up, and astild tells it to who asked for it. Captures that workers have left
+/// are unmapped.
+void Engine::follow_capture() {
+  const std::uint32_t wanted = __atomic_load_n(&share_->capture_number, __ATOMIC_ACQUIRE);
+  if (wanted != capture_number_) {
+    capture_number_ = wanted;
+    auto share = wanted == 0 ? Result<MappedCapture>(Error{}) : MappedCapture::open(share_.capture(wanted));
+    if (wanted != 0 && share.has_error()) log::error("capture not taken up", {{"error", share.error().text()}});
+    if (share.has_value()) {
+      const auto place = captures_.insert_or_assign(wanted, Capturing{.share = std::move(*share), .sinks = {}}).first;
+      Capturing& capturing = place->second;
+      for (std::uint32_t i = 0; i < forwarders_.size(); ++i)
+        capturing.sinks.emplace_back(capturing.share->filter, capturing.share->counts, capturing.share.ring(i));
+    }
+    for (std::size_t i = 0; i < forwarders_.size(); ++i) {
+      const auto own = captures_.find(wanted);
+      forwarders_[i]->capture(own == captures_.end() ? nullptr : &own->second.sinks[i], wanted);
+    }
+  }
+  const std::uint32_t in_use = captures_.contains(capture_number_) ? capture_number_ : 0;
+  const bool all = std::all_of(forwarders_.begin(), forwarders_.end(),
+                               [&](const auto& forwarder) { return forwarder->capture_in_use() == in_use; });
+  if (all) std::erase_if(captures_, [&](const auto& each) { return each.first != in_use; });
+}
+
 /// Is an interface another one by now? A device that was made anew has to be opened anew.
 bool Engine::has_lost_interface() const {
   for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -119,6 +145,7 @@ bool Engine::run() {
   kernel_->run(kWait);
   if (auto followed = follow_tables(); followed.has_error())
     log::error("new tables not taken", {{"error", followed.error().text()}});
+  follow_capture();
   if (__atomic_load_n(&share_->plan_number, __ATOMIC_ACQUIRE) != plan_.number) return false;
   if (std::chrono::steady_clock::now() - looked_ < kBetweenLooks) return true;
   looked_ = std::chrono::steady_clock::now();

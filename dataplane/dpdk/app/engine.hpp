@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/dpdk/app/kernel_side.hpp"
+#include "dataplane/dpdk/capture_share.hpp"
 
 namespace astil::dpdk {
 
@@ -30,6 +31,7 @@ class Engine {
   Result<void> open_ports();
   Result<void> start_workers();
   Result<void> follow_tables();
+  void follow_capture();
   [[nodiscard]] bool has_lost_interface() const;
 
   const MappedShare& share_;
@@ -39,6 +41,13 @@ class Engine {
   std::unique_ptr<Waker> waker_;
   std::map<std::uint32_t, dataplane::SharedTables> tables_;  ///< that workers look at, and those that they leave
   std::uint32_t tables_number_ = 0;
+  /// A capture that workers write to, and those that they leave.
+  struct Capturing {
+    MappedCapture share;
+    std::vector<CaptureSink> sinks;  ///< of each worker
+  };
+  std::map<std::uint32_t, Capturing> captures_;
+  std::uint32_t capture_number_ = 0;  ///< that is followed
   std::vector<std::unique_ptr<Forwarder>> forwarders_;
   std::unique_ptr<KernelSide> kernel_;
   std::atomic<bool> stop_{false};

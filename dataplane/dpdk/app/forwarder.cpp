@@ -86,29 +86,33 @@ void Waker::wake() {
   (void)!::write(event_.get(), &one, sizeof(one));
 }
 
-Result<std::unique_ptr<Forwarder>> Forwarder::make(std::uint32_t number, Share& share, const Plan& plan,
+Result<std::unique_ptr<Forwarder>> Forwarder::make(std::uint32_t number, const MappedShare& share, const Plan& plan,
                                                    std::span<Port> ports, rte_mempool* buffers, Waker& waker) {
   auto routes = Routes::open();
   if (routes.has_error()) return routes.error();
+  auto sender = open_sender();
+  if (sender.has_error()) return sender.error();
   auto to_main = make_ring("to_main_" + std::to_string(number));
   if (to_main.has_error()) return to_main.error();
   auto from_main = make_ring("from_main_" + std::to_string(number));
   if (from_main.has_error()) return from_main.error();
-  return std::make_unique<Forwarder>(number, share, plan, ports, buffers, waker, std::move(*routes), *to_main,
-                                     *from_main);
+  return std::make_unique<Forwarder>(number, share, plan, ports, buffers, waker, std::move(*routes), std::move(*sender),
+                                     *to_main, *from_main);
 }
 
-Forwarder::Forwarder(std::uint32_t number, Share& share, const Plan& plan, std::span<Port> ports, rte_mempool* buffers,
-                     Waker& waker, Routes routes, rte_ring* to_main, rte_ring* from_main)
+Forwarder::Forwarder(std::uint32_t number, const MappedShare& share, const Plan& plan, std::span<Port> ports,
+                     rte_mempool* buffers, Waker& waker, Routes routes, base::Descriptor sender, rte_ring* to_main,
+                     rte_ring* from_main)
     : number_(number),
       share_(share),
-      own_(share.workers[number]),
+      own_(share->workers[number]),
       burst_(static_cast<std::uint16_t>(std::clamp<std::uint32_t>(plan.burst, 1, Worker::kLongestBurst))),
       idle_sleep_(plan.idle_sleep),
       ports_(ports),
       buffers_(buffers),
       waker_(waker),
       routes_(std::move(routes)),
+      sender_(std::move(sender)),
       hops_(core::kHops),
       to_main_(to_main),
       from_main_(from_main),
@@ -125,6 +129,29 @@ void Forwarder::use(const dataplane::SharedTables& tables, std::uint32_t number)
   wanted_.store(tabled_.back().get(), std::memory_order_release);
 }
 
+/// What a worker writes by may change at each turn, so those before stay until it has another one.
+void Forwarder::capture(CaptureSink* sink, std::uint32_t number) {
+  if (sink == nullptr) {
+    wanted_capture_.store(nullptr, std::memory_order_release);
+    return;
+  }
+  capturings_.push_back(std::make_unique<Capturing>(Capturing{.sink = sink, .number = number}));
+  wanted_capture_.store(capturings_.back().get(), std::memory_order_release);
+}
+
+/// What the main thread wants this turn to be by.
+void Forwarder::take_up() {
+  current_ = wanted_.load(std::memory_order_acquire);
+  if (own_.tables != current_->number) {
+    std::fill(hops_.begin(), hops_.end(), core::Hop{});  // they name backends by their numbers in the tables before
+    __atomic_store_n(&own_.tables, current_->number, __ATOMIC_RELEASE);
+  }
+  const Capturing* capturing = wanted_capture_.load(std::memory_order_acquire);
+  if (capturing == capturing_) return;
+  capturing_ = capturing;
+  __atomic_store_n(&own_.capture, capturing == nullptr ? 0U : capturing->number, __ATOMIC_RELEASE);
+}
+
 /// What the tables hold may be looked at between the two stores of a turn, and never outside
 /// (DpdkDataplane::wait_for_readers).
 void Forwarder::run(const std::atomic<bool>& stop) {
@@ -134,11 +161,7 @@ void Forwarder::run(const std::atomic<bool>& stop) {
   while (!stop.load(std::memory_order_relaxed)) {
     __atomic_store_n(&own_.turn, ++turn, __ATOMIC_RELAXED);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    current_ = wanted_.load(std::memory_order_acquire);
-    if (own_.tables != current_->number) {
-      std::fill(hops_.begin(), hops_.end(), core::Hop{});  // they name backends by their numbers in the tables before
-      __atomic_store_n(&own_.tables, current_->number, __ATOMIC_RELEASE);
-    }
+    take_up();
     const bool moved = take_turn(*current_);
     __atomic_store_n(&own_.turn, ++turn, __ATOMIC_RELEASE);
     add(own_.polls, 1);
@@ -182,8 +205,18 @@ bool Forwarder::take_turn(Tabled& tables) {
   return moved;
 }
 
+void Forwarder::decide(Tabled& tables, std::uint32_t ingress, std::span<rte_mbuf* const> burst,
+                       std::span<core::Verdict> verdicts) {
+  if (capturing_ == nullptr) {
+    tables.worker.run(burst, ingress, verdicts);
+    return;
+  }
+  tables.worker.run_captured(burst, ingress, verdicts, *capturing_->sink);
+  if (!capturing_->sink->empty()) wake_daemon(share_, sender_);
+}
+
 void Forwarder::forward(Tabled& tables, std::uint16_t port, std::span<rte_mbuf*> burst) {
-  QueueShare& queue = share_.queues[port][number_];
+  QueueShare& queue = share_->queues[port][number_];
   std::size_t count = 0;
   std::uint64_t bytes = 0;
   for (rte_mbuf* frame : burst) {
@@ -202,18 +235,17 @@ void Forwarder::forward(Tabled& tables, std::uint16_t port, std::span<rte_mbuf*>
   if (burst.size() == burst_) add(own_.full_bursts, 1);
   burst = burst.first(count);
   std::array<core::Verdict, Worker::kLongestBurst> verdicts;
-  tables.worker.run(burst, ports_[port].ifindex(), verdicts);
+  decide(tables, ports_[port].ifindex(), burst, verdicts);
   for (std::size_t i = 0; i < burst.size(); ++i) {
     switch (core::action_of(verdicts[i].reason)) {
       case core::Action::pass:
-        give_to_kernel(port, burst[i]);
+        give_to_kernel(port, burst[i], Parcel::frame);
         break;
       case core::Action::transmit: {
         const auto exit = std::find_if(ports_.begin(), ports_.end(),
                                        [&](const Port& p) { return p.ifindex() == verdicts[i].interface; });
         if (exit == ports_.end()) {
-          add(own_.strays, 1);
-          rte_pktmbuf_free(burst[i]);
+          leave_by_other_ways(port, burst[i], verdicts[i].interface);
         } else {
           leave(static_cast<std::uint16_t>(exit - ports_.begin()), burst[i]);
         }
@@ -246,9 +278,19 @@ void Forwarder::leave(std::uint16_t port, rte_mbuf* frame) {
   if (leaving.count == leaving.frames.size()) send(port);
 }
 
+/// What leaves by no port, and came in by one.
+void Forwarder::leave_by_other_ways(std::uint16_t port, rte_mbuf* frame, std::uint32_t interface) {
+  if ((interface & kSentByKernel) != 0) {
+    give_to_kernel(port, frame, Parcel::sending);
+  } else {
+    add(own_.strays, 1);
+    rte_pktmbuf_free(frame);
+  }
+}
+
 void Forwarder::send(std::uint16_t port) {
   Leaving& leaving = leaving_[port];
-  QueueShare& queue = share_.queues[port][number_];
+  QueueShare& queue = share_->queues[port][number_];
   std::uint64_t bytes = 0;
   for (std::uint16_t i = 0; i < leaving.count; ++i) bytes += leaving.frames[i]->pkt_len;
   std::uint16_t sent = 0;
@@ -273,9 +315,9 @@ void Forwarder::send_all() {
   }
 }
 
-void Forwarder::give_to_kernel(std::uint16_t port, rte_mbuf* frame) {
-  QueueShare& queue = share_.queues[port][number_];
-  mark(frame, port, Parcel::frame);
+void Forwarder::give_to_kernel(std::uint16_t port, rte_mbuf* frame, Parcel parcel) {
+  QueueShare& queue = share_->queues[port][number_];
+  mark(frame, port, parcel);
   if (put(to_main_, frame)) {
     add(queue.to_kernel, 1);
     waker_.wake();
@@ -305,17 +347,18 @@ bool Forwarder::tell(MessageKind kind, std::uint32_t interface, const void* byte
   return false;
 }
 
+/// Where the neighbour is not known, the kernel sends what becomes of the packet: it asks for the neighbour, and holds
+/// the packet until it has an answer. Such a way is not kept (a hop without an MTU), and there are so many in a second.
 core::NextHop Forwarder::route(const core::Address& to, const core::Address& from, std::uint32_t length) {
   const std::uint32_t unit = current_->worker.fine_tick();
-  const Routes::Answer answer = routes_.find(to, from, length, current_->worker.settings(), unit);
-  if (answer.hop.status != core::NextHop::Status::no_neighbour) return answer.hop;
+  const core::NextHop hop = routes_.find(to, from, length, current_->worker.settings(), unit);
+  if (hop.status != core::NextHop::Status::no_neighbour) return hop;
   if (neighbours_unit_ != unit) {
     neighbours_unit_ = unit;
     neighbours_asked_ = 0;
   }
-  if (neighbours_asked_++ < core::per_unit(core::kNeighboursWantedPerSecond))
-    (void)tell(MessageKind::neighbour, 0, &answer.wanted, sizeof(answer.wanted));
-  return answer.hop;
+  if (neighbours_asked_++ >= core::per_unit(core::kNeighboursWantedPerSecond)) return hop;
+  return {.status = core::NextHop::Status::found, .interface = hop.interface | kSentByKernel};
 }
 
 bool Forwarder::hold(std::uint32_t ifindex, std::span<const std::byte> frame) {

@@ -9,6 +9,7 @@
 
 #include "dataplane/dpdk/app/port.hpp"
 #include "dataplane/dpdk/app/routes.hpp"
+#include "dataplane/dpdk/capture_sink.hpp"
 #include "dataplane/dpdk/events.hpp"
 #include "dataplane/dpdk/share.hpp"
 #include "dataplane/dpdk/worker.hpp"
@@ -21,6 +22,7 @@ namespace astil::dpdk {
 /// What an rte_mbuf in a ring is; stands in its hash.usr.
 enum class Parcel : std::uint32_t {
   frame,    ///< to the main thread: for the kernel's side of its port. From it: to be sent by its port
+  sending,  ///< to the main thread: for the kernel to send, since it knows no neighbour yet
   message,  ///< to the main thread: for the control plane. From it: a frame to come in by its port
 };
 
@@ -44,16 +46,22 @@ class Waker {
 class Forwarder final : private Outside {
  public:
   /// All outlive this. `number`: of the worker, and so of its queues and of its row of the tables.
-  static Result<std::unique_ptr<Forwarder>> make(std::uint32_t number, Share& share, const Plan& plan,
+  static Result<std::unique_ptr<Forwarder>> make(std::uint32_t number, const MappedShare& share, const Plan& plan,
                                                  std::span<Port> ports, rte_mempool* buffers, Waker& waker);
-  Forwarder(std::uint32_t number, Share& share, const Plan& plan, std::span<Port> ports, rte_mempool* buffers,
-            Waker& waker, Routes routes, rte_ring* to_main, rte_ring* from_main);
+  Forwarder(std::uint32_t number, const MappedShare& share, const Plan& plan, std::span<Port> ports,
+            rte_mempool* buffers, Waker& waker, Routes routes, base::Descriptor sender, rte_ring* to_main,
+            rte_ring* from_main);
   ~Forwarder() override;
 
   /// By the main thread: the tables to look at from now on. They and those before must stay until `tables_in_use` says
   /// so.
   void use(const dataplane::SharedTables& tables, std::uint32_t number);
   [[nodiscard]] std::uint64_t tables_in_use() const { return __atomic_load_n(&own_.tables, __ATOMIC_ACQUIRE); }
+
+  /// By the main thread: what to capture by from now on; nullptr: nothing. It must stay until `capture_in_use` tells of
+  /// another number.
+  void capture(CaptureSink* sink, std::uint32_t number);
+  [[nodiscard]] std::uint64_t capture_in_use() const { return __atomic_load_n(&own_.capture, __ATOMIC_ACQUIRE); }
 
   /// Until `stop`; on the worker's own thread.
   void run(const std::atomic<bool>& stop);
@@ -72,13 +80,22 @@ class Forwarder final : private Outside {
     std::uint16_t count = 0;
   };
 
+  struct Capturing {
+    CaptureSink* sink;
+    std::uint32_t number;
+  };
+
+  void take_up();
   bool take_turn(Tabled& tables);
+  void decide(Tabled& tables, std::uint32_t ingress, std::span<rte_mbuf* const> burst,
+              std::span<core::Verdict> verdicts);
   void forward(Tabled& tables, std::uint16_t port, std::span<rte_mbuf*> burst);
   std::uint16_t take_from_main(Tabled& tables);
   void leave(std::uint16_t port, rte_mbuf* frame);
   void send(std::uint16_t port);
   void send_all();
-  void give_to_kernel(std::uint16_t port, rte_mbuf* frame);
+  void give_to_kernel(std::uint16_t port, rte_mbuf* frame, Parcel parcel);
+  void leave_by_other_ways(std::uint16_t port, rte_mbuf* frame, std::uint32_t interface);
   bool tell(MessageKind kind, std::uint32_t interface, const void* bytes, std::size_t length);
   void rest(std::uint32_t& idle_turns);
 
@@ -88,7 +105,7 @@ class Forwarder final : private Outside {
   [[nodiscard]] std::uint64_t now() override;
 
   std::uint32_t number_;
-  Share& share_;
+  const MappedShare& share_;
   WorkerShare& own_;
   std::uint16_t burst_;
   std::uint32_t idle_sleep_;
@@ -96,6 +113,7 @@ class Forwarder final : private Outside {
   rte_mempool* buffers_;
   Waker& waker_;
   Routes routes_;
+  base::Descriptor sender_;
   std::vector<core::Hop> hops_;
   rte_ring* to_main_;
   rte_ring* from_main_;
@@ -103,6 +121,9 @@ class Forwarder final : private Outside {
   std::vector<std::unique_ptr<Tabled>> tabled_;
   std::atomic<Tabled*> wanted_{nullptr};
   Tabled* current_ = nullptr;
+  std::vector<std::unique_ptr<Capturing>> capturings_;  ///< by the main thread: one of each capture
+  std::atomic<const Capturing*> wanted_capture_{nullptr};
+  const Capturing* capturing_ = nullptr;  ///< in this turn
   std::uint32_t neighbours_unit_ = 0;
   std::uint32_t neighbours_asked_ = 0;
 };

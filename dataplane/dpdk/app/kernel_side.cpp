@@ -26,13 +26,14 @@ void add(std::uint64_t& counter, std::uint64_t amount) {
 
 }  // namespace
 
-Result<std::unique_ptr<KernelSide>> KernelSide::open(const std::filesystem::path& folder, Share& share,
-                                                     std::span<Port> ports,
+Result<std::unique_ptr<KernelSide>> KernelSide::open(const MappedShare& share, std::span<Port> ports,
                                                      std::span<const std::unique_ptr<Forwarder>> forwarders,
                                                      rte_mempool* buffers, Waker& waker) {
-  std::unique_ptr<KernelSide> side(new KernelSide(folder, share, ports, forwarders, buffers, waker));
+  auto kernel = KernelSender::open();
+  if (kernel.has_error()) return kernel.error();
+  std::unique_ptr<KernelSide> side(new KernelSide(share, ports, forwarders, buffers, waker, std::move(*kernel)));
   side->poll_ = base::Descriptor(::epoll_create1(EPOLL_CLOEXEC));
-  auto frames = listen_at(folder / "frames");
+  auto frames = listen_at(share.folder() / "frames");
   if (frames.has_error()) return frames.error();
   side->frames_ = std::move(*frames);
   auto sender = open_sender();
@@ -52,39 +53,55 @@ Result<std::unique_ptr<KernelSide>> KernelSide::open(const std::filesystem::path
 
 void KernelSide::run(int milliseconds) {
   waker_.fall_asleep();
-  if (empty_rings()) milliseconds = 0;
+  const bool has_more = take_messages();
+  if (empty_rings() || has_more) milliseconds = 0;
   std::array<epoll_event, kMostPorts + 2> events;
   const int count = ::epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), milliseconds);
   waker_.awake();
   for (int i = 0; i < count; ++i) {
     const std::uint32_t name = events[static_cast<std::size_t>(i)].data.u32;
     if (name < ports_.size()) take_from_tap(static_cast<std::uint16_t>(name));
-    if (name == kMessages) take_messages();
+    if (name == kMessages) silence(frames_);
   }
 }
 
 /// False: there was nothing in them.
 bool KernelSide::empty_rings() {
   bool any = false;
-  for (const auto& forwarder : forwarders_) {
+  for (std::size_t worker = 0; worker < forwarders_.size(); ++worker) {
     std::array<void*, kAtOnce> parcels;
-    const unsigned count = rte_ring_sc_dequeue_burst(forwarder->to_main(), parcels.data(), parcels.size(), nullptr);
-    for (unsigned i = 0; i < count; ++i) deliver(static_cast<rte_mbuf*>(parcels[i]));
+    rte_ring* ring = forwarders_[worker]->to_main();
+    const unsigned count = rte_ring_sc_dequeue_burst(ring, parcels.data(), parcels.size(), nullptr);
+    for (unsigned i = 0; i < count; ++i) deliver(worker, static_cast<rte_mbuf*>(parcels[i]));
     any = any || count != 0;
   }
   return any;
 }
 
-/// What the tap or astild does not take at once is lost, as with any interface that is overrun.
-void KernelSide::deliver(rte_mbuf* parcel) {
-  const void* bytes = rte_pktmbuf_mtod(parcel, const void*);
-  if (parcel->hash.usr == static_cast<std::uint32_t>(Parcel::message)) {
-    (void)send_to(sender_, folder_ / "events", bytes, parcel->data_len);
-  } else {
-    if (::write(ports_[parcel->port].tap(), bytes, parcel->data_len) < 0)
-      add(share_.ports[parcel->port].kernel_refused, 1);
+/// What the kernel does not take at once is lost, as with any interface that is overrun.
+void KernelSide::deliver(std::size_t worker, rte_mbuf* parcel) {
+  const std::span bytes(rte_pktmbuf_mtod(parcel, const std::byte*), parcel->data_len);
+  switch (static_cast<Parcel>(parcel->hash.usr)) {
+    case Parcel::message:
+      tell(worker, bytes);
+      break;
+    case Parcel::sending:
+      if (!kernel_.send(bytes)) add(share_->ports[parcel->port].kernel_refused, 1);
+      break;
+    case Parcel::frame:
+      if (::write(ports_[parcel->port].tap(), bytes.data(), bytes.size()) < 0)
+        add(share_->ports[parcel->port].kernel_refused, 1);
+      break;
   }
   rte_pktmbuf_free(parcel);
+}
+
+void KernelSide::tell(std::size_t worker, std::span<const std::byte> message) {
+  if (share_.events().write(message)) {
+    wake_daemon(share_, sender_);
+  } else {
+    add(share_->events_behind[worker], 1);
+  }
 }
 
 bool KernelSide::give_to_worker(std::uint16_t port, Parcel parcel, rte_mbuf* frame) {
@@ -109,31 +126,39 @@ void KernelSide::take_from_tap(std::uint16_t port) {
     }
     const bool given = frame != nullptr && rte_pktmbuf_append(frame, static_cast<std::uint16_t>(length)) != nullptr &&
                        give_to_worker(port, Parcel::frame, frame);
-    add(given ? share_.ports[port].from_kernel : share_.ports[port].from_kernel_lost, 1);
+    add(given ? share_->ports[port].from_kernel : share_->ports[port].from_kernel_lost, 1);
   }
 }
 
-void KernelSide::take_messages() {
-  std::array<std::byte, kLongestMessage> message;
-  for (int i = 0; i < kAtOnce; ++i) {
-    const ssize_t length = ::recv(frames_.get(), message.data(), message.size(), MSG_DONTWAIT);
-    if (length < static_cast<ssize_t>(sizeof(MessageHeader))) return;
-    MessageHeader header{};
-    std::memcpy(&header, message.data(), sizeof(header));
-    if (header.kind != MessageKind::frame) continue;
-    const auto port = std::find_if(ports_.begin(), ports_.end(),
-                                   [&](const Port& each) { return each.ifindex() == header.interface; });
-    const auto bytes = std::span(message).first(static_cast<std::size_t>(length)).subspan(sizeof(header));
-    rte_mbuf* frame = port == ports_.end() ? nullptr : rte_pktmbuf_alloc(buffers_);
-    if (frame == nullptr) continue;
-    if (bytes.size() > rte_pktmbuf_tailroom(frame)) {
-      rte_pktmbuf_free(frame);
-      continue;
-    }
-    std::memcpy(rte_pktmbuf_append(frame, static_cast<std::uint16_t>(bytes.size())), bytes.data(), bytes.size());
-    const auto place = static_cast<std::uint16_t>(port - ports_.begin());
-    if (!give_to_worker(place, Parcel::message, frame)) add(share_.ports[place].from_kernel_lost, 1);
+/// True: there are more.
+bool KernelSide::take_messages() {
+  RecordRing frames = share_.frames();
+  for (int i = 0; i < kAtOnce && !frames.empty(); ++i) {
+    bring_in(frames.front());
+    frames.drop();
   }
+  return !frames.empty();
+}
+
+/// A frame that is to come in by a port once more. Its interface may be gone by now.
+void KernelSide::bring_in(std::span<const std::byte> message) {
+  MessageHeader header{};
+  if (message.size() < sizeof(header)) return;
+  std::memcpy(&header, message.data(), sizeof(header));
+  const auto port =
+      std::find_if(ports_.begin(), ports_.end(), [&](const Port& each) { return each.ifindex() == header.interface; });
+  if (header.kind != MessageKind::frame || port == ports_.end()) return;
+  const auto bytes = message.subspan(sizeof(header));
+  const auto place = static_cast<std::uint16_t>(port - ports_.begin());
+  rte_mbuf* frame = rte_pktmbuf_alloc(buffers_);
+  const bool fits = frame != nullptr && bytes.size() <= rte_pktmbuf_tailroom(frame);
+  if (fits) {
+    std::memcpy(rte_pktmbuf_append(frame, static_cast<std::uint16_t>(bytes.size())), bytes.data(), bytes.size());
+    if (give_to_worker(place, Parcel::message, frame)) return;
+  } else {
+    rte_pktmbuf_free(frame);
+  }
+  add(share_->ports[place].from_kernel_lost, 1);
 }
 
 }  // namespace astil::dpdk

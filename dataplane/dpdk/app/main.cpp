@@ -54,15 +54,20 @@ std::optional<NumberedPlan> await_plan(const MappedShare& share) {
   return std::nullopt;
 }
 
-/// What an earlier process has left: nobody looks at tables yet.
-void begin(Share& share) {
+/// What an earlier process has left: nobody looks at tables yet, frames are too old, and astild may wait for a bell
+/// that was not rung.
+void begin(const MappedShare& mapped) {
+  Share& share = *mapped;
   __atomic_store_n(&share.running_workers, 0U, __ATOMIC_SEQ_CST);
   for (WorkerShare& worker : share.workers) {
     __atomic_store_n(&worker.turn, 0U, __ATOMIC_RELEASE);
     __atomic_store_n(&worker.tables, 0U, __ATOMIC_RELEASE);
+    __atomic_store_n(&worker.capture, 0U, __ATOMIC_RELEASE);
   }
   for (PortShare& port : share.ports) port.state = PortState::absent;
   share.process = static_cast<std::uint32_t>(::getpid());
+  mapped.frames().clear();
+  if (auto sender = open_sender(); sender.has_value()) (void)ring(*sender, mapped.folder() / "events");
 }
 
 Next fail(const std::string& message, const Error& error) {
@@ -75,7 +80,7 @@ Next serve(const std::string& instance) {
   if (share.has_error()) return fail("shared memory not opened", share.error());
   auto lock = lock_engine(share->folder());
   if (lock.has_error()) return fail("not started", lock.error());
-  begin(**share);
+  begin(*share);
   base::notify("READY=1");
   const auto plan = await_plan(*share);
   if (!plan) return ended != 0 ? Next::end : Next::begin_anew;

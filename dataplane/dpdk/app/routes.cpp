@@ -178,25 +178,23 @@ std::uint32_t Routes::mtu_of(std::uint32_t ifindex, std::uint32_t unit) {
   return known.mtu;
 }
 
-Routes::Answer Routes::find(const core::Address& to, const core::Address& from, std::uint32_t length,
-                            const core::Settings& settings, std::uint32_t unit) {
+core::NextHop Routes::find(const core::Address& to, const core::Address& from, std::uint32_t length,
+                           const core::Settings& settings, std::uint32_t unit) {
   using Status = core::NextHop::Status;
   Route route;
-  if (!ask_route(to, from, route) || !route.is_unicast) return {.hop = {.status = Status::no_route}};
+  if (!ask_route(to, from, route) || !route.is_unicast) return {.status = Status::no_route};
   const core::Interface& own = settings.interfaces[core::interface_slot(route.ifindex, settings.interface_multiplier)];
-  if (own.ifindex != route.ifindex) return {.hop = {.status = Status::no_route}};
+  if (own.ifindex != route.ifindex) return {.status = Status::no_route};
   const std::uint32_t mtu = route.mtu != 0 ? route.mtu : mtu_of(route.ifindex, unit);
-  if (length > mtu) return {.hop = {.status = Status::too_big, .mtu = mtu}};
+  if (length > mtu) return {.status = Status::too_big, .mtu = mtu};
   std::uint64_t mac = 0;
-  if (!ask_neighbour(route.neighbour, route.ifindex, mac)) {
-    return {.hop = {.status = Status::no_neighbour},
-            .wanted = {.address = route.neighbour, .interface = route.ifindex}};
-  }
-  return {.hop = {.status = Status::found,
-                  .interface = route.ifindex,
-                  .destination_mac = mac,
-                  .source_mac = own.mac & kMacBits,
-                  .mtu = mtu}};
+  if (!ask_neighbour(route.neighbour, route.ifindex, mac))
+    return {.status = Status::no_neighbour, .interface = route.ifindex};
+  return {.status = Status::found,
+          .interface = route.ifindex,
+          .destination_mac = mac,
+          .source_mac = own.mac & kMacBits,
+          .mtu = mtu};
 }
 
 }  // namespace astil::dpdk

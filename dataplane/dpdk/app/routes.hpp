@@ -9,7 +9,6 @@
 #include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/result.hpp"
 #include "dataplane/core/engine.hpp"
-#include "dataplane/core/events.hpp"
 
 struct nlmsghdr;
 
@@ -19,14 +18,9 @@ class Routes {
  public:
   static Result<Routes> open();
 
-  struct Answer {
-    core::NextHop hop;
-    /// Where the hop has no neighbour: whom to ask for.
-    core::NeighbourWanted wanted{};
-  };
   /// For a datagram of `length` bytes. `settings` has the interfaces' MAC addresses; `unit`: of the fine clock.
-  Answer find(const core::Address& to, const core::Address& from, std::uint32_t length, const core::Settings& settings,
-              std::uint32_t unit);
+  core::NextHop find(const core::Address& to, const core::Address& from, std::uint32_t length,
+                     const core::Settings& settings, std::uint32_t unit);
 
  private:
   explicit Routes(base::Descriptor socket);

@@ -32,6 +32,7 @@ from cases import (  # noqa: F401
     hooks,
     restart,
     dpdk,
+    dpdk_features,
     pair,
     flow_sync,
     configuration,

@@ -10,6 +10,7 @@ from harness import paths, process
 from harness.capture import Capture
 from harness.case import case
 from harness.configuration import ADDRESSES, FORWARDINGS
+from harness.engine import Engine, dataplane
 from harness.steady import SteadyLoad, expect_unharmed
 from harness.topology import CLIENT_ADDRESSES, CLIENT_NET
 
@@ -17,8 +18,26 @@ _FIELDS = ("frame.packet_id", "frame.packet_flags_direction", "frame.interface_n
 _INBOUND, _OUTBOUND = "0x00000001", "0x00000002"
 
 
-def _programs(lab):
-    """The ids of the packet path's programs by interface, whatever the hook."""
+def _more(lab, hook, **changes):
+    """The section of a configuration for a hook of the kernel's, or for the DPDK engine."""
+    return {"dataplane": {**(dataplane(lab.net.interfaces) if hook == "dpdk" else {"hook": hook}), **changes}}
+
+
+def _start(lab, hook):
+    if hook == "dpdk":
+        engine = Engine(lab.balancer)
+        engine.start()
+        lab.start_balancer(more=_more(lab, hook))
+        engine.wait_until_forwarding()
+    else:
+        lab.start_balancer(more=_more(lab, hook))
+
+
+def _programs(lab, hook):
+    """What captures, or does not: the ids of the packet path's programs by interface, whatever the kernel's hook; of the
+    DPDK engine, the files that its workers write to."""
+    if hook == "dpdk":
+        return {path.name: path.name for path in paths.SHARED.joinpath(lab.balancer.instance).glob("capture-*")}
     found = lab.balancer.programs()
     for name in lab.net.interfaces:
         shown = process.run(["tc", "-n", lab.net.balancer.name, "-j", "filter", "show", "dev", name, "ingress"])
@@ -108,14 +127,14 @@ def _under_load(run, hook):
     """Everything, then a service, a backend, a client, and many short ones: nothing breaks, and the programs that were
     there are there again."""
     with run.lab() as lab:
-        lab.start_balancer(more={"dataplane": {"hook": hook}})
+        _start(lab, hook)
         load = SteadyLoad(lab, FORWARDINGS, lasting=200, parallel=4)
-        before = _programs(lab)
-        run.expect(set(before) == set(lab.net.interfaces), f"programs on {before}")
+        before = _programs(lab, hook)
+        run.expect(set(before) == (set() if hook == "dpdk" else set(lab.net.interfaces)), f"programs on {before}")
         file, told = _capture(run, lab, "all.pcapng", "--duration", "3", "--rate", "2000", "--snap", "9216")
         run.figure(packets=told["packets"], over_rate=told["over_rate"], lost=told["lost"])
         run.expect(told["ended"] == "its time was over" and told["packets"] > 1000, f"{told}")
-        run.expect(_programs(lab) == before, f"the programs were {before}, and are {_programs(lab)}")
+        run.expect(_programs(lab, hook) == before, f"the programs were {before}, and are {_programs(lab, hook)}")
 
         narrow = ("--duration", "20", "--count", "200")
         web, told_of_web = _capture(run, lab, "nat.pcapng", "--service", "nat", *narrow)
@@ -125,14 +144,14 @@ def _under_load(run, hook):
         for _ in range(5):
             _capture(run, lab, "short.pcapng", "--count", "1")
         expect_unharmed(run, *load.stop())
-        run.expect(_programs(lab) == before, f"at the end the programs are {_programs(lab)}")
+        run.expect(_programs(lab, hook) == before, f"at the end the programs are {_programs(lab, hook)}")
 
         packets = _expect_right(run, lab, file, FORWARDINGS)
         run.expect(len(packets) == told["packets"], f"{len(packets)} packets in the file, and {told}")
         ways = {(frames[0]["reason"], frames[0]["flow"], frames[0].get("by")) for frames in packets}
         wanted = {("forwarded", "known", None), ("forwarded", "new", "ring"), ("replied", "known", None)}
         run.expect(wanted <= ways, f"decisions: {ways}")
-        if hook == "xdp":
+        if hook != "tc":
             run.expect(not file.complaints(), f"tshark complains: {file.complaints()[:5]}")
         run.expect(len(_expect_right(run, lab, web, ["nat"])) == told_of_web["packets"] == 200, f"{told_of_web}")
         backends = {frames[0]["backend"] for frames in _expect_right(run, lab, one, ["tunnel"])}
@@ -142,7 +161,7 @@ def _under_load(run, hook):
         run.expect(net.count("frame") > 10 and net.file.stat().st_size <= 20000, "not as many bytes as were wanted")
 
 
-for _hook in ("xdp", "tc"):
+for _hook in ("xdp", "tc", "dpdk"):
     case(f"capture_under_load_by_{_hook}", hook=_hook)(_under_load)
 
 
@@ -150,28 +169,28 @@ def _ends(run, hook):
     """One at a time; Ctrl-C, other table sizes, kill -9 and SIGTERM of the daemon end it. The load notices nothing, and
     plain programs are there afterwards."""
     with run.lab() as lab:
-        lab.start_balancer(more={"dataplane": {"hook": hook}})
-        plain = _programs(lab)
+        _start(lab, hook)
+        plain = _programs(lab, hook)
         load = SteadyLoad(lab, FORWARDINGS, lasting=200, parallel=4)
         long = ("--duration", "600")
 
         first = _Background(run, lab, "first.pcapng", *long)
         first.await_bytes(20000)
-        run.expect(_programs(lab) != plain, "the capture has the plain programs")
+        run.expect(_programs(lab, hook) != plain, "the capture has the plain programs")
         second = lab.balancer.astil("capture", "-w", str(run.directory / "second.pcapng"), check=False)
         run.expect(second.returncode == 1 and "one at a time" in second.stderr, f"{second}")
         run.expect(process.end(first.child, signal.SIGINT) == 0, f"Ctrl-C: {first.said.read_text()}")
         run.expect("its client wanted no more" in first.said.read_text(), first.said.read_text())
-        process.until(lambda: _programs(lab) == plain, "the plain programs after Ctrl-C")
+        process.until(lambda: _programs(lab, hook) == plain, "the plain programs after Ctrl-C")
 
         killed = _Background(run, lab, "killed.pcapng", *long)
         killed.await_bytes(20000)
         process.end(killed.child)
-        process.until(lambda: _programs(lab) == plain, "the plain programs after the client was killed")
+        process.until(lambda: _programs(lab, hook) == plain, "the plain programs after the client was killed")
 
         resized = _Background(run, lab, "resized.pcapng", *long)
         resized.await_bytes(20000)
-        lab.balancer.apply(lab.configuration(more={"dataplane": {"hook": hook, "tables": {"flow_slots": 524288}}}))
+        lab.balancer.apply(lab.configuration(more=_more(lab, hook, tables={"flow_slots": 524288})))
         run.expect(resized.child.wait(10) == 0, f"other tables: {resized.said.read_text()}")
         run.expect("the tables were exchanged" in resized.said.read_text(), resized.said.read_text())
 
@@ -179,11 +198,11 @@ def _ends(run, hook):
         crashed.await_bytes(20000)
         lab.balancer.crash()
         run.expect(crashed.child.wait(10) == 1, f"kill -9: {crashed.said.read_text()}")
-        left_behind = _programs(lab)
+        left_behind = _programs(lab, hook)
         load.go_on(1)
         lab.balancer.start()
         run.expect(lab.balancer.status()["adopted"], "the packet path was not adopted")
-        adopted = _programs(lab)
+        adopted = _programs(lab, hook)
         run.expect(not set(left_behind.values()) & set(adopted.values()), f"{left_behind}, then {adopted}")
         lab.balancer.wait_until_in_rotation()
 
@@ -191,7 +210,7 @@ def _ends(run, hook):
         stopped.await_bytes(20000)
         lab.balancer.stop()
         run.expect(stopped.child.wait(10) == 1, f"SIGTERM: {stopped.said.read_text()}")
-        run.expect(_programs(lab) == adopted, f"SIGTERM leaves {_programs(lab)}, and {adopted} were there")
+        run.expect(_programs(lab, hook) == adopted, f"SIGTERM leaves {_programs(lab, hook)}, and {adopted} were there")
         load.go_on(1)
         lab.balancer.start()
         lab.balancer.wait_until_in_rotation()
@@ -202,7 +221,7 @@ def _ends(run, hook):
             _expect_right(run, lab, Capture(each.file, cut_short=True), FORWARDINGS, whole=False, every=False)
 
 
-for _hook in ("xdp", "tc"):
+for _hook in ("xdp", "tc", "dpdk"):
     case(f"capture_ends_by_{_hook}", hook=_hook)(_ends)
 
 
