@@ -1,6 +1,7 @@
 // The one interface behind which the engines stand: what the control plane needs of whatever moves packets.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -68,6 +69,11 @@ class Dataplane {
   [[nodiscard]] virtual Origin origin() const { return {}; }
   /// None: this engine has no ports but the kernel's interfaces.
   [[nodiscard]] virtual std::optional<PortReport> port_report() const { return std::nullopt; }
+
+  /// Since when it has moved packets without a break; none: it does not.
+  [[nodiscard]] virtual std::optional<std::chrono::steady_clock::time_point> forwarding_since() const {
+    return std::chrono::steady_clock::time_point::min();
+  }
 
   /// Returns when every packet that was under way at the call is done: what the packet path could see before, it sees
   /// no more.

@@ -98,6 +98,10 @@ Result<void> Daemon::open() {
   checks_.emplace(
       prober_, alarm_, [this] { return std::uniform_real_distribution<double>()(random_); },
       [this](const health::TargetKey& key, const health::State& state) { on_health_change(key, state); });
+  checks_->mind([this](health::Clock::time_point started) {
+    const auto since = path_->engine().forwarding_since();
+    return !since || *since > started;
+  });
   xdp::remove_probe_filters(model_.instance);  // of a daemon that was killed
   follow_model();
   if (auto serving = name_server_.follow(model_, site_facts()); serving.has_error()) return serving.error();

@@ -411,6 +411,7 @@ void StatusBuilder::add_problems() {
       return service.forwarding == config::Forwarding::nat && service.host.is_v4() == ipv4;
     });
   };
+  if (daemon_.model_.engine != config::EngineKind::kernel) return;  // which asks for ways of its own packets
   for (const bool ipv4 : {true, false}) {
     if (!any_nat(ipv4)) continue;
     for (const std::string& name : daemon_.model_.interfaces) {

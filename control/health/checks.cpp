@@ -15,6 +15,8 @@ constexpr double kEarliest = 0.95;    // of the interval, between probes
 // A deadline noticed so late means that this process stood still, and answers may wait unread: they have this long to
 // be read.
 constexpr auto kStoodStill = 100ms;
+/// So long after the last probe that passed, a hindrance of this host's excuses failures.
+constexpr auto kLongestHindrance = 10s;
 constexpr auto kReprieve = 100ms;
 constexpr auto kQuiet = 10s;  // between warnings of probes that could not be made
 
@@ -225,6 +227,8 @@ void Checks::finish(Probe& probe, Outcome outcome) {
   const Clock::time_point now = alarm_.now();
   probe.running.reset();
   probe.state.last_duration = now - probe.started;
+  if (outcome.kind == Outcome::Kind::failed && is_hindered(probe))
+    outcome = {Outcome::Kind::not_made, "this host forwarded no packets meanwhile: " + outcome.error};
   if (outcome.kind == Outcome::Kind::not_made) {
     schedule_next(probe);
     // Nothing serves while nothing is known: what was missing at a start is there in a moment.
@@ -234,6 +238,7 @@ void Checks::finish(Probe& probe, Outcome outcome) {
     return;
   }
   const bool passed = outcome.kind == Outcome::Kind::passed;
+  if (passed) last_passed_ = now;
   probe.fails = !passed;
   ++(passed ? probe.counters.passed : probe.counters.failed);
   const auto effect = probe.rise_fall.add(passed ? Finding::passed : Finding::failed);
@@ -261,6 +266,10 @@ void Checks::schedule_next(Probe& probe) {
   const auto gap = part(interval_of(probe), earliest + (1 - earliest) * random_());
   // A plan that was missed is not made up for: one probe at once, and on from there.
   schedule(probe, std::max(probe.planned + gap, alarm_.now()));
+}
+
+bool Checks::is_hindered(const Probe& probe) const {
+  return hindrance_ && alarm_.now() - last_passed_ < kLongestHindrance && hindrance_(probe.started);
 }
 
 void Checks::warn_not_made(const Probe& probe, const std::string& error) {

@@ -47,11 +47,18 @@ class Checks {
   /// Uniform in [0, 1).
   using Random = std::function<double()>;
 
+  /// Did this host itself lose packets at some time since the probe was started? Then its failure says nothing.
+  using Hindrance = std::function<bool(Clock::time_point started)>;
+
   /// Prober and alarm must outlive this; the alarm is this one's alone.
   Checks(Prober& prober, Alarm& alarm, Random random, OnChange on_change);
   ~Checks();
   Checks(const Checks&) = delete;
   Checks& operator=(const Checks&) = delete;
+
+  /// Failures are not counted while this tells of a hindrance: for a while, since a host through which nothing comes
+  /// for long has no backends.
+  void mind(Hindrance hindrance) { hindrance_ = std::move(hindrance); }
 
   /// The targets from now on, their keys unique. One that is as before goes on undisturbed. One whose check alone is
   /// other keeps its health until the new check has found otherwise; one at another address or port starts as unknown.
@@ -94,6 +101,7 @@ class Checks {
   void finish(Probe& probe, Outcome outcome);
   [[nodiscard]] static config::Milliseconds interval_of(const Probe& probe);
   void schedule_next(Probe& probe);
+  [[nodiscard]] bool is_hindered(const Probe& probe) const;
   void warn_not_made(const Probe& probe, const std::string& error);
   void tell(const Probe& probe);
 
@@ -101,6 +109,8 @@ class Checks {
   Alarm& alarm_;
   Random random_;
   OnChange on_change_;
+  Hindrance hindrance_;
+  Clock::time_point last_passed_{};  ///< when any probe passed
   std::map<ProbeKey, std::unique_ptr<Probe>> probes_;
   std::map<TargetKey, Probe*> by_target_;
   std::set<Slot> queue_;  // each probe once: its next start, or the deadline of the one under way

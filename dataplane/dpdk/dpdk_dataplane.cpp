@@ -80,6 +80,14 @@ void take_fence_away(Share& share, const PortPlan& port) {
   }
 }
 
+Result<void> check_taker(const std::string& device, const std::string& instance) {
+  const std::string taken = taken_interface(device);
+  const std::string other = taken.empty() ? std::string() : who_takes(taken, instance);
+  if (other.empty()) return {};
+  return Error{"interface " + taken + " is taken by the instance " + other + " already",
+               "give it up there: astil detach --instance " + other};
+}
+
 /// Keeps the kernel off the frames that a device takes. Noted first, so that whoever gives up the instance finds it.
 Result<void> fence(Share& share, const std::string& device) {
   const std::string taken = taken_interface(device);
@@ -112,6 +120,7 @@ Result<std::unique_ptr<DpdkDataplane>> DpdkDataplane::open_or_throw(Options opti
   auto share = MappedShare::make(options.instance);
   if (share.has_error()) return share.error();
   std::unique_ptr<DpdkDataplane> engine(new DpdkDataplane(std::move(options), std::move(*share)));
+  engine->share_->network = own_network();
   auto events = listen_at(engine->share_.folder() / "events");
   if (events.has_error()) return events.error();
   engine->events_ = std::move(*events);
@@ -249,6 +258,7 @@ bool DpdkDataplane::has_device(std::uint32_t ifindex) const {
 
 Result<void> DpdkDataplane::raise_fences() {
   for (const auto& [interface, device] : options_.drive.devices) {
+    if (auto checked = check_taker(device, options_.instance); checked.has_error()) return checked.error();
     if (auto fenced = fence(*share_, device); fenced.has_error()) return fenced.error();
   }
   return {};
@@ -272,6 +282,7 @@ Result<dataplane::Attachment> DpdkDataplane::attach(std::uint32_t ifindex, datap
   const auto device = options_.drive.devices.find(name);
   if (device == options_.drive.devices.end())
     return Error{"interface " + name + " has no device", "name it in dataplane.dpdk.ports"};
+  if (auto checked = check_taker(device->second, options_.instance); checked.has_error()) return checked.error();
   if (auto fenced = fence(*share_, device->second); fenced.has_error()) return fenced.error();
   PortPlan wanted{};
   wanted.interface.set(name);
@@ -418,6 +429,13 @@ Result<core::CaptureCounts> DpdkDataplane::stop_capture() {
   if (!stopped)
     return Error{"end a capture: a worker of astil-dpdk stands still", "see its log: journalctl -u 'astil-dpdk@*'"};
   return capture.counts();
+}
+
+std::optional<std::chrono::steady_clock::time_point> DpdkDataplane::forwarding_since() const {
+  if (share_->plan.ports == 0 || load(share_->plan_in_force) != share_->plan_number ||
+      !is_engine_running(share_.folder()))
+    return std::nullopt;
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(load(share_->forwarding_since)));
 }
 
 bool is_running(const std::string& instance) {

@@ -129,7 +129,7 @@ bool is_tap(const std::string& interface) {
          std::string_view(driver.bus_info) == "tap";
 }
 
-DeviceFacts device_facts(const std::string& interface, const std::string& device) {
+DeviceFacts device_facts(const std::string& interface, const std::string& device, const std::string& instance) {
   DeviceFacts facts;
   std::error_code error;
   if (is_pci(device)) {
@@ -143,6 +143,7 @@ DeviceFacts device_facts(const std::string& interface, const std::string& device
   if (const std::string taken = taken_interface(device); !taken.empty()) {
     facts.exists = ::if_nametoindex(taken.c_str()) != 0;
     if (facts.exists) facts.queues = queues_of(taken);
+    facts.taken_by = who_takes(taken, instance);
   }
   facts.is_other = ::if_nametoindex(interface.c_str()) != 0 && !is_tap(interface);
   return facts;
@@ -152,7 +153,7 @@ DeviceFacts device_facts(const std::string& interface, const std::string& device
 
 HostFacts gather(const Wanted& wanted) {
   HostFacts facts;
-  facts.runs = !wanted.instance.empty() && is_engine_running(folder_of(wanted.instance));
+  facts.runs = !wanted.begins && is_engine_running(folder_of(wanted.instance));
   read_huge_pages(facts);
   facts.has_hugetlbfs = has_hugetlbfs();
   facts.cores = own_cores();
@@ -160,7 +161,8 @@ HostFacts gather(const Wanted& wanted) {
   facts.has_af_xdp = has_af_xdp();
   facts.program = program();
   facts.lockable = lockable();
-  for (const auto& [interface, device] : wanted.devices) facts.devices.push_back(device_facts(interface, device));
+  for (const auto& [interface, device] : wanted.devices)
+    facts.devices.push_back(device_facts(interface, device, wanted.instance));
   return facts;
 }
 

@@ -107,6 +107,11 @@ void examine_taken(const std::string& device, const DeviceFacts& facts, std::uin
         missing(about, "interface " + taken + " of " + device + " does not exist", "'ip link' lists those that do"));
     return;
   }
+  if (!facts.taken_by.empty()) {
+    all.push_back(missing(about, "interface " + taken + " is taken by the instance " + facts.taken_by + " already",
+                          "give it up there: astil detach --instance " + facts.taken_by));
+    return;
+  }
   if (const std::uint32_t named = named_queues(device); named < workers) {
     const std::string key = is_af_xdp(device) ? "queue_count" : "qpairs";
     all.push_back(missing(

@@ -16,7 +16,8 @@ struct Wanted {
   bool huge_pages = true;
   std::vector<std::uint32_t> cores;                          ///< one worker each; empty: one, on any core
   std::vector<std::pair<std::string, std::string>> devices;  ///< interface of the kernel's, and its port's device
-  std::string instance;                                      ///< whose astil-dpdk may run already; empty: it does not
+  std::string instance;
+  bool begins = false;  ///< it is the instance's astil-dpdk that asks, and has nothing yet
 };
 
 /// Of a device that is wanted.
@@ -26,6 +27,7 @@ struct DeviceFacts {
   bool has_group = false;               ///< likewise: the IOMMU keeps it apart from others
   std::string node_refusal;             ///< likewise: why its group can not be opened; empty: it can
   std::optional<std::uint32_t> queues;  ///< of an interface: that it receives by; none: not told
+  std::string taken_by;                 ///< another instance that has the interface; empty: none
   bool is_other = false;                ///< the port's interface is there, and no tap that this engine could have made
 };
 

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "dataplane/dpdk/device.hpp"
+
 namespace astil::dpdk {
 namespace {
 
@@ -26,7 +28,9 @@ Result<void> own_folder(const std::filesystem::path& folder) {
   struct stat found {};
   if (::lstat(folder.c_str(), &found) != 0) return system_error("look at " + folder.string(), errno);
   constexpr mode_t kOthersWrite = 022;
-  if (!S_ISDIR(found.st_mode) || found.st_uid != ::geteuid() || (found.st_mode & kOthersWrite) != 0)
+  if (S_ISDIR(found.st_mode) && found.st_uid != ::geteuid())
+    return Error{folder.string() + " is another user's", "run as the user that astild runs as, root as a rule"};
+  if (!S_ISDIR(found.st_mode) || (found.st_mode & kOthersWrite) != 0)
     return Error{folder.string() + " is not a folder that only this user can write to", "remove it"};
   return {};
 }
@@ -100,6 +104,26 @@ Result<std::optional<MappedShare>> MappedShare::find(const std::string& instance
   return std::optional<MappedShare>(MappedShare(folder, *mapped));
 }
 
+std::uint64_t own_network() {
+  struct stat found {};
+  return ::stat("/proc/self/ns/net", &found) == 0 ? found.st_ino : 0;
+}
+
+std::string who_takes(const std::string& interface, const std::string& instance) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(kRoot, error)) {
+    const std::string other = entry.path().filename().string();
+    if (other == instance) continue;
+    const auto share = MappedShare::find(other);
+    if (share.has_error() || !share->has_value() || (**share)->network != own_network()) continue;
+    const auto plan = read_plan(***share);
+    for (std::uint32_t i = 0; plan && i < plan->plan.ports; ++i) {
+      if (taken_interface(plan->plan.port[i].device.str()) == interface) return other;
+    }
+  }
+  return {};
+}
+
 MappedShare::MappedShare(MappedShare&& other) noexcept
     : folder_(std::move(other.folder_)), share_(std::exchange(other.share_, nullptr)) {}
 
@@ -121,14 +145,18 @@ bool MappedShare::is_current() const {
   return is_same;
 }
 
-NumberedPlan read_plan(const Share& share) {
+std::optional<NumberedPlan> read_plan(const Share& share) {
   NumberedPlan read;
-  do {
-    read.number = __atomic_load_n(&share.plan_number, __ATOMIC_ACQUIRE);
-    read.plan = share.plan;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-  } while (read.number % 2 != 0 || read.number != __atomic_load_n(&share.plan_number, __ATOMIC_RELAXED));
-  return read;
+  read.number = __atomic_load_n(&share.plan_number, __ATOMIC_ACQUIRE);
+  read.plan = share.plan;
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  const bool is_whole = read.number % 2 == 0 && read.number == __atomic_load_n(&share.plan_number, __ATOMIC_RELAXED);
+  return is_whole ? std::optional(read) : std::nullopt;
+}
+
+bool is_other_plan(const Share& share, std::uint32_t number) {
+  const std::uint32_t now = __atomic_load_n(&share.plan_number, __ATOMIC_ACQUIRE);
+  return now % 2 == 0 && now != number;
 }
 
 /// A writer that was killed may have left the number odd.

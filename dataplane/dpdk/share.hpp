@@ -128,13 +128,15 @@ struct Share {
   std::uint32_t capture_number;  ///< of the one that runs; 0: none does
   std::uint32_t last_capture;    ///< of the last one that was begun
   std::uint32_t sleeps;          ///< not 0: astild waits for the bell; who takes it rings
+  std::uint64_t network;         ///< inode of astild's network namespace: whose interfaces the plan's are
 
   /// astil-dpdk's.
   std::uint32_t process;          ///< its pid
   std::uint32_t plan_in_force;    ///< number of the plan whose ports are open, or that has none
   std::uint32_t running_workers;  ///< that may look at the tables
   std::uint32_t reserved_too;
-  Text<256> problem;  ///< why it does not do as planned; empty: it does
+  std::uint64_t forwarding_since;  ///< nanoseconds of the monotonic clock, when the ports were opened
+  Text<256> problem;               ///< why it does not do as planned; empty: it does
   Text<256> remedy;
   WorkerShare workers[kMostWorkers];
   std::uint64_t events_behind[kMostWorkers];  ///< of each worker's, lost since astild was behind; the main thread's
@@ -185,12 +187,21 @@ class MappedShare {
 
 std::filesystem::path folder_of(const std::string& instance);
 
+/// This process's network namespace, as in Share::network.
+std::uint64_t own_network();
+/// Another instance than that, whose plan has a port that takes the frames of this interface of this network; empty:
+/// there is none.
+std::string who_takes(const std::string& interface, const std::string& instance);
+
 /// A plan as it was at one moment, and its number.
 struct NumberedPlan {
   std::uint32_t number = 0;
   Plan plan{};
 };
-NumberedPlan read_plan(const Share& share);
+/// None: it is being written, or its writer was killed meanwhile; the next one writes it anew.
+std::optional<NumberedPlan> read_plan(const Share& share);
+/// Is a plan there, and not the one with this number?
+bool is_other_plan(const Share& share, std::uint32_t number);
 void write_plan(Share& share, const Plan& plan);
 
 /// Takes the lock of astil-dpdk; it goes with the descriptor. Error: another one runs.

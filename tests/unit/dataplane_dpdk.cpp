@@ -120,10 +120,23 @@ TEST_F(Dpdk, a_plan_whose_writer_was_killed_can_be_written_again) {
   Plan plan{};
   plan.burst = 17;
   write_plan(*shared, plan);
-  const NumberedPlan read = read_plan(*shared);
-  EXPECT_EQ(read.number % 2, 0U);
-  EXPECT_NE(read.number, 4U);
-  EXPECT_TRUE(read.plan == plan);
+  const auto read = read_plan(*shared);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->number % 2, 0U);
+  EXPECT_NE(read->number, 4U);
+  EXPECT_TRUE(read->plan == plan);
+}
+
+TEST_F(Dpdk, a_plan_whose_writer_was_killed_is_not_waited_for_and_those_that_forward_go_on) {
+  auto shared = share();
+  write_plan(*shared, Plan{});
+  const std::uint32_t before = shared->plan_number;
+  EXPECT_FALSE(is_other_plan(*shared, before));
+  shared->plan_number = before + 1;
+  EXPECT_FALSE(read_plan(*shared).has_value());
+  EXPECT_FALSE(is_other_plan(*shared, before));
+  write_plan(*shared, Plan{});
+  EXPECT_TRUE(is_other_plan(*shared, before));
 }
 
 TEST_F(Dpdk, what_workers_tell_arrives_whole_and_what_is_no_message_is_not_taken) {

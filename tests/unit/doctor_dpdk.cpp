@@ -129,8 +129,8 @@ TEST(DoctorForDpdk, finds_an_interface_that_stands_where_a_tap_shall_be) {
 }
 
 TEST(DoctorForDpdk, reads_this_host) {
-  const auto facts =
-      dpdk::gather({.devices = {{"lo", "net_af_xdp0,iface=no-such-one"}, {"lo", "ffff:ff:1f.7"}}, .instance = {}});
+  const auto facts = dpdk::gather(
+      {.devices = {{"lo", "net_af_xdp0,iface=no-such-one"}, {"lo", "ffff:ff:1f.7"}}, .instance = "no-such-one"});
   EXPECT_FALSE(facts.cores.empty());
   EXPECT_GE(facts.huge_page_bytes, 1U << 20U);
   ASSERT_EQ(facts.devices.size(), 2U);

@@ -157,6 +157,21 @@ TEST_F(health_checks, a_backend_falls_and_rises_by_its_settings) {
   EXPECT_EQ(checks_.state({"web", "a"})->since, alarm_.now());
 }
 
+TEST_F(health_checks, a_host_that_loses_packets_takes_no_backend_for_dead_for_a_while) {
+  bool hindered = false;
+  checks_.mind([&](Clock::time_point) { return hindered; });
+  checks_.configure({target("b1")});
+  for (int i = 0; i < 3; ++i) pass();
+  ASSERT_EQ(health("b1"), Health::up);
+  hindered = true;
+  for (int i = 0; i < 4; ++i) fail();
+  EXPECT_EQ(health("b1"), Health::up);
+  EXPECT_EQ(checks_.counters({"web", "b1"})->not_made, 4U);
+  alarm_.pass(20s);  // which its probes hang
+  for (int i = 0; i < 4; ++i) fail();
+  EXPECT_EQ(health("b1"), Health::down) << "what comes to nothing for so long is no moment's matter";
+}
+
 TEST_F(health_checks, a_probe_that_hangs_times_out_in_its_phase) {
   chance_ = 0;
   prober_.phase = Phase::answer;

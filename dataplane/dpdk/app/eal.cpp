@@ -6,6 +6,7 @@
 #include <rte_mbuf.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/dpdk/device.hpp"
@@ -18,8 +19,15 @@ constexpr unsigned kCache = 256;
 /// That a virtual device may hold back: AF_XDP's fill queue has 4096 places.
 constexpr unsigned kHeldByPort = 4096;
 
-Wanted wanted_of(const Plan& plan) {
-  Wanted wanted{.memory = plan.memory, .huge_pages = plan.huge_pages != 0, .cores = {}, .devices = {}, .instance = {}};
+bool started = false;
+
+Wanted wanted_of(const std::string& instance, const Plan& plan) {
+  Wanted wanted{.memory = plan.memory,
+                .huge_pages = plan.huge_pages != 0,
+                .cores = {},
+                .devices = {},
+                .instance = instance,
+                .begins = true};
   if (plan.cores[0] != kAnyCore) wanted.cores.assign(plan.cores, plan.cores + plan.workers);
   for (std::uint32_t i = 0; i < plan.ports; ++i)
     wanted.devices.emplace_back(plan.port[i].interface.str(), plan.port[i].device.str());
@@ -42,7 +50,7 @@ std::string lcores_of(const Plan& plan, const std::vector<std::uint32_t>& cores)
 }  // namespace
 
 Result<void> start_eal(const std::string& instance, const Plan& plan) {
-  const Wanted wanted = wanted_of(plan);
+  const Wanted wanted = wanted_of(instance, plan);
   const HostFacts facts = gather(wanted);
   for (const Need& need : needs(facts, wanted)) {
     if (!need.met) return Error{need.what, need.remedy};
@@ -68,10 +76,15 @@ Result<void> start_eal(const std::string& instance, const Plan& plan) {
   words.emplace_back(plan.huge_pages == 0 ? "--no-huge" : "--huge-unlink");
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
-  if (rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) >= 0) return {};
+  started = rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) >= 0;
+  if (started) return {};
   Error error{std::string("start DPDK: ") + rte_strerror(rte_errno), "see the log of astil-dpdk above this line"};
   if (rte_errno == EACCES || rte_errno == EPERM) error.remedy = "run astil-dpdk as root";
   return error;
+}
+
+void end_eal() {
+  if (std::exchange(started, false)) (void)rte_eal_cleanup();
 }
 
 Result<rte_mempool*> make_buffers(const Plan& plan) {

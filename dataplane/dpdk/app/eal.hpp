@@ -11,6 +11,9 @@ namespace astil::dpdk {
 /// Looks for what the machine lacks first: what is wrong is said with the command that mends it.
 Result<void> start_eal(const std::string& instance, const Plan& plan);
 
+/// No error where it was not started. Behind all that uses it.
+void end_eal();
+
 /// Of frames, for all queues and rings of the plan.
 Result<rte_mempool*> make_buffers(const Plan& plan);
 

@@ -82,6 +82,8 @@ Result<void> Engine::start_workers() {
   }
   share_->problem.set("");
   share_->remedy.set("");
+  const auto now = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+  __atomic_store_n(&share_->forwarding_since, static_cast<std::uint64_t>(now), __ATOMIC_RELAXED);
   __atomic_store_n(&share_->plan_in_force, plan_.number, __ATOMIC_RELEASE);
   return {};
 }
@@ -146,7 +148,7 @@ bool Engine::run() {
   if (auto followed = follow_tables(); followed.has_error())
     log::error("new tables not taken", {{"error", followed.error().text()}});
   follow_capture();
-  if (__atomic_load_n(&share_->plan_number, __ATOMIC_ACQUIRE) != plan_.number) return false;
+  if (is_other_plan(*share_, plan_.number)) return false;
   if (std::chrono::steady_clock::now() - looked_ < kBetweenLooks) return true;
   looked_ = std::chrono::steady_clock::now();
   for (Port& port : ports_) port.count();

@@ -2,7 +2,6 @@
 // needs astild for nothing else, and forwards by the tables that it finds while nobody writes them. Where the plan
 // changes in more than the tables, it executes itself anew, since DPDK can be started once in a process.
 #include <linux/close_range.h>
-#include <rte_eal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,6 +15,7 @@
 
 #include "control/base/log.hpp"
 #include "control/base/notify.hpp"
+#include "dataplane/dpdk/app/eal.hpp"
 #include "dataplane/dpdk/app/engine.hpp"
 
 namespace {
@@ -36,15 +36,15 @@ enum class Next { end, begin_anew, fail };
 /// The plan when it has ports, and has not changed for a while; none: this process is to end, or the file is another
 /// one.
 std::optional<NumberedPlan> await_plan(const MappedShare& share) {
-  NumberedPlan seen = read_plan(*share);
+  std::optional<NumberedPlan> seen;
   auto since = std::chrono::steady_clock::now();
   while (ended == 0 && share.is_current()) {
-    const NumberedPlan now = read_plan(*share);
-    const bool same = now.number == seen.number;
+    const auto now = read_plan(*share);
+    const bool same = now && seen && now->number == seen->number;
     if (!same) since = std::chrono::steady_clock::now();
     seen = now;
-    if (seen.plan.ports == 0) {
-      __atomic_store_n(&share->plan_in_force, seen.number, __ATOMIC_RELEASE);
+    if (seen && seen->plan.ports == 0) {
+      __atomic_store_n(&share->plan_in_force, seen->number, __ATOMIC_RELEASE);
     } else if (same && std::chrono::steady_clock::now() - since >= kPlanSettles &&
                __atomic_load_n(&share->tables_number, __ATOMIC_ACQUIRE) != 0) {
       return seen;
@@ -64,6 +64,7 @@ void begin(const MappedShare& mapped) {
     __atomic_store_n(&worker.tables, 0U, __ATOMIC_RELEASE);
     __atomic_store_n(&worker.capture, 0U, __ATOMIC_RELEASE);
   }
+  __atomic_store_n(&share.plan_in_force, 1U, __ATOMIC_RELEASE);  // none: the numbers of plans that stand are even
   for (PortShare& port : share.ports) port.state = PortState::absent;
   share.process = static_cast<std::uint32_t>(::getpid());
   mapped.frames().clear();
@@ -112,7 +113,7 @@ int main(int count, char** words) {
   std::signal(SIGTERM, end);
   std::signal(SIGINT, end);
   const Next next = serve(instance);
-  (void)rte_eal_cleanup();
+  end_eal();
   if (next == Next::begin_anew) {
     // Libraries leave descriptors open, and with them sockets at queues that the next process wants.
     (void)::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);

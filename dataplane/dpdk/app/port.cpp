@@ -15,7 +15,9 @@
 namespace astil::dpdk {
 namespace {
 
-Error device_error(const std::string& action, int failed) { return {action + ": " + rte_strerror(-failed), {}}; }
+Error device_error(const std::string& action, int failed) {
+  return {action + ": " + rte_strerror(-failed), "see what its driver says above this line in the log of astil-dpdk"};
+}
 
 void store(std::uint64_t& place, std::uint64_t value) { __atomic_store_n(&place, value, __ATOMIC_RELAXED); }
 void store(PortState& place, PortState value) { __atomic_store(&place, &value, __ATOMIC_RELAXED); }

@@ -4,12 +4,17 @@ pair, neighbours that are not known, and the command line's views of what happen
 import time
 
 from harness import process
+from harness.balancer import Balancer
 from harness.case import case
 from harness.configuration import ADDRESSES, FORWARDINGS
 from harness.engine import Engine, dataplane
+from harness.followers import DropFollower
+from harness.namespace import connect, let_pass
+from harness.ownership import Owner
 from harness.pair import NODES, Pair, PairNet, settle
-from harness.supervisor import Supervisor
 from harness.steady import SteadyLoad, expect_unharmed
+from harness.supervisor import Supervisor
+from harness.topology import BACK, BACK_6
 from harness.ways import KINDS, WAYS
 
 _HEALTH = {"type": "http", "interval": "200ms", "timeout": "150ms", "rise": 1, "fall": 2}
@@ -108,11 +113,13 @@ def dpdk_backend_down(run):
 @case("dpdk_first_reply_to_a_stranger")
 def dpdk_first_reply_to_a_stranger(run):
     """The first reply to a client whose MAC address nobody knows is sent, not lost: each connection of such a client is as
-    quick as any, of either version of IP."""
+    quick as any, of either version of IP; whether the kernel forwards or not."""
     ways = [WAYS["nat_ipv4"], WAYS["nat_ipv6"], WAYS["full_nat_ipv4"]]
     with run.lab(ways=ways) as lab:
         _start(lab, ways)
         host = lab.net.balancer
+        host.sysctl("net.ipv4.conf.all.forwarding=0", "net.ipv6.conf.all.forwarding=0")
+        run.expect(not lab.balancer.status()["problems"], f"problems: {lab.balancer.status()['problems']}")
         slowest = {}
         for way in ways:
             times = []
@@ -198,3 +205,103 @@ def dpdk_restarted_by_systemd(run):
             run.expect(report["failed"] == 0, f"established connections ended: {report}")
         run.figure(back_after_seconds=back_after)
         supervisor.stop()
+
+
+def _told(run, lab, name):
+    """What each verb says of the same things: a lasting flow, a packet that is dropped, a backend's past, the metrics."""
+    lasting = lab.traffic.start_long(lab.to("nat"), 20, ports="20000-29999")
+    source = "10.1.0.10:4321"
+    dropped = DropFollower(run, lab, f"{name}.drops", "--service", "direct")
+
+    def drops():
+        lab.traffic.curl(f"http://{lab.to('direct')}/", "--connect-timeout", "1", check=False)
+        return dropped.drops()
+
+    drop = process.until(drops, "a drop", timeout=20)[0]
+    process.end(dropped.child)
+    told = {
+        "status": set(lab.balancer.status()) - {"ports", "workers"},
+        "services": [service["name"] for service in lab.balancer.status()["services"]],
+        "flows": lab.balancer.query("flows", "--service", "nat")["matched"],
+        "trace": {key: lab.balancer.trace(source, lab.to("nat"))[key] for key in ("verdict", "reason")},
+        "drop": {key: drop[key] for key in ("reason", "service", "protocol", "interface")},
+        "why": {use["service"]: use["reason"] for use in lab.balancer.query("why", "b2")["backends"]},
+    }
+    report = lasting.stop()
+    run.expect(report["failed"] == 0, f"{name}: {report}")
+    return told, _metric_names(lab)
+
+
+def _metric_names(lab):
+    """Of the engine's and the services' metrics."""
+    text = lab.net.balancer.run("curl", "--silent", "http://127.0.0.1:9105/metrics").stdout
+    return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE astil_")}
+
+
+@case("dpdk_tells_the_same")
+def dpdk_tells_the_same(run):
+    """status, flows, drops and their followers, trace, why and the metrics say the same of the same things by the kernel's
+    hooks and by DPDK, which has its ports and workers besides."""
+    with run.lab() as lab:
+        engine = Engine(lab.balancer)
+        engine.start()
+        services = {"forwardings": ["nat", "direct"]}
+        config = lab.configuration(**services)
+        config["services"]["direct"]["backends"] = {"b9": {"address": "10.0.0.99", "port": 80}}
+        lab.balancer.start(config)
+        lab.balancer.wait_until_in_rotation(service="nat")
+        by_kernel, kernel_metrics = _told(run, lab, "kernel")
+        lab.balancer.apply({**config, **_more(lab)})
+        engine.wait_until_forwarding()
+        log = lab.balancer.log_file.read_text()
+        run.expect("service=nat backend=b1 state=down" not in log, "the change of engines took backends for dead")
+        by_dpdk, dpdk_metrics = _told(run, lab, "dpdk")
+        run.expect(by_kernel == by_dpdk, f"by the kernel {by_kernel}, by DPDK {by_dpdk}")
+        run.expect(kernel_metrics <= dpdk_metrics, f"not by DPDK: {kernel_metrics - dpdk_metrics}")
+        more = dpdk_metrics - kernel_metrics
+        own = ("astil_port_", "astil_queue_", "astil_worker_")
+        run.expect(more and all(name.startswith(own) for name in more), f"metrics of DPDK alone: {more}")
+
+
+@case("dpdk_port_vanishes")
+def dpdk_port_vanishes(run):
+    """The interface of a port goes, and another one comes under its name: that is told meanwhile, and then packets go on."""
+    with run.lab() as lab:
+        supervisor = Supervisor(lab.balancer)
+        supervisor.start()
+        lab.balancer.start(lab.configuration(more=_more(lab)))
+        supervisor.wait_until_forwarding()
+        lab.balancer.wait_until_in_rotation()
+        net = lab.net
+        net.balancer.ip("link delete eth1")
+        told = lambda: [each for each in lab.balancer.status()["problems"] if "astil-dpdk" in str(each) and "eth1" in str(each)]
+        process.until(told, "the lost port in the problems")
+        connect(net.balancer, "eth1", net.switch, "balancer", mtu=net.back_mtu)
+        net.switch.ip("link set balancer master br0")
+        let_pass(net.switch, "balancer")
+        net.balancer.hold("eth1", f"{BACK}/24", f"{BACK_6}/64")
+        supervisor.wait_until_forwarding()
+        lab.balancer.wait_until_in_rotation()
+        for each in FORWARDINGS:
+            report = lab.traffic.short(lab.to(each), connections=100)
+            run.expect(report["failed"] == 0, f"{each}: {report}")
+        supervisor.stop()
+
+
+@case("dpdk_second_instance_is_refused")
+def dpdk_second_instance_is_refused(run):
+    """Another instance that wants the same interface is refused by the name of the first, which notices nothing."""
+    with run.lab() as lab:
+        _start(lab)
+        name = f"{lab.balancer.instance}-b"
+        Owner.current().note("instances", name)
+        folder = lab.balancer.directory / "second"
+        folder.mkdir()
+        second = Balancer(lab.balancer.namespace, name, folder)
+        config = {**lab.configuration(), **_more(lab), "instance": name, "api": {"socket": f"/run/astil/{name}.sock"}}
+        second.write(config)
+        second.spawn()
+        refused = f"is taken by the instance {lab.balancer.instance} already"
+        process.until(lambda: second.log_file.exists() and refused in second.log_file.read_text(), "the refusal", 15)
+        report = lab.traffic.short(lab.to("nat"), connections=200)
+        run.expect(report["failed"] == 0, f"{report}")

@@ -1,10 +1,10 @@
 """Drops as an operator sees them: counted by service, and followed one by one."""
 
-import json
 import signal
 
-from harness import paths, process
+from harness import process
 from harness.case import case
+from harness.followers import DropFollower
 
 
 def _of_service(lab, reason, service):
@@ -12,20 +12,6 @@ def _of_service(lab, reason, service):
         if drop["reason"] == reason:
             return sum(counted["count"] for counted in drop["services"] if counted["service"] == service)
     return 0
-
-
-class _Follower:
-    """`astil drops --follow` in the background."""
-
-    def __init__(self, run, lab, name, *words):
-        self.path = run.directory / name
-        command = [paths.program("astil"), "--instance", lab.balancer.instance, "drops", "--follow", "-o", "json", *words]
-        with open(self.path, "wb") as out, open(f"{self.path}.err", "wb") as err:
-            self.child = lab.balancer.namespace.spawn(*command, stdout=out, stderr=err)
-
-    def drops(self):
-        lines = self.path.read_text().split("\n")[:-1]
-        return [json.loads(line) for line in lines]
 
 
 @case("drops_are_followed")
@@ -37,8 +23,8 @@ def drops_are_followed(run):
             server.kill_web()
         for name in lab.servers:
             lab.balancer.wait_until_out_of_rotation(name)
-        every = _Follower(run, lab, "every.jsonl")
-        tunnel = _Follower(run, lab, "tunnel.jsonl", "--service", "tunnel", "--reason", "no_backend")
+        every = DropFollower(run, lab, "every.jsonl")
+        tunnel = DropFollower(run, lab, "tunnel.jsonl", "--service", "tunnel", "--reason", "no_backend")
 
         def seen(follower, service):
             # The follower says nothing when it has begun, so the packets come until it has seen one.
@@ -59,6 +45,6 @@ def drops_are_followed(run):
         run.expect(every.child.wait(10) == 1, "the daemon has ended, and its follower has not")
         lab.balancer.start()
         run.expect(_of_service(lab, "no_backend", "tunnel") >= counted, "a restart has lost counts")
-        again = _Follower(run, lab, "again.jsonl")
+        again = DropFollower(run, lab, "again.jsonl")
         process.until(lambda: seen(again, "tunnel"), "a drop after the restart")
         run.figure(counted=counted)
