@@ -4,7 +4,10 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
+#include <rte_mempool.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +48,40 @@ std::string lcores_of(const Plan& plan, const std::vector<std::uint32_t>& cores)
     lcores += plan.cores[i] == kAnyCore ? all : "@" + std::to_string(plan.cores[i]);
   }
   return lcores;
+}
+
+bool has_pci(const Plan& plan) {
+  return std::any_of(plan.port, plan.port + plan.ports, [](const PortPlan& port) { return is_pci(port.device.str()); });
+}
+
+/// DPDK keeps a buffer from crossing a page, so that a NIC can address it: of small pages each has one buffer then, and
+/// between them is nothing. Its driver for AF_XDP takes the whole for as long as the buffers alone; those that lie
+/// behind that are lost to the kernel one by one, until a port receives nothing any more. Where no NIC needs it, they
+/// are packed.
+rte_mempool* make_pool(unsigned buffers, bool for_nics) {
+  constexpr unsigned kElement = sizeof(rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE;
+  rte_mempool* pool = rte_mempool_create_empty("frames", buffers, kElement, kCache, sizeof(rte_pktmbuf_pool_private),
+                                               SOCKET_ID_ANY, for_nics ? 0U : unsigned{RTE_MEMPOOL_F_NO_IOVA_CONTIG});
+  if (pool == nullptr) return nullptr;
+  int failed = rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), nullptr);
+  if (failed == 0) {
+    rte_pktmbuf_pool_init(pool, nullptr);
+    failed = rte_mempool_populate_default(pool);
+  }
+  if (failed < 0) {
+    rte_mempool_free(pool);
+    rte_errno = -failed;
+    return nullptr;
+  }
+  rte_mempool_obj_iter(pool, rte_pktmbuf_init, nullptr);
+  return pool;
+}
+
+/// Is there nothing between the buffers?
+bool is_dense(const rte_mempool& pool) {
+  const rte_mempool_memhdr* first = STAILQ_FIRST(&pool.mem_list);
+  const std::size_t each = pool.header_size + pool.elt_size + pool.trailer_size;
+  return pool.nb_mem_chunks == 1 && first->len < (pool.populated_size + 1) * each;
 }
 
 }  // namespace
@@ -91,8 +128,11 @@ Result<rte_mempool*> make_buffers(const Plan& plan) {
   const unsigned queues = plan.ports * plan.workers;
   const unsigned buffers =
       queues * (2U * kQueueLength + kHeldByPort) + plan.workers * (2 * kRingLength + kCache) + plan.ports * kRingLength;
-  rte_mempool* pool = rte_pktmbuf_pool_create("frames", buffers, kCache, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-  if (pool != nullptr) return pool;
+  if (rte_mempool* pool = make_pool(buffers, has_pci(plan)); pool != nullptr) {
+    if (has_pci(plan) || is_dense(*pool)) return pool;
+    return Error{std::to_string(buffers) + " packet buffers do not lie in one piece, as AF_XDP wants them",
+                 "raise dataplane.dpdk.memory, or name fewer ports or cores"};
+  }
   const unsigned wanted = (buffers / 1024 + 1) * (RTE_MBUF_DEFAULT_BUF_SIZE + 512) / 1024 + 32;
   return Error{std::to_string(buffers) + " packet buffers: " + rte_strerror(rte_errno),
                "set dataplane.dpdk.memory to " + std::to_string(wanted) + " or more"};
