@@ -105,6 +105,8 @@ TEST(DoctorForDpdk, takes_what_the_engine_that_runs_has_for_no_want) {
 
 TEST(DoctorForDpdk, looks_at_the_interface_that_a_device_takes_and_at_its_queues) {
   expect_wrong([](Facts& f) { f.dpdk.devices[0].exists = false; }, "device net_af_xdp0", "ip link");
+  expect_wrong([](Facts& f) { f.dpdk.devices[0].taken_by = "other"; }, "device net_af_xdp0",
+               "astil detach --instance other");
   const std::string two = R"("net_af_xdp0,iface=eth0,queue_count=2")";
   expect_wrong([](Facts& f) { f.dpdk.devices[0].queues = 1; }, "device net_af_xdp0", "ethtool -L eth0 combined 2", two,
                "cores: 0-1, ");
