@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -56,22 +57,23 @@ Result<Share*> open(const std::filesystem::path& path) {
                "run astild and astil-dpdk of one version, or give up the flows: astil detach"};
 }
 
-/// It comes under its name when it is complete.
+/// It comes under its name when it is complete. Another process may make it at the same time: the first one's it is.
 Result<void> create(const std::filesystem::path& path) {
-  const std::string unfinished = path.string() + ".new";
-  ::unlink(unfinished.c_str());
-  const base::Descriptor file(::open(unfinished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file.valid()) return system_error("make " + unfinished, errno);
+  const std::string action = "make " + path.string();
+  const base::Descriptor file(::open(path.parent_path().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!file.valid()) return system_error(action, errno);
   if (const int failed = ::posix_fallocate(file.get(), 0, sizeof(Share)); failed != 0)
-    return system_error("make " + unfinished, failed);
-  auto mapped = map(file.get(), unfinished);
+    return system_error(action, failed);
+  auto mapped = map(file.get(), path);
   if (mapped.has_error()) return mapped.error();
-  if (::getrandom(&(*mapped)->identity, sizeof((*mapped)->identity), 0) < 0)
-    return system_error("get random bytes", errno);
+  const bool is_drawn = ::getrandom(&(*mapped)->identity, sizeof((*mapped)->identity), 0) >= 0;
   (*mapped)->version = kShareVersion;
   (*mapped)->magic = kShareMagic;
   ::munmap(*mapped, sizeof(Share));
-  if (std::rename(unfinished.c_str(), path.c_str()) != 0) return system_error("make " + path.string(), errno);
+  if (!is_drawn) return system_error("get random bytes", errno);
+  const std::string unnamed = "/proc/self/fd/" + std::to_string(file.get());
+  if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0 && errno != EEXIST)
+    return system_error(action, errno);
   return {};
 }
 

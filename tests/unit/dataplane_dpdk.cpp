@@ -7,9 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <barrier>
 #include <cstring>
 #include <deque>
 #include <future>
+#include <set>
 
 #include "dataplane/publisher.hpp"
 #include "tests/packets/world.hpp"
@@ -310,6 +312,23 @@ TEST_F(Dpdk, a_folder_that_others_can_write_to_is_refused) {
   ASSERT_EQ(::chmod(folder.c_str(), 0777), 0);
   EXPECT_TRUE(DpdkDataplane::open(options_).has_error());
   ASSERT_EQ(::chmod(folder.c_str(), 0700), 0);
+}
+
+TEST_F(Dpdk, processes_that_begin_at_the_same_time_have_the_same_share) {
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::future<std::uint64_t>> all;
+    std::barrier together(8);
+    for (int i = 0; i < 8; ++i) {
+      all.push_back(std::async(std::launch::async, [&] {
+        together.arrive_and_wait();
+        return share()->identity;
+      }));
+    }
+    std::set<std::uint64_t> identities;
+    for (auto& each : all) identities.insert(each.get());
+    EXPECT_EQ(identities.size(), 1U);
+    ASSERT_TRUE(remove_instance(options_.instance).has_value());
+  }
 }
 
 TEST_F(Dpdk, a_share_of_another_version_is_refused_with_the_way_out) {
