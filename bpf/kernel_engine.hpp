@@ -34,6 +34,8 @@ ASTIL_SUBPROGRAM u64 astil_unusual4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_unusual6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_unusual_port4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_unusual_port6(Context* context);
+ASTIL_SUBPROGRAM u64 astil_answer4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_answer6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_too_big4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_too_big6(Context* context);
 /// Of a first fragment, by version.
@@ -68,6 +70,8 @@ ASTIL_SUBPROGRAM u32 astil_check_source(Context* context, const astil::core::Ope
 
 /// Of IPv6, from an offset on and a protocol number: see `walk_extensions`.
 ASTIL_SUBPROGRAM u64 astil_skip_extensions(Context* context, u32 offset, u32 protocol);
+/// Of the frame's bytes: see core::sum_of_frame.
+ASTIL_SUBPROGRAM u64 astil_sum_of_frame(Context* context, u32 offset, u32 bytes);
 
 ASTIL_INLINE u64 as_number(const Verdict& verdict) {
   return (u64{verdict.interface} << 32U) | static_cast<u32>(verdict.reason);
@@ -170,6 +174,7 @@ class KernelEngine : public ASTIL_WATCHER, public Hook {
   ASTIL_INLINE Extensions skip_extensions(u32 offset, u8 protocol) {
     return {astil_skip_extensions(context_, offset, protocol)};
   }
+  ASTIL_INLINE u64 sum_of_frame(u32 offset, u32 bytes) { return astil_sum_of_frame(context_, offset, bytes); }
   template <Part kPart, class Ip>
   ASTIL_INLINE Verdict part() {
     if constexpr (kPart == Part::to_service)
@@ -186,6 +191,8 @@ class KernelEngine : public ASTIL_WATCHER, public Hook {
       return as_verdict(Ip::kIsWide ? astil_unusual6(context_) : astil_unusual4(context_));
     if constexpr (kPart == Part::unusual_port)
       return as_verdict(Ip::kIsWide ? astil_unusual_port6(context_) : astil_unusual_port4(context_));
+    if constexpr (kPart == Part::answer)
+      return as_verdict(Ip::kIsWide ? astil_answer6(context_) : astil_answer4(context_));
     return as_verdict(Ip::kIsWide ? astil_too_big6(context_) : astil_too_big4(context_));
   }
   template <class Ip>
@@ -378,6 +385,13 @@ ASTIL_SUBPROGRAM u64 astil_skip_extensions(Context* context, u32 offset, u32 pro
   return walk_extensions(engine, offset, static_cast<u8>(protocol)).number;
 }
 
+ASTIL_SUBPROGRAM u64 astil_sum_of_frame(Context* context, u32 offset, u32 bytes) {
+  constexpr u32 kMaxOffset = 2047;
+  if (offset > kMaxOffset) return detail::kNoSum;
+  KernelEngine engine(context);
+  return sum_of_frame(engine, offset, bytes);
+}
+
 #define ASTIL_PART(name, part, Version)                \
   ASTIL_SUBPROGRAM u64 name(Context* context) {        \
     KernelEngine engine(context);                      \
@@ -397,6 +411,8 @@ ASTIL_PART(astil_unusual4, Part::unusual, Ipv4)
 ASTIL_PART(astil_unusual6, Part::unusual, Ipv6)
 ASTIL_PART(astil_unusual_port4, Part::unusual_port, Ipv4)
 ASTIL_PART(astil_unusual_port6, Part::unusual_port, Ipv6)
+ASTIL_PART(astil_answer4, Part::answer, Ipv4)
+ASTIL_PART(astil_answer6, Part::answer, Ipv6)
 ASTIL_PART(astil_too_big4, Part::too_big, Ipv4)
 ASTIL_PART(astil_too_big6, Part::too_big, Ipv6)
 #undef ASTIL_PART

@@ -67,6 +67,9 @@ struct ServiceKeyHash {
   }
 };
 
+/// What becomes of a packet that no backend is in rotation for.
+enum class WhenNone : std::uint8_t { drop, refuse };
+
 struct ServiceState {
   ServiceKey key;
   core::Forwarding forwarding = core::Forwarding::nat;
@@ -74,6 +77,7 @@ struct ServiceState {
   std::uint8_t source_bits = 128;  ///< as in core::Service
   std::optional<Affinity> affinity;
   SourceControl sources;
+  WhenNone when_none = WhenNone::drop;
   std::vector<BackendUse> backends;
   std::vector<std::uint16_t> ring;   ///< indices into `backends`; empty: none in rotation
   std::vector<std::uint16_t> wheel;  ///< likewise, the order of round-robin's turns

@@ -57,6 +57,7 @@ Service record_of(const ServiceState& state, std::uint32_t id) {
           .affinity_ticks = state.affinity ? ticks_for(state.affinity->seconds) : std::uint16_t{0},
           .affinity_bits = state.affinity ? state.affinity->bits : std::uint8_t{0},
           .checks_sources = std::uint8_t{!state.sources.ranges.empty() || state.sources.new_flows_per_second != 0},
+          .refuses = std::uint8_t{state.when_none == WhenNone::refuse},
           .reserved = {}};
 }
 

@@ -94,6 +94,7 @@ DesiredState read_state(const Tables& tables) {
                       .source_bits = service.source_bits,
                       .affinity = affinity_of(service),
                       .sources = sources_of(tables, service),
+                      .when_none = service.refuses != 0 ? WhenNone::refuse : WhenNone::drop,
                       .backends = {},
                       .ring = {},
                       .wheel = {}};

@@ -54,6 +54,7 @@ const char* place_of(const core::CapturedPacket& packet) {
       return "passed";
     case core::Action::hold:
       return "held";
+    case core::Action::refuse:
     case core::Action::drop:
       return "dropped";
     case core::Action::transmit:

@@ -55,7 +55,7 @@ Result<api::DropsView> Daemon::drops(const api::DropFilter& filter) const {
   if (auto checked = check_names(filter); checked.has_error()) return checked.error();
   const dataplane::Tables& tables = path_->tables();
   api::DropsView view;
-  for (std::size_t i = static_cast<std::size_t>(core::kFirstDrop); i < std::size(core::kReasons); ++i) {
+  for (std::size_t i = static_cast<std::size_t>(core::kFirstRefusal); i < std::size(core::kReasons); ++i) {
     view.drops.push_back({.reason = core::kReasons[i].name,
                           .description = core::kReasons[i].text,
                           .count = tables.sum_reason(static_cast<core::Reason>(i)),
@@ -169,7 +169,7 @@ std::set<std::string> Daemon::service_names() const {
 
 Result<void> Daemon::check_names(const api::DropFilter& filter) const {
   std::set<std::string> reasons;
-  for (std::size_t i = static_cast<std::size_t>(core::kFirstDrop); i < std::size(core::kReasons); ++i)
+  for (std::size_t i = static_cast<std::size_t>(core::kFirstRefusal); i < std::size(core::kReasons); ++i)
     reasons.insert(core::kReasons[i].name);
   if (auto checked = check_name("service", filter.service, service_names(), "astil status lists them");
       checked.has_error())

@@ -227,6 +227,8 @@ balance::Outer outer_of(const config::Service& service, const config::Backend& b
 
 balance::WhenDown way_of(config::WhenDown way) {
   switch (way) {
+    case config::WhenDown::reject:
+      return balance::WhenDown::reject;
     case config::WhenDown::fail_open:
       return balance::WhenDown::fail_open;
     case config::WhenDown::fallback:
@@ -242,9 +244,9 @@ balance::WhenDown way_of(config::WhenDown way) {
 /// Datagrams leave what is `down`, and connections only what is `lost`.
 core::Rotation rotation_of_down(const config::Service& service) {
   const bool udp = service.protocol == config::Protocol::udp;
-  if (service.when_backend_down == config::DownFlows::re_steer)
-    return udp ? core::Rotation::down : core::Rotation::lost;
-  return udp ? core::Rotation::out : core::Rotation::down;
+  if (service.when_backend_down == config::DownFlows::keep) return udp ? core::Rotation::out : core::Rotation::down;
+  if (udp) return core::Rotation::down;
+  return service.when_backend_down == config::DownFlows::reset ? core::Rotation::reset : core::Rotation::lost;
 }
 
 /// A tunnel's outer header needs an address of ours that the backend can know.

@@ -314,6 +314,10 @@ void conclude(api::TraceView& view, const core::Verdict& verdict, const native::
       view.verdict = api::Verdict::drop;
       text = "held: " + text;
       break;
+    case core::Action::refuse:
+      view.verdict = api::Verdict::drop;
+      text = "dropped, and its sender told so: " + text;
+      break;
     case core::Action::transmit: {
       view.verdict = verdict.interface == entry.ingress ? api::Verdict::transmit : api::Verdict::redirect;
       if (verdict.interface == 0) {

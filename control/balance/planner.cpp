@@ -154,15 +154,17 @@ void Planner::plan_service(const ServiceInput& input, Clock::time_point now, Pla
   static const Service kNew;
   const auto found = last_.find(input.key);
   const Service& before = found == last_.end() ? kNew : found->second;
-  ServiceState state{.key = input.key,
-                     .forwarding = input.forwarding,
-                     .scheduler = input.scheduler,
-                     .source_bits = input.source_bits,
-                     .affinity = input.affinity,
-                     .sources = input.sources,
-                     .backends = uses_of(input, before.state.backends),
-                     .ring = {},
-                     .wheel = {}};
+  ServiceState state{
+      .key = input.key,
+      .forwarding = input.forwarding,
+      .scheduler = input.scheduler,
+      .source_bits = input.source_bits,
+      .affinity = input.affinity,
+      .sources = input.sources,
+      .when_none = input.when_down == WhenDown::reject ? dataplane::WhenNone::refuse : dataplane::WhenNone::drop,
+      .backends = uses_of(input, before.state.backends),
+      .ring = {},
+      .wheel = {}};
   plan.too_few.push_back(provide_for_too_few(input, state.backends));
   const SlowStart slow_start =
       start_slowly(input.slow_start, before.state.backends, before.starts, state.backends, now);

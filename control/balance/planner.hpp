@@ -24,7 +24,7 @@ enum class Availability {
 enum class Intake { open, closed };
 
 /// What a service does with new flows while it has too few backends in rotation.
-enum class WhenDown { drop, fail_open, fallback, withdraw };
+enum class WhenDown { drop, reject, fail_open, fallback, withdraw };
 
 /// `fallback`: gets new flows only while there are too few others, and WhenDown::fallback.
 enum class Role { usual, fallback };

@@ -29,7 +29,8 @@ bool provide_for_too_few(const ServiceInput& service, std::vector<BackendUse>& b
     const BackendInput& input = service.backends[i];
     BackendUse& use = backends[i];
     if (input.role == Role::fallback) continue;
-    if (service.when_down == WhenDown::drop && use.rotation == Rotation::in) use.rotation = Rotation::out;
+    const bool nobody = service.when_down == WhenDown::drop || service.when_down == WhenDown::reject;
+    if (nobody && use.rotation == Rotation::in) use.rotation = Rotation::out;
     const bool may_be_used = input.intake == Intake::open && input.weight != 0 && use.destination_mac != 0;
     if (service.when_down == WhenDown::fail_open && may_be_used) use.rotation = Rotation::in;
   }

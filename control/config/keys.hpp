@@ -71,11 +71,12 @@ inline constexpr Choice<DnsResponseCode, 6> kDnsResponseCodes{"response code",
                                                                 {"NOTIMP", DnsResponseCode::not_implemented},
                                                                 {"REFUSED", DnsResponseCode::refused}}}};
 
-inline constexpr Choice<DownFlows, 2> kDownFlows{"way",
-                                                 {{{"keep", DownFlows::keep}, {"re-steer", DownFlows::re_steer}}}};
+inline constexpr Choice<DownFlows, 3> kDownFlows{
+    "way", {{{"keep", DownFlows::keep}, {"re-steer", DownFlows::re_steer}, {"reset", DownFlows::reset}}}};
 
-inline constexpr Choice<WhenDown, 4> kWhenDown{"way",
+inline constexpr Choice<WhenDown, 5> kWhenDown{"way",
                                                {{{"drop", WhenDown::drop},
+                                                 {"reject", WhenDown::reject},
                                                  {"fail-open", WhenDown::fail_open},
                                                  {"fallback", WhenDown::fallback},
                                                  {"withdraw", WhenDown::withdraw}}}};
@@ -274,6 +275,7 @@ void describe_life(V& v, Service& service) {
   v.optional(
       "when_down", service.when_down, kWhenDown,
       "What becomes of new flows while fewer backends than minimum_up are in rotation. drop: none is placed. "
+      "reject: likewise, and their clients are told so, by a TCP reset or an ICMP error that the port is unreachable. "
       "fail-open: "
       "all backends are used as if they were well, but those that are ordered out. fallback: those with fallback: true "
       "are used too. withdraw: the service's address is taken away from the interface, unless another service has it "
@@ -285,7 +287,8 @@ void describe_life(V& v, Service& service) {
              "come back. "
              "re-steer: each goes to another backend with its next packet, which resets a TCP connection at once, and "
              "to a UDP "
-             "client is hardly more than another server. New flows go elsewhere in any case.",
+             "client is hardly more than another server. reset: the packet path answers the next packet of a TCP "
+             "connection with a reset, and flows of UDP are steered again. New flows go elsewhere in any case.",
              Otherwise{"keep with protocol tcp, re-steer with udp"});
   v.optional(
       "removal_limit", service.removal_limit, Duration{1s, 168h},

@@ -89,11 +89,13 @@ inline constexpr std::size_t kMostPrefixes = 200'000;
 enum class DownFlows {
   keep,      ///< they stay: it may come back
   re_steer,  ///< each goes to another backend with its next packet
+  reset,     ///< each is reset with its next packet; of UDP as re_steer
 };
 
 /// What a service does with new flows while it has too few backends.
 enum class WhenDown {
   drop,       ///< none is placed
+  reject,     ///< none is placed, and their clients are told so
   fail_open,  ///< all backends are used as if they were well
   fallback,   ///< the fallback backends are used too
   withdraw,   ///< the service's address is taken away

@@ -34,7 +34,7 @@ ASTIL_INLINE void describe_packet(Engine& engine, DropEvent& event) {
 template <class Engine>
 ASTIL_INLINE void note_drop(Engine& engine, Reason reason, u32 service) {
   const Settings* settings = engine.settings();
-  const u32 drop = static_cast<u32>(reason) - static_cast<u32>(kFirstDrop);
+  const u32 drop = drop_place(reason);
   if (drop >= kMaxDropReasons) return;
   if (ServiceDrops* drops = service < settings->header.sizes.services ? engine.drops(service) : nullptr)
     engine.add(&drops->counts[drop], 1);

@@ -117,6 +117,7 @@ concept Engine = requires(E& engine, u32 n, u64* entry, u64 value, const Address
   { engine.template note_fragment<Ipv4>(n) };     // calls note_first_fragment, likewise
   { engine.hold(n) };                                   // bool: gives the packet, n bytes, to the control plane to hold
   { engine.skip_extensions(n, u8{}) };                  // Extensions: calls walk_extensions, likewise
+  { engine.sum_of_frame(n, n) };                        // u64: calls core::sum_of_frame, likewise
   { engine.touch(entry, value, sign) };                 // calls core::touch, likewise
   { engine.change(entry, value, value) };               // bool: calls change_entry, likewise
   { engine.least_loaded(service, n) };                  // u32: calls least_loaded, likewise

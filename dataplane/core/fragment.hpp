@@ -24,14 +24,14 @@ struct FragmentPlace {
 namespace detail {
 
 /// A datagram by what all its fragments have (RFC 791, section 3.2; RFC 8200, section 4.5), in the place of a flow: the
-/// identification stands where ports would.
+/// identification stands where ports would. What follows IPv6's fragment header is not the same in all of them.
 template <class Ip>
 ASTIL_INLINE FlowTuple datagram_of(const Packet<Ip>& packet, const Transport& transport) {
   return {.client = source_of(packet),
           .address = destination_of(packet),
           .client_port = Be16{static_cast<u16>(transport.identification >> 16U)},
           .port = Be16{static_cast<u16>(transport.identification)},
-          .protocol = transport.protocol};
+          .protocol = Ip::kIsWide ? kHeaderFragment : transport.protocol};
 }
 
 /// Entries age in half seconds. The fragments of a datagram come together; its identification, of 16 bits with IPv4,

@@ -117,7 +117,10 @@ ASTIL_INLINE Verdict decide_full_nat(Engine& engine) {
   keep_in_memory(connection);
   connection.hash = connection_hash(engine, connection.flow);
   const u32 steered = static_cast<u32>(row->steered);
-  PortLease lease = engine.lease_port(connection, sign_of(engine, packet, Direction::from_client), steered);
+  const bool resets = steered == kToReset;
+  const Sign reset{.protocol = kProtocolTcp, .tcp_flags = kTcpRst, .has_data = 0, .direction = Direction::from_backend};
+  PortLease lease =
+      engine.lease_port(connection, resets ? reset : sign_of(engine, packet, Direction::from_client), steered);
   if (lease.index == kNoPort && reason_of(lease) == Reason::no_port) {
     const PortIndex taken = engine.take_port(connection, steered);
     if (taken != kNoPort) {
@@ -129,6 +132,8 @@ ASTIL_INLINE Verdict decide_full_nat(Engine& engine) {
   const bool leased = lease.index != kNoPort;
   const u32 number = leased ? lease.backend : steered;
   const Backend* backend = engine.backend(number);
+  if (resets && backend != nullptr) return wants_answer(engine, backend->service + 1, Reason::reset);
+  if (resets) return dropped(reason_of(lease), kNoService);
   if (backend == nullptr) return dropped(steered == kUnsteered ? Reason::no_backend : Reason::internal, kNoService);
   if (!leased) return dropped(reason_of(lease), backend->service);
   engine.saw_port(lease.index, *backend);

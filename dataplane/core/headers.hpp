@@ -143,9 +143,12 @@ struct ASTIL_WIRE IcmpHeader {
 static_assert(sizeof(IcmpHeader) == 8);
 
 inline constexpr u8 kIcmpUnreachable = 3;
-inline constexpr u8 kIcmpFragmentationNeeded = 4;  // its code
+inline constexpr u8 kIcmpPortUnreachable = 3;  // its codes
+inline constexpr u8 kIcmpFragmentationNeeded = 4;
 inline constexpr u8 kIcmpTimeExceeded = 11;
 inline constexpr u8 kIcmpParameterProblem = 12;
+inline constexpr u8 kIcmpv6Unreachable = 1;
+inline constexpr u8 kIcmpv6PortUnreachable = 4;  // its code
 inline constexpr u8 kIcmpv6PacketTooBig = 2;
 inline constexpr u8 kIcmpv6FirstInformational = 128;
 

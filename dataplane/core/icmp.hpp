@@ -2,6 +2,7 @@
 // the connection is with; an echo request to a service address is answered.
 #pragma once
 
+#include "dataplane/core/answer.hpp"
 #include "dataplane/core/limit.hpp"
 #include "dataplane/core/owner.hpp"
 #include "dataplane/core/parts.hpp"
@@ -10,9 +11,6 @@
 #include "dataplane/core/verdict.hpp"
 
 namespace astil::core {
-
-/// ICMP answers of our own, each CPU's in a second.
-inline constexpr u32 kIcmpPerSecond = 1024;
 
 namespace detail {
 

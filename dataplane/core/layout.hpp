@@ -12,7 +12,7 @@
 namespace astil::core {
 
 /// Of this release. Changes whenever a record below changes its size, its fields or their meaning.
-inline constexpr u32 kReleasedLayout = 5;
+inline constexpr u32 kReleasedLayout = 6;
 /// And of this program, which for tests may pretend to be of the next release.
 #ifdef ASTIL_PRETEND_NEXT_LAYOUT
 inline constexpr u32 kLayoutVersion = kReleasedLayout + 1;
@@ -28,8 +28,9 @@ enum class Forwarding : u8 { nat, tunnel, direct, full_nat };
 /// draft-ietf-intarea-gue-09, variant 1).
 enum class Wrap : u8 { ipip4, ipip6, gue4, gue6 };
 /// Whether a backend gets new flows, and what becomes of those that it has: a SYN chooses anew unless it is `in`, a
-/// datagram if it is `down`, everything if it is `lost`; the rest stays where it is.
-enum class Rotation : u8 { out, in, down, lost };
+/// datagram if it is `down`, everything if it is `lost`; the rest stays where it is. From one that is `reset`,
+/// datagrams leave likewise, and connections end: their clients are sent resets.
+enum class Rotation : u8 { out, in, down, lost, reset };
 enum class Scheduler : u8 { maglev, round_robin, least_connections, source_hash, two_choices };
 
 /// The sizes of all tables, in records.
@@ -190,7 +191,8 @@ struct Service {
   u16 affinity_ticks;  ///< how long a client's new flows keep to a backend after its last new one; 0: no affinity
   u8 affinity_bits;    ///< of the client's address, as `source_bits`: clients with the same ones are one
   u8 checks_sources;   ///< not 0: new flows are subject to its SourceRules
-  u32 reserved[2];
+  u8 refuses;          ///< not 0: what has no backend in rotation is answered
+  u8 reserved[7];
 };
 static_assert(sizeof(Service) == kCacheLine);
 
@@ -340,7 +342,7 @@ static_assert(sizeof(Counter) == 32);
 
 inline constexpr u32 kMaxReasons = 64;  ///< a power of two
 
-/// What was dropped of a service's packets, by reason from kFirstDrop on. One row of all services by id for each CPU,
+/// What was dropped of a service's packets, by `drop_place` of its reason. One row of all services by id for each CPU,
 /// and in each row a place more, for what services counted whose id another one has by now; the row behind the last
 /// CPU's belongs to the control plane. A packet for no service is in the CPU's own count alone.
 inline constexpr u32 kMaxDropReasons = 24;
@@ -351,7 +353,7 @@ struct ServiceDrops {
 static_assert(sizeof(ServiceDrops) == 3 * kCacheLine && kDropReasons <= kMaxDropReasons);
 
 /// What a CPU may do so often only (limit.hpp). Its clock goes on 64 times a second, about.
-enum class LimitKind : u8 { new_flows, icmp, neighbours, drop_events, held_fragments };
+enum class LimitKind : u8 { new_flows, icmp, neighbours, drop_events, held_fragments, resets };
 inline constexpr u32 kLimits = 8;
 inline constexpr u32 kUnitsPerSecond = 64;
 

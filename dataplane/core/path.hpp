@@ -4,6 +4,7 @@
 #include "dataplane/core/drops.hpp"
 #include "dataplane/core/known_port.hpp"
 #include "dataplane/core/port_unusual.hpp"
+#include "dataplane/core/refuse.hpp"
 #include "dataplane/core/sources.hpp"
 #include "dataplane/core/too_big.hpp"
 #include "dataplane/core/unusual.hpp"
@@ -16,10 +17,10 @@ template <class Ip, class Engine>
 ASTIL_INLINE Verdict to_backend(Engine& engine, const Packet<Ip>& packet) {
   const Steering steering = steer(engine, packet);
   if (steering.backend == nullptr) {
+    if (steering.reason != Reason::no_backend && steering.reason != Reason::reset) return not_steered(steering);
     const bool goes_on = packet.protocol == kProtocolTcp && !opens_connection(kProtocolTcp, packet.tcp_flags);
-    if (steering.reason != Reason::no_backend || !goes_on || !may_have_port(engine, packet))
-      return not_steered(steering);
-    return wants_port(engine, kUnsteered);
+    if (!goes_on || !may_have_port(engine, packet)) return wants_answer(engine, steering.number, steering.reason);
+    return wants_port(engine, steering.reason == Reason::reset ? kToReset : kUnsteered);
   }
   const Backend& backend = *steering.backend;
   if (backend.forwarding == Forwarding::full_nat) return wants_port(engine, steering.number);
@@ -101,6 +102,7 @@ enum class Part : u8 {
   reply,         ///< perhaps from a backend under nat
   unusual,       ///< fragments, ICMP, what is cut short
   unusual_port,  ///< of that, what is of a connection under full NAT
+  answer,        ///< what may be refused, or reset
   too_big,       ///< the answer to what one of them has refused as such
 };
 
@@ -113,6 +115,7 @@ ASTIL_INLINE Verdict run_part(Engine& engine) {
   if constexpr (kPart == Part::reply) return detail::decide_reply<Ip>(engine);
   if constexpr (kPart == Part::unusual) return detail::decide_unusual<Ip>(engine);
   if constexpr (kPart == Part::unusual_port) return detail::decide_unusual_port<Ip>(engine);
+  if constexpr (kPart == Part::answer) return detail::decide_answer<Ip>(engine);
   const CpuRow* row = engine.cpu_row();
   return row == nullptr ? Verdict{.reason = Reason::internal}
                         : tell_too_big<Ip>(engine, static_cast<u16>(row->scratch[0]));
@@ -120,7 +123,8 @@ ASTIL_INLINE Verdict run_part(Engine& engine) {
 
 /// Does the frame go on as it came, or back to where it came from? Then its tags belong to it.
 constexpr bool keeps_tags(Reason reason) {
-  return action_of(reason) == Action::pass || reason == Reason::echo_answered || reason == Reason::told_too_big;
+  return action_of(reason) == Action::pass || action_of(reason) == Action::refuse || reason == Reason::echo_answered ||
+         reason == Reason::told_too_big;
 }
 
 namespace detail {
@@ -135,6 +139,7 @@ ASTIL_INLINE Verdict run_from(Engine& engine, Verdict verdict) {
   if (verdict.reason == kReply) verdict = engine.template part<Part::reply, Ip>();
   if (verdict.reason == kUnusual) verdict = engine.template part<Part::unusual, Ip>();
   if (verdict.reason == kUnusualPort) verdict = engine.template part<Part::unusual_port, Ip>();
+  if (verdict.reason == kAnswer) verdict = engine.template part<Part::answer, Ip>();
   if (verdict.reason != Reason::too_big) return verdict;
   const u32 service = service_of(verdict);
   verdict = engine.template part<Part::too_big, Ip>();

@@ -9,6 +9,7 @@ namespace astil::core {
 enum class Action : u8 {
   pass,      ///< to the kernel, untouched
   hold,      ///< the control plane has a copy, and will send it or drop it
+  refuse,    ///< dropped, and its sender was told so: the answer is out of the interface it came in by
   drop,      ///< counted by reason
   transmit,  ///< out of an interface
 };
@@ -27,7 +28,10 @@ enum class Action : u8 {
   X(unknown_reply, pass, "from a backend under nat, or to a source address of full-nat, but of no flow here")      \
   X(unready, pass, "the tables hold no configuration yet")                                                         \
   X(fragment_held, hold, "a fragment ahead of its datagram's first one: the daemon holds it until that comes")     \
+  X(refused, refuse, "the service has no backend in rotation: answered by a reset, or port unreachable")           \
+  X(reset, refuse, "of a connection whose backend is down: answered by a reset, so that its client begins anew")   \
   X(no_backend, drop, "the service has no backend in rotation")                                                    \
+  X(not_answered, drop, "would be refused or reset, but too many were in this moment, or its sender is no host")   \
   X(source_denied, drop, "the service's lists of sources do not let the client in")                                \
   X(source_limited, drop, "more new flows from the client than the service's limit of a source lets in")           \
   X(no_next_hop, drop, "the backend's next hop has no known MAC address")                                          \
@@ -52,16 +56,21 @@ enum class Reason : u8 {
       count
 };
 
-/// In the list, what transmits stands first, then what passes, what is held, what drops. What is sent to a backend or a
-/// client is counted with the backend, and not by its reason.
+/// In the list, what transmits stands first, then what passes, what is held, what is refused, what drops. What is sent
+/// to a backend or a client is counted with the backend, and not by its reason; the last two also with their service.
 inline constexpr Reason kFirstCounted = Reason::relayed;
 inline constexpr Reason kFirstPass = Reason::not_ip;
 inline constexpr Reason kFirstHold = Reason::fragment_held;
+inline constexpr Reason kFirstRefusal = Reason::refused;
 inline constexpr Reason kFirstDrop = Reason::no_backend;
-inline constexpr u32 kDropReasons = static_cast<u32>(Reason::count) - static_cast<u32>(kFirstDrop);
+inline constexpr u32 kDropReasons = static_cast<u32>(Reason::count) - static_cast<u32>(kFirstRefusal);
+
+/// The place of a reason among the counts of a service; at kDropReasons or above: it has none.
+constexpr u32 drop_place(Reason reason) { return static_cast<u32>(reason) - static_cast<u32>(kFirstRefusal); }
 
 constexpr Action action_of(Reason reason) {
   if (reason >= kFirstDrop) return Action::drop;
+  if (reason >= kFirstRefusal) return Action::refuse;
   if (reason >= kFirstHold) return Action::hold;
   return reason >= kFirstPass ? Action::pass : Action::transmit;
 }

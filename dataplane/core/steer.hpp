@@ -154,6 +154,10 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
       touch(engine, entry_at(place), place.value,
             {flow.protocol, opening.tcp_flags, opening.has_data, Direction::from_client});
       return number;
+    } else if (backend->rotation == Rotation::reset && !opens && (opening.tcp_flags & kTcpRst) == 0) {
+      engine.saw_known_flow(place, *backend);
+      engine.touch(entry_at(place), place.value, {flow.protocol, kTcpRst, 0, Direction::from_backend});
+      return refused(Reason::reset, backend->service);
     } else if (settings->header.ring_only != 0 && backend->rotation == Rotation::in) {
       chosen = number;  // as in the tables that were carried before this SYN came
     }

@@ -75,7 +75,7 @@ ASTIL_INLINE Verdict send_to_client(Engine& engine, const Packet<Ip>& packet, Ab
 
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_echo(Engine& engine, const Packet<Ip>& packet, IcmpHeader& icmp) {
-  if (icmp.type != Ip::kEchoRequest || (engine.settings()->holds & kHoldsEcho) == 0)
+  if (icmp.type != Ip::kEchoRequest || (engine.settings()->holds & kHoldsEcho) == 0 || !names_one_host(*packet.ip))
     return {.reason = Reason::other_protocol};
   const GenerationNumber generation = shared_load(engine.settings()->active);
   if (generation >= kNoGeneration) return {.reason = Reason::unready};
@@ -85,10 +85,11 @@ ASTIL_INLINE Verdict decide_echo(Engine& engine, const Packet<Ip>& packet, IcmpH
   return answer_echo(engine, packet, icmp);
 }
 
-/// TCP or UDP without a whole header is not for the kernel to answer in a service's name.
+/// TCP or UDP without a whole header is not for the kernel to answer in a service's name, nor is what stands behind
+/// more extension headers than can be read.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_other(Engine& engine, const Packet<Ip>& packet, u8 protocol) {
-  const bool served = protocol == kProtocolTcp || protocol == kProtocolUdp;
+  const bool served = protocol == kProtocolTcp || protocol == kProtocolUdp || (Ip::kIsWide && is_extension(protocol));
   if (!served || !is_of_service(engine, packet)) return {.reason = Reason::other_protocol};
   return {.reason = is_for_this_station(engine, packet) ? Reason::malformed : Reason::other_mac};
 }

@@ -124,6 +124,7 @@ class WatchedEngine : public Watcher {
   [[gnu::noinline]] Extensions skip_extensions(u32 offset, u8 protocol) {
     return walk_extensions(*this, offset, protocol);
   }
+  [[gnu::noinline]] u64 sum_of_frame(u32 offset, u32 bytes) { return core::sum_of_frame(*this, offset, bytes); }
   template <Part kPart, class Ip>
   [[gnu::noinline]] Verdict part() {
     return run_part<kPart, Ip>(*this);

@@ -155,6 +155,7 @@ class NativeEngine : public Observer {
   }
   Placement place(const Opening& opening) { return place_flow(*this, opening); }
   Extensions skip_extensions(u32 offset, u8 protocol) { return walk_extensions(*this, offset, protocol); }
+  u64 sum_of_frame(u32 offset, u32 bytes) { return core::sum_of_frame(*this, offset, bytes); }
   template <Part kPart, class Ip>
   Verdict part() {
     return run_part<kPart, Ip>(*this);

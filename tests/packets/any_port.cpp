@@ -66,6 +66,31 @@ TEST_P(AnyPort, gives_replies_of_every_port_the_services_address) {
   EXPECT_TRUE(passed_untouched(world().send(direct_access), direct_access));
 }
 
+TEST_P(AnyPort, is_told_from_one_port_in_fragments_and_errors_too) {
+  world().publish({Service(kVip, 0).udp().nat().backend("10.0.0.1"),
+                   Service(kVip, 53).udp().nat().backend("10.0.0.2", {.port = 5353})});
+  const auto first = [](Packet packet, std::uint16_t from, std::uint16_t to, std::uint16_t identification) {
+    return packet.identification(identification).fragment(kMoreFragmentsBit).udp(from, to).payload(56);
+  };
+  const auto later = [](Packet packet, std::uint16_t identification) {
+    return packet.fragment(0).identification(identification).later_fragment(core::kProtocolUdp, 64, 40);
+  };
+  EXPECT_EQ(world().send(first(from_client(), 40000, 53, 1)).reason, kSent);
+  EXPECT_EQ(world().send(first(from_client(), 40000, 54, 2)).reason, kSent);
+  EXPECT_EQ(world().send(later(from_client(), 1)).bytes, later(to_backend("10.0.0.2"), 1).bytes());
+  EXPECT_EQ(world().send(later(from_client(), 2)).bytes, later(to_backend("10.0.0.1"), 2).bytes());
+  const auto error = [](std::string_view to, Packet about) {
+    return Packet().ipv4("198.18.0.7", to).icmp_error(3, 4, 1400, about);
+  };
+  const auto reply = [](std::string_view from, std::uint16_t port) {
+    return Packet().ipv4(from, kClient).udp(port, 40000).payload(9);
+  };
+  EXPECT_EQ(world().send(error(kVip, reply(kVip, 53)).ethernet(kBalancerMac, kClientMac)).bytes,
+            error("10.0.0.2", reply("10.0.0.2", 5353)).ethernet(mac(0xb1), kBalancerMac).time_to_live(63).bytes());
+  EXPECT_EQ(world().send(error(kVip, reply(kVip, 54)).ethernet(kBalancerMac, kClientMac)).bytes,
+            error("10.0.0.1", reply("10.0.0.1", 54)).ethernet(mac(0xb1), kBalancerMac).time_to_live(63).bytes());
+}
+
 TEST_P(AnyPort, is_of_one_protocol) {
   world().publish({Service(kVip, 0).nat().backend("10.0.0.1")});
   const Packet datagram = from_client().udp(40000, 80);

@@ -34,9 +34,7 @@ class Drops : public testing::TestWithParam<Kind> {
 
   /// What the service at a place in the last `publish` has of a reason.
   [[nodiscard]] std::uint64_t dropped(std::size_t service, Reason reason) const {
-    return world_->tables()
-        .sum_drops(placed_[service].id)
-        .counts[static_cast<std::size_t>(reason) - static_cast<std::size_t>(core::kFirstDrop)];
+    return world_->tables().sum_drops(placed_[service].id).counts[core::drop_place(reason)];
   }
   /// The packet is dropped for a reason, and counted with this service and no other.
   void expect_drop_of(std::size_t service, const Packet& packet, Reason reason) {
@@ -165,7 +163,9 @@ TEST_P(Drops, of_a_service_that_goes_are_not_the_next_ones) {
   publish({Service(vip(), 82).tunnel().backend(backend())});
   ASSERT_EQ(placed_[0].id, id) << "the id is used again";
   EXPECT_EQ(dropped(0, Reason::no_backend), 0U);
-  EXPECT_EQ(world_->tables().sum_drops(world_->tables().sizes.services).counts[0], 1U) << "and what it counted stays";
+  EXPECT_EQ(world_->tables().sum_drops(world_->tables().sizes.services).counts[core::drop_place(Reason::no_backend)],
+            1U)
+      << "and what it counted stays";
 }
 
 INSTANTIATE_TEST_SUITE_P(all, Drops, testing::Combine(kEveryEngine, testing::Values(Version::ipv4, Version::ipv6)),

@@ -71,6 +71,43 @@ TEST_P(Fragments, of_another_datagram_do_not_follow) {
   EXPECT_EQ(world_->send(other).reason, Reason::fragment_held);
 }
 
+TEST_P(Fragments, with_options_and_tags_follow_the_first_through_gue) {
+  world_->publish({Service(vip(), 53).udp().gue().backend(backend())});
+  const auto tagged = [&] {
+    Packet in = from_client(packet(client(), vip()).vlan(300).vlan(20));
+    return ipv6() ? in.hop_by_hop(1) : in.options(3);
+  };
+  for (const Packet& part : {first(tagged(), 40000, 53), later(tagged())}) {
+    const Outcome outcome = world_->send(part);
+    EXPECT_EQ(outcome.reason, kSent);
+    EXPECT_EQ(complaint_of_frame(outcome.bytes), "");
+    const Bytes inner = part.datagram();
+    ASSERT_GT(outcome.bytes.size(), inner.size());
+    EXPECT_TRUE(std::equal(inner.begin() + 12, inner.end(), outcome.bytes.end() - std::ssize(inner) + 12))
+        << "it is whole, but for its hops and header checksum";
+  }
+}
+
+/// RFC 8200, section 4.5: what follows the fragment header differs between fragments, and does not tell datagrams
+/// apart.
+TEST_P(Fragments, of_ipv6_follow_the_first_whatever_extension_headers_are_in_it) {
+  if (!ipv6()) return;
+  world_->publish({Service(vip(), 53).udp().direct().backend(backend())});
+  constexpr std::uint8_t kDestinationOptions = 60;
+  EXPECT_EQ(world_
+                ->send(from_client(packet(client(), vip())
+                                       .fragment_header(0, Following::more, kIdentification)
+                                       .destination_options()
+                                       .udp(40000, 53)
+                                       .payload(48)))
+                .reason,
+            kSent);
+  const auto rest = [&](std::uint8_t hops) {
+    return packet(client(), vip(), hops).identification(kIdentification).later_fragment(kDestinationOptions, 64, 100);
+  };
+  EXPECT_EQ(world_->send(from_client(rest(64))).bytes, to_backend(rest(63)).bytes());
+}
+
 TEST_P(Fragments, of_what_is_not_ours_pass_untouched) {
   world_->publish({Service(vip(), 53).udp().nat().backend(backend(), {.port = 5353})});
   const std::string_view stranger = ipv6() ? "2001:db8:9::9" : "198.51.100.99";

@@ -81,6 +81,32 @@ TEST_P(Icmp, errors_about_requests_reach_the_client_and_hide_the_backend) {
          to_client(error(packet(router(), client(), 63), original)));
 }
 
+TEST_P(Icmp, errors_of_every_kind_are_relayed_and_nothing_else_that_quotes) {
+  world_->publish({Service(vip(), 80).nat().backend(backend(), {.port = 8080})});
+  open();
+  struct Kind {
+    std::uint8_t type, code;
+    std::uint32_t rest;
+  };
+  // Unreachable, too big, time exceeded, parameter problem, and of ICMPv6 one that is not known yet (RFC 4443, 2.1).
+  const std::vector<Kind> errors =
+      ipv6() ? std::vector<Kind>{{1, 0, 0}, {1, 4, 0}, {2, 0, 1280}, {3, 0, 0}, {3, 1, 0}, {4, 1, 6}, {100, 0, 7}}
+             : std::vector<Kind>{{3, 0, 0},  {3, 1, 0},  {3, 3, 0},  {3, 4, 1400},
+                                 {3, 13, 0}, {11, 0, 0}, {11, 1, 0}, {12, 0, 0x14000000}};
+  for (const Kind& kind : errors) {
+    const auto about = [&](std::string_view host, const Packet& quoted, std::uint8_t hops) {
+      return packet(router(), host, hops).icmp_error(kind.type, kind.code, kind.rest, quoted);
+    };
+    expect(from_client(about(vip(), packet(vip(), client(), 60).tcp(80, kClientPort, kAck), 64)), Reason::relayed,
+           to_backend(about(backend(), packet(backend(), client(), 60).tcp(8080, kClientPort, kAck), 63)));
+  }
+  for (const std::uint8_t type : ipv6() ? std::vector<std::uint8_t>{128, 200} : std::vector<std::uint8_t>{4, 5, 8}) {
+    const Packet other =
+        from_client(packet(router(), vip()).icmp_error(type, 0, 0, packet(vip(), client()).tcp(80, kClientPort, kAck)));
+    EXPECT_TRUE(passed_untouched(world_->send(other), other)) << int{type};
+  }
+}
+
 TEST_P(Icmp, errors_reach_the_backend_through_a_tunnel_and_by_direct_forwarding) {
   world_->publish({Service(vip(), 80).direct().backend(backend()), Service(vip(), 81).tunnel().backend(backend())});
   open();
@@ -117,6 +143,8 @@ TEST_P(Icmp, errors_about_anything_else_pass_untouched) {
   expect_pass(from_client(error(packet(router(), router()), packet(vip(), client()).tcp(80, kClientPort, kAck))));
   expect_pass(from_client(error(packet(router(), client()), packet(client(), backend()).tcp(kClientPort, 8081, kAck))));
   expect_pass(from_client(error(packet(router(), client()), packet(client(), backend()).tcp(9, 8080, kAck))));
+  const Packet an_error = error(packet(vip(), client()), packet(client(), vip()).tcp(kClientPort, 80, kAck));
+  expect_pass(from_client(error(packet(router(), vip()), an_error)));
 }
 
 TEST_P(Icmp, errors_cut_short_anywhere_pass_or_leave_whole) {
@@ -161,6 +189,29 @@ TEST_P(Icmp, tells_the_sender_of_what_is_too_long_how_long_it_may_be) {
   EXPECT_EQ(world_->send(of_length(told, 81)).reason, kSent);
 }
 
+/// RFC 1122, section 3.2.2, and RFC 4443, section 2.4 (e): who may not be told.
+TEST_P(Icmp, tells_nobody_of_the_length_of_an_error_or_of_what_comes_from_no_single_host) {
+  world_->publish({Service(vip(), 80).tunnel().backend(backend(), {.mtu = 700})});
+  open();
+  const Packet about = packet(vip(), client()).tcp(80, kClientPort, kAck).payload(1200);
+  EXPECT_EQ(world_->send(from_client(error(packet(router(), vip()), about))).reason, Reason::too_big);
+  for (const std::string_view from :
+       ipv6() ? std::vector<std::string_view>{"ff02::1", "::", "::1"}
+              : std::vector<std::string_view>{"224.0.0.1", "0.0.0.0", "127.0.0.1", "255.255.255.255"}) {
+    const Packet long_one = from_client(packet(from, vip())).tcp(kClientPort, 80, kAck).payload(1400);
+    EXPECT_EQ(world_->send(long_one).reason, Reason::too_big) << from;
+  }
+}
+
+TEST_P(Icmp, tells_senders_of_fragments_once_and_not_for_each) {
+  if (ipv6()) return;  // RFC 4443 does not say so
+  world_->publish({Service(vip(), 53).udp().tunnel().backend(backend(), {.mtu = 700})});
+  const Packet fragmented = from_client(packet(client(), vip()).fragment(kMoreFragmentsBit));
+  EXPECT_EQ(world_->send(Packet(fragmented).udp(40000, 53).payload(1192)).reason, Reason::told_too_big);
+  const Packet rest = from_client(packet(client(), vip()).later_fragment(core::kProtocolUdp, 1200, 1200));
+  EXPECT_EQ(world_->send(rest).reason, Reason::too_big);
+}
+
 TEST_P(Icmp, tells_of_lengths_through_vlans) {
   world_->publish({Service(vip(), 80).nat().backend(backend(), {.mtu = 1400})});
   const Packet in = from_client(packet(client(), vip())).vlan(7).tcp(kClientPort, 80, kAck).payload(1450);
@@ -181,6 +232,8 @@ TEST_P(Icmp, answers_echo_to_a_service_address_where_that_is_set) {
          packet(vip(), client()).ethernet(kClientMac, kBalancerMac).echo_reply(77, 3).payload(56));
   const Packet elsewhere = from_client(packet(client(), router()).echo_request(77, 3));
   EXPECT_TRUE(passed_untouched(world_->send(elsewhere), elsewhere));
+  const Packet of_many = from_client(packet(ipv6() ? "ff02::1" : "224.0.0.1", vip()).echo_request(77, 3));
+  EXPECT_TRUE(passed_untouched(world_->send(of_many), of_many));
   state.answers_echo = false;
   ASSERT_TRUE(world_->publisher().publish(state).has_value());
   EXPECT_TRUE(passed_untouched(world_->send(request), request));

@@ -12,9 +12,8 @@ bool is_on_link(const core::Address& to) {
   if (!is_ipv4(to)) return std::equal(std::begin(to.words), std::begin(to.words) + 2, address("2001:db8:1::").words);
   constexpr std::uint32_t kHostPart = 0xff;
   const std::uint32_t number = host(ipv4_of(to));
-  const std::uint32_t host_part = number & kHostPart;
-  // Not the net's, everyone's.
-  return (number & ~kHostPart) == host(ip("192.0.2.0")) && host_part != 0 && host_part != kHostPart;
+  // All ones are everyone's; the lowest address is one as any other since Linux 5.14.
+  return (number & ~kHostPart) == host(ip("192.0.2.0")) && (number & kHostPart) != kHostPart;
 }
 
 }  // namespace

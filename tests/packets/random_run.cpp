@@ -23,7 +23,7 @@ constexpr std::size_t kFramesOfUnit = 2500;  ///< of the clock of limits
 
 core::Sizes sizes() {
   core::Sizes sizes = small_sizes();
-  sizes.services = 32;
+  sizes.services = 64;
   sizes.backends = 128;
   sizes.member_lines = 128;
   return sizes;
@@ -41,17 +41,19 @@ struct Changes {
   bool has_vlan;
   bool has_exact_port;
   std::uint8_t denied_bits;  ///< of a client that some services do not let in
+  bool refuses;              ///< a service that has nobody
 };
 
 Changes changes_at(std::size_t stage) {
   return {.weight = 1 + static_cast<std::uint32_t>(stage % 3),
-          .rotation = stage % 2 == 0 ? Rotation::in : Rotation::out,
+          .rotation = stage % 2 == 0 ? Rotation::in : (stage % 4 == 1 ? Rotation::reset : Rotation::out),
           .udp_rotation = stage % 2 == 0 ? Rotation::in : Rotation::down,
           .mac = stage % 4 == 3 ? 0 : mac(0xb3),
           .mtu = stage % 4 == 1 ? 0 : 1300U,
           .has_vlan = stage % 3 == 1,
           .has_exact_port = stage % 5 != 2,
-          .denied_bits = static_cast<std::uint8_t>(stage % 4 == 2 ? 0 : 32)};
+          .denied_bits = static_cast<std::uint8_t>(stage % 4 == 2 ? 0 : 32),
+          .refuses = stage % 3 != 0};
 }
 
 /// Every forwarding with all that a tunnel can put in front, both schedulers, tags of VLANs, a service without a
@@ -86,7 +88,8 @@ void add_services(const Hosts& own, const Hosts& other, const Changes& now, std:
        service(1).udp().tunnel().round_robin().backend(backends[0]).backend(other.backends[1]),
        service(2).direct().round_robin().backend(backends[0], {.weight = 3}).backend(backends[1], tagged),
        service(3).nat().round_robin().backend(backends[2], {.port = kBackendPort, .mac = now.mac}),
-       service(4).tunnel().backend(backends[0], {.rotation = Rotation::out}),
+       (now.refuses ? service(4).refusing() : service(4)).tunnel().backend(backends[0], {.rotation = Rotation::out}),
+       (now.refuses ? service(4).refusing() : service(4)).udp().nat().backend(backends[0], {.rotation = Rotation::out}),
        service(5)
            .gue()
            .limit(10, 3, 32)

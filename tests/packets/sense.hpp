@@ -33,7 +33,7 @@ class Sense {
     if ((exit == Exit::pass) != (action == core::Action::pass) || (exit == Exit::drop) != stays)
       return std::string("went elsewhere than its reason says: ") + core::kReasons[index_of(reason_)].name;
     if (exit == Exit::pass && out != in) return "passed, but not as it came";
-    if (action != core::Action::transmit) return "";
+    if (action != core::Action::transmit && action != core::Action::refuse) return "";
     if (is_answer() && !goes_back(in, out)) return "an answer that does not go back to where the question came from";
     if (!complaint_of_frame(in).empty()) return "";
     const std::string_view complaint = complaint_of_frame(out);
@@ -75,7 +75,8 @@ class Sense {
   }
 
   [[nodiscard]] bool is_answer() const {
-    return reason_ == core::Reason::echo_answered || reason_ == core::Reason::told_too_big;
+    return reason_ == core::Reason::echo_answered || reason_ == core::Reason::told_too_big ||
+           core::action_of(reason_) == core::Action::refuse;
   }
   static bool goes_back(const Bytes& in, const Bytes& out) {
     return std::equal(in.begin(), in.begin() + 6, out.begin() + 6, out.begin() + 12) &&

@@ -48,6 +48,7 @@ Service& Service::limit(std::uint32_t per_second, std::uint32_t burst, std::uint
 std::uint8_t Service::whole_bits(std::uint8_t bits) const {
   return static_cast<std::uint8_t>(is_ipv4(state_.key.address) ? 96 + bits : bits);
 }
+Service& Service::refusing() { return state_.when_none = dataplane::WhenNone::refuse, *this; }
 Service& Service::ring_length(std::uint32_t slots) { return ring_length_ = slots, *this; }
 
 Service& Service::backend(std::string_view dotted, const BackendOptions& options) {

@@ -71,6 +71,8 @@ class Service {
   Service& deny(std::string_view network, std::uint8_t bits);
   /// So many new flows a second, and at once, of clients with the same bits.
   Service& limit(std::uint32_t per_second, std::uint32_t burst, std::uint8_t bits);
+  /// What it has no backend for is answered.
+  Service& refusing();
   Service& ring_length(std::uint32_t slots);
   Service& backend(std::string_view dotted, const BackendOptions& options = {});
 

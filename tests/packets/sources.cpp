@@ -115,6 +115,15 @@ TEST_P(Sources, that_are_denied_keep_the_connections_that_they_have) {
   EXPECT_EQ(send(7, 1001, kSyn), kSent);
 }
 
+TEST_P(Sources, that_are_denied_do_not_get_in_by_their_affinity) {
+  const auto sticky = [&] { return service().affinity(300, but(0)); };
+  world_->publish({sticky()});
+  ASSERT_EQ(send(17, 1000, kSyn), kSent);
+  world_->publish({sticky().deny(client(17), but(0))});
+  EXPECT_EQ(send(17, 1001, kSyn), Reason::source_denied);
+  EXPECT_EQ(send(17, 1000, kAck), kSent) << "what is open stays";
+}
+
 TEST_P(Sources, of_one_service_are_not_those_of_another) {
   world_->publish({service(80).deny(client(7), but(0)), service(81)});
   EXPECT_EQ(send(7, 1000, kSyn, 80), Reason::source_denied);

@@ -54,6 +54,8 @@ TEST(Inputs, say_by_protocol_what_flows_of_a_backend_that_is_down_do) {
   };
   EXPECT_EQ(rotation(config::Protocol::tcp, config::DownFlows::keep), core::Rotation::down);
   EXPECT_EQ(rotation(config::Protocol::tcp, config::DownFlows::re_steer), core::Rotation::lost);
+  EXPECT_EQ(rotation(config::Protocol::tcp, config::DownFlows::reset), core::Rotation::reset);
+  EXPECT_EQ(rotation(config::Protocol::udp, config::DownFlows::reset), core::Rotation::down);
   EXPECT_EQ(rotation(config::Protocol::udp, config::DownFlows::keep), core::Rotation::out);
   EXPECT_EQ(rotation(config::Protocol::udp, config::DownFlows::re_steer), core::Rotation::down);
 }

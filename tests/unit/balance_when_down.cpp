@@ -60,6 +60,15 @@ TEST_F(TooFew, drops_new_flows_below_the_minimum_and_keeps_those_that_are_open) 
   EXPECT_TRUE(too_few);
 }
 
+TEST_F(TooFew, rejects_as_it_drops_and_has_the_packet_path_say_so) {
+  EXPECT_EQ(rotations(WhenDown::reject, 2, kUp, kDown), (List{Rotation::out, Rotation::down, Rotation::down}));
+  EXPECT_TRUE(too_few);
+  for (const WhenDown way : {WhenDown::drop, WhenDown::reject, WhenDown::fail_open, WhenDown::withdraw}) {
+    const Plan plan = planner.plan({}, {{.when_down = way, .backends = {backend("10.0.0.1", kUp)}}}, {});
+    EXPECT_EQ(plan.state.services[0].when_none == dataplane::WhenNone::refuse, way == WhenDown::reject);
+  }
+}
+
 TEST_F(TooFew, fails_open_to_all_but_those_that_may_not_be_used) {
   EXPECT_EQ(rotations(WhenDown::fail_open, 1, kDown, kDown), (List{Rotation::in, Rotation::in, Rotation::down}));
   EXPECT_TRUE(too_few);

@@ -136,6 +136,12 @@ TEST(config_load, flows_of_a_backend_that_is_down_stay_under_tcp_and_leave_under
   EXPECT_EQ(of(""), DownFlows::keep);
   EXPECT_EQ(of("    protocol: udp\n"), DownFlows::re_steer);
   EXPECT_EQ(of("    protocol: udp\n    when_backend_down: keep\n"), DownFlows::keep);
+  EXPECT_EQ(of("    when_backend_down: reset\n"), DownFlows::reset);
+}
+
+TEST(config_load, a_service_that_has_nobody_can_refuse) {
+  EXPECT_EQ(load(kSmallest + "    when_down: reject\n", "astil.yaml").value().services.at(0).when_down,
+            WhenDown::reject);
 }
 
 HealthCheck health_of(const std::string& keys) {

@@ -209,8 +209,7 @@ TEST_F(Carry, of_counters_loses_none) {
     const Tables& tables = world.tables();
     for (const core::Service& service : tables.services_of(tables.active())) {
       if (service.in_use == 0 || host(service.port) != port) continue;
-      return tables.sum_drops(service.id)
-          .counts[static_cast<std::size_t>(core::Reason::ttl_expired) - static_cast<std::size_t>(core::kFirstDrop)];
+      return tables.sum_drops(service.id).counts[core::drop_place(core::Reason::ttl_expired)];
     }
     return ~0UL;
   };

@@ -136,6 +136,13 @@ TEST_F(PublisherCase, a_limit_of_new_flows_is_never_rounded_down_to_none) {
   }
 }
 
+TEST_F(PublisherCase, what_a_service_that_has_nobody_does_is_read_back) {
+  publish({web().refusing(), mail()});
+  const DesiredState read = read_state(tables());
+  EXPECT_EQ(read.services[0].when_none, WhenNone::refuse);
+  EXPECT_EQ(read.services[1].when_none, WhenNone::drop);
+}
+
 TEST_F(PublisherCase, full_lines_go_by_the_longest_affinity_that_any_service_has) {
   const auto ticks = [&] { return tables().settings().timeouts[static_cast<std::size_t>(core::FlowState::affinity)]; };
   publish({web().affinity(800, 16), mail().affinity(100, 16)});

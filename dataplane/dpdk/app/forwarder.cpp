@@ -241,6 +241,7 @@ void Forwarder::forward(Tabled& tables, std::uint16_t port, std::span<rte_mbuf*>
       case core::Action::pass:
         give_to_kernel(port, burst[i], Parcel::frame);
         break;
+      case core::Action::refuse:
       case core::Action::transmit: {
         const auto exit = std::find_if(ports_.begin(), ports_.end(),
                                        [&](const Port& p) { return p.ifindex() == verdicts[i].interface; });

@@ -69,6 +69,7 @@ class ServiceReader {
     service.ring_length(one_of(kRingLengths, bits(second_, 3, 2)));
     set_forwarding(service);
     std::set<std::string_view> taken;
+    if (bits(third_, 4, 1) != 0) service.refusing();
     for (unsigned i = 0; i < bits(third_, 0, 2); ++i) add_backend(service, taken);
     return service;
   }
@@ -107,15 +108,18 @@ class ServiceReader {
     if (!taken.insert(host).second) return;
     constexpr std::array kRotations{dataplane::Rotation::in, dataplane::Rotation::in, dataplane::Rotation::out,
                                     dataplane::Rotation::down};
+    const dataplane::Rotation rotation = one_of(kRotations, bits(who, 5, 2));
     constexpr std::array<std::uint16_t, 4> kPorts{test::kBackendPort, 0, test::kBackendPort + 1, test::kBackendPort};
-    service.backend(host, {.port = has_any_port() ? std::uint16_t{0} : one_of(kPorts, bits(how, 6, 2)),
-                           .weight = 1 + bits(who, 3, 2),
-                           .mac = bits(how, 0, 2) == 3 ? 0 : test::mac(0xb1),
-                           .interface = bits(how, 2, 1) != 0 ? test::kOutside : test::kIngress,
-                           .mtu = one_of(kMtus, bits(third_, 2, 2)),
-                           .vlan = static_cast<std::uint16_t>(bits(how, 3, 2) == 3 ? 0x2064 : 0),
-                           .outer_vlan = static_cast<std::uint16_t>(bits(how, 3, 3) == 7 ? 9 : 0),
-                           .rotation = one_of(kRotations, bits(who, 5, 2))});
+    service.backend(
+        host, {.port = has_any_port() ? std::uint16_t{0} : one_of(kPorts, bits(how, 6, 2)),
+               .weight = 1 + bits(who, 3, 2),
+               .mac = bits(how, 0, 2) == 3 ? 0 : test::mac(0xb1),
+               .interface = bits(how, 2, 1) != 0 ? test::kOutside : test::kIngress,
+               .mtu = one_of(kMtus, bits(third_, 2, 2)),
+               .vlan = static_cast<std::uint16_t>(bits(how, 3, 2) == 3 ? 0x2064 : 0),
+               .outer_vlan = static_cast<std::uint16_t>(bits(how, 3, 3) == 7 ? 9 : 0),
+               .rotation = rotation == dataplane::Rotation::down && bits(third_, 5, 1) != 0 ? dataplane::Rotation::reset
+                                                                                            : rotation});
   }
 
   Reader& reader_;

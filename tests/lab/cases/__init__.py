@@ -28,6 +28,7 @@ from cases import (  # noqa: F401
     flood,
     change,
     life,
+    refusals,
     plans,
     hooks,
     restart,
