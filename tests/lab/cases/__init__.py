@@ -37,6 +37,9 @@ from cases import (  # noqa: F401
     configuration,
     startup,
     repair,
+    reconcile,
+    discovery,
+    many_backends,
     footprint,
     cleanup,
 )
