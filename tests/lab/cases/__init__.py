@@ -39,7 +39,6 @@ from cases import (  # noqa: F401
     repair,
     reconcile,
     discovery,
-    many_backends,
     footprint,
     cleanup,
 )
