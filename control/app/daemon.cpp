@@ -324,7 +324,9 @@ void Daemon::request_reconcile() {
     return;
   }
   if (detached_ || std::exchange(reconcile_requested_, true)) return;
-  boost::asio::post(loop_, [this] {
+  pace_timer_.expires_at(pace_.next());
+  pace_timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
     reconcile_requested_ = false;
     follow();
   });
@@ -333,7 +335,9 @@ void Daemon::request_reconcile() {
 /// Reconciles where nobody waits for the outcome.
 void Daemon::follow() {
   if (detached_) return;
+  const auto begin = Pace::Clock::now();
   const auto done = reconcile();
+  pace_.took(begin, Pace::Clock::now());
   if (done.has_error()) {
     log::error("packet path not as wanted", {{"error", done.error().text()}});
     return;

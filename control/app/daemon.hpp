@@ -25,6 +25,7 @@
 #include "control/app/inputs.hpp"
 #include "control/app/instance_lock.hpp"
 #include "control/app/name_server.hpp"
+#include "control/app/pace.hpp"
 #include "control/app/packet_path.hpp"
 #include "control/app/pair.hpp"
 #include "control/app/path_probes.hpp"
@@ -256,6 +257,8 @@ class Daemon final : public api::Daemon {
   bool settled_ = false;  ///< health and next hops are known, or had their time: the packet path follows from now on
   bool ready_ = false;    ///< all was as wanted once
   bool reconcile_requested_ = false;
+  Pace pace_;
+  boost::asio::steady_timer pace_timer_{loop_};
   bool detached_ = false;
   std::vector<Error> failures_;    ///< of the last `reconcile`; none: all is as wanted
   std::uint64_t tables_made_ = 0;  ///< how often other sizes made new tables

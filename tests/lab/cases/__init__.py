@@ -39,6 +39,7 @@ from cases import (  # noqa: F401
     repair,
     reconcile,
     discovery,
+    many_backends,
     footprint,
     cleanup,
 )
