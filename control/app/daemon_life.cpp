@@ -21,6 +21,10 @@ void Daemon::follow_model() {
     }
   }
   add_site_targets(subjects);
+  network_->keep_gateways(
+      std::any_of(model_.services.begin(), model_.services.end(), [](const config::Service& service) {
+        return service.forwarding == config::Forwarding::nat || service.forwarding == config::Forwarding::full_nat;
+      }));
   network_->track(hosts);  // first: probes through the forwarding path need to know the way
   note_next_hops(hosts);
   if (auto followed = follow_path_probes(); followed.has_error())

@@ -89,6 +89,17 @@ std::vector<NeighbourMessage> KernelTables::list_kept() {
   return kept;
 }
 
+std::set<NeighbourKey> KernelTables::list_gateways(std::size_t most) {
+  std::set<NeighbourKey> gateways;
+  const auto verdict = socket_.ask(list_routes(), [&](const RawMessage& message) {
+    for (const NeighbourKey& key : parse_gateways(message).keys) {
+      if (gateways.size() < most) gateways.insert(key);
+    }
+  });
+  if (verdict.error != 0) log::warning("routes can not be listed", {{"error", kernel_error("ask", verdict).text()}});
+  return gateways;
+}
+
 void KernelTables::warn(const NeighbourKey& key, const Acknowledgement& verdict) {
   const auto now = steady_clock::now();
   if (now < quiet_until_) return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <set>
 
 #include "control/net/netlink_socket.hpp"
 #include "control/net/next_hops.hpp"
@@ -20,6 +21,9 @@ class KernelTables final : public Kernel {
 
   /// Asks for a neighbour once, unless somebody sees to it.
   void use(const NeighbourKey& key);
+
+  /// The gateways of all routes, so many at most.
+  [[nodiscard]] std::set<NeighbourKey> list_gateways(std::size_t most);
 
   /// The neighbours that an earlier run of ours had kept.
   [[nodiscard]] std::vector<NeighbourMessage> list_kept();

@@ -262,6 +262,45 @@ std::optional<RouteMessage> parse_route(const RawMessage& message) {
   return result;
 }
 
+namespace {
+
+/// What the attributes of a route, or of one of its several next hops, say of the gateway and the interface to it.
+void add_gateway(std::vector<NeighbourKey>& keys, unsigned family, Bytes attributes, std::uint32_t ifindex) {
+  RouteMessage route;
+  route.ifindex = ifindex;
+  AttributeReader reader(attributes);
+  while (const auto attribute = reader.next()) apply(route, family, *attribute);
+  if (route.gateway && route.ifindex != 0) keys.push_back({route.ifindex, *route.gateway});
+}
+
+/// RTA_MULTIPATH: next hops, each with attributes of its own.
+void add_gateways(std::vector<NeighbourKey>& keys, unsigned family, Bytes hops) {
+  while (const auto hop = read<rtnexthop>(hops)) {
+    if (hop->rtnh_len < sizeof(rtnexthop) || hop->rtnh_len > hops.size()) return;
+    const Bytes attributes = hops.subspan(sizeof(rtnexthop), hop->rtnh_len - sizeof(rtnexthop));
+    add_gateway(keys, family, attributes, static_cast<std::uint32_t>(hop->rtnh_ifindex));
+    hops = after(hops, aligned(hop->rtnh_len));
+  }
+}
+
+}  // namespace
+
+GatewaysMessage parse_gateways(const RawMessage& message) {
+  const auto change = change_of(message.type, RTM_NEWROUTE, RTM_DELROUTE);
+  const auto header = read<rtmsg>(message.payload);
+  if (!change || !header || !unspecified(header->rtm_family)) return {};
+  if (header->rtm_type != RTN_UNICAST || (header->rtm_flags & RTM_F_CLONED) != 0) return {};
+
+  GatewaysMessage result{.change = *change, .keys = {}};
+  const Bytes all = after(message.payload, sizeof(rtmsg));
+  add_gateway(result.keys, header->rtm_family, all, 0);
+  AttributeReader attributes(all);
+  while (const auto attribute = attributes.next()) {
+    if (attribute->type == RTA_MULTIPATH) add_gateways(result.keys, header->rtm_family, attribute->value);
+  }
+  return result;
+}
+
 /// The kernel sends a negated errno. What can be none is told apart from it: EPROTO.
 static int errno_of(int error) {
   constexpr int kMost = 4095;  // the kernel's MAX_ERRNO

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "control/net/types.hpp"
 
@@ -80,6 +81,12 @@ struct RouteMessage {
   std::uint32_t mtu = 0;  ///< 0: the interface's
 };
 
+/// The neighbours that a route leads to, which came or went; none: it leads to no gateway, or is a clone of another.
+struct GatewaysMessage {
+  Change change = Change::added;
+  std::vector<NeighbourKey> keys;
+};
+
 /// The end of an answer: errno's value (0: done), and the kernel's own words where it gave some.
 struct Acknowledgement {
   int error = 0;
@@ -91,6 +98,7 @@ struct Acknowledgement {
 [[nodiscard]] std::optional<AddressMessage> parse_address(const RawMessage& message);
 [[nodiscard]] std::optional<NeighbourMessage> parse_neighbour(const RawMessage& message);
 [[nodiscard]] std::optional<RouteMessage> parse_route(const RawMessage& message);
+[[nodiscard]] GatewaysMessage parse_gateways(const RawMessage& message);
 [[nodiscard]] std::optional<Acknowledgement> parse_acknowledgement(const RawMessage& message);
 
 }  // namespace astil::net

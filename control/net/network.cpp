@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "control/base/log.hpp"
+#include "control/net/gateways.hpp"
 #include "control/net/kernel_tables.hpp"
 #include "control/net/links.hpp"
 #include "control/net/netlink_socket.hpp"
@@ -62,6 +63,7 @@ class Network::Core : public std::enable_shared_from_this<Core> {
   Links links_;
   KernelTables tables_{requests_};
   NextHops next_hops_{tables_, links_};
+  Gateways gateways_{tables_};
   Addresses addresses_{requests_, links_};
 
  private:
@@ -80,6 +82,7 @@ class Network::Core : public std::enable_shared_from_this<Core> {
       const auto self = weak.lock();
       if (!self || error) return;
       self->next_hops_.keep_up();
+      self->gateways_.keep_up();
       self->tell();
       self->wait_to_keep_up();
     });
@@ -102,6 +105,7 @@ class Network::Core : public std::enable_shared_from_this<Core> {
       next_hops_.on_neighbour(*neighbour);
     } else if (const auto route = parse_route(message)) {
       if (!route->cached) next_hops_.on_route(route->destination, route->prefix_length);
+      gateways_.on_route(message);
     } else if (const auto address = parse_address(message)) {
       next_hops_.on_address(address->address.ifindex);
       addresses_.on_address(*address);
@@ -125,6 +129,7 @@ class Network::Core : public std::enable_shared_from_this<Core> {
     const auto links = list_links_now();
     if (links) take_links(links_.replace(*links));
     next_hops_.on_lost_messages();
+    gateways_.on_lost_messages();
     addresses_.on_lost_messages();
   }
 
@@ -200,6 +205,8 @@ Result<NextHop> Network::look_up(const address& host) const { return core_->next
 void Network::resolve(const address& host, std::uint32_t ifindex) {
   if (!core_->next_hops_.follows({ifindex, host})) core_->tables_.use({ifindex, host});
 }
+
+void Network::keep_gateways(bool wanted) { core_->gateways_.want(wanted); }
 
 Result<AddressOutcome> Network::add_address(const std::string& interface, const address& host, unsigned prefix_length) {
   return core_->addresses_.add(interface, host, prefix_length);

@@ -64,6 +64,9 @@ class Network {
   /// Has the kernel ask for a neighbour that the packet path wants to send to. Once a call: the caller limits the rate.
   void resolve(const address& host, std::uint32_t ifindex);
 
+  /// Whether the gateways of this machine's routes are kept known, for replies that the packet path sends by them.
+  void keep_gateways(bool wanted);
+
   /// Idempotent. The outcome says who put the address there.
   [[nodiscard]] Result<AddressOutcome> add_address(const std::string& interface, const address& host,
                                                    unsigned prefix_length);

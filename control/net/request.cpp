@@ -117,6 +117,12 @@ Request list_neighbours() {
   return request;
 }
 
+Request list_routes() {
+  Request request(RTM_GETROUTE, NLM_F_DUMP);
+  request.add_header<rtmsg>().rtm_family = AF_UNSPEC;
+  return request;
+}
+
 Request look_up_route(const address& destination) {
   Request request(RTM_GETROUTE, NLM_F_ACK);
   auto& header = request.add_header<rtmsg>();

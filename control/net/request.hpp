@@ -49,6 +49,7 @@ class Request {
 [[nodiscard]] Request list_links();
 [[nodiscard]] Request list_addresses();
 [[nodiscard]] Request list_neighbours();
+[[nodiscard]] Request list_routes();
 
 [[nodiscard]] Request look_up_route(const address& destination);
 [[nodiscard]] Request look_up_neighbour(const NeighbourKey& key);

@@ -138,6 +138,17 @@ class net_wire : public testing::Test {
     return true;
   }
 
+  /// The same of what the network does not tell: asked for again and again.
+  template <class Condition>
+  [[nodiscard]] bool until_polled(Condition condition) {
+    const auto limit = std::chrono::steady_clock::now() + kLimit;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > limit) return false;
+      loop_.run_one_for(std::chrono::milliseconds(10));
+    }
+    return true;
+  }
+
   [[nodiscard]] bool resolved(const address& host) {
     return until([&] { return network_->next_hop(host).has_value(); });
   }
@@ -231,6 +242,28 @@ TEST_P(net_lab, a_route_by_a_link_local_gateway_leads_to_its_mac) {
   ASSERT_TRUE(resolved(behind_));
   EXPECT_EQ(to_string(network_->next_hop(behind_)->neighbour_mac), "02:00:00:00:00:02");
   EXPECT_EQ(network_->next_hop(behind_)->source_address, make_address(GetParam().here));
+}
+
+TEST_P(net_lab, gateways_of_all_routes_are_known_before_a_packet_needs_them) {
+  std::string second = peer_name_;
+  second.back() = '3';
+  there(ip("address add " + second + " dev v1"));
+  run(ip("route add " + network_behind_ + " nexthop via " + peer_name_ + " dev v0 nexthop via " + second + " dev v0"));
+  network_->keep_gateways(true);
+  const auto known = [this](const std::string& gateway) {
+    const auto entry = entry_of(make_address(gateway));
+    return entry && entry->valid();
+  };
+  EXPECT_TRUE(until_polled([&] { return known(peer_name_) && known(second); }));
+}
+
+TEST_P(net_lab, a_gateway_of_a_route_that_comes_later_is_known_too) {
+  network_->keep_gateways(true);
+  run(ip("route add " + network_behind_ + " via " + peer_name_));
+  EXPECT_TRUE(until_polled([&] {
+    const auto entry = entry_of(host_);
+    return entry && entry->valid();
+  }));
 }
 
 TEST_F(net_wire, an_ipv4_route_by_an_ipv6_gateway_leads_to_its_mac) {

@@ -45,7 +45,8 @@ def _long(lab, count=300):
 def _judge(run, long):
     reports = {each: running.stop() for each, running in long.items()}
     broken = {each: report["failed"] for each, report in reports.items()}
-    run.figure(lasting=sum(report["connections"] for report in reports.values()), broken=broken)
+    longest = {each: round(report["longest_ms"], 1) for each, report in reports.items()}
+    run.figure(lasting=sum(report["connections"] for report in reports.values()), broken=broken, longest_ms=longest)
     run.expect(not any(broken.values()), f"connections broke: {broken}")
 
 

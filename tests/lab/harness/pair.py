@@ -7,8 +7,8 @@
               +-----+                        eth1, between the two: 10.255.0.1 and .2
 
 All hosts are in one network. The nodes have addresses of their own, .2 and .3; what clients reach, and what the backends
-have as their gateway, moves between the two. The client asks for service addresses by ARP, as a router on that network
-would.
+have as their gateway, moves between the two. The client's first address is a router's, who asks for service addresses by
+ARP; the nodes reach its others by that one.
 """
 
 import pathlib
@@ -18,7 +18,7 @@ from harness import process
 from harness.balancer import Balancer
 from harness.namespace import TUNNEL_MTU, Namespace, connect, let_pass
 from harness.ownership import Owner
-from harness.topology import BACK, BACK_6, FRONT, FRONT_6, SERVICE_NET, SERVICE_NET_6, Topology
+from harness.topology import BACK, BACK_6, CLIENT_ADDRESSES, CLIENT_ADDRESSES_6, FRONT, FRONT_6, SERVICE_NET, SERVICE_NET_6, Topology
 
 NODES = ("lb1", "lb2")
 OWN = {"lb1": "10.1.0.2", "lb2": "10.1.0.3"}
@@ -54,6 +54,13 @@ class PairNet(Topology):
         self.client.ip(f"route replace {SERVICE_NET} dev eth0", f"route replace {SERVICE_NET_6} dev eth0")
         for node in self.nodes.values():
             node.await_addresses()
+            self._route_clients(node)
+
+    @staticmethod
+    def _route_clients(node):
+        """The first of the client's addresses is the router that the others are behind."""
+        for first, *others in (CLIENT_ADDRESSES, CLIENT_ADDRESSES_6):
+            node.ip(*(f"route replace {each} via {first}" for each in others))
 
     def cut(self, name):
         """The node is dead to everybody else, as if its power were gone."""
@@ -63,6 +70,7 @@ class PairNet(Topology):
         self.nodes[name].ip("link set eth0 up", "link set eth1 up")
         # IPv6 addresses and routes go with a link.
         self.nodes[name].hold("eth0", f"{OWN_6[name]}/64", f"{_OWN_BACK_6[name]}/64")
+        self._route_clients(self.nodes[name])
 
 
 class Pair:
