@@ -14,6 +14,7 @@
 #include "dataplane/core/capture.hpp"
 #include "dataplane/core/events.hpp"
 #include "dataplane/port_report.hpp"
+#include "dataplane/repair.hpp"
 #include "dataplane/tables.hpp"
 
 namespace astil::dataplane {
@@ -90,6 +91,10 @@ class Dataplane {
   virtual Result<Attachment> attach(std::uint32_t ifindex, Hook hook) = 0;
   virtual Result<void> detach(std::uint32_t ifindex) = 0;
   [[nodiscard]] virtual std::vector<Attachment> attachments() const = 0;
+
+  /// Puts right what somebody else has changed of what this engine keeps in the kernel, and tells what that was. An
+  /// interface that is gone is none of it.
+  virtual std::vector<Repair> mend() { return {}; }
 
   /// A descriptor that becomes readable when `take_events` has something to take; -1: this engine has no events.
   [[nodiscard]] virtual int event_descriptor() const = 0;

@@ -22,8 +22,12 @@ enum class EventKind {
   interface,      ///< up, down, no-carrier, missing
   configuration,  ///< the number in the history that runs
   daemon,         ///< started, forwarding (all is as wanted), failing (something is not)
+  discovery,      ///< of a service: the number of backends that are found
+  repair,  ///< of what somebody else had changed: what it was (attachment, pin, table, address, next-hop, probe),
+           ///< failed
 };
-BOOST_DESCRIBE_ENUM(EventKind, health, order, rotation, flows, service, interface, configuration, daemon)
+BOOST_DESCRIBE_ENUM(EventKind, health, order, rotation, flows, service, interface, configuration, daemon, discovery,
+                    repair)
 
 struct EventView {
   std::uint64_t number = 0;  ///< from 1, each one more than the last; goes on over restarts of the daemon

@@ -162,7 +162,12 @@ class Exchange {
     auto reply = co_await take_request(parser, buffer);
     if (!reply) co_return false;
     while (reply->unfinished) {
-      co_await asio::post(server_.loop, asio::use_awaitable);  // whoever waits has its turn
+      if (reply->pause.count() == 0) {
+        co_await asio::post(server_.loop, asio::use_awaitable);  // whoever waits has its turn
+      } else {
+        asio::steady_timer pause(server_.loop, reply->pause);
+        co_await pause.async_wait(kToken);
+      }
       if (server_.daemon == nullptr) co_return false;
       go_on(*reply);
     }

@@ -263,8 +263,17 @@ Answer post_apply(Daemon& daemon, const Query& query, const Request& request) {
 }
 
 Answer post_confirm(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
+  constexpr std::chrono::milliseconds kLookAgain{5};
   const auto confirmed = daemon.confirm();
-  return confirmed ? ok(*confirmed) : failure(422, confirmed.error());
+  Answer unfinished;
+  unfinished.pause = kLookAgain;
+  unfinished.unfinished = [confirmed]() -> std::optional<Answer> {
+    const auto done = confirmed();
+    if (!done) return std::nullopt;
+    return *done ? ok(**done) : failure(422, done->error());
+  };
+  go_on(unfinished);
+  return unfinished;
 }
 
 Answer post_rollback(Daemon& daemon, const Query& query, const Request& request) {

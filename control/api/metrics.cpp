@@ -80,6 +80,42 @@ void collect_not_let_in(const MetricsSource& source, const Emit& emit) {
   emit({"timeout"}, number(api.timed_out));
 }
 
+void collect_repairs(const MetricsSource& source, const Emit& emit) {
+  for (const auto& repair : source.status.repairs) {
+    emit({repair.what, "ok"}, number(repair.done));
+    emit({repair.what, "failed"}, number(repair.failed));
+  }
+}
+
+void collect_found(const MetricsSource& source, const Emit& emit) {
+  for (const auto& service : source.status.services) {
+    if (service.discovery) emit({service.name}, number(service.discovery->backends));
+  }
+}
+
+void collect_discoveries(const MetricsSource& source, const Emit& emit) {
+  for (const auto& service : source.status.services) {
+    if (!service.discovery) continue;
+    emit({service.name, "ok"}, number(service.discovery->followed));
+    emit({service.name, "failed"}, number(service.discovery->failed));
+    emit({service.name, "refused"}, number(service.discovery->refused));
+  }
+}
+
+void collect_found_at(const MetricsSource& source, const Emit& emit) {
+  for (const auto& service : source.status.services) {
+    if (service.discovery && service.discovery->at) emit({service.name}, seconds(*service.discovery->at));
+  }
+}
+
+void collect_held(const MetricsSource& source, const Emit& emit) {
+  for (const auto& service : source.status.services) {
+    for (const auto& backend : service.backends) {
+      if (!backend.retired) emit({service.name, backend.name}, backend.health.held_seconds ? 1 : 0);
+    }
+  }
+}
+
 void collect_empty_in(const MetricsSource& source, const Emit& emit) {
   for (const auto& service : source.status.services) {
     for (const auto& backend : service.backends) {
@@ -296,6 +332,12 @@ const std::vector<Metric>& all_metrics() {
        "Attempts to write the history of configurations that failed, since the daemon started.",
        {},
        once([](const StatusView& s) { return number(s.config.history_write_errors); })},
+      {"astil_repairs_total",
+       MetricType::Counter,
+       "What was changed behind the daemon's back and put right, since the daemon started, by what it was (attachment, "
+       "pin, table, address, next-hop, probe) and result: ok or failed.",
+       {"what", "result"},
+       collect_repairs},
       {"astil_api_changes_total",
        MetricType::Counter,
        "Changes that were asked of the API, since the daemon started, by result: ok or refused.",
@@ -448,6 +490,28 @@ const std::vector<Metric>& all_metrics() {
        collect_checks},
       {"astil_backend_check_duration_seconds", MetricType::Gauge,
        "How long the backend's last health check took; absent before the first.", kBackend, collect_check_durations},
+      {"astil_backend_held", MetricType::Gauge, "1 while the backend is held out of rotation since it flaps, else 0.",
+       kBackend, collect_held},
+      {"astil_backend_holds_total", MetricType::Counter,
+       "How often the backend was held out since it flapped, since the daemon started.", kBackend,
+       each_configured([](const BackendView& b) { return number(b.health.holds); })},
+      {"astil_discovery_backends",
+       MetricType::Gauge,
+       "Backends of the service that are found.",
+       {"service"},
+       collect_found},
+      {"astil_discovery_total",
+       MetricType::Counter,
+       "Attempts to find the service's backends since the daemon started, by result: ok, failed (no answer), refused "
+       "(an "
+       "answer that was not followed).",
+       {"service", "result"},
+       collect_discoveries},
+      {"astil_discovery_last_success_timestamp_seconds",
+       MetricType::Gauge,
+       "When the service's backends were last found.",
+       {"service"},
+       collect_found_at},
       {"astil_backend_in_rotation", MetricType::Gauge, "1 if the backend gets new connections, else 0.", kBackend,
        each_configured([](const B& b) { return b.in_rotation ? 1.0 : 0.0; })},
       {"astil_backend_draining", MetricType::Gauge,

@@ -100,14 +100,23 @@ Answer answer(Daemon& daemon, const Request& request, Tally* tally) {
   // What reads is told apart by the method, so that an attempt to change by a wrong path or role is told as well.
   // A client of plain TCP, who can be anybody, can not change anything, and is not to fill the log.
   if (request.method == kReading || request.method == "HEAD" || request.access == Access::metrics) return answer;
-  const bool done = answer.status == 200;
-  if (tally != nullptr) ++(done ? tally->changes_ok : tally->changes_refused);
-  log::write(done ? log::Level::info : log::Level::warning, "change asked for",
-             {{"by", request.by.name()},
-              {"from", request.from},
-              {"method", request.method},
-              {"target", request.target.substr(0, kShownTarget)},
-              {"status", answer.status}});
+  const auto note = [tally, by = request.by.name(), from = std::string(request.from),
+                     method = std::string(request.method),
+                     target = std::string(request.target.substr(0, kShownTarget))](const Answer& answered) {
+    const bool done = answered.status == 200;
+    if (tally != nullptr) ++(done ? tally->changes_ok : tally->changes_refused);
+    log::write(done ? log::Level::info : log::Level::warning, "change asked for",
+               {{"by", by}, {"from", from}, {"method", method}, {"target", target}, {"status", answered.status}});
+  };
+  if (!answer.unfinished) {
+    note(answer);
+    return answer;
+  }
+  answer.unfinished = [note, rest = std::move(answer.unfinished)] {
+    auto finished = rest();
+    if (finished) note(*finished);
+    return finished;
+  };
   return answer;
 }
 

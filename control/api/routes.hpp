@@ -71,6 +71,8 @@ struct Answer {
   bool detached = false;   ///< Daemon::after_detach is due once this answer is out
   /// Set: this is no answer yet. `go_on`, until it is one; other work may be done in between.
   std::function<std::optional<Answer>()> unfinished = nullptr;
+  /// Of an unfinished one: how long to wait before `go_on`; 0: as soon as others have had their turn.
+  std::chrono::milliseconds pause{0};
   std::shared_ptr<Feed> feed = nullptr;  ///< set: the body, in place of `body`
 };
 

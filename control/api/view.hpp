@@ -54,6 +54,14 @@ enum class BackendState { unknown, up, down };
 BOOST_DESCRIBE_ENUM(BackendState, unknown, up, down)
 
 /// What the health checker knows. For a service without health checks the state stays `unknown` and counts as up.
+/// One of several checks of a backend.
+struct CheckView {
+  std::string name;  ///< "health": the service's first
+  BackendState state = BackendState::unknown;
+  std::string last_error;  ///< empty once it succeeds
+};
+BOOST_DESCRIBE_STRUCT(CheckView, (), (name, state, last_error))
+
 struct HealthView {
   BackendState state = BackendState::unknown;
   TimePoint since;                           ///< of the last change of state
@@ -61,8 +69,13 @@ struct HealthView {
   std::optional<double> last_check_seconds;  ///< how long the last check took
   std::uint64_t checks_ok = 0;
   std::uint64_t checks_failed = 0;
+  std::optional<double> held_seconds;  ///< it flaps: so long it stays down yet, if its checks succeed
+  std::uint64_t holds = 0;             ///< how often it was held out so, since the daemon started
+  std::vector<CheckView> checks;       ///< none: there is one alone
 };
-BOOST_DESCRIBE_STRUCT(HealthView, (), (state, since, last_error, last_check_seconds, checks_ok, checks_failed))
+BOOST_DESCRIBE_STRUCT(HealthView, (),
+                      (state, since, last_error, last_check_seconds, checks_ok, checks_failed, held_seconds, holds,
+                       checks))
 
 /// How packets reach a backend at layer 2.
 struct NextHopView {
@@ -95,10 +108,11 @@ struct BackendView {
   std::optional<double> empty_in_seconds;
   bool fallback = false;    ///< gets new flows only while there are too few others
   double weight_share = 1;  ///< of its weight that it has: less while it starts slowly
+  bool found = false;       ///< by the service's discovery, and not in the configuration
 };
 BOOST_DESCRIBE_STRUCT(BackendView, (),
                       (name, address, port, weight, in_rotation, draining, ring_share, health, next_hop, traffic,
-                       retired, admin, admin_since, empty_in_seconds, weight_share, fallback))
+                       retired, admin, admin_since, empty_in_seconds, weight_share, fallback, found))
 
 /// Which clients a service lets in, as configured.
 struct SourcesView {
@@ -109,6 +123,18 @@ struct SourcesView {
   std::uint32_t source_prefix = 0;  ///< length of the prefix that makes a source, of the service's IP version
 };
 BOOST_DESCRIBE_STRUCT(SourcesView, (), (allowed_prefixes, denied_prefixes, new_flows_per_second, burst, source_prefix))
+
+/// Where a service's backends are found.
+struct DiscoveryView {
+  std::string source;           ///< "file /etc/astil/web.json", "SRV of _http._tcp.example.org"
+  std::uint64_t backends = 0;   ///< of the last good answer
+  std::optional<TimePoint> at;  ///< when it came, or came again; none: there was none since the daemon started
+  std::string error;            ///< of the last attempt; empty: it went well
+  std::uint64_t followed = 0;   ///< attempts that went well, since the daemon started
+  std::uint64_t failed = 0;     ///< likewise, those without an answer
+  std::uint64_t refused = 0;    ///< likewise, answers that were not followed
+};
+BOOST_DESCRIBE_STRUCT(DiscoveryView, (), (source, backends, at, error, followed, failed, refused))
 
 struct ServiceView {
   std::string name;
@@ -126,10 +152,11 @@ struct ServiceView {
   std::uint32_t minimum_up = 1;            ///< backends in rotation, fewer than which are too few
   std::string when_down;                   ///< what it does with new flows then: "drop", "fail-open", ...
   bool too_few = false;                    ///< so it is now
+  std::optional<DiscoveryView> discovery;  ///< none: its backends are those of the configuration
 };
 BOOST_DESCRIBE_STRUCT(ServiceView, (),
                       (name, address, port, protocol, forwarding, scheduler, ring_slots, ring_digest, traffic, backends,
-                       affinity_seconds, sources, minimum_up, when_down, too_few))
+                       affinity_seconds, sources, minimum_up, when_down, too_few, discovery))
 
 struct InterfaceView {
   std::string name;
@@ -205,6 +232,14 @@ struct ApiView {
 BOOST_DESCRIBE_STRUCT(ApiView, (),
                       (changes_ok, changes_refused, forbidden, no_token, failed_handshakes, timed_out, connections))
 
+/// What was changed behind the daemon's back, and put right, since the daemon started.
+struct RepairView {
+  std::string what;  ///< "attachment" (of the packet path), "pin", "table", "address", "next-hop", "probe"
+  std::uint64_t done = 0;
+  std::uint64_t failed = 0;  ///< attempts
+};
+BOOST_DESCRIBE_STRUCT(RepairView, (), (what, done, failed))
+
 struct StatusView {
   std::vector<ProblemView> problems;  ///< the gravest first; empty: all is well
   std::string instance;
@@ -222,6 +257,7 @@ struct StatusView {
   std::uint64_t orders_ok = 0;    ///< of backends, since the daemon started
   std::uint64_t orders_refused = 0;
   std::uint64_t flows_given_up = 0;  ///< of removed backends, since then
+  std::vector<RepairView> repairs;   ///< every kind
   std::vector<ListenerView> listeners;
   std::vector<PortView> ports;      ///< none: the engine has the kernel's interfaces alone
   std::vector<WorkerView> workers;  ///< likewise
@@ -234,7 +270,7 @@ struct StatusView {
 BOOST_DESCRIBE_STRUCT(StatusView, (),
                       (problems, instance, version, started_at, engine, layout_version, adopted, config, interfaces,
                        tables, flow_events, services, limits_new_flows, orders_ok, orders_refused, flows_given_up,
-                       listeners, ports, workers, pair, dns, events, api, capture))
+                       repairs, listeners, ports, workers, pair, dns, events, api, capture))
 
 /// What a service in the configuration has of a reason's drops; never 0.
 struct ServiceDropsView {
@@ -490,6 +526,10 @@ struct VersionView {
 };
 BOOST_DESCRIBE_STRUCT(VersionView, (), (version, layout_version))
 
+/// What is still under way: none as long as it is. To be asked again and again, until there is a result.
+template <class T>
+using Awaited = std::function<std::optional<Result<T>>()>;
+
 /// What the API asks of the daemon. Every function is called on the daemon's loop and answers at once; none may block
 /// for longer than reading the tables takes.
 class Daemon {
@@ -523,7 +563,8 @@ class Daemon {
   /// Makes it the running configuration.
   [[nodiscard]] virtual Applied apply(const Change& change) = 0;
   /// The change that waits for it stays. An error where none does.
-  [[nodiscard]] virtual Result<HistoryEntry> confirm() = 0;
+  /// The change stands at once; the answer comes once that is written down.
+  [[nodiscard]] virtual Awaited<HistoryEntry> confirm() = 0;
   /// Makes a configuration of the history the running one; without a number, that which ran before.
   [[nodiscard]] virtual Applied rollback(std::optional<std::uint64_t> number, const Caller& by) = 0;
   [[nodiscard]] virtual HistoryView history() const = 0;

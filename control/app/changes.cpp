@@ -151,7 +151,9 @@ void compare_services(const Service& from, const Service& to, api::ServiceChange
     changes.changes.push_back("flows of a backend that is down: " + config::kDownFlows.show(*to.when_backend_down));
   if (from.removal_limit != to.removal_limit) changes.changes.push_back("limit for removed backends changed");
   if (from.slow_start != to.slow_start) changes.changes.push_back("slow start changed");
-  if (from.health != to.health) changes.changes.push_back("health check changed");
+  if (from.health != to.health || from.further_checks != to.further_checks || from.healthy_when != to.healthy_when)
+    changes.changes.push_back("health check changed");
+  if (from.flapping != to.flapping) changes.changes.push_back("what flapping is changed");
   if (from.ring_slots_per_weight != to.ring_slots_per_weight) changes.changes.push_back("ring size changed");
 }
 

@@ -31,7 +31,8 @@ Daemon::Daemon(boost::asio::io_context& loop, DaemonOptions options, config::Mod
                std::function<void()> on_ready)
     : loop_(loop),
       options_(std::move(options)),
-      model_(std::move(model)),
+      configured_(std::move(model)),
+      model_(configured_),
       on_ready_(std::move(on_ready)),
       started_at_(std::chrono::system_clock::now()),
       orders_(options_.state_directory + "/" + model_.instance + ".orders"),
@@ -64,19 +65,20 @@ Result<void> Daemon::open() {
   recall_events();
   history_.emplace(loop_, history_alarm_, options_.state_directory + "/" + model_.instance + ".history");
   choose_start();
+  discoveries_.emplace(loop_, options_.state_directory + "/" + model_.instance + ".found", discovery::look_up,
+                       [this](const std::string& service) { return on_found(service); });
+  follow_sources();
+  model_ = with_found(configured_, true);
   if (auto made = make_interfaces(model_); made.has_error()) return made.error();
-  auto network =
-      net::Network::open(loop_, {.on_link_change =
-                                     [this](const std::string& /*interface*/) {
-                                       if (network_) note_interfaces();
-                                       request_reconcile();
-                                     },
-                                 .on_next_hop_change = [this](const config::address& /*host*/) { request_reconcile(); },
-                                 .on_address_lost =
-                                     [this](const std::string& /*interface*/, const net::InterfaceAddress& lost) {
-                                       addresses_->lost(lost.host);
-                                       request_reconcile();
-                                     }});
+  auto network = net::Network::open(
+      loop_, {.on_link_change =
+                  [this](const std::string& /*interface*/) {
+                    if (network_) note_interfaces();
+                    request_reconcile();
+                  },
+              .on_next_hop_change = [this](const config::address& host) { on_next_hop_change(host); },
+              .on_address_lost = [this](const std::string& /*interface*/,
+                                        const net::InterfaceAddress& lost) { on_address_lost(lost); }});
   if (network.has_error()) return network.error();
   network_ = std::move(*network);
   addresses_.emplace(*network_);
@@ -96,7 +98,7 @@ Result<void> Daemon::open() {
   server_ = std::move(*listening);
   if (auto opened = open_packet_path(); opened.has_error()) return opened.error();
   checks_.emplace(
-      prober_, alarm_, [this] { return std::uniform_real_distribution<double>()(random_); },
+      prober_, alarm_, hold_alarm_, [this] { return std::uniform_real_distribution<double>()(random_); },
       [this](const health::TargetKey& key, const health::State& state) { on_health_change(key, state); });
   checks_->mind([this](health::Clock::time_point started) {
     const auto since = path_->engine().forwarding_since();
@@ -107,6 +109,7 @@ Result<void> Daemon::open() {
   if (auto serving = name_server_.follow(model_, site_facts()); serving.has_error()) return serving.error();
   learn_of_sites();
   watch_events();
+  watch();
   await_settling();
   return {};
 }
@@ -325,7 +328,9 @@ void Daemon::request_reconcile() {
     return;
   }
   if (detached_ || std::exchange(reconcile_requested_, true)) return;
-  boost::asio::post(loop_, [this] {
+  pace_timer_.expires_at(pace_.next());
+  pace_timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
     reconcile_requested_ = false;
     follow();
   });
@@ -334,7 +339,9 @@ void Daemon::request_reconcile() {
 /// Reconciles where nobody waits for the outcome.
 void Daemon::follow() {
   if (detached_) return;
+  const auto begin = Pace::Clock::now();
   const auto done = reconcile();
+  pace_.took(begin, Pace::Clock::now());
   if (done.has_error()) {
     log::error("packet path not as wanted", {{"error", done.error().text()}});
     return;

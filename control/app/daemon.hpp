@@ -25,16 +25,19 @@
 #include "control/app/inputs.hpp"
 #include "control/app/instance_lock.hpp"
 #include "control/app/name_server.hpp"
+#include "control/app/pace.hpp"
 #include "control/app/packet_path.hpp"
 #include "control/app/pair.hpp"
 #include "control/app/path_probes.hpp"
 #include "control/app/removal_clock.hpp"
+#include "control/app/repairs.hpp"
 #include "control/app/retry.hpp"
 #include "control/app/service_addresses.hpp"
 #include "control/app/site_orders.hpp"
 #include "control/config/load.hpp"
+#include "control/discovery/discoveries.hpp"
 #include "control/health/asio_prober.hpp"
-#include "control/health/checks.hpp"
+#include "control/health/verdicts.hpp"
 #include "control/net/network.hpp"
 
 namespace astil::app {
@@ -75,7 +78,7 @@ class Daemon final : public api::Daemon {
                                               const api::Caller& by) override;
   [[nodiscard]] api::Applied plan(const api::Change& change) override;
   [[nodiscard]] api::Applied apply(const api::Change& change) override;
-  [[nodiscard]] Result<api::HistoryEntry> confirm() override;
+  [[nodiscard]] api::Awaited<api::HistoryEntry> confirm() override;
   [[nodiscard]] api::Applied rollback(std::optional<std::uint64_t> number, const api::Caller& by) override;
   [[nodiscard]] api::HistoryView history() const override;
   [[nodiscard]] Result<api::HandoverView> handover(std::chrono::seconds for_so_long) override;
@@ -103,6 +106,17 @@ class Daemon final : public api::Daemon {
   void detach_unused_interfaces();
   void follow_model();
   Result<void> follow_path_probes();
+  [[nodiscard]] config::Model with_found(config::Model model, bool of_now) const;
+  [[nodiscard]] Result<void> check_set(const std::string& name) const;
+  [[nodiscard]] Result<void> on_found(const std::string& service);
+  void follow_sources();
+  [[nodiscard]] std::optional<api::DiscoveryView> discovery_view(const config::Service& service) const;
+  void watch();
+  void mend();
+  void on_address_lost(const net::InterfaceAddress& lost);
+  void on_next_hop_change(const config::address& host);
+  void note_next_hops(const std::set<config::address>& hosts);
+  [[nodiscard]] Repairs::Told told_repairs();
   void watch_events();
   void stop_watching_events();
   void await_settling();
@@ -149,7 +163,7 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Names names() const;
   void on_health_change(const health::TargetKey& key, const health::State& state);
   [[nodiscard]] static bool is_of_name(const health::TargetKey& key);
-  void add_site_targets(std::vector<health::Target>& targets) const;
+  void add_site_targets(std::vector<health::Subject>& subjects) const;
   [[nodiscard]] AddressFact fact_of(const config::Service& service) const;
   [[nodiscard]] AddressFact fact_of(const std::string& name, const config::DnsSite& site,
                                     const config::address& host) const;
@@ -190,7 +204,8 @@ class Daemon final : public api::Daemon {
                       [this](const api::EventView& event) { event_file_->append(event); }};
   boost::asio::io_context& loop_;
   DaemonOptions options_;
-  config::Model model_;
+  config::Model configured_;  ///< as it was loaded
+  config::Model model_;       ///< with the backends that are found
   std::function<void()> on_ready_;
   api::TimePoint started_at_;
   api::ConfigView config_view_;
@@ -210,12 +225,17 @@ class Daemon final : public api::Daemon {
   health::AsioProber prober_;
   health::AsioAlarm alarm_;
   std::mt19937_64 random_;
-  std::optional<health::Checks> checks_;
+  health::AsioAlarm hold_alarm_{loop_};
+  std::optional<health::Verdicts> checks_;
   std::optional<ServiceAddresses> addresses_;
   std::optional<Pair> pair_;
   std::set<config::address> forwarded_;  ///< service addresses, by the last publication or an earlier daemon's
   std::unique_ptr<PacketPath> path_;
+  Repairs repairs_{told_repairs()};
+  std::map<config::address, std::string> known_macs_;  ///< of next hops, since they were last known
+  boost::asio::steady_timer watch_timer_{loop_};
   std::unique_ptr<api::Server> server_;
+  std::optional<discovery::Discoveries> discoveries_;
   NameServer name_server_;
   SiteOrders site_orders_;
   boost::asio::steady_timer learn_timer_{loop_};
@@ -237,6 +257,8 @@ class Daemon final : public api::Daemon {
   bool settled_ = false;  ///< health and next hops are known, or had their time: the packet path follows from now on
   bool ready_ = false;    ///< all was as wanted once
   bool reconcile_requested_ = false;
+  Pace pace_;
+  boost::asio::steady_timer pace_timer_{loop_};
   bool detached_ = false;
   std::vector<Error> failures_;    ///< of the last `reconcile`; none: all is as wanted
   std::uint64_t tables_made_ = 0;  ///< how often other sizes made new tables

@@ -72,7 +72,7 @@ Daemon::Accepted Daemon::accept(const std::string& yaml, const std::string& file
 Daemon::Applied Daemon::plan(const api::Change& change) {
   const auto accepted = accept(change.yaml, change.file);
   if (accepted.has_error()) return accepted.error();
-  const config::Model& wanted = *accepted;
+  const config::Model wanted = with_found(*accepted, false);
   api::ApplyView view = describe_changes(model_, wanted, flow_counts());
   if (!settled_) {
     view.warnings.emplace_back(kStarting);
@@ -197,22 +197,26 @@ bool Daemon::take_back_unconfirmed() {
   return true;
 }
 
-Result<api::HistoryEntry> Daemon::confirm() {
-  if (!confirmation_.awaits()) return Error{"no change waits for a confirmation", "astil history lists what ran"};
+api::Awaited<api::HistoryEntry> Daemon::confirm() {
+  using Confirmed = std::optional<Result<api::HistoryEntry>>;
+  if (!confirmation_.awaits()) {
+    return [] { return Confirmed(Error{"no change waits for a confirmation", "astil history lists what ran"}); };
+  }
   confirmation_.end();
   const std::uint64_t number = history_->running();
   history_->settle(number, api::ChangeResult::confirmed);
   log::info("configuration confirmed", {{"number", number}});
   event_log_.add(api::EventKind::configuration,
                  {.before = std::to_string(number), .after = std::to_string(number), .reason = "confirmed"});
-  if (auto written = history_->flush(); written.has_error()) {
-    return Error{
-        "it is confirmed, but a restart of the daemon would take it back, since that could not be written "
-        "down: " +
-            written.error().what,
-        "make room there: it is tried again"};
-  }
-  return *history_->find(number);
+  return [entry = *history_->find(number), written = history_->begin_flush()]() -> Confirmed {
+    const auto outcome = written();
+    if (!outcome) return std::nullopt;
+    if (outcome->has_value()) return Confirmed(entry);
+    return Confirmed(Error{
+        "it is confirmed, but a restart of the daemon would take it back, since that could not be written down: " +
+            outcome->error().what,
+        "make room there: it is tried again"});
+  };
 }
 
 api::HistoryView Daemon::history() const { return {.entries = history_->entries()}; }
@@ -238,7 +242,8 @@ void Daemon::choose_start() {
       entry.by = api::ChangedBy::deadline;
       entry.file = history_->find(*instead)->file;
       text = std::move(*earlier);
-      model_ = std::move(*model);
+      configured_ = std::move(*model);
+      model_ = configured_;
       config_view_.file = entry.file;
       started_instead_ = Error{options_.config_file + " has a configuration that was not confirmed: number " +
                                    std::to_string(*instead) + " of the history runs",
@@ -304,7 +309,7 @@ Facts Daemon::facts_after() const {
                 if (orders_.state(service.name, backend.name) == api::AdminState::maintenance)
                   return balance::Availability::down;
                 if (!service.health) return balance::Availability::up;
-                return availability_of(checks_->would_be(target_of(service, backend)));
+                return availability_of(checks_->would_be(subject_of(service, backend)));
               },
           .next_hop = [this](const config::address& host) -> std::optional<net::NextHop> {
             auto hop = network_->look_up(host);
@@ -316,8 +321,11 @@ Facts Daemon::facts_after() const {
 }
 
 Daemon::Applied Daemon::change_to(config::Model wanted) {
-  api::ApplyView view = describe_changes(model_, wanted, flow_counts());
-  config::Model before = std::exchange(model_, std::move(wanted));
+  config::Model before = std::exchange(configured_, std::move(wanted));
+  follow_sources();
+  config::Model with = with_found(configured_, true);
+  api::ApplyView view = describe_changes(model_, with, flow_counts());
+  model_ = std::move(with);
   follow_model();
   if (auto fitted = fit_tables(); fitted.has_error()) return take_back(std::move(before), fitted.error());
   if (auto serving = name_server_.follow(model_, site_facts()); serving.has_error())
@@ -337,7 +345,9 @@ Daemon::Applied Daemon::change_to(config::Model wanted) {
 }
 
 Daemon::Applied Daemon::take_back(config::Model before, const Error& why) {
-  model_ = std::move(before);
+  configured_ = std::move(before);
+  follow_sources();
+  model_ = with_found(configured_, true);
   follow_model();
   if (auto fitted = fit_tables(); fitted.has_error())
     log::error("table sizes not as before", {{"error", fitted.error().text()}});

@@ -10,32 +10,36 @@ namespace astil::app {
 
 /// Health checks and next hops of the model's backends.
 void Daemon::follow_model() {
-  std::vector<health::Target> targets;
+  std::vector<health::Subject> subjects;
   std::set<config::address> hosts;
   for (const config::Service& service : model_.services) {
     for (const config::Backend& backend : service.backends) {
       hosts.insert(backend.host);
       const bool rests = orders_.state(service.name, backend.name) == api::AdminState::maintenance;
       if (!service.health || rests) continue;
-      targets.push_back(target_of(service, backend));
+      subjects.push_back(subject_of(service, backend));
     }
   }
-  add_site_targets(targets);
+  add_site_targets(subjects);
   network_->keep_gateways(
       std::any_of(model_.services.begin(), model_.services.end(), [](const config::Service& service) {
         return service.forwarding == config::Forwarding::nat || service.forwarding == config::Forwarding::full_nat;
       }));
   network_->track(hosts);  // first: probes through the forwarding path need to know the way
+  note_next_hops(hosts);
   if (auto followed = follow_path_probes(); followed.has_error())
     log::warning("no probes through the forwarding path", {{"error", followed.error().text()}});
-  checks_->configure(targets);
+  checks_->configure(subjects);
 }
 
 /// Makes what probes through the forwarding path need while a check wants it, puts right what is missing of it, and
 /// gives it up once none does.
 Result<void> Daemon::follow_path_probes() {
   const bool wanted = std::any_of(model_.services.begin(), model_.services.end(), [](const config::Service& service) {
-    return service.health && service.health->via == config::ProbeVia::path;
+    const auto by_path = [](const config::HealthCheck& check) { return check.via == config::ProbeVia::path; };
+    return (service.health && by_path(*service.health)) ||
+           std::any_of(service.further_checks.begin(), service.further_checks.end(),
+                       [&](const config::FurtherCheck& further) { return by_path(further.check); });
   });
   if (!wanted) {
     prober_.use(nullptr);

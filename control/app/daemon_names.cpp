@@ -25,7 +25,7 @@ health::TargetKey key_of(const std::string& name, const config::DnsSite& site, c
 bool Daemon::is_of_name(const health::TargetKey& key) { return key.service.starts_with(kNamePrefix); }
 
 /// Checks of sites' addresses.
-void Daemon::add_site_targets(std::vector<health::Target>& targets) const {
+void Daemon::add_site_targets(std::vector<health::Subject>& subjects) const {
   if (!model_.dns) return;
   for (const config::DnsZone& zone : model_.dns->zones) {
     const std::string apex = dns::name_from_text(zone.name).value();
@@ -33,8 +33,10 @@ void Daemon::add_site_targets(std::vector<health::Target>& targets) const {
       const std::string whole = dns::name_to_text(dns::name_below(name.name, apex).value());
       for (const config::DnsSite& site : name.sites) {
         if (!site.health) continue;
-        for (const config::address& host : site.addresses)
-          targets.push_back({.key = key_of(whole, site, host), .host = host, .check = *site.health});
+        for (const config::address& host : site.addresses) {
+          const health::TargetKey key = key_of(whole, site, host);
+          subjects.push_back({.key = key, .targets = {{.key = key, .host = host, .check = *site.health}}});
+        }
       }
     }
   }

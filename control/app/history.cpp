@@ -216,6 +216,12 @@ void History::on_written(const Job& job) {
   retry_.rest();
 }
 
+Error History::no_answer() const {
+  return Error{
+      "the disk under " + folder_.string() + " has not answered in " + std::to_string(kPatience.count()) + " ms",
+      "see to it"};
+}
+
 Result<> History::flush() {
   const auto job = make_job();
   const auto done = std::make_shared<std::promise<void>>();
@@ -224,13 +230,28 @@ Result<> History::flush() {
     job->run();
     done->set_value();
   });
-  if (written.wait_for(kPatience) != std::future_status::ready) {
-    return Error{
-        "the disk under " + folder_.string() + " has not answered in " + std::to_string(kPatience.count()) + " ms",
-        "see to it"};
-  }
+  if (written.wait_for(kPatience) != std::future_status::ready) return no_answer();
   on_written(*job);
   return job->outcome;
+}
+
+std::function<std::optional<Result<>>()> History::begin_flush() {
+  const auto job = make_job();
+  const auto done = std::make_shared<std::promise<void>>();
+  const auto written = std::make_shared<std::future<void>>(done->get_future());
+  boost::asio::post(writer_, [job, done] {
+    job->run();
+    done->set_value();
+  });
+  const auto limit = std::chrono::steady_clock::now() + kPatience;
+  return [job, written, limit, late = no_answer(), self = std::weak_ptr(self_)]() -> std::optional<Result<>> {
+    if (written->wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
+      if (const auto alive = self.lock()) (*alive)->on_written(*job);
+      return job->outcome;
+    }
+    if (std::chrono::steady_clock::now() < limit) return std::nullopt;
+    return Result<>(late);
+  };
 }
 
 std::string digest_of(const std::string& text) {

@@ -51,6 +51,8 @@ class History {
 
   /// Waits until all is on the disk, kPatience at most.
   [[nodiscard]] Result<> flush();
+  /// The same without waiting: says how it ended, and until then none. What is returned may outlive this.
+  [[nodiscard]] std::function<std::optional<Result<>>()> begin_flush();
   static constexpr std::chrono::milliseconds kPatience{2000};
 
   /// Why the last attempt to write failed; none: all is written, or under way.
@@ -66,6 +68,7 @@ class History {
   [[nodiscard]] std::shared_ptr<Job> make_job() const;
   void write();
   void on_written(const Job& job);
+  [[nodiscard]] Error no_answer() const;
   [[nodiscard]] std::filesystem::path file_of(std::uint64_t number) const;
 
   boost::asio::io_context& loop_;

@@ -296,24 +296,36 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
   return inputs;
 }
 
+namespace {
+
+health::Target target_of(const config::Service& service, const config::Backend& backend,
+                         const config::HealthCheck& check, const std::string& name) {
+  health::Target target{.key = {.service = service.name, .backend = backend.name, .check = name},
+                        .host = backend.host,
+                        .port = backend.port,
+                        .check = check};
+  if (check.via != config::ProbeVia::path) return target;
+  target.host = service.host;
+  target.path =
+      health::Path{.backend = backend.host,
+                   .forwarding = service.forwarding,
+                   .encapsulation = service.tunnel.encapsulation,
+                   .gue_port = service.tunnel.gue_port,
+                   .outer_source = service.tunnel.source ? service.tunnel.source->network : config::address()};
+  return target;
+}
+
+}  // namespace
+
 /// Of a service that has a health check.
-health::Target target_of(const config::Service& service, const config::Backend& backend) {
-  if (service.health->via == config::ProbeVia::path) {
-    return {.key = {.service = service.name, .backend = backend.name},
-            .host = service.host,
-            .port = backend.port,
-            .check = *service.health,
-            .path = health::Path{
-                .backend = backend.host,
-                .forwarding = service.forwarding,
-                .encapsulation = service.tunnel.encapsulation,
-                .gue_port = service.tunnel.gue_port,
-                .outer_source = service.tunnel.source ? service.tunnel.source->network : config::address()}};
-  }
-  return {.key = {.service = service.name, .backend = backend.name},
-          .host = backend.host,
-          .port = backend.port,
-          .check = *service.health};
+health::Subject subject_of(const config::Service& service, const config::Backend& backend) {
+  health::Subject subject{.key = {.service = service.name, .backend = backend.name},
+                          .targets = {target_of(service, backend, *service.health, {})},
+                          .rule = service.healthy_when,
+                          .flapping = service.flapping};
+  for (const config::FurtherCheck& further : service.further_checks)
+    subject.targets.push_back(target_of(service, backend, further.check, further.name));
+  return subject;
 }
 
 balance::Availability availability_of(health::Health health) {

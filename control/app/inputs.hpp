@@ -8,7 +8,7 @@
 
 #include "control/balance/planner.hpp"
 #include "control/config/model.hpp"
-#include "control/health/checks.hpp"
+#include "control/health/verdicts.hpp"
 #include "control/net/types.hpp"
 #include "dataplane/dataplane.hpp"
 
@@ -22,7 +22,7 @@ struct Facts {
   std::function<balance::Intake(const config::Service&, const config::Backend&)> intake = nullptr;
 };
 
-[[nodiscard]] health::Target target_of(const config::Service& service, const config::Backend& backend);
+[[nodiscard]] health::Subject subject_of(const config::Service& service, const config::Backend& backend);
 [[nodiscard]] balance::Availability availability_of(health::Health health);
 
 [[nodiscard]] std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, const Facts& facts);

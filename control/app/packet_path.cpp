@@ -24,6 +24,7 @@ void PacketPath::begin() {
   trusted_round_.reset();
   census_is_new_ = false;
   publisher_.emplace(*engine_);
+  mirror_.emplace(engine_->tables());
   inherited_ = dataplane::read_state(engine_->tables());
   planner_.emplace(inherited_);
   follow_drops(drop_followers_);
@@ -59,7 +60,9 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
                                                              const PathSettings& settings) {
   balance::Plan plan = plan_of(*planner_, interfaces, services, settings);
   FlowSync::Pause pause(sync_);
+  restore_tables();  // the publisher goes by what it finds there
   auto published = publisher_->publish(plan.state);
+  mirror_->take();
   if (published.has_error()) return published.error();
   pause.note_change();
   planner_->commit(plan);
@@ -92,6 +95,17 @@ Result<Forecast> PacketPath::foresee(const std::vector<dataplane::InterfaceState
 std::vector<balance::RingReport> PacketPath::foresee_well(const std::vector<balance::ServiceInput>& services) const {
   if (is_all_known(services)) return {};
   return planner_->plan({}, made_well(services), balance::Clock::now()).rings;
+}
+
+void PacketPath::restore_tables() {
+  for (dataplane::Repair& repair : mirror_->restore()) repaired_.push_back(std::move(repair));
+}
+
+std::vector<dataplane::Repair> PacketPath::mend() {
+  restore_tables();
+  std::vector<dataplane::Repair> repairs = std::exchange(repaired_, {});
+  for (dataplane::Repair& repair : engine_->mend()) repairs.push_back(std::move(repair));
+  return repairs;
 }
 
 void PacketPath::follow_drops(std::uint32_t followers) {
@@ -147,10 +161,12 @@ void PacketPath::on_census(dataplane::Census census, std::uint64_t round) {
 /// tell.
 void PacketPath::release_unused() {
   FlowSync::Pause pause(sync_);
+  restore_tables();
   const std::size_t released = publisher_->release(
       [this](std::uint32_t number) { return census_.named[number] != 0 || sync_.wrote_lately(number); });
   if (released != 0) log::info("backends without flows released", {{"count", released}});
   const std::size_t given_back = publisher_->settle_sources(census_.ports);
+  mirror_->take();
   if (released != 0 || given_back != 0) pause.note_change();
   if (given_back == 0) return;
   log::info("source addresses without connections released", {{"count", given_back}});

@@ -12,6 +12,7 @@
 #include "control/app/inputs.hpp"
 #include "control/app/limit_watch.hpp"
 #include "control/balance/planner.hpp"
+#include "dataplane/mirror.hpp"
 #include "dataplane/publisher.hpp"
 
 namespace astil::app {
@@ -71,6 +72,10 @@ class PacketPath {
   /// Is called after each census.
   void on_counted(std::function<void()> call) { on_counted_ = std::move(call); }
 
+  /// Puts right what somebody else has changed of the engine's attachments and pins, and in the tables since the last
+  /// publication.
+  std::vector<dataplane::Repair> mend();
+
   /// How many want to hear of single drops.
   void follow_drops(std::uint32_t followers);
 
@@ -105,12 +110,15 @@ class PacketPath {
   void on_census(dataplane::Census census, std::uint64_t round);
   void release_unused();
   void watch_limit();
+  void restore_tables();
 
   boost::asio::io_context& loop_;
   EngineOptions options_;
   std::unique_ptr<dataplane::Dataplane> engine_;
   dataplane::Origin origin_;
   std::optional<dataplane::Publisher> publisher_;
+  std::optional<dataplane::Mirror> mirror_;
+  std::vector<dataplane::Repair> repaired_;  ///< in tables, before a publication; to be told by `mend`
   dataplane::DesiredState inherited_;
   std::optional<balance::Planner> planner_;
   std::vector<dataplane::PlacedService> placed_;

@@ -50,6 +50,8 @@ class PathProbes final : public health::PathSockets {
 
   /// The interfaces that answers may come in by; asked again, it puts right what somebody took away.
   [[nodiscard]] Result<void> follow(const std::set<std::uint32_t>& interfaces) { return programs_.follow(interfaces); }
+  /// How often it was missing where it had been put.
+  [[nodiscard]] std::size_t mended() const { return programs_.mended(); }
 
   [[nodiscard]] Result<Opened> open(Kind kind, const health::Path& path, const config::address& service,
                                     config::Port port) override;

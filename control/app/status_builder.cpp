@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/app/pair_status.hpp"
+#include "control/app/vlan_problems.hpp"
 #include "control/config/keys.hpp"
 #include "control/net/sysctl.hpp"
 
@@ -20,6 +21,11 @@ std::string hex(std::uint64_t value) {
 api::TimePoint on_wall(std::chrono::steady_clock::time_point time) {
   const auto ago = std::chrono::steady_clock::now() - time;
   return std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
+}
+
+api::BackendState state_of(health::Health health) {
+  if (health == health::Health::unknown) return api::BackendState::unknown;
+  return health == health::Health::up ? api::BackendState::up : api::BackendState::down;
 }
 
 /// Of a service that still has someone for new flows.
@@ -68,6 +74,7 @@ api::StatusView StatusBuilder::build() {
   view_.orders_refused = daemon_.orders_refused_;
   view_.flows_given_up = daemon_.path_->given_up();
   view_.limits_new_flows = daemon_.path_->limits_new_flows();
+  view_.repairs = daemon_.repairs_.view();
   view_.listeners = daemon_.server_->listeners();
   view_.api = daemon_.server_->view();
   view_.events = daemon_.event_log_view();
@@ -194,9 +201,7 @@ api::HealthView StatusBuilder::health_of(const config::Service& service, const c
   view.since = daemon_.started_at_;
   const auto state = daemon_.checks_->state(key);
   if (!state) return view;
-  view.state = state->health == health::Health::up     ? api::BackendState::up
-               : state->health == health::Health::down ? api::BackendState::down
-                                                       : api::BackendState::unknown;
+  view.state = state_of(state->health);
   if (state->health != health::Health::unknown) view.since = on_wall(state->since);
   view.last_error = state->last_error;
   if (state->last_duration.count() > 0)
@@ -204,7 +209,14 @@ api::HealthView StatusBuilder::health_of(const config::Service& service, const c
   if (const auto counters = daemon_.checks_->counters(key)) {
     view.checks_ok = counters->passed;
     view.checks_failed = counters->failed;
+    view.holds = counters->holds;
   }
+  if (state->held_until) {
+    const std::chrono::duration<double> left = *state->held_until - std::chrono::steady_clock::now();
+    view.held_seconds = std::max(0.0, left.count());
+  }
+  for (const auto& [name, each] : daemon_.checks_->checks(key))
+    view.checks.push_back({.name = name, .state = state_of(each.health), .last_error = each.last_error});
   return view;
 }
 
@@ -233,6 +245,7 @@ api::BackendView StatusBuilder::backend_view(std::size_t service, std::size_t ba
   view.admin = order.state;
   if (order.state != api::AdminState::active) view.admin_since = order.since;
   view.fallback = config.is_fallback;
+  view.found = config.is_found;
   if (view.in_rotation) view.weight_share = daemon_.path_->weight_share(service, backend);
   set_empty_in(wanted.name, view);
   return view;
@@ -304,6 +317,7 @@ void StatusBuilder::add_service(std::size_t index) {
                     .burst = sources.burst.value_or(0),
                     .source_prefix = wanted.host.is_v4() ? sources.prefixes.ipv4 : sources.prefixes.ipv6};
   }
+  view.discovery = daemon_.discovery_view(wanted);
   if (wanted.affinity) view.affinity_seconds = std::chrono::duration<double>(wanted.affinity->timeout).count();
   const auto slots = ring_counts(index);
   for (std::size_t b = 0; b < wanted.backends.size(); ++b) {
@@ -357,6 +371,9 @@ void StatusBuilder::add_problems() {
   if (view_.pair && daemon_.settled_) {
     for (const api::ProblemView& problem : pair_problems(*view_.pair)) problems.push_back(problem);
   }
+  for (const std::string& failing : daemon_.repairs_.failing()) {
+    view_.problems.push_back({"what somebody else has changed is not put right: " + failing, "see the log"});
+  }
   for (const Error& failure : daemon_.failures_) {
     problems.push_back({failure.what, failure.remedy.empty() ? "it is tried again; see the daemon's log"
                                                              : failure.remedy + "; it is tried again"});
@@ -368,6 +385,8 @@ void StatusBuilder::add_problems() {
       problems.push_back({"the packet path is not attached to " + interface.name, "see the daemon's log"});
     }
   }
+  for (api::ProblemView& problem : vlan_problems(daemon_.network_->links(), daemon_.model_.interfaces))
+    problems.push_back(std::move(problem));
   if (view_.limits_new_flows) {
     problems.push_back({"more than " + std::to_string(daemon_.model_.new_flows_per_second) +
                             " new flows a second come in on a CPU: those above go by the ring, whatever the scheduler",
@@ -377,6 +396,11 @@ void StatusBuilder::add_problems() {
     const bool none =
         std::none_of(service.backends.begin(), service.backends.end(), [](const auto& b) { return b.in_rotation; });
     if (service.too_few && !none) problems.push_back(too_few_problem(service));
+    if (service.discovery && !service.discovery->error.empty()) {
+      problems.push_back({"the backends of service " + service.name + " are not as found: " + service.discovery->error +
+                              "; the last " + std::to_string(service.discovery->backends) + " stay",
+                          "see " + service.discovery->source});
+    }
     if (none) {
       const auto ordered = std::count_if(service.backends.begin(), service.backends.end(),
                                          [](const auto& b) { return b.admin != api::AdminState::active; });

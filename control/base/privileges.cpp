@@ -52,6 +52,15 @@ Result<void> check_privileges() {
   return Error{"missing privileges: " + missing, "run as root, or give the service these capabilities"};
 }
 
+/// Without new privileges a program has none that its maker had not, though it be root's.
+Result<void> drop_all_privileges() {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("forbid new privileges", errno);
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  const Sets none{};
+  if (::syscall(SYS_capset, &header, none.data()) != 0) return system_error("give up capabilities", errno);
+  return {};
+}
+
 void drop_privileges() {
   const auto held = own_capabilities();
   if (held.has_error()) return;

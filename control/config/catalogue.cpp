@@ -66,6 +66,16 @@ class Cataloguer {
     key.most = kMostPrefixes;
   }
 
+  template <KindOf<std::string> K>
+  void words(std::string_view name, const std::vector<std::string>& /*member*/, const K& kind, std::size_t most,
+             std::string_view doc) {
+    CatalogueKey& key = add(CatalogueKey::Form::list, name, doc);
+    key.shape = kind.shape();
+    key.most = most;
+    key.is_required = true;
+    key.may_repeat = true;
+  }
+
   template <class Inner>
   void section(std::string_view name, std::string_view doc, const Inner& describe_inner) {
     Cataloguer inner(add(CatalogueKey::Form::section, name, doc).keys);

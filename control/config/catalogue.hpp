@@ -27,6 +27,7 @@ struct CatalogueKey {
   Shape shape;  ///< of the value, of each item of a list, of the names of a mapping
   bool is_required = false;
   std::size_t most = 0;            ///< items of a list
+  bool may_repeat = false;         ///< likewise: some may be the same
   bool needs_entries = false;      ///< of a mapping: an empty one is refused
   std::string shown_default;       ///< as one would write it, or in words; empty where there is none
   bool is_default_value = false;   ///< shown_default is a value, not words about it

@@ -16,12 +16,38 @@
 namespace astil::config {
 namespace {
 
-void check_health(const ServiceView& service, Mistakes& mistakes) {
-  if (!service.model->health || !service.is_sound("health")) return;
-  const HealthCheck& health = *service.model->health;
-  const Node& node = service.entry->value.find("health")->value;
-  const Entry* interval = node.find("interval");
-  const Entry* timeout = node.find("timeout");
+/// One of a service's checks beside its place in the file.
+struct CheckView {
+  const HealthCheck* model;
+  const Entry* entry;
+  const ServiceView* service;
+  std::string path;  ///< "services.web.health"
+
+  [[nodiscard]] const Entry* find(std::string_view key) const { return entry->value.find(key); }
+};
+
+/// Those that can be looked at.
+std::vector<CheckView> checks_of(const ServiceView& service, const Mistakes& mistakes) {
+  std::vector<CheckView> checks;
+  const auto add = [&](const HealthCheck& model, const Entry* entry, const std::string& path) {
+    if (entry != nullptr && entry->value.kind == Node::Kind::mapping && is_sound_or_absent(entry, mistakes))
+      checks.push_back({.model = &model,
+                        .entry = entry,
+                        .service = &service,
+                        .path = "services." + service.model->name + "." + path});
+  };
+  if (service.model->health) add(*service.model->health, service.entry->value.find("health"), "health");
+  const Entry* further = service.entry->value.find("further_checks");
+  for (const FurtherCheck& each : service.model->further_checks) {
+    add(each.check, further->value.find(each.name), "further_checks." + each.name);
+  }
+  return checks;
+}
+
+void check_timeout(const CheckView& check, Mistakes& mistakes) {
+  const HealthCheck& health = *check.model;
+  const Entry* interval = check.find("interval");
+  const Entry* timeout = check.find("timeout");
   const bool is_sound = is_sound_or_absent(interval, mistakes) && is_sound_or_absent(timeout, mistakes);
   if (!is_sound || health.timeout <= health.interval) return;
   const auto show = [](Milliseconds value) { return Duration{}.show(value); };
@@ -32,13 +58,11 @@ void check_health(const ServiceView& service, Mistakes& mistakes) {
                "a probe must end before the next begins");
 }
 
-void check_down_interval(const ServiceView& service, Mistakes& mistakes) {
-  if (!service.model->health || !service.is_sound("health")) return;
-  const HealthCheck& health = *service.model->health;
-  const Node& node = service.entry->value.find("health")->value;
-  const Entry* slower = node.find("down_interval");
+void check_down_interval(const CheckView& check, Mistakes& mistakes) {
+  const HealthCheck& health = *check.model;
+  const Entry* slower = check.find("down_interval");
   if (slower == nullptr || !is_sound_or_absent(slower, mistakes) ||
-      !is_sound_or_absent(node.find("interval"), mistakes))
+      !is_sound_or_absent(check.find("interval"), mistakes))
     return;
   if (!health.down_interval || *health.down_interval >= health.interval) return;
   mistakes.add(slower->value.place,
@@ -47,43 +71,86 @@ void check_down_interval(const ServiceView& service, Mistakes& mistakes) {
                "a backend that is down is probed more seldom, or leave it out");
 }
 
-void check_trust(const ServiceView& service, Mistakes& mistakes) {
-  if (!service.model->health || !service.is_sound("health")) return;
-  const auto* https = std::get_if<HttpsCheck>(&service.model->health->probe);
-  const Entry* ca = service.entry->value.find("health")->value.find("ca");
+void check_trust(const CheckView& check, Mistakes& mistakes) {
+  const auto* https = std::get_if<HttpsCheck>(&check.model->probe);
+  const Entry* ca = check.find("ca");
   if (https == nullptr || https->trust.verify || ca == nullptr) return;
   mistakes.add(ca->place, "\"ca\" applies only with verify: true", "leave one of them out");
 }
 
 /// Of a service on any port there is no port that a probe could open unless one is named.
-void check_probed_port(const ServiceView& service, Mistakes& mistakes) {
-  const Entry* health = service.entry->value.find("health");
-  if (!service.model->health || !service.has_any_port() || health->value.find("port") != nullptr) return;
-  if (std::holds_alternative<IcmpCheck>(service.model->health->probe)) return;
-  mistakes.add(health->place,
-               "services." + service.model->name + ".health lacks the key \"port\", which it needs where the service " +
-                   "has port any",
+void check_probed_port(const CheckView& check, Mistakes& mistakes) {
+  if (!check.service->has_any_port() || check.find("port") != nullptr || !needs_port(check.model->probe)) return;
+  mistakes.add(check.entry->place,
+               check.path + " lacks the key \"port\", which it needs where the service has port any",
                "name the port that a probe opens");
 }
 
 /// The packet path carries what has ports, and under nat and full-nat a service's address is on no backend.
-void check_via(const ServiceView& service, Mistakes& mistakes) {
-  if (!service.model->health || !service.is_sound("health") || !service.is_sound("forwarding")) return;
-  const Entry* via = service.entry->value.find("health")->value.find("via");
-  if (via == nullptr || service.model->health->via != ProbeVia::path) return;
-  const Forwarding forwarding = service.model->forwarding;
+void check_via(const CheckView& check, Mistakes& mistakes) {
+  if (!check.service->is_sound("forwarding")) return;
+  const Entry* via = check.find("via");
+  if (via == nullptr || check.model->via != ProbeVia::path) return;
+  const Forwarding forwarding = check.service->model->forwarding;
   if (forwarding != Forwarding::tunnel && forwarding != Forwarding::direct) {
     mistakes.add(via->place, "\"via: path\" applies only with forwarding tunnel and direct",
                  "leave it out: with " + kForwardings.show(forwarding) + " backends are probed at their own addresses");
-  } else if (std::holds_alternative<IcmpCheck>(service.model->health->probe)) {
-    mistakes.add(via->place, "\"via: path\" does not apply to type icmp", "use another type, or via: address");
+  } else if (!needs_port(check.model->probe)) {
+    const bool icmp = std::holds_alternative<IcmpCheck>(check.model->probe);
+    mistakes.add(via->place, std::string("\"via: path\" does not apply to type ") + (icmp ? "icmp" : "exec"),
+                 "use another type, or via: address");
   }
+}
+
+void check_command(const CheckView& check, Mistakes& mistakes) {
+  const auto* exec = std::get_if<ExecCheck>(&check.model->probe);
+  const Entry* command = check.find("command");
+  if (exec == nullptr || command == nullptr || exec->command.empty() || !is_sound_or_absent(command, mistakes)) return;
+  if (exec->command.front().starts_with('/')) return;
+  mistakes.add(command->value.place, "the command " + in_quotes(exec->command.front()) + " is no absolute path",
+               "write where the program is: no shell looks for it");
+}
+
+void check_several(const ServiceView& service, Mistakes& mistakes) {
+  if (service.model->health) return;
+  for (const char* const key : {"further_checks", "flapping"}) {
+    const Entry* entry = service.entry->value.find(key);
+    if (entry != nullptr)
+      mistakes.add(entry->place, std::string("\"") + key + "\" applies only with health",
+                   "write the first check there");
+  }
+}
+
+void check_has_backends(const ServiceView& service, Mistakes& mistakes) {
+  const Entry* backends = service.entry->value.find("backends");
+  if (backends == nullptr || backends->value.kind != Node::Kind::mapping || !backends->value.entries.empty()) return;
+  if (service.entry->value.find("discovery") != nullptr || mistakes.at(backends->value.place)) return;
+  mistakes.add(backends->value.place, "services." + service.model->name + ".backends is empty",
+               "at least one is needed, or discovery");
+}
+
+void check_discovery(const ServiceView& service, Mistakes& mistakes) {
+  if (!service.model->discovery || !service.is_sound("discovery")) return;
+  const Entry& entry = *service.entry->value.find("discovery");
+  const Discovery& discovery = *service.model->discovery;
+  if (discovery.from != DiscoveryFrom::dns) return;
+  const Entry* port = entry.value.find("port");
+  const bool keeps_port =
+      service.model->forwarding != Forwarding::nat && service.model->forwarding != Forwarding::full_nat;
+  if (port != nullptr && (service.has_any_port() || (keeps_port && discovery.dns.port != service.model->port)))
+    mistakes.add(port->value.place, "the port of what is found can not be another than that of " + service.name(),
+                 "leave it out: only forwarding nat and full-nat can change the port, and not that of port any");
+  const Entry* shortest = entry.value.find("shortest");
+  if (discovery.dns.shortest > discovery.dns.longest)
+    mistakes.add((shortest != nullptr ? *shortest : entry).value.place, "shortest is longer than longest",
+                 "exchange them");
 }
 
 void check_weights(const ServiceView& service, Mistakes& mistakes) {
   const std::vector<Backend>& backends = service.model->backends;
   const auto has_no_weight = [](const Backend& backend) { return backend.weight == Weight{0}; };
-  if (backends.empty() || !std::all_of(backends.begin(), backends.end(), has_no_weight)) return;
+  if (backends.empty() || service.model->discovery || !std::all_of(backends.begin(), backends.end(), has_no_weight))
+    return;
   mistakes.add(service.entry->value.find("backends")->place, "all backends of " + service.name() + " have weight 0",
                "give one a weight, so that new flows have a place to go");
 }
@@ -160,11 +227,17 @@ void check_count(const ServiceView& service, Mistakes& mistakes) {
 void check_model(const Model& model, const Node& root, Mistakes& mistakes) {
   const std::vector<ServiceView> services = views_of(model, root, mistakes);
   for (const ServiceView& service : services) {
-    check_health(service, mistakes);
-    check_down_interval(service, mistakes);
-    check_trust(service, mistakes);
-    check_probed_port(service, mistakes);
-    check_via(service, mistakes);
+    for (const CheckView& check : checks_of(service, mistakes)) {
+      check_timeout(check, mistakes);
+      check_down_interval(check, mistakes);
+      check_trust(check, mistakes);
+      check_probed_port(check, mistakes);
+      check_via(check, mistakes);
+      check_command(check, mistakes);
+    }
+    check_several(service, mistakes);
+    check_has_backends(service, mistakes);
+    check_discovery(service, mistakes);
     check_weights(service, mistakes);
     check_once(service, mistakes);
     check_count(service, mistakes);

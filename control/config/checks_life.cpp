@@ -35,6 +35,7 @@ void check_fallbacks(const ServiceView& service, Mistakes& mistakes) {
 }
 
 void check_minimum(const ServiceView& service, Mistakes& mistakes) {
+  if (service.model->discovery) return;  // what is found counts, too
   const std::size_t usual = count(*service.model, Kind::usual);
   if (usual == 0 && count(*service.model, Kind::fallback) != 0) {
     mistakes.add(service.place_of("backends"), service.name() + " has only fallback backends with a weight",

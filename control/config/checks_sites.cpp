@@ -34,8 +34,7 @@ void check_probe(const SiteView& site, Mistakes& mistakes) {
   const Entry* health = site.entry->value.find("health");
   if (health == nullptr || !site.model->health || !site.is_sound("health")) return;
   const HealthCheck& check = *site.model->health;
-  if (!std::holds_alternative<IcmpCheck>(check.probe) && health->value.kind == Node::Kind::mapping &&
-      health->value.find("port") == nullptr) {
+  if (needs_port(check.probe) && health->value.kind == Node::Kind::mapping && health->value.find("port") == nullptr) {
     mistakes.add(health->place, "the health of " + site.name() + " lacks the key \"port\"",
                  "name the port that a probe opens");
   }

@@ -1,5 +1,7 @@
 #include "control/config/comments.hpp"
 
+#include <algorithm>
+
 namespace astil::config {
 namespace {
 
@@ -13,7 +15,7 @@ std::string_view without_end(std::string_view text) {
 /// Walks over the text and knows whether it is in quotes.
 class Scanner {
  public:
-  explicit Scanner(const Source& source) : source_(source) {}
+  Scanner(const Source& source, const std::vector<TextLines>& texts) : source_(source), texts_(texts) {}
 
   std::vector<Comment> run() {
     for (std::uint32_t line = 1; line <= source_.lines().size(); ++line) scan(line);
@@ -22,6 +24,8 @@ class Scanner {
 
  private:
   void scan(std::uint32_t number) {
+    const auto holds = [&](const TextLines& text) { return text.first <= number && number <= text.last; };
+    if (std::ranges::any_of(texts_, holds)) return;
     const std::string_view line = source_.line(number);
     may_begin_ = true;
     for (std::size_t i = 0; i < line.size(); ++i) {
@@ -69,6 +73,7 @@ class Scanner {
   }
 
   const Source& source_;
+  const std::vector<TextLines>& texts_;
   std::vector<Comment> found_;
   char quote_ = '\0';
   bool may_begin_ = true;
@@ -76,6 +81,8 @@ class Scanner {
 
 }  // namespace
 
-std::vector<Comment> comments_of(const Source& source) { return Scanner(source).run(); }
+std::vector<Comment> comments_of(const Source& source, const std::vector<TextLines>& texts) {
+  return Scanner(source, texts).run();
+}
 
 }  // namespace astil::config

@@ -15,7 +15,13 @@ struct Comment {
   bool after_blank = false;  ///< `alone`, and the line before it is empty
 };
 
+/// Lines of text in which nothing is a comment: those of a block scalar.
+struct TextLines {
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;  ///< less than `first`: there are none
+};
+
 /// In order.
-[[nodiscard]] std::vector<Comment> comments_of(const Source& source);
+[[nodiscard]] std::vector<Comment> comments_of(const Source& source, const std::vector<TextLines>& texts = {});
 
 }  // namespace astil::config

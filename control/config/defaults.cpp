@@ -4,10 +4,9 @@
 namespace astil::config {
 namespace {
 
-ProbeVia usual_way(const Service& service) {
+ProbeVia usual_way(const Service& service, const HealthCheck& check) {
   const bool leaves_address = service.forwarding == Forwarding::tunnel || service.forwarding == Forwarding::direct;
-  const bool has_port = !std::holds_alternative<IcmpCheck>(service.health->probe);
-  return leaves_address && has_port ? ProbeVia::path : ProbeVia::address;
+  return leaves_address && needs_port(check.probe) ? ProbeVia::path : ProbeVia::address;
 }
 
 }  // namespace
@@ -39,7 +38,10 @@ void fill_in_defaults(Model& model) {
     if (service.sources && !service.sources->burst) service.sources->burst = service.sources->new_flows_per_second;
     if (!service.when_backend_down)
       service.when_backend_down = service.protocol == Protocol::udp ? DownFlows::re_steer : DownFlows::keep;
-    if (service.health && !service.health->via) service.health->via = usual_way(service);
+    if (service.health && !service.health->via) service.health->via = usual_way(service, *service.health);
+    for (FurtherCheck& further : service.further_checks) {
+      if (!further.check.via) further.check.via = usual_way(service, further.check);
+    }
     for (Backend& backend : service.backends) {
       if (backend.port == Port{}) backend.port = service.port;
     }

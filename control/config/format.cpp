@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "control/config/comments.hpp"
 #include "control/config/tree.hpp"
@@ -53,9 +54,69 @@ bool says_the_same(const Node& a, const Node& b) {
          std::ranges::equal(a.items, b.items, says_the_same) && std::ranges::equal(a.entries, b.entries, same_entry);
 }
 
+/// A block scalar: what is behind its key, and the lines of its text.
+struct Block {
+  std::string header;  ///< "|", ">-", "|2+"
+  TextLines lines;
+  std::size_t indent = 0;  ///< of the text, in the source
+};
+using Blocks = std::map<Place, Block>;
+
+std::size_t blanks_before(std::string_view line) { return std::min(line.find_first_not_of(' '), line.size()); }
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
+
+/// `parent`: the column that the text has to be behind.
+Block block_at(const Node& node, const Source& source, std::ptrdiff_t parent) {
+  Block block;
+  const std::string_view head = source.from(node.place);
+  block.header = head.substr(0, head.find_first_of(" \t\r\n"));
+  const std::size_t digit = block.header.find_first_of("123456789");
+  if (digit != std::string::npos) {
+    block.indent = static_cast<std::size_t>(std::max<std::ptrdiff_t>(parent, 0) + block.header[digit] - '0');
+    block.header[digit] = '2';  // as far as it is behind its key from now on
+  }
+  block.lines = {.first = node.place.line + 1, .last = node.place.line};
+  const bool keeps_blanks = block.header.find('+') != std::string::npos;
+  for (std::uint32_t line = block.lines.first; line <= source.lines().size(); ++line) {
+    const std::string_view text = source.line(line);
+    if (is_blank(text)) {
+      if (keeps_blanks) block.lines.last = line;
+      continue;
+    }
+    const auto indent = static_cast<std::ptrdiff_t>(blanks_before(text));
+    if (indent <= parent || indent < static_cast<std::ptrdiff_t>(block.indent)) break;
+    if (block.indent == 0) block.indent = static_cast<std::size_t>(indent);
+    block.lines.last = line;
+  }
+  return block;
+}
+
+void find_blocks(const Node& node, const Source& source, std::ptrdiff_t parent, Blocks& found) {
+  const std::string_view text = source.from(node.place);
+  const bool block = node.kind == Node::Kind::scalar && node.quoted && (text.starts_with('|') || text.starts_with('>'));
+  if (block) found.emplace(node.place, block_at(node, source, parent));
+  for (const Node& item : node.items)
+    find_blocks(item, source, static_cast<std::ptrdiff_t>(blanks_before(source.line(item.place.line))), found);
+  for (const Entry& entry : node.entries)
+    find_blocks(entry.value, source, static_cast<std::ptrdiff_t>(entry.place.byte), found);
+}
+
+Blocks blocks_of(const Node& root, const Source& source) {
+  Blocks found;
+  find_blocks(root, source, -1, found);
+  return found;
+}
+
+std::vector<TextLines> lines_of(const Blocks& blocks) {
+  std::vector<TextLines> lines;
+  for (const auto& [place, block] : blocks) lines.push_back(block.lines);
+  return lines;
+}
+
 class Writer {
  public:
-  explicit Writer(const Source& source) : source_(source), comments_(comments_of(source)) {}
+  Writer(const Source& source, const Node& root)
+      : source_(source), blocks_(blocks_of(root, source)), comments_(comments_of(source, lines_of(blocks_))) {}
 
   std::string run(const Node& root) {
     if (root.kind == Node::Kind::mapping) {
@@ -140,8 +201,22 @@ class Writer {
     }
   }
 
+  /// As it is, but for the indent.
+  void write_block(const Node& node, const Block& block, const std::string& indent) {
+    out_ += " " + block.header;
+    end_line(node.place.line);
+    for (std::uint32_t line = block.lines.first; line <= block.lines.last; ++line) {
+      std::string_view text = source_.line(line);
+      if (text.ends_with('\r')) text.remove_suffix(1);
+      const bool beyond = text.size() > block.indent;
+      out_ += beyond ? indent + "  " + std::string(text.substr(block.indent)) + "\n" : "\n";
+    }
+  }
+
   /// Behind a key or a dash.
   void write_value(const Node& node, const std::string& indent, std::uint32_t next) {
+    if (const auto block = blocks_.find(node.place); block != blocks_.end() && node.kind == Node::Kind::scalar)
+      return write_block(node, block->second, indent);
     const std::size_t line_begin = out_.rfind('\n') == std::string::npos ? 0 : out_.rfind('\n') + 1;
     if (fits(node, out_.size() - line_begin + 1)) {
       if (const std::string text = one_line(node); !text.empty()) out_ += " " + text;
@@ -185,24 +260,12 @@ class Writer {
   }
 
   const Source& source_;
+  Blocks blocks_;
   std::vector<Comment> comments_;
   std::size_t next_ = 0;  ///< of the comments, the first that is not written yet
   std::uint32_t key_line_ = 0;
   std::string out_;
 };
-
-/// Where a block scalar begins; none: there is none.
-const Node* block_scalar(const Node& node, const Source& source) {
-  const std::string_view text = source.from(node.place);
-  if (node.kind == Node::Kind::scalar && node.quoted && !text.starts_with('"') && !text.starts_with('\'')) return &node;
-  for (const Node& item : node.items) {
-    if (const Node* found = block_scalar(item, source)) return found;
-  }
-  for (const Entry& entry : node.entries) {
-    if (const Node* found = block_scalar(entry.value, source)) return found;
-  }
-  return nullptr;
-}
 
 std::vector<std::string> texts_of(const std::vector<Comment>& comments) {
   std::vector<std::string> texts;
@@ -215,8 +278,11 @@ bool is_canonical_form_of(const std::string& made, const Node& root, const Sourc
   const Source after(made, source.file_name());
   Mistakes mistakes(after);
   const auto again = parse_tree(after, mistakes);
-  return again && mistakes.none() && says_the_same(*again, root) &&
-         texts_of(comments_of(after)) == texts_of(comments_of(source)) && Writer(after).run(*again) == made;
+  const auto comments = [](const Source& of, const Node& tree) {
+    return texts_of(comments_of(of, lines_of(blocks_of(tree, of))));
+  };
+  return again && mistakes.none() && says_the_same(*again, root) && comments(after, *again) == comments(source, root) &&
+         Writer(after, *again).run(*again) == made;
 }
 
 }  // namespace
@@ -225,12 +291,8 @@ boost::system::result<std::string, Diagnostics> format(std::string_view text, co
   const Source source(text, file_name);
   Mistakes mistakes(source);
   const auto root = parse_tree(source, mistakes);
-  if (root && mistakes.none()) {
-    if (const Node* block = block_scalar(*root, source))
-      mistakes.add(block->place, "block scalars are not formatted", "write the text in double quotes");
-  }
   if (!root || !mistakes.none()) return mistakes.in_order();
-  std::string made = Writer(source).run(*root);
+  std::string made = Writer(source, *root).run(*root);
   if (!is_canonical_form_of(made, *root, source)) {
     mistakes.add(root->place, "this text can not be formatted without a loss", "format it by hand, and report it");
     return mistakes.in_order();

@@ -12,6 +12,7 @@
 //   list(name, addresses, most, doc)               from one to that many hosts', each only once
 //   list(name, prefixes, doc)                      none, or from one on
 //   list(name, values, kind, most, AtLeast, doc)   from one to that many of any kind, or absent where that may be
+//   words(name, strings, kind, most, doc)          from one to that many, which may be the same
 //   section(name, doc, describe_inner)             keys grouped for the reader, members of the same object
 //   section(name, optional_part, doc)              a part of its own that may be absent
 //   mapping(name, parts, kind of the names, AtLeast, doc)    named parts
@@ -58,6 +59,10 @@ inline constexpr Choice<Scheduler, 5> kSchedulers{"scheduler",
                                                     {"least-connections", Scheduler::least_connections},
                                                     {"source-hash", Scheduler::source_hash},
                                                     {"two-choices", Scheduler::two_choices}}}};
+inline constexpr Choice<DiscoveryFrom, 2> kDiscoveryFrom{
+    "source", {{{"file", DiscoveryFrom::file}, {"dns", DiscoveryFrom::dns}}}};
+inline constexpr Choice<DiscoveryRecord, 3> kDiscoveryRecords{
+    "record", {{{"A", DiscoveryRecord::a}, {"AAAA", DiscoveryRecord::aaaa}, {"SRV", DiscoveryRecord::srv}}}};
 inline constexpr Choice<AddressOwner, 2> kAddressOwners{
     "owner", {{{"daemon", AddressOwner::daemon}, {"none", AddressOwner::none}}}};
 
@@ -81,15 +86,19 @@ inline constexpr Choice<WhenDown, 5> kWhenDown{"way",
                                                  {"fallback", WhenDown::fallback},
                                                  {"withdraw", WhenDown::withdraw}}}};
 
-enum class ProbeType { tcp, http, https, dns, udp, icmp, grpc };
-inline constexpr Choice<ProbeType, 7> kProbeTypes{"probe type",
+enum class ProbeType { tcp, http, https, dns, udp, icmp, grpc, exec };
+inline constexpr Choice<ProbeType, 8> kProbeTypes{"probe type",
                                                   {{{"tcp", ProbeType::tcp},
                                                     {"http", ProbeType::http},
                                                     {"https", ProbeType::https},
                                                     {"dns", ProbeType::dns},
                                                     {"udp", ProbeType::udp},
                                                     {"icmp", ProbeType::icmp},
-                                                    {"grpc", ProbeType::grpc}}}};
+                                                    {"grpc", ProbeType::grpc},
+                                                    {"exec", ProbeType::exec}}}};
+inline constexpr Choice<HealthRule, 2> kHealthRules{"rule", {{{"all", HealthRule::all}, {"any", HealthRule::any}}}};
+inline constexpr Payload kArgument{1024};
+inline constexpr std::size_t kMostArguments = 64;
 inline constexpr Choice<ProbeVia, 2> kProbeVia{"way", {{{"address", ProbeVia::address}, {"path", ProbeVia::path}}}};
 inline constexpr Payload kDatagram{512};
 inline constexpr Payload kBodyText{512};
@@ -149,9 +158,10 @@ void describe(V& v, UdpCheck& udp) {
 template <class V>
 void describe(V& v, HealthCheck& health) {
   ProbeType type = ProbeType::tcp;
-  v.required("type", type, kProbeTypes,
-             "What a probe does: tcp opens a connection, http and https fetch a page, dns asks a name server, udp "
-             "sends a datagram, icmp an echo request (ping), grpc asks the standard health service.");
+  v.required(
+      "type", type, kProbeTypes,
+      "What a probe does: tcp opens a connection, http and https fetch a page, dns asks a name server, udp "
+      "sends a datagram, icmp an echo request (ping), grpc asks the standard health service, exec runs a command.");
   HttpCheck http;
   v.only_with("type", type, {ProbeType::http, ProbeType::https}, kProbeTypes, [&] { describe(v, http); });
   HttpsCheck https;
@@ -166,6 +176,15 @@ void describe(V& v, HealthCheck& health) {
                "What the health service (grpc.health.v1.Health) is asked about, without TLS. SERVING is success.",
                Otherwise{"the server as a whole"});
   });
+  ExecCheck exec;
+  v.only_with("type", type, {ProbeType::exec}, kProbeTypes, [&] {
+    v.words(
+        "command", exec.command, kArgument, kMostArguments,
+        "An absolute path and its arguments, run without a shell; {address} and {port} in them stand for the "
+        "backend's. Exit status 0 is success. It runs without capabilities and in a process group of its own, which "
+        "the timeout kills; the environment has ASTIL_ADDRESS, ASTIL_PORT, PATH and LC_ALL=C, and the first line of "
+        "its output is told with a failure.");
+  });
   https.http = http;
   if (type == ProbeType::http) health.probe = http;
   if (type == ProbeType::https) health.probe = https;
@@ -173,8 +192,10 @@ void describe(V& v, HealthCheck& health) {
   if (type == ProbeType::udp) health.probe = udp;
   if (type == ProbeType::icmp) health.probe = IcmpCheck{};
   if (type == ProbeType::grpc) health.probe = grpc;
+  if (type == ProbeType::exec) health.probe = exec;
   v.only_with("type", type,
-              {ProbeType::tcp, ProbeType::http, ProbeType::https, ProbeType::dns, ProbeType::udp, ProbeType::grpc},
+              {ProbeType::tcp, ProbeType::http, ProbeType::https, ProbeType::dns, ProbeType::udp, ProbeType::grpc,
+               ProbeType::exec},
               kProbeTypes, [&] {
                 v.optional("port", health.port, kPort, "Port that is probed.",
                            Otherwise{"the backend's port; required where the service has port any"});
@@ -183,7 +204,7 @@ void describe(V& v, HealthCheck& health) {
              "Where a probe goes. path: to the service's address, carried to the very backend as clients' packets are, "
              "so that one which lacks the address or does not take the tunnel off is found; with forwarding tunnel and "
              "direct. address: to the backend's own address.",
-             Otherwise{"path with forwarding tunnel and direct, but with type icmp; else address"});
+             Otherwise{"path with forwarding tunnel and direct, but with type icmp and exec; else address"});
   v.optional("interval", health.interval, Duration{50ms, 1h},
              "Time from the start of a probe to the start of the next.");
   v.optional("down_interval", health.down_interval, Duration{50ms, 1h},
@@ -195,6 +216,19 @@ void describe(V& v, HealthCheck& health) {
   constexpr Integer<unsigned> kProbesInARow{1, 100};
   v.optional("rise", health.rise, kProbesInARow, "Successes in a row that bring a backend up.");
   v.optional("fall", health.fall, kProbesInARow, "Failures in a row that take a backend down.");
+}
+
+template <class V>
+void describe(V& v, FurtherCheck& further) {
+  describe(v, further.check);
+}
+
+template <class V>
+void describe(V& v, Flapping& flapping) {
+  v.optional("downs", flapping.downs, Integer<unsigned>{2, 1000}, "How often a backend goes down until it flaps.");
+  v.optional("within", flapping.within, Duration{1s, 24h}, "The time in which it does so.");
+  v.optional("hold", flapping.hold, Duration{1s, 24h},
+             "How long its checks must then succeed without a break until it gets flows again.");
 }
 
 template <class V>
@@ -212,6 +246,38 @@ void describe(V& v, Backend& backend) {
   v.optional("fallback", backend.is_fallback, Boolean{},
              "Whether it gets new flows only while the service has fewer others in rotation than minimum_up, where the "
              "service says when_down: fallback. LVS calls it a sorry server.");
+}
+
+template <class V>
+void describe(V& v, DnsDiscovery& dns) {
+  v.required("name", dns.name, DomainName{}, "What a name server is asked for; nothing is put behind it.");
+  v.optional("record", dns.record, kDiscoveryRecords,
+             "The type of record. With A and AAAA each address is a backend; SRV names servers with their ports and "
+             "weights, and those of the best priority are used.");
+  v.optional("port", dns.port, kPort, "Port of the backends; of SRV its own counts.", Otherwise{"the service's port"});
+  v.optional("server", dns.server, ListenEndpoint{}, "Address and port of the name server.",
+             Otherwise{"those of /etc/resolv.conf"});
+  v.optional("shortest", dns.shortest, Duration{1s, 1h},
+             "Time between two questions, at least. In between the answer's time to live decides.");
+  v.optional("longest", dns.longest, Duration{1s, 24h}, "The same, at most.");
+}
+
+template <class V>
+void describe(V& v, Discovery& discovery) {
+  v.required(
+      "from", discovery.from, kDiscoveryFrom,
+      "file: a list of targets in the form of Prometheus' file_sd, followed as it changes. dns: a name's records, "
+      "as long as they live.");
+  v.only_with("from", discovery.from, {DiscoveryFrom::file}, kDiscoveryFrom, [&] {
+    v.required(
+        "path", discovery.path, kFilePath,
+        "The file: JSON where its name ends with .json, else YAML. Targets are addresses, with a port or without "
+        "one; the label weight is the weight of its group.");
+  });
+  v.only_with("from", discovery.from, {DiscoveryFrom::dns}, kDiscoveryFrom, [&] { describe(v, discovery.dns); });
+  v.optional("at_least", discovery.at_least, Integer<unsigned>{0, 65535},
+             "Backends that must be found; where there are fewer, those of before stay. 0: an empty answer empties the "
+             "pool.");
 }
 
 template <class V>
@@ -335,6 +401,14 @@ void describe(V& v, Service& service) {
         "memory, 2 bytes each.");
   });
   v.section("health", service.health, "How backends are probed. Without it every backend counts as up.");
+  v.mapping("further_checks", service.further_checks, kName, AtLeast::absent,
+            "More checks of each backend beside health, by name, with the same keys.");
+  v.optional("healthy_when", service.healthy_when, kHealthRules,
+             "Which of health and further_checks must find a backend well: all of them, or any.");
+  v.section(
+      "flapping", service.flapping,
+      "With it, a backend that goes down again and again stays out longer. Without it one that is well gets flows "
+      "at once.");
   v.section("affinity", service.affinity,
             "With it, new flows of a client go to the backend of its last one while that is in rotation, whatever the "
             "scheduler.");
@@ -343,7 +417,10 @@ void describe(V& v, Service& service) {
       "Which clients are let in, and how fast. It concerns packets of flows that are not known: what is open stays "
       "open when the lists change.");
   describe_life(v, service);
-  v.mapping("backends", service.backends, kName, AtLeast::one, "The servers behind the service, by name.");
+  v.section("discovery", service.discovery,
+            "Where more backends are found, beside those in backends (docs/operations.md).");
+  v.mapping("backends", service.backends, kName, AtLeast::none,
+            "The servers behind the service, by name. {} is for a service with discovery.");
 }
 
 template <class V>

@@ -60,6 +60,15 @@ class Loader {
   /// Repetitions are left to check_sources, which can tell more of them.
   void list(std::string_view name, std::vector<Prefix>& member, std::string_view doc);
 
+  template <KindOf<std::string> K>
+  void words(std::string_view name, std::vector<std::string>& member, const K& kind, std::size_t most,
+             std::string_view /*doc*/) {
+    const Entry* entry = take_required(name);
+    const auto* items = entry == nullptr ? nullptr : items_of(name, entry->value, most);
+    if (items == nullptr) return;
+    for (const Node& item : *items) read_value("each of " + std::string(name), item, member.emplace_back(), kind);
+  }
+
   template <class Inner>
   void section(std::string_view name, std::string_view /*doc*/, const Inner& describe_inner) {
     if (const Entry* entry = take_mapping(take(name))) load_inner(*entry, describe_inner);

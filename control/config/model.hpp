@@ -38,6 +38,7 @@ struct Backend {
                 ///< has it
   Weight weight{1};
   bool is_fallback = false;  ///< gets flows only while the service has too few others
+  bool is_found = false;     ///< by the service's `discovery`: no configuration has it
   bool operator==(const Backend&) const = default;
 };
 
@@ -101,6 +102,28 @@ enum class WhenDown {
   withdraw,   ///< the service's address is taken away
 };
 
+enum class DiscoveryFrom { file, dns };
+enum class DiscoveryRecord { a, aaaa, srv };
+
+struct DnsDiscovery {
+  std::string name;
+  DiscoveryRecord record = DiscoveryRecord::a;
+  std::optional<Port> port;        ///< of the backends; none: the service's, or what SRV says
+  std::optional<Endpoint> server;  ///< none: those of /etc/resolv.conf
+  Milliseconds shortest{1000};     ///< between two questions, whatever the answers' time to live
+  Milliseconds longest{300'000};
+  bool operator==(const DnsDiscovery&) const = default;
+};
+
+/// Where a service's backends are found, beside those that are written down.
+struct Discovery {
+  DiscoveryFrom from = DiscoveryFrom::file;
+  std::string path;       ///< only with file
+  DnsDiscovery dns;       ///< only with dns
+  unsigned at_least = 1;  ///< backends that an answer must have to be followed; 0: none will do
+  bool operator==(const Discovery&) const = default;
+};
+
 struct Service {
   std::string name;  ///< unique
   address host;
@@ -114,7 +137,11 @@ struct Service {
   std::optional<Sources> sources;
   std::uint32_t ring_slots_per_weight = 100;  ///< slots for the smallest weight, at least; 10 to 10000
   std::optional<HealthCheck> health;          ///< none: backends count as up
-  std::vector<Backend> backends;              ///< at least one
+  std::vector<FurtherCheck> further_checks;   ///< none without `health`
+  HealthRule healthy_when = HealthRule::all;  ///< which of `health` and `further_checks` must succeed
+  std::optional<Flapping> flapping;           ///< none: a backend that is well is used at once
+  std::vector<Backend> backends;              ///< at least one, or `discovery`
+  std::optional<Discovery> discovery;         ///< of more backends
   WhenDown when_down = WhenDown::drop;
   unsigned minimum_up = 1;                     ///< backends in rotation, fewer than which are too few; at least 1
   std::optional<DownFlows> when_backend_down;  ///< always given; by default according to `protocol`

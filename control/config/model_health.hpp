@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "control/config/model_terms.hpp"
 
@@ -84,7 +85,18 @@ struct GrpcCheck {
   auto operator<=>(const GrpcCheck&) const = default;
 };
 
-using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck, HttpsCheck, IcmpCheck, GrpcCheck>;
+/// A command that is run, without a shell; exit status 0 is a success.
+struct ExecCheck {
+  std::vector<std::string> command;  ///< an absolute path, and its arguments
+  auto operator<=>(const ExecCheck&) const = default;
+};
+
+using Probe = std::variant<TcpCheck, HttpCheck, DnsCheck, UdpCheck, HttpsCheck, IcmpCheck, GrpcCheck, ExecCheck>;
+
+/// Of what goes to no port by itself.
+[[nodiscard]] inline bool needs_port(const Probe& probe) {
+  return !std::holds_alternative<IcmpCheck>(probe) && !std::holds_alternative<ExecCheck>(probe);
+}
 
 /// Where probes of a backend go.
 enum class ProbeVia {
@@ -103,6 +115,24 @@ struct HealthCheck {
   unsigned rise = 2;                          ///< successes in a row that bring a backend up
   unsigned fall = 3;                          ///< failures in a row that take it down
   auto operator<=>(const HealthCheck&) const = default;
+};
+
+/// A check beside the first one.
+struct FurtherCheck {
+  std::string name;  ///< unique within the service
+  HealthCheck check;
+  auto operator<=>(const FurtherCheck&) const = default;
+};
+
+/// Which of several checks must succeed.
+enum class HealthRule { all, any };
+
+/// A backend that went down so often within that time stays down until it has been well for so long.
+struct Flapping {
+  unsigned downs = 3;
+  Milliseconds within{300'000};
+  Milliseconds hold{60'000};
+  auto operator<=>(const Flapping&) const = default;
 };
 
 }  // namespace astil::config

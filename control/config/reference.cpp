@@ -57,10 +57,13 @@ of your copy of `config/astil.schema.json`:
 - Under `nat`, `full-nat` and `direct` backends are of the service's IP version. Under `tunnel` they may be of the other one, all of
   them of that of `tunnel.source` where it is given, which holds no address of a service or a backend.
 - Under `tunnel` and `direct` a backend listens on the service's own port.
-- Backends of a service on any port have no `port`, and its health check names the port that is probed, but by icmp.
+- Backends of a service on any port have no `port`, and its health checks name the port that is probed, but by icmp
+  and exec.
 - A backend's address is not the address of a service, and not all weights of a service are 0.
 - The timeout of a probe is not longer than the interval.
-- A check by https names no `ca` where it does not verify.
+- A check by https names no `ca` where it does not verify, and the first word of a command is an absolute path.
+- `further_checks` and `flapping` stand beside `health`.
+- A service has a backend, or `discovery`; what is found has to fit as what is written down does, or is not used.
 - Services, backends and rings fit in the tables under `dataplane.tables`.
 - The endpoints of the metrics and of `api.remote` are not a service's, nor the same.
 - Prefixes of sources are of the service's IP version; none stands twice, nor within another one of the same list unless

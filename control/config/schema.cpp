@@ -62,7 +62,7 @@ json::object schema_of(const CatalogueKey& key) {
               {"items", scalar_schema(key.shape)},
               {"minItems", 1},
               {"maxItems", key.most},
-              {"uniqueItems", true}};
+              {"uniqueItems", !key.may_repeat}};
     case CatalogueKey::Form::mapping:
       break;
   }

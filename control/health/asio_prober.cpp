@@ -4,6 +4,7 @@
 
 #include "control/health/datagram_attempt.hpp"
 #include "control/health/echo_attempt.hpp"
+#include "control/health/exec_attempt.hpp"
 #include "control/health/grpc_attempt.hpp"
 #include "control/health/stream_attempt.hpp"
 
@@ -35,6 +36,10 @@ std::shared_ptr<Attempt> AsioProber::make_attempt(const ProbeRequest& request, D
     return make_datagram_attempt(loop_, request, random_id_(), paths_, std::move(done));
   if (std::holds_alternative<config::GrpcCheck>(probe))
     return make_grpc_attempt(loop_, request, paths_, std::move(done));
+  if (std::holds_alternative<config::ExecCheck>(probe)) {
+    if (!spawner_) spawner_ = std::make_unique<Spawner>(loop_);
+    return make_exec_attempt(loop_, request, *spawner_, commands_, std::move(done));
+  }
   const auto* https = std::get_if<config::HttpsCheck>(&probe);
   return make_stream_attempt(loop_, request, https == nullptr ? nullptr : &tls_.of(https->trust), paths_,
                              std::move(done));

@@ -1,4 +1,5 @@
-// Probes by TCP, HTTP, HTTPS, DNS, UDP, ICMP and gRPC on an Asio loop, with no thread and no timer of their own.
+// Probes by TCP, HTTP, HTTPS, DNS, UDP, ICMP, gRPC and commands on an Asio loop, with no timer of their own, and no
+// thread but that which starts commands.
 //
 // What the backend sees of it: a TCP check that succeeds ends with a reset before the handshake's last ACK was sent, as
 // HAProxy does it, so the server's accept() never returns it and no log tells of it. An HTTP check asks with
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include "control/health/prober.hpp"
+#include "control/health/spawner.hpp"
 #include "control/health/tls_contexts.hpp"
 
 namespace astil::health {
@@ -40,6 +42,8 @@ class AsioProber final : public Prober {
   boost::asio::io_context& loop_;
   RandomId random_id_;
   PathSockets* paths_ = nullptr;
+  std::unique_ptr<Spawner> spawner_;  ///< once a command is to be run
+  std::shared_ptr<std::size_t> commands_ = std::make_shared<std::size_t>(0);
   TlsContexts tls_;
 };
 

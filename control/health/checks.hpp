@@ -25,10 +25,11 @@
 
 namespace astil::health {
 
-/// A backend of a service, by their names.
+/// A backend of a service, by their names, and one of its checks.
 struct TargetKey {
   std::string service;
   std::string backend;
+  std::string check{};  ///< empty: the service's `health`
   auto operator<=>(const TargetKey&) const = default;
 };
 

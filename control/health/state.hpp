@@ -5,6 +5,7 @@
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace astil::health {
@@ -51,6 +52,8 @@ struct State {
   std::string last_error;           ///< of the last failure; empty once up and passing again
   Clock::duration last_duration{};  ///< of the last probe, from its start to its result
   unsigned consecutive = 0;         ///< results in a row of the last one's kind
+  /// It flaps: it is down until then at least, though its checks succeed.
+  std::optional<Clock::time_point> held_until = std::nullopt;
 };
 
 /// Since the target was first configured. Targets that share a probe each count it.
@@ -60,6 +63,7 @@ struct Counters {
   std::uint64_t timed_out = 0;    ///< of the failed: no answer in time
   std::uint64_t not_made = 0;     ///< for want of a local resource (descriptors, ports, memory); changes no state
   std::uint64_t transitions = 0;  ///< changes of health, the first one included
+  std::uint64_t holds = 0;        ///< how often it was held out since it flapped
   bool operator==(const Counters&) const = default;
 };
 

@@ -221,7 +221,7 @@ void VirtualServer::settle() {
 
 void VirtualServer::settle_health() {
   if (!service_.health) return note(statement_, "has no check that is carried over: its backends count as up");
-  const bool by_port = !std::holds_alternative<config::IcmpCheck>(service_.health->probe);
+  const bool by_port = config::needs_port(service_.health->probe);
   if (service_.port != config::Port{} || service_.health->port || !by_port) return;
   note(statement_, "is for every port, and its check says none to probe (connect_port): it is left out");
   service_.health.reset();

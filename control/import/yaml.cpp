@@ -80,6 +80,12 @@ struct ProbeWords {
   std::string operator()(const config::GrpcCheck& check) const {
     return "type: grpc" + (check.service.empty() ? "" : ", service: " + quoted(check.service));
   }
+  /// Likewise.
+  std::string operator()(const config::ExecCheck& check) const {
+    std::string text = "type: exec, command: [";
+    for (const std::string& word : check.command) text += (text.ends_with('[') ? "" : ", ") + quoted(word);
+    return text + "]";
+  }
   std::string operator()(const config::TcpCheck& /*check*/) const { return "type: tcp"; }
   std::string operator()(const config::IcmpCheck& /*check*/) const { return "type: icmp"; }
   std::string operator()(const config::HttpCheck& check) const { return "type: http" + http_words(check); }

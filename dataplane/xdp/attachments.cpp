@@ -3,7 +3,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -197,6 +199,74 @@ Result<void> Attachments::return_to(const Programs& programs) {
     if (given.has_error() && outcome.has_value()) outcome = given.error();
   }
   return outcome;
+}
+
+namespace {
+
+std::string name_of(std::uint32_t ifindex) {
+  std::array<char, IF_NAMESIZE> name{};
+  return ::if_indextoname(ifindex, name.data()) == nullptr ? std::string() : std::string(name.data());
+}
+
+std::uint32_t id_of_program(int program) {
+  bpf_prog_info info{};
+  std::uint32_t length = sizeof(info);
+  return ::bpf_obj_get_info_by_fd(program, &info, &length) == 0 ? info.id : 0;
+}
+
+}  // namespace
+
+/// What was wrong with the program at an interface, and is so no more; empty: nothing was.
+Result<Attachments::Mended> Attachments::mend_program(std::uint32_t ifindex, const Held& held) {
+  std::uint32_t attached = 0;
+  if (held.tc) {
+    attached = TcFilter(folder_.filename().string(), ifindex).program_id();
+  } else {
+    bpf_link_info info{};
+    std::uint32_t length = sizeof(info);
+    if (::bpf_obj_get_info_by_fd(held.link.get(), &info, &length) == 0 && info.xdp.ifindex == ifindex)
+      attached = info.prog_id;
+  }
+  if (attached == 0) {
+    auto again = attach(ifindex, held.wanted);
+    if (again.has_error()) return again.error();
+    return Mended{"somebody else had detached it"};
+  }
+  auto program = held.tc ? programs_.tc() : Result<int>(programs_.xdp);
+  if (program.has_error()) return program.error();
+  if (attached == id_of_program(*program)) return Mended{};
+  if (auto given = give_program(ifindex, held); given.has_error()) return given.error();
+  return Mended{"somebody else had put program " + std::to_string(attached) + " in its place"};
+}
+
+/// Likewise for what tells the next daemon of it.
+Result<Attachments::Mended> Attachments::mend_pin(std::uint32_t ifindex, const Held& held) const {
+  std::error_code error;
+  const std::filesystem::path path = held.tc ? folder_ / ("tc-" + std::to_string(ifindex)) : pin_of(ifindex);
+  if (std::filesystem::exists(path, error)) return Mended{};
+  std::filesystem::create_directories(held.tc ? path : folder_, error);
+  if (error) return Error{"make " + path.string() + ": " + error.message(), {}};
+  if (!held.tc && ::bpf_obj_pin(held.link.get(), path.c_str()) != 0) return system_error("pin " + path.string(), errno);
+  return Mended{"somebody else had removed " + path.string()};
+}
+
+std::vector<dataplane::Repair> Attachments::mend() {
+  using dataplane::Repaired;
+  std::vector<dataplane::Repair> repairs;
+  for (const Attachment& each : list()) {
+    const std::string name = name_of(each.ifindex);
+    if (name.empty()) continue;
+    const auto note = [&](Repaired kind, const Result<Mended>& done) {
+      if (done.has_error())
+        repairs.push_back({.kind = kind, .what = "interface " + name, .failure = done.error().text()});
+      else if (!done->what.empty())
+        repairs.push_back({.kind = kind, .what = "interface " + name + ": " + done->what, .failure = {}});
+    };
+    note(Repaired::attachment, mend_program(each.ifindex, held_.at(each.ifindex)));
+    if (const auto held = held_.find(each.ifindex); held != held_.end())
+      note(Repaired::pin, mend_pin(each.ifindex, held->second));
+  }
+  return repairs;
 }
 
 void Attachments::take_over(PinnedLink link) {

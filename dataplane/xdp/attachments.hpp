@@ -33,6 +33,9 @@ class Attachments {
   Result<void> change_to(const Programs& programs);
   /// The same as far as it goes: an interface that can not be given its program does not keep others from theirs.
   Result<void> return_to(const Programs& programs);
+  /// Puts right what somebody else has changed: attaches what was detached or has another program, names again what is
+  /// pinned no more.
+  std::vector<dataplane::Repair> mend();
   /// What an earlier daemon has attached, with our program already.
   void take_over(PinnedLink link);
 
@@ -55,6 +58,12 @@ class Attachments {
                                     const char* why) const;
   [[nodiscard]] Result<Held> make_tc(std::uint32_t ifindex, const std::string& why) const;
   [[nodiscard]] bool is_alive(std::uint32_t ifindex, const Held& held) const;
+  /// What was put right; empty: nothing was wrong.
+  struct Mended {
+    std::string what;
+  };
+  [[nodiscard]] Result<Mended> mend_program(std::uint32_t ifindex, const Held& held);
+  [[nodiscard]] Result<Mended> mend_pin(std::uint32_t ifindex, const Held& held) const;
   [[nodiscard]] Result<void> remove(std::uint32_t ifindex, Held held) const;
   [[nodiscard]] Result<void> give_program(std::uint32_t ifindex, const Held& held) const;
   [[nodiscard]] std::filesystem::path pin_of(std::uint32_t ifindex) const;

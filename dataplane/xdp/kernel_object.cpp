@@ -213,6 +213,23 @@ Result<void> KernelObject::pin_tables(const std::filesystem::path& folder) const
   return {};
 }
 
+Result<std::vector<std::string>> KernelObject::mend_pins(const std::filesystem::path& folder) const {
+  std::vector<std::string> missing;
+  for (std::size_t i = 0; i < kTableCount; ++i) {
+    const std::string path = pin_path(folder, i);
+    if (::access(path.c_str(), F_OK) == 0) continue;
+    if (missing.empty()) {
+      std::error_code error;
+      std::filesystem::create_directories(folder, error);
+      if (error) return Error{"make " + folder.string() + ": " + error.message(), {}};
+    }
+    if (::bpf_obj_pin(map_descriptor(map_name(i).c_str()), path.c_str()) != 0)
+      return system_error("pin " + path, errno);
+    missing.emplace_back(kTableSpecs[i].name);
+  }
+  return missing;
+}
+
 Result<MappedTables> KernelObject::map(const core::Sizes& sizes) const {
   std::array<int, kTableCount> descriptors{};
   for (std::size_t i = 0; i < kTableCount; ++i) descriptors[i] = map_descriptor(map_name(i).c_str());

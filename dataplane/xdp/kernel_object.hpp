@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/result.hpp"
@@ -58,6 +60,8 @@ class KernelObject {
 
   /// Pins all tables in a folder, which is made.
   [[nodiscard]] Result<void> pin_tables(const std::filesystem::path& folder) const;
+  /// Pins again those that have no pin there any more; their names.
+  [[nodiscard]] Result<std::vector<std::string>> mend_pins(const std::filesystem::path& folder) const;
   [[nodiscard]] Result<MappedTables> map(const core::Sizes& sizes) const;
   [[nodiscard]] int program(const char* name) const;
   [[nodiscard]] int map_descriptor(const char* name) const;

@@ -97,8 +97,10 @@ Result<void> ProbePrograms::follow(const std::set<std::uint32_t>& interfaces) {
   });
   Result<void> first;
   for (const std::uint32_t ifindex : interfaces) {
-    if (attached_.contains(ifindex) && is_attached(ifindex, handle_)) continue;
+    const bool known = attached_.contains(ifindex);
+    if (known && is_attached(ifindex, handle_)) continue;
     auto done = attach(ifindex, "astil_probe_in");
+    if (known && done.has_value()) ++mended_;
     if (done.has_value()) attached_.insert(ifindex);
     if (done.has_error() && first.has_value()) first = std::move(done);
   }

@@ -33,6 +33,8 @@ class ProbePrograms {
   /// What answers probes comes in by these interfaces from now on, and by no others. Attaches where the filter is
   /// missing, so that one which somebody took away is back. The first error, after all have been tried.
   [[nodiscard]] Result<void> follow(const std::set<std::uint32_t>& interfaces);
+  /// How often `follow` found an interface without the program that it had.
+  [[nodiscard]] std::size_t mended() const { return mended_; }
 
  private:
   struct Close {
@@ -50,6 +52,7 @@ class ProbePrograms {
   std::unique_ptr<core::ProbeWay, Unmap> ways_;
   std::uint32_t handle_;
   std::set<std::uint32_t> attached_;
+  std::size_t mended_ = 0;
 };
 
 /// Takes away what a daemon left that was killed, at whatever interface of this network namespace.

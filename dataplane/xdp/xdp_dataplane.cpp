@@ -143,6 +143,7 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::adopt(const Options& options
   std::unique_ptr<XdpDataplane> engine(
       new XdpDataplane(options, std::move(*grace), std::move(*object), std::move(*mapped)));
   engine->origin_.kind = Origin::Kind::adopted;
+  engine->tables_folder_ = live.folder;
   return engine;
 }
 
@@ -163,6 +164,7 @@ Result<std::unique_ptr<XdpDataplane>> XdpDataplane::make(const Options& options)
   const std::uint32_t number = others.empty() ? 0 : others.back().first + 1;
   const auto folder = engine->folder() / ("tables-" + std::to_string(number));
   engine->pins_ = NewPins(folder);
+  engine->tables_folder_ = folder;
   if (auto pinned = engine->object_.pin_tables(folder); pinned.has_error()) return pinned.error();
   return engine;
 }
@@ -302,6 +304,25 @@ Result<dataplane::Attachment> XdpDataplane::attach(std::uint32_t ifindex, datapl
 Result<void> XdpDataplane::detach(std::uint32_t ifindex) { return attachments_.detach(ifindex); }
 
 std::vector<dataplane::Attachment> XdpDataplane::attachments() const { return attachments_.list(); }
+
+/// A BPF file system that was unmounted took all pins along.
+std::vector<dataplane::Repair> XdpDataplane::mend() {
+  using dataplane::Repaired;
+  std::vector<dataplane::Repair> repairs;
+  if (auto mounted = ensure_bpffs(options_.bpffs); mounted.has_error())
+    repairs.push_back({.kind = Repaired::pin, .what = "pins", .failure = mounted.error().text()});
+  const auto pinned = object_.mend_pins(tables_folder_);
+  if (pinned.has_error()) {
+    repairs.push_back({.kind = Repaired::pin, .what = "pins of tables", .failure = pinned.error().text()});
+  } else if (!pinned->empty()) {
+    repairs.push_back({.kind = Repaired::pin,
+                       .what = "somebody else had removed the pins of " + std::to_string(pinned->size()) +
+                               " tables, the first that of " + pinned->front(),
+                       .failure = {}});
+  }
+  for (dataplane::Repair& repair : attachments_.mend()) repairs.push_back(std::move(repair));
+  return repairs;
+}
 
 int XdpDataplane::event_descriptor() const { return ring_buffer__epoll_fd(ring_.get()); }
 

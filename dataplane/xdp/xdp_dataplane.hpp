@@ -53,6 +53,7 @@ class XdpDataplane final : public dataplane::Dataplane {
   Result<dataplane::Attachment> attach(std::uint32_t ifindex, dataplane::Hook hook) override;
   Result<void> detach(std::uint32_t ifindex) override;
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override;
+  std::vector<dataplane::Repair> mend() override;
   [[nodiscard]] int event_descriptor() const override;
   void take_events(const dataplane::EventTaker& take) override;
   Result<void> inject(std::uint32_t ifindex, std::span<const std::byte> frame) override;
@@ -85,7 +86,8 @@ class XdpDataplane final : public dataplane::Dataplane {
   GracePeriod grace_;
   KernelObject object_;
   MappedTables mapped_;
-  NewPins pins_;  ///< until packets meet the tables
+  NewPins pins_;                         ///< until packets meet the tables
+  std::filesystem::path tables_folder_;  ///< where they are pinned
   std::optional<KernelObject> tc_object_;
   Programs programs_;
   Attachments attachments_;

@@ -339,7 +339,15 @@ class FakeDaemon : public api::Daemon {
     applied = wanted;
     return apply_view;
   }
-  Result<api::HistoryEntry> confirm() override { return confirm_result; }
+  /// As one whose disk takes its time, so often.
+  api::Awaited<api::HistoryEntry> confirm() override {
+    return [result = confirm_result, left = std::make_shared<unsigned>(confirm_takes)]() {
+      if (*left == 0) return std::optional(result);
+      --*left;
+      return std::optional<Result<api::HistoryEntry>>();
+    };
+  }
+  unsigned confirm_takes = 0;
   api::Applied rollback(std::optional<std::uint64_t> number, const api::Caller& by) override {
     rolled_back_to = number;
     rolled_back_by = by.uid;

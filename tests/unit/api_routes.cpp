@@ -213,6 +213,23 @@ TEST_F(Routes, rollback_takes_a_number_or_none) {
   EXPECT_EQ(post("/v1/rollback?number=3", "").status, 500U);
 }
 
+TEST_F(Routes, a_confirmation_that_takes_its_time_is_answered_and_counted_when_it_is_written) {
+  daemon.confirm_takes = 3;
+  daemon.confirm_result = Error{"the disk is full", {}};
+  Tally tally;
+  Answer answer = api::answer(
+      daemon, {.method = "POST", .target = "/v1/confirm", .body = {}, .access = Access::everything}, &tally);
+  ASSERT_TRUE(answer.unfinished);
+  EXPECT_GT(answer.pause.count(), 0);
+  EXPECT_EQ(tally.changes_ok + tally.changes_refused, 0U);
+  for (int looks = 0; answer.unfinished; ++looks) {
+    ASSERT_LT(looks, 10);
+    go_on(answer);
+  }
+  EXPECT_EQ(answer.status, 422U);
+  EXPECT_EQ(tally.changes_refused, 1U);
+}
+
 TEST_F(Routes, confirm_and_history_answer_entries_of_the_history) {
   daemon.confirm_result = HistoryEntry{.number = 4, .by = ChangedBy::apply, .result = ChangeResult::confirmed};
   EXPECT_THAT(post("/v1/confirm", "").body, HasSubstr(R"("number":4)"));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <thread>
 
 #include "control/app/confirmation.hpp"
 #include "tests/unit/api_fake.hpp"
@@ -64,6 +65,16 @@ TEST_F(AHistory, outlives_its_daemon_texts_and_all) {
   EXPECT_EQ(again->text(1).value(), "one");
   EXPECT_EQ(again->text(2).value(), "two");
   EXPECT_EQ(add(*again, "three"), 3U);
+}
+
+TEST_F(AHistory, says_when_all_is_on_the_disk_without_anybody_waiting) {
+  const auto history = open();
+  add(*history, "one");
+  const auto written = history->begin_flush();
+  std::optional<Result<>> outcome;
+  while (!(outcome = written())) std::this_thread::yield();
+  EXPECT_TRUE(outcome->has_value());
+  EXPECT_EQ(open()->text(1).value(), "one");
 }
 
 TEST_F(AHistory, tells_of_a_number_that_it_has_not) {

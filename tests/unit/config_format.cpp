@@ -67,8 +67,18 @@ TEST(ConfigFormat, what_is_no_yaml_of_ours_is_refused_with_its_place) {
   const auto twice = format("a: 1\na: 2\n", "x.yaml");
   ASSERT_FALSE(twice);
   EXPECT_EQ(twice.error().front().line, 2U);
-  EXPECT_EQ(formatted("a: |\n  text\n"), "REFUSED: block scalars are not formatted");
   EXPECT_EQ(formatted("a: [1\n").substr(0, 7), "REFUSED");
+}
+
+TEST(ConfigFormat, block_scalars_stay_as_they_are_but_for_the_indent) {
+  EXPECT_EQ(formatted("a:\n    b:   |\n        one\n          # no comment\n\n        \"two\n    c: 1\n"),
+            "a:\n  b: |\n    one\n      # no comment\n\n    \"two\n  c: 1\n");
+  EXPECT_EQ(formatted("a: >-   # why\n      folded\n      text\n\n# next\nb: 1\n"),
+            "a: >-   # why\n  folded\n  text\n\n# next\nb: 1\n");
+  EXPECT_EQ(formatted("a:\n- |\n   x\n- >\n   y\n"), "a:\n  - |\n    x\n  - >\n    y\n");
+  EXPECT_EQ(formatted("a: |+\n    x\n\n\nb: 1\n"), "a: |+\n  x\n\n\nb: 1\n");
+  EXPECT_EQ(formatted("a: |4\n      two more\n    x\nb: 1\n"), "a: |2\n    two more\n  x\nb: 1\n");
+  EXPECT_EQ(formatted("a: |\nb: 1\n"), "a: |\nb: 1\n");
 }
 
 TEST(ConfigFormat, examples_mean_the_same) {

@@ -239,7 +239,7 @@ TEST(config_load, no_services_must_be_said) {
 
 TEST(config_load, a_service_needs_a_backend) {
   EXPECT_THAT(mistakes_in(replaced(kSmallest, "backends:\n      a: {address: 198.51.100.1}", "backends: {}")),
-              ElementsAre("6:15: services.web.backends is empty [at least one is needed]"));
+              ElementsAre("6:15: services.web.backends is empty [at least one is needed, or discovery]"));
 }
 
 TEST(config_load, a_file_that_can_not_be_read_is_a_diagnostic_without_a_line) {

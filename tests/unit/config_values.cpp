@@ -339,7 +339,8 @@ TEST(config_values, keys_of_http_belong_to_http_alone) {
       << "which keys apply is not known then";
   EXPECT_THAT(
       with_line("    health: {type: htp, path: /}"),
-      ElementsAre("8:20: type must be tcp, http, https, dns, udp, icmp or grpc, not \"htp\" [did you mean \"http\"?]"));
+      ElementsAre(
+          "8:20: type must be tcp, http, https, dns, udp, icmp, grpc or exec, not \"htp\" [did you mean \"http\"?]"));
 }
 
 std::vector<std::string> with_dns(std::string_view keys) {
@@ -392,7 +393,7 @@ TEST(config_values, a_datagram_of_a_check_has_any_text) {
 TEST(config_values, an_echo_has_no_port) {
   EXPECT_THAT(with_line("    health: {type: icmp, interval: 2s}"), IsEmpty());
   EXPECT_THAT(with_line("    health: {type: icmp, port: 80}"),
-              ElementsAre("8:26: \"port\" applies only with type: tcp, http, https, dns, udp or grpc"));
+              ElementsAre("8:26: \"port\" applies only with type: tcp, http, https, dns, udp, grpc or exec"));
 }
 
 TEST(config_values, an_interface_for_addresses_needs_their_owner) {

@@ -47,6 +47,12 @@ class Tc : public testing::Test {
     return engine;
   }
 
+  /// Somebody else's program for the tc hook.
+  static base::Descriptor open_other() {
+    const bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+                             {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+    return base::Descriptor(::bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "other", "GPL", code, std::size(code), nullptr));
+  }
   [[nodiscard]] std::uint32_t program() const { return TcFilter(options_.instance, kOutside).program_id(); }
   [[nodiscard]] std::filesystem::path link() const {
     return options_.bpffs / "astil" / options_.instance / ("link-" + std::to_string(kOutside));
@@ -147,6 +153,60 @@ TEST_F(Tc, sees_the_frames_that_the_control_plane_gives_back) {
       Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(test::kClient, kVip).tcp(1000, 81, test::kSyn);
   ASSERT_TRUE(engine->inject(kOutside, frame.bytes()).has_value());
   EXPECT_EQ(engine->tables().sum_reason(core::Reason::no_service), 1U);
+}
+
+TEST_F(Tc, a_filter_that_somebody_removed_is_attached_again) {
+  const auto engine = attached(Hook::tc);
+  EXPECT_TRUE(engine->mend().empty());
+  destroy_qdisc();
+  const auto repairs = engine->mend();
+  ASSERT_EQ(repairs.size(), 1U);
+  EXPECT_EQ(repairs[0].kind, dataplane::Repaired::attachment);
+  EXPECT_EQ(repairs[0].failure, "");
+  EXPECT_NE(program(), 0U);
+  EXPECT_TRUE(engine->mend().empty());
+}
+
+TEST_F(Tc, a_link_that_somebody_detached_is_attached_again) {
+  const auto engine = attached(Hook::xdp);
+  base::Descriptor held(::bpf_obj_get(link().c_str()));
+  ASSERT_EQ(::bpf_link_detach(held.get()), 0);
+  const auto repairs = engine->mend();
+  ASSERT_EQ(repairs.size(), 1U);
+  EXPECT_EQ(repairs[0].failure, "");
+  std::uint32_t attached = 0;
+  ASSERT_EQ(::bpf_xdp_query_id(static_cast<int>(kOutside), 0, &attached), 0);
+  EXPECT_NE(attached, 0U);
+  EXPECT_TRUE(engine->mend().empty());
+}
+
+TEST_F(Tc, another_program_in_our_place_gives_it_back) {
+  const auto engine = attached(Hook::tc);
+  const auto other = open_other();
+  const std::uint32_t ours = program();
+  ASSERT_TRUE(TcFilter(options_.instance, kOutside).attach(other.get(), link().parent_path()).has_value());
+  ASSERT_NE(program(), ours);
+  const auto repairs = engine->mend();
+  ASSERT_EQ(repairs.size(), 1U);
+  EXPECT_NE(repairs[0].what.find("in its place"), std::string::npos) << repairs[0].what;
+  EXPECT_EQ(program(), ours);
+}
+
+TEST_F(Tc, pins_that_somebody_removed_are_there_again) {
+  const auto engine = attached(Hook::xdp);
+  const std::filesystem::path folder = link().parent_path();
+  std::filesystem::remove(link());
+  for (const auto& each : std::filesystem::directory_iterator(folder / "tables-0")) std::filesystem::remove(each);
+  std::filesystem::remove(folder / "tables-0");
+  const auto repairs = engine->mend();
+  ASSERT_EQ(repairs.size(), 2U);
+  for (const auto& repair : repairs) {
+    EXPECT_EQ(repair.kind, dataplane::Repaired::pin);
+    EXPECT_EQ(repair.failure, "");
+  }
+  EXPECT_TRUE(std::filesystem::exists(link()));
+  EXPECT_TRUE(std::filesystem::exists(folder / "tables-0" / "settings"));
+  EXPECT_TRUE(engine->mend().empty());
 }
 
 }  // namespace

@@ -39,6 +39,9 @@ from cases import (  # noqa: F401
     configuration,
     startup,
     repair,
+    reconcile,
+    discovery,
+    many_backends,
     footprint,
     cleanup,
 )

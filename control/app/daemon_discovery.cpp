@@ -1,0 +1,167 @@
+// Backends that are found: what is configured and what the services' sources name make the model that is followed. A
+// set that can not be used leaves the one before; none of it is an entry of the history, which has what operators
+// wrote.
+#include <algorithm>
+#include <tuple>
+
+#include "control/app/daemon.hpp"
+#include "control/base/log.hpp"
+#include "control/config/address_kinds.hpp"
+
+namespace astil::app {
+namespace {
+
+bool changes_port(const config::Service& service) {
+  return service.forwarding == config::Forwarding::nat || service.forwarding == config::Forwarding::full_nat;
+}
+
+/// What the configuration's own checks say of backends that are written down.
+Result<void> check_found(const config::Service& service, const config::Backend& backend) {
+  const std::string who = "backend " + config::show_endpoint(backend.host, backend.port);
+  if (service.port == config::Port{} && backend.port != config::Port{})
+    return Error{who + " has a port, and the service has port any", "name it without a port"};
+  if (!changes_port(service) && backend.port != service.port)
+    return Error{who + " has another port than the service", "only forwarding nat and full-nat can change the port"};
+  const bool any_version = service.forwarding == config::Forwarding::tunnel;
+  if (!any_version && backend.host.is_v4() != service.host.is_v4())
+    return Error{who + " is of another IP version than the service", "only forwarding tunnel carries one in the other"};
+  if (service.tunnel.source && backend.host.is_v4() != service.tunnel.source->network.is_v4())
+    return Error{who + " is of another IP version than the tunnel's source", "name one of that version"};
+  return {};
+}
+
+config::Backend backend_of(const config::Service& service, const discovery::Found& found) {
+  const config::Port port = found.port == config::Port{} ? service.port : found.port;
+  return {.name = discovery::name_of(found, port),
+          .host = found.host,
+          .port = port,
+          .weight = found.weight,
+          .is_found = true};
+}
+
+/// What is written down is so on purpose, and stays as it is. What does not fit its service is left out.
+void add_found(config::Service& service, const discovery::Set& set) {
+  std::set<std::pair<config::address, config::Port>> there;
+  std::set<std::string> names;
+  for (const config::Backend& backend : service.backends) {
+    there.emplace(backend.host, backend.port);
+    names.insert(backend.name);
+  }
+  for (const discovery::Found& found : set) {
+    config::Backend backend = backend_of(service, found);
+    if (check_found(service, backend).has_error() || !there.emplace(backend.host, backend.port).second) continue;
+    if (names.insert(backend.name).second) service.backends.push_back(std::move(backend));
+  }
+}
+
+/// Under nat, replies of an address and port are one service's: the first that has them written down, or else found.
+/// Returns what a found one would take from another.
+std::vector<config::Backend> drop_conflicts(config::Model& model) {
+  std::map<std::tuple<config::address, config::Port, config::Protocol>, std::string> owners;
+  std::vector<config::Backend> dropped;
+  for (const bool found : {false, true}) {
+    for (config::Service& service : model.services) {
+      if (service.forwarding != config::Forwarding::nat) continue;
+      std::erase_if(service.backends, [&](const config::Backend& backend) {
+        if (backend.is_found != found) return false;
+        const auto [owner, is_new] = owners.try_emplace({backend.host, backend.port, service.protocol}, service.name);
+        if (is_new || owner->second == service.name || !found) return false;
+        dropped.push_back(backend);
+        return true;
+      });
+    }
+  }
+  return dropped;
+}
+
+}  // namespace
+
+/// `of_now`: as the sources are followed; else as they would be right after a change to this model.
+config::Model Daemon::with_found(config::Model model, bool of_now) const {
+  for (config::Service& service : model.services) {
+    if (!service.discovery) continue;
+    std::optional<discovery::Set> set;
+    if (of_now) {
+      const discovery::Report* const report = discoveries_->report(service.name);
+      if (report != nullptr) set = report->set;
+    } else {
+      set = discoveries_->would_be({.service = service.name, .how = *service.discovery});
+    }
+    if (set) add_found(service, *set);
+  }
+  (void)drop_conflicts(model);
+  return model;
+}
+
+/// Whether all that a service's source names can be used.
+Result<void> Daemon::check_set(const std::string& name) const {
+  const discovery::Report* const report = discoveries_->report(name);
+  config::Model model = model_;
+  for (config::Service& service : model.services) {
+    if (service.name != name || report == nullptr || !report->set) continue;
+    for (const discovery::Found& found : *report->set) {
+      if (auto checked = check_found(service, backend_of(service, found)); checked.has_error()) return checked;
+    }
+    std::erase_if(service.backends, [](const config::Backend& backend) { return backend.is_found; });
+    add_found(service, *report->set);
+  }
+  const auto taken = drop_conflicts(model);
+  if (taken.empty()) return {};
+  return Error{
+      "backend " + config::show_endpoint(taken.front().host, taken.front().port) + " is one of another service already",
+      "under nat an address and port serve one service"};
+}
+
+void Daemon::follow_sources() {
+  std::vector<discovery::Wanted> wanted;
+  for (const config::Service& service : configured_.services) {
+    if (service.discovery) wanted.push_back({.service = service.name, .how = *service.discovery});
+  }
+  discoveries_->configure(wanted);
+}
+
+Result<void> Daemon::on_found(const std::string& service) {
+  if (detached_ || !checks_) return {};
+  if (auto fits = check_set(service); fits.has_error()) return fits;
+  config::Model wanted = with_found(configured_, true);
+  if (wanted == model_) return {};
+  const api::ApplyView changes = describe_changes(model_, wanted, flow_counts());
+  config::Model before = std::exchange(model_, std::move(wanted));
+  follow_model();
+  if (settled_) {
+    if (auto done = reconcile(); done.has_error()) {
+      const Error why = done.error();
+      model_ = std::move(before);
+      follow_model();
+      follow();
+      return why;
+    }
+  } else {
+    await_settling();
+  }
+  std::string reason;
+  for (const std::string& change : changes.changes) {
+    log::info("backends changed", {{"change", change}});
+    if (reason.empty()) reason = change;
+  }
+  if (changes.changes.size() > 1) reason += ", and " + std::to_string(changes.changes.size() - 1) + " more changes";
+  const discovery::Report* const report = discoveries_->report(service);
+  event_log_.add(
+      api::EventKind::discovery,
+      {.service = service, .after = std::to_string(report->set ? report->set->size() : 0), .reason = reason});
+  return {};
+}
+
+std::optional<api::DiscoveryView> Daemon::discovery_view(const config::Service& service) const {
+  const discovery::Report* const report = discoveries_->report(service.name);
+  if (!service.discovery || report == nullptr) return std::nullopt;
+  return api::DiscoveryView{.source = discovery::Discoveries::source_of(*service.discovery),
+                            .backends = report->set ? report->set->size() : 0,
+                            .at = report->at,
+                            .error = report->error,
+                            .followed = report->followed,
+                            .failed = report->failed,
+                            .refused = report->refused};
+}
+
+}  // namespace astil::app

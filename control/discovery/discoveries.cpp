@@ -1,0 +1,260 @@
+#include "control/discovery/discoveries.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "control/base/atomic_file.hpp"
+#include "control/base/log.hpp"
+#include "control/config/keys.hpp"
+
+namespace astil::discovery {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Files that nobody told of a change of (a network's file system, a folder that came later) are read so often.
+constexpr auto kLookAgain = 30s;
+/// After a failure, and where a name has no record whose life could tell.
+constexpr auto kAfterFailure = 5s;
+constexpr std::uintmax_t kLongestFile = 8U << 20U;
+
+struct Text {
+  std::string bytes;
+};
+
+Result<Text> text_in(const std::string& path) {
+  std::error_code failed;
+  const std::uintmax_t size = std::filesystem::file_size(path, failed);
+  if (failed) return Error{"read " + path + ": " + failed.message(), {}};
+  if (size > kLongestFile) return Error{path + " has " + std::to_string(size) + " bytes", "8 MiB are read at most"};
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file || !text) return Error{"read " + path, "is it readable for the daemon?"};
+  return Text{text.str()};
+}
+
+Result<Set> set_in(const std::string& path) {
+  const auto text = text_in(path);
+  if (text.has_error()) return text.error();
+  auto set = read_targets(text->bytes, path);
+  if (set.has_error()) return set.error().within(path);
+  return set;
+}
+
+bool is_file(const config::Discovery& how) { return how.from == config::DiscoveryFrom::file; }
+
+}  // namespace
+
+struct Discoveries::Source : std::enable_shared_from_this<Source> {
+  Source(boost::asio::io_context& loop, Wanted what) : wanted(std::move(what)), timer(loop) {}
+  Wanted wanted;
+  Report report;
+  boost::asio::steady_timer timer;  ///< of a name
+};
+
+Discoveries::Discoveries(boost::asio::io_context& loop, std::string state_file, LookUp look_up, OnChange on_change)
+    : loop_(loop),
+      state_file_(std::move(state_file)),
+      look_up_(std::move(look_up)),
+      on_change_(std::move(on_change)),
+      watch_(loop, [this](const std::string& folder) { on_folder(folder); }),
+      again_(loop) {
+  if (const auto text = text_in(state_file_); text.has_value()) kept_ = kept_sets_of(text->bytes);
+  look_again();
+}
+
+Discoveries::~Discoveries() {
+  if (threads_) threads_->stop();
+  if (threads_) threads_->join();
+  if (writer_) writer_->join();
+}
+
+std::string Discoveries::source_of(const config::Discovery& how) {
+  if (is_file(how)) return "file " + how.path;
+  std::string text = config::kDiscoveryRecords.show(how.dns.record) + " of " + how.dns.name;
+  if (how.dns.server) text += " at " + config::show_endpoint(how.dns.server->host, how.dns.server->port);
+  return text;
+}
+
+void Discoveries::configure(const std::vector<Wanted>& wanted) {
+  std::map<std::string, std::shared_ptr<Source>> before = std::exchange(sources_, {});
+  std::map<std::string, std::shared_ptr<Source>> earlier = std::exchange(gone_, {});
+  std::set<std::string> folders;
+  std::vector<std::shared_ptr<Source>> fresh;
+  for (const Wanted& each : wanted) {
+    std::shared_ptr<Source> source;
+    for (auto* known : {&before, &earlier}) {
+      const auto found = known->find(each.service);
+      if (source || found == known->end() || source_of(found->second->wanted.how) != source_of(each.how)) continue;
+      source = found->second;
+      known->erase(found);
+    }
+    if (!source) {
+      source = std::make_shared<Source>(loop_, each);
+      const auto kept = kept_.find(each.service);
+      if (kept != kept_.end() && kept->second.source == source_of(each.how)) source->report.set = kept->second.set;
+    }
+    source->wanted = each;
+    sources_[each.service] = source;
+    fresh.push_back(source);
+    if (is_file(each.how)) folders.insert(std::filesystem::path(each.how.path).parent_path().string());
+  }
+  gone_ = std::move(before);
+  for (const auto& [service, source] : gone_) source->timer.cancel();
+  watch_.follow(folders);
+  for (const std::shared_ptr<Source>& source : fresh) {
+    if (is_file(source->wanted.how)) {
+      take(*source, set_in(source->wanted.how.path), Tell::no);
+    } else {
+      ask_in(source, 0ms);
+    }
+  }
+  keep();
+}
+
+const Report* Discoveries::report(const std::string& service) const {
+  const auto found = sources_.find(service);
+  return found == sources_.end() ? nullptr : &found->second->report;
+}
+
+std::optional<Set> Discoveries::would_be(const Wanted& wanted) const {
+  std::optional<Set> known;
+  const auto found = sources_.find(wanted.service);
+  if (found != sources_.end() && source_of(found->second->wanted.how) == source_of(wanted.how))
+    known = found->second->report.set;
+  if (!is_file(wanted.how)) return known;
+  auto read = set_in(wanted.how.path);
+  if (read.has_error() || read->size() < wanted.how.at_least) return known;
+  return std::move(*read);
+}
+
+void Discoveries::on_folder(const std::string& folder) {
+  const auto sources = sources_;  // what is told may configure
+  for (const auto& [service, source] : sources) {
+    if (is_file(source->wanted.how) && std::filesystem::path(source->wanted.how.path).parent_path() == folder)
+      read_file(source);
+  }
+}
+
+void Discoveries::read_file(const std::shared_ptr<Source>& source) {
+  take(*source, set_in(source->wanted.how.path), Tell::yes);
+}
+
+void Discoveries::look_again() {
+  again_.expires_after(kLookAgain);
+  again_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    std::set<std::string> folders;
+    for (const auto& [service, source] : sources_) {
+      if (is_file(source->wanted.how))
+        folders.insert(std::filesystem::path(source->wanted.how.path).parent_path().string());
+    }
+    watch_.follow(folders);
+    for (const std::string& folder : folders) on_folder(folder);
+    look_again();
+  });
+}
+
+void Discoveries::ask_in(const std::shared_ptr<Source>& source, std::chrono::milliseconds delay) {
+  source->timer.expires_after(delay);
+  source->timer.async_wait(
+      [this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(source)](boost::system::error_code error) {
+        const auto self = weak.lock();
+        if (!error && self && !alive.expired()) ask(self);
+      });
+}
+
+/// One question at a time of each name; what comes for one that is followed no more is forgotten.
+void Discoveries::ask(const std::shared_ptr<Source>& source) {
+  if (!threads_) threads_.emplace(2);
+  boost::asio::post(*threads_, [this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(source),
+                                how = source->wanted.how.dns, look_up = look_up_, &loop = loop_] {
+    auto answer = std::make_shared<Result<Answer>>(look_up(how));
+    boost::asio::post(loop, [this, alive, weak, answer] {
+      const auto self = weak.lock();
+      if (alive.expired() || !self) return;
+      const auto current = sources_.find(self->wanted.service);
+      if (current == sources_.end() || current->second != self) return;
+      const config::DnsDiscovery& dns = self->wanted.how.dns;
+      std::chrono::milliseconds next = std::max<std::chrono::milliseconds>(dns.shortest, kAfterFailure);
+      if (answer->has_value()) {
+        if ((*answer)->keep.count() != 0)
+          next = std::clamp<std::chrono::milliseconds>((*answer)->keep, dns.shortest, dns.longest);
+        take(*self, std::move((*answer)->set), Tell::yes);
+      } else {
+        take(*self, answer->error(), Tell::yes);
+      }
+      if (const auto still = sources_.find(self->wanted.service); still != sources_.end() && still->second == self)
+        ask_in(self, next);
+    });
+  });
+}
+
+void Discoveries::take(Source& source, Result<Set> found, Tell tell) {
+  const auto self = source.shared_from_this();  // what is told may configure
+  Report& report = source.report;
+  const std::string before = report.error;
+  const auto fail = [&](std::uint64_t& count, const std::string& error) {
+    ++count;
+    report.error = error;
+    if (error != before)
+      log::warning("backends not as found", {{"service", source.wanted.service},
+                                             {"source", source_of(source.wanted.how)},
+                                             {"error", error},
+                                             {"kept", report.set ? report.set->size() : 0}});
+  };
+  if (found.has_error()) return fail(report.failed, found.error().text());
+  if (found->size() < source.wanted.how.at_least) {
+    return fail(report.refused, "it names " + std::to_string(found->size()) +
+                                    (found->size() == 1 ? " backend" : " backends") + ", and at_least is " +
+                                    std::to_string(source.wanted.how.at_least));
+  }
+  const auto now = std::chrono::system_clock::now();
+  if (report.set == *found) {
+    ++report.followed;
+    report.at = now;
+    report.error.clear();
+    return;
+  }
+  std::optional<Set> last = std::exchange(report.set, std::move(*found));
+  if (tell == Tell::yes) {
+    if (auto used = on_change_(source.wanted.service); used.has_error()) {
+      report.set = std::move(last);
+      return fail(report.refused, used.error().text());
+    }
+  }
+  ++report.followed;
+  report.at = now;
+  report.error.clear();
+  log::info("backends found", {{"service", source.wanted.service},
+                               {"source", source_of(source.wanted.how)},
+                               {"backends", report.set->size()},
+                               {"before", last ? last->size() : 0}});
+  if (tell == Tell::yes) keep();
+}
+
+/// In another thread: a disk may be slow. The order is that of the calls, since all go the same way.
+void Discoveries::keep() {
+  if (state_file_.empty()) return;
+  KeptSets sets;
+  for (const auto& [service, source] : sources_) {
+    if (source->report.set) sets[service] = {.source = source_of(source->wanted.how), .set = *source->report.set};
+  }
+  std::string text = text_of(sets);
+  if (text == text_of(kept_)) return;
+  kept_ = std::move(sets);
+  if (!writer_) writer_.emplace(1);
+  boost::asio::post(*writer_, [path = state_file_, text = std::move(text)] {
+    std::error_code told_below;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), told_below);
+    if (const auto written = base::write_atomically(path, text); written.has_error())
+      log::warning("found backends not kept", {{"error", written.error().text()}});
+  });
+}
+
+}  // namespace astil::discovery

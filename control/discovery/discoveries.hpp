@@ -1,0 +1,88 @@
+// Follows the sources of services whose backends are found: files as they change, names as long as their answers live.
+// An error, or an answer with fewer backends than there must be, keeps the last good set.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/discovery/file_watch.hpp"
+#include "control/discovery/kept_sets.hpp"
+#include "control/discovery/lookup.hpp"
+
+namespace astil::discovery {
+
+/// A service whose backends are found.
+struct Wanted {
+  std::string service;
+  config::Discovery how;
+};
+
+/// What is known of a service's source.
+struct Report {
+  std::optional<Set> set;                                   ///< the last good one; none: there was none yet
+  std::optional<std::chrono::system_clock::time_point> at;  ///< when it was found, or found to be the same
+  std::string error;                                        ///< of the last attempt; empty: it went well
+  std::uint64_t followed = 0;                               ///< attempts that went well, since the daemon started
+  std::uint64_t failed = 0;                                 ///< those that did not, likewise
+  std::uint64_t refused = 0;                                ///< answers that were not followed, likewise
+};
+
+class Discoveries {
+ public:
+  /// Runs in a thread of its own, and may wait.
+  using LookUp = std::function<Result<Answer>(const config::DnsDiscovery&)>;
+  /// A service's set has changed. An error: it can not be used, and the one before stays.
+  using OnChange = std::function<Result<void>(const std::string& service)>;
+
+  /// `state_file`: where the last good sets are kept, and read from now; empty: nowhere. The loop must outlive this.
+  Discoveries(boost::asio::io_context& loop, std::string state_file, LookUp look_up, OnChange on_change);
+  ~Discoveries();
+  Discoveries(const Discoveries&) = delete;
+  Discoveries& operator=(const Discoveries&) = delete;
+
+  /// The sources from now on. What is known of one that was there stays; of those that go now, until the next call. A
+  /// file is read within this call. Tells nobody: read `report` afterwards.
+  void configure(const std::vector<Wanted>& wanted);
+
+  /// Null: no such service.
+  [[nodiscard]] const Report* report(const std::string& service) const;
+  /// The set that it would have right after a `configure`.
+  [[nodiscard]] std::optional<Set> would_be(const Wanted& wanted) const;
+
+  /// "file /etc/astil/web.json", "SRV of _http._tcp.example.org": equal for the same source.
+  [[nodiscard]] static std::string source_of(const config::Discovery& how);
+
+ private:
+  struct Source;
+  void read_file(const std::shared_ptr<Source>& source);
+  void ask(const std::shared_ptr<Source>& source);
+  void ask_in(const std::shared_ptr<Source>& source, std::chrono::milliseconds delay);
+  void on_folder(const std::string& folder);
+  void look_again();
+  enum class Tell { no, yes };
+  void take(Source& source, Result<Set> found, Tell tell);
+  void keep();
+
+  boost::asio::io_context& loop_;
+  std::string state_file_;
+  LookUp look_up_;
+  OnChange on_change_;
+  KeptSets kept_;
+  std::map<std::string, std::shared_ptr<Source>> sources_;  ///< by service
+  std::map<std::string, std::shared_ptr<Source>> gone_;     ///< those of the configuration before
+  FileWatch watch_;
+  boost::asio::steady_timer again_;
+  std::optional<boost::asio::thread_pool> threads_;  ///< which ask, once there is a name to ask for
+  std::optional<boost::asio::thread_pool> writer_;   ///< once there is something to keep
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace astil::discovery
