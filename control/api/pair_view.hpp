@@ -119,6 +119,8 @@ struct PairView {
   std::uint64_t hooks = 0;      ///< times that ha.notify was run
   bool has_heartbeats = false;  ///< they are configured
   bool heartbeats_alive = false;
+  /// Services, names and timeouts are configured as on the other node; absent: its heartbeats have not said.
+  std::optional<bool> same_configuration;
   bool flows_complete = true;    ///< the other node's flows are here, or nobody brings them
   std::optional<SyncView> sync;  ///< absent: ha.sync is not configured
   std::vector<GroupView> groups;
@@ -127,6 +129,6 @@ struct PairView {
 };
 BOOST_DESCRIBE_STRUCT(PairView, (),
                       (node, peer_node, runs, real_time, late_seconds, starts, hooks, has_heartbeats, heartbeats_alive,
-                       flows_complete, sync, groups, paths, drops))
+                       same_configuration, flows_complete, sync, groups, paths, drops))
 
 }  // namespace astil::api

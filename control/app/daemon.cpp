@@ -83,6 +83,7 @@ Result<void> Daemon::open() {
   network_ = std::move(*network);
   addresses_.emplace(*network_);
   pair_.emplace(loop_, model_.instance, [this] { path_->sync().set_active(pair_->is_active()); });
+  tell_digest();
   if (auto checked = check_first_interfaces(); checked.has_error()) return checked.error();
 
   api::ServerOptions server{.socket = model_.socket, .tcp = {}, .remote = {}};

@@ -146,6 +146,7 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Facts facts_after() const;
   [[nodiscard]] balance::Intake intake_of(const config::Service& service, const config::Backend& backend) const;
   void choose_start();
+  void tell_digest();
   [[nodiscard]] Applied apply_by(const api::Change& change, api::ChangedBy by);
   [[nodiscard]] bool runs(const std::string& text) const;
   [[nodiscard]] Result<> promise(const api::Change& change);

@@ -97,6 +97,7 @@ void Daemon::note_configuration(const api::HistoryEntry& entry) {
   if (entry.result == api::ChangeResult::awaiting) how += ", not confirmed yet";
   event_log_.change(api::EventKind::configuration,
                     {.after = std::to_string(entry.number), .reason = how + ": " + entry.file});
+  if (pair_) tell_digest();
 }
 
 Result<api::WhyView> Daemon::why(const api::BackendFilter& filter) const {

@@ -1,6 +1,7 @@
 // The daemon as one of a pair: what the election and flow sync are told, and what they are asked for.
 #include "control/app/daemon.hpp"
 #include "control/base/log.hpp"
+#include "control/config/digest.hpp"
 
 namespace astil::app {
 namespace {
@@ -24,6 +25,13 @@ Result<void> Daemon::follow_pair(PairStep step) {
   for (const config::address& host : served) without.erase(host);  // another service has it, and is well
   if (step == PairStep::before_publication) note_peer_table();
   return pair_->follow(model_, without);
+}
+
+/// So that each node knows whether the other one is configured alike.
+void Daemon::tell_digest() {
+  if (!model_.ha) return;
+  const auto text = history_->text(history_->running());
+  if (text.has_value()) pair_->set_digest(config::digest_of_shared(*text));
 }
 
 /// After the first publication, since flows come by the names of backends.

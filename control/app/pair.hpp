@@ -40,8 +40,10 @@ class Pair {
   enum class Engine { forwards, stopped };
   void set_engine(Engine engine, const std::string& proof);
 
-  /// Of configuration and rings; the peer is told, and its own one is in the report. 0: not known.
+  /// Of the configuration (config::digest_of_shared); the peer is told, and its own one is in the report.
   void set_digest(std::uint64_t digest);
+  /// 0: not known.
+  [[nodiscard]] std::uint64_t digest() const { return digest_; }
   /// Leaves the addresses to the other node; nobody is preempted for so long.
   [[nodiscard]] Result<void> step_down(std::chrono::milliseconds for_so_long);
   /// Gives up all addresses, and ends the process. Afterwards nothing is started until `follow`.

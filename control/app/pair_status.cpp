@@ -146,6 +146,8 @@ api::PairView pair_view(const Pair& pair, const config::Ha& ha, const FlowSync& 
   view.real_time = report->head.real_time != 0;
   view.late_seconds = seconds(report->head.late_nanoseconds);
   view.heartbeats_alive = report->head.heartbeats_alive != 0;
+  if (pair.digest() != 0 && view.heartbeats_alive && report->head.peer_digest != 0)
+    view.same_configuration = report->head.peer_digest == pair.digest();
   view.drops = drops_of(report->head.drops);
   const ha::Configuration& plan = pair.plan();
   for (std::size_t i = 0; i < std::min(plan.groups.size(), report->groups.size()); ++i)
@@ -168,6 +170,9 @@ std::vector<api::ProblemView> pair_problems(const api::PairView& view) {
   std::vector<api::ProblemView> problems;
   if (!view.runs) return {{"astil-vrrp does not run: this node has no addresses, and takes none", "see the log"}};
   for (const api::GroupView& group : view.groups) add_group_problems(group, problems);
+  if (view.same_configuration == false)
+    problems.push_back({"services, names or timeouts are not configured as on the other node",
+                        "compare the files of the two nodes, and apply the newer one on both"});
   if (view.sync) add_sync_problems(*view.sync, problems);
   if (view.has_heartbeats && !view.heartbeats_alive)
     problems.push_back({"no heartbeats of the other node on any path", "see whether it is there, and its key"});

@@ -76,6 +76,7 @@ std::string pair_text(const api::PairView& pair, api::TimePoint now, Colour colo
   if (!pair.peer_node.empty()) text += ", the other one " + printable(pair.peer_node);
   if (!pair.runs) return text + ": " + paint("astil-vrrp does not run", Tone::bad, colour) + "\n";
   if (pair.has_heartbeats) text += pair.heartbeats_alive ? ", alive" : ", " + paint("silent", Tone::bad, colour);
+  if (pair.same_configuration == false) text += ", " + paint("configured differently", Tone::warning, colour);
   text += pair.flows_complete ? "" : ", its flows not all here";
   text += pair.real_time ? "" : ", " + paint("not in real time", Tone::warning, colour);
   text += ", timers late by " + milliseconds_text(pair.late_seconds) + " at most\n\n";

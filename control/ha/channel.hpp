@@ -36,7 +36,7 @@ enum class MessageType : std::uint16_t {
   table,          ///< whether the peer's flows are here
   penalties,      ///< what takes from each group's priority, beside tracked interfaces
   step_down,      ///< leave the addresses to the other node, and do not ask for them back for a while
-  digest,         ///< of configuration and rings, told to the peer
+  digest,         ///< of the configuration, told to the peer
   leave,          ///< give up all addresses and end. Answered with `done`.
   // From astil-vrrp.
   done = 100,  ///< what was asked with that sequence number is so now

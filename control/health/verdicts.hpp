@@ -32,6 +32,9 @@ class Verdicts {
   Verdicts(const Verdicts&) = delete;
   Verdicts& operator=(const Verdicts&) = delete;
 
+  /// As Checks has it.
+  void mind(Checks::Hindrance hindrance) { checks_.mind(std::move(hindrance)); }
+
   /// The subjects from now on, their keys unique. One that was there keeps what is known of it, as Checks has it.
   /// Tells nobody: read `state` afterwards.
   void configure(const std::vector<Subject>& subjects);

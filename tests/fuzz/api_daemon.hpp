@@ -32,9 +32,9 @@ class CountingDaemon final : public test::FakeDaemon {
     ++changes;
     return api::ApplyView{};
   }
-  Result<api::HistoryEntry> confirm() override {
+  api::Awaited<api::HistoryEntry> confirm() override {
     ++changes;
-    return api::HistoryEntry{};
+    return [] { return std::optional(Result<api::HistoryEntry>(api::HistoryEntry{})); };
   }
   Result<api::HandoverView> handover(std::chrono::seconds /*for_so_long*/) override {
     ++changes;

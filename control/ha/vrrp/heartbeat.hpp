@@ -25,7 +25,7 @@ struct HeartbeatGroup {
 
 struct HeartbeatMessage {
   std::string node;                    ///< 1 to 63 bytes
-  std::uint64_t digest = 0;            ///< of configuration and rings; 0: not known
+  std::uint64_t digest = 0;            ///< of the configuration; 0: not known
   std::vector<HeartbeatGroup> groups;  ///< at most kMostChannelGroups
   bool operator==(const HeartbeatMessage&) const = default;
 };

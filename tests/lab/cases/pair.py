@@ -230,6 +230,34 @@ def election_is_killed(run):
         run.expect(pair.states("lb2")["web"] == "active", "a guardian's death changed the state")
 
 
+@case("pair_configured_differently")
+def configured_differently(run):
+    """Nodes whose services differ say so, both, until they are alike again."""
+    with _pair(run, backends=2) as lab:
+        pair = Pair(lab, run)
+        _start_both(pair, heartbeat={})
+
+        def until_alike(wanted):
+            process.until(
+                lambda: all(pair.ha(name)["same_configuration"] is wanted for name in NODES), f"both nodes say {wanted}", 10
+            )
+
+        def change(name, priority):
+            groups = pair.group((TUNNEL,), priority=priority, advert_interval="100ms")
+            config = pair.configuration(name, groups, **pair.paths(name))
+            config["services"]["tunnel"]["backends"]["b1"]["weight"] = 7
+            pair.balancers[name].apply(config)
+
+        until_alike(True)
+        change("lb1", 150)
+        until_alike(False)
+        for name in NODES:
+            problems = [each["what"] for each in pair.balancers[name].status()["problems"]]
+            run.expect(any("not configured as on the other node" in each for each in problems), f"{name} has no problem: {problems}")
+        change("lb2", 100)
+        until_alike(True)
+
+
 @case("pair_split")
 def split(run):
     """The nodes do not hear each other, and both reach the clients: both are active, which both notice by what they tell the
