@@ -24,9 +24,9 @@ ASTIL_INLINE bool names_one_host(const Ipv4Header& ip) {
 }
 
 ASTIL_INLINE bool names_one_host(const Ipv6Header& ip) {
-  const auto& words = ip.source.words;
-  if (host(words[0]) >> 24U == 0xffU) return false;
-  return (raw(words[0]) | raw(words[1]) | raw(words[2])) != 0 || host(words[3]) > 1;
+  const Address source = ip.source;
+  if (host(source.words[0]) >> 24U == 0xffU) return false;
+  return (raw(source.words[0]) | raw(source.words[1]) | raw(source.words[2])) != 0 || host(source.words[3]) > 1;
 }
 
 /// The sum of some bytes, in raw order; a multiple of 4.

@@ -2,6 +2,7 @@
 // no room is not written. Either of them may be killed at any moment: a record is there as a whole or not at all.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -71,7 +72,7 @@ inline void RecordRing::publish(std::size_t bytes) {
 inline bool RecordRing::write(std::span<const std::byte> record) {
   const std::span<std::byte> place = reserve(record.size());
   if (place.data() == nullptr) return false;
-  std::memcpy(place.data(), record.data(), record.size());
+  std::ranges::copy(record, place.begin());
   publish(record.size());
   return true;
 }
