@@ -48,9 +48,13 @@ ha::GroupRecord plan_group(const config::VrrpGroup& group, const std::set<config
   record.advert_interval = static_cast<std::uint16_t>(group.advert_interval.count() / 10);
   record.preempt_delay = count(group.preempt_delay);
   record.announce_refresh = count(group.announce_refresh);
-  for (const config::address& host : group.addresses) {
-    if (!without.contains(host)) record.addresses[record.address_count++] = to_record(host);
-  }
+  // RFC 9568, section 5.2.9: the link-local one is first.
+  std::vector<config::address> hosts;
+  if (group.link_local) hosts.push_back(*group.link_local);
+  std::ranges::copy_if(group.addresses, std::back_inserter(hosts),
+                       [&](const config::address& host) { return !without.contains(host); });
+  if (group.link_local && hosts.size() == 1) hosts.clear();  // not alone
+  for (const config::address& host : hosts) record.addresses[record.address_count++] = to_record(host);
   for (const config::address& host : group.peers) record.peers[record.peer_count++] = to_record(host);
   for (const config::Track& track : group.track) {
     if (track.type == config::TrackType::interface)
@@ -130,7 +134,10 @@ ha::Configuration plan_pair(const config::Ha& ha, const PairKeys& keys, const st
 std::set<config::address> moving_addresses(const config::Model& model) {
   std::set<config::address> moving;
   if (!model.ha) return moving;
-  for (const config::VrrpGroup& group : model.ha->groups) moving.insert(group.addresses.begin(), group.addresses.end());
+  for (const config::VrrpGroup& group : model.ha->groups) {
+    moving.insert(group.addresses.begin(), group.addresses.end());
+    if (group.link_local) moving.insert(*group.link_local);
+  }
   return moving;
 }
 

@@ -117,6 +117,24 @@ Shape HostAddress::shape() const {
   return shape;
 }
 
+Result<address> LinkLocalAddress::read(const Scalar& scalar) const {
+  const auto host = parse(scalar.text);
+  if (!host && parse_with_zone(scalar.text)) {
+    return Error{std::string(scalar.text) + " has a zone", "write it without: it is on the group's interface"};
+  }
+  if (!host) return Error{{}, guess(scalar.text)};
+  if (!host->is_v6() || !host->to_v6().is_link_local())
+    return Error{host->to_string() + " is not a link-local address", "write one of fe80::/10"};
+  return *host;
+}
+
+Shape LinkLocalAddress::shape() const {
+  Shape shape;
+  shape.words = "a link-local IPv6 address";
+  shape.pattern = R"(^[Ff][Ee][89AaBb][0-9A-Fa-f]:[0-9A-Fa-f:]*$)";
+  return shape;
+}
+
 Result<Prefix> SourcePrefix::read(const Scalar& scalar) const {
   const std::string text(scalar.text);
   const std::size_t slash = std::min(text.find('/'), text.size());

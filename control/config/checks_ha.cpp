@@ -46,6 +46,16 @@ void check_group(const GroupView& group, const Ha& ha, Mistakes& mistakes) {
   const VrrpGroup& model = *group.model;
   check_one_version(group, "addresses", model.addresses, mistakes);
   if (model.adverts == AdvertPath::unicast) check_one_version(group, "peers", model.peers, mistakes);
+  if (group.has_value("link_local") && !model.addresses.empty() && model.addresses.front().is_v4()) {
+    mistakes.add(group.place_of("link_local"),
+                 "link_local is of IPv6, and " + group.name() + " has " + model.addresses.front().to_string(),
+                 "leave it out, or give it to a group of IPv6 addresses");
+  }
+  if (group.has_value("link_local") && model.addresses.size() >= kMostGroupAddresses) {
+    mistakes.add(group.place_of("link_local"),
+                 "with link_local a group has " + std::to_string(kMostGroupAddresses - 1) + " addresses at most",
+                 "make a second group, and give both the same sync_group");
+  }
   if (group.has_value("advert_interval") && model.advert_interval % kIntervalStep != Milliseconds{0}) {
     mistakes.add(group.place_of("advert_interval"), "adverts tell their interval in steps of 10ms",
                  "write " + Duration{}.show(model.advert_interval / kIntervalStep * kIntervalStep));

@@ -63,6 +63,11 @@ void describe(V& v, VrrpGroup& group) {
   v.list("addresses", group.addresses, kMostGroupAddresses,
          "Addresses of one IP version that the active node has, and adverts name: of services, of full_nat.sources, or "
          "those that the backends have as their gateway under nat.");
+  v.optional(
+      "link_local", group.link_local, LinkLocalAddress{},
+      "The virtual router's link-local address, of a group of IPv6: adverts name it first, as RFC 9568 has it, and "
+      "hosts may have it as their gateway. It is the same on both nodes.",
+      Otherwise{"none"});
   v.optional("priority", group.priority, Integer<std::uint8_t>{1, 255},
              "Who is heard with the higher one is active. 255 is the owner's, whose addresses these are: it is active "
              "as soon as it can be.");

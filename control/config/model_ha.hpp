@@ -38,12 +38,13 @@ enum class VrrpChecksum {
 
 /// A virtual router: addresses that one of the nodes has at a time.
 struct VrrpGroup {
-  std::string name;                                 ///< unique
-  std::optional<std::string> interface;             ///< always given; default: Model::address_interface
-  std::uint8_t virtual_router_id = 0;               ///< VRID, 1 to 255; unique by interface and IP version
-  std::uint8_t priority = 100;                      ///< 1 to 255; 255: the owner (RFC 9568 section 6.1)
-  std::vector<boost::asio::ip::address> addresses;  ///< of one IP version, 1 to kMostGroupAddresses
-  std::chrono::milliseconds advert_interval{1000};  ///< in steps of 10 ms, 10 to 40950
+  std::string name;                                    ///< unique
+  std::optional<std::string> interface;                ///< always given; default: Model::address_interface
+  std::uint8_t virtual_router_id = 0;                  ///< VRID, 1 to 255; unique by interface and IP version
+  std::uint8_t priority = 100;                         ///< 1 to 255; 255: the owner (RFC 9568 section 6.1)
+  std::vector<boost::asio::ip::address> addresses;     ///< of one IP version, 1 to kMostGroupAddresses
+  std::optional<boost::asio::ip::address> link_local;  ///< of IPv6, beside `addresses`, and named first
+  std::chrono::milliseconds advert_interval{1000};     ///< in steps of 10 ms, 10 to 40950
   bool preempt = true;
   std::chrono::milliseconds preempt_delay{0};
   AdvertPath adverts = AdvertPath::multicast;

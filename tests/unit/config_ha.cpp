@@ -43,6 +43,16 @@ TEST(config_ha, a_group_needs_a_number_and_addresses) {
   EXPECT_THAT(with_groups(""), ElementsAre(HasSubstr("ha.groups is empty")));
 }
 
+TEST(config_ha, a_link_local_address_is_one_and_of_a_group_of_ipv6) {
+  const std::string six =
+      "web: {virtual_router_id: 51, addresses: [192.0.2.10]}, six: {virtual_router_id: 52, addresses: "
+      "[\"2001:db8::10\"], link_local: ";
+  EXPECT_THAT(with_groups(six + "\"fe80::1\"}"), IsEmpty());
+  EXPECT_THAT(with_groups(six + "\"2001:db8::1\"}"), ElementsAre(HasSubstr("2001:db8::1 is not a link-local address")));
+  EXPECT_THAT(with_groups(six + "\"fe80::1%eth0\"}"), ElementsAre(HasSubstr("fe80::1%eth0 has a zone")));
+  EXPECT_THAT(with_group("link_local: \"fe80::1\""), ElementsAre(HasSubstr("link_local is of IPv6")));
+}
+
 TEST(config_ha, an_unknown_key_is_pointed_at) {
   EXPECT_THAT(with_group("priorty: 3"), ElementsAre(HasSubstr("did you mean \"priority\"")));
 }

@@ -162,7 +162,7 @@ def _under_load(run, hook):
 
 
 for _hook in ("xdp", "tc", "dpdk"):
-    case(f"capture_under_load_by_{_hook}", hook=_hook)(_under_load)
+    case(f"capture_under_load_by_{_hook}", hook=_hook, long=_hook != "xdp")(_under_load)
 
 
 def _ends(run, hook):
@@ -222,7 +222,7 @@ def _ends(run, hook):
 
 
 for _hook in ("xdp", "tc", "dpdk"):
-    case(f"capture_ends_by_{_hook}", hook=_hook)(_ends)
+    case(f"capture_ends_by_{_hook}", hook=_hook, long=_hook != "xdp")(_ends)
 
 
 @case("capture_follows_its_backend")

@@ -92,7 +92,7 @@ def _every_forwarding(run, topology):
 
 
 case("two_arm", topology=two_arm)(_every_forwarding)
-case("one_arm", topology=one_arm)(_every_forwarding)
+case("one_arm", topology=one_arm, long=True)(_every_forwarding)
 
 
 @case("client_behind_router")

@@ -11,6 +11,7 @@ from harness.configuration import ADDRESSES, TUNNEL
 from harness.pair import NODES, OWN, OWN_6, VRID, Keepalived, Pair, PairNet, keepalived_instance, settle
 
 _V6_ADDRESS = "2001:db8:c::77"
+_LINK_LOCAL = "fe80::51"
 _CLIENT = "10.1.0.10"
 
 
@@ -50,6 +51,10 @@ def _interop(run, version, unicast):
     own = OWN if version == 4 else OWN_6
     group = {"advert_interval": "100ms", "priority": 150}
     more = ""
+    hosts = [host]
+    if version == 6:
+        group |= {"link_local": _LINK_LOCAL}
+        hosts = [f"{_LINK_LOCAL}/128", host]
     if unicast:
         group |= {"adverts": "unicast", "peers": [own["lb2"]]}
         # Else it sends those of IPv6 with a hop limit of 64, which is to be dropped (RFC 9568 section 5.1.2.3).
@@ -59,7 +64,7 @@ def _interop(run, version, unicast):
         groups = pair.group([address], **group)
         if version == 6:
             groups["four"] = {"virtual_router_id": VRID, "addresses": [TUNNEL], "priority": 150}
-        other = Keepalived(pair.net.nodes["lb2"], run.directory, "lb2", keepalived_instance("web", 100, 0.1, [host], more=more))
+        other = Keepalived(pair.net.nodes["lb2"], run.directory, "lb2", keepalived_instance("web", 100, 0.1, hosts, more=more))
         listen = f"{'ip' if version == 4 else 'ip6'} proto 112 or arp or icmp6"
         with capture(pair.net.nodes["lb2"], "eth0", run.directory / "vrrp.pcapng", listen) as taken:
             other.start()
@@ -93,6 +98,9 @@ def _interop(run, version, unicast):
         told = taken.count(f"arp.isgratuitous && arp.dst.proto_ipv4 == {address}" if version == 4 else f"icmpv6.nd.na.target_address == {address}")
         run.expect(told >= 2, f"hardly anybody was told where {address} is: {told}")
         run.figure(adverts=len(heard), announcements=told)
+        if version == 6:
+            named = {tuple(row[0].split(",")) for row in taken.rows("vrrp && !icmpv6 && vrrp.prio != 0", "vrrp.ipv6_addr")}
+            run.expect(named == {(_LINK_LOCAL, address)}, f"adverts name other addresses, or in another order: {named}")
 
 
 @case("pair_keepalived_multicast_v4", version=4, unicast=False)
@@ -142,8 +150,8 @@ def _failovers(run, runs, advert_interval, heartbeat, limit_ms):
         run.expect(not any(broken.values()), f"connections broke: {broken}")
 
 
-@case("pair_failover_100ms", runs=3, advert_interval="100ms", heartbeat=None, limit_ms=361)
-@case("pair_failover_10ms", runs=3, advert_interval="10ms", heartbeat=None, limit_ms=45)
+@case("pair_failover_100ms", runs=3, advert_interval="100ms", heartbeat=None, limit_ms=361, long=True)
+@case("pair_failover_10ms", runs=3, advert_interval="10ms", heartbeat=None, limit_ms=45, long=True)
 @case("pair_failover_heartbeats", runs=3, advert_interval="1s", heartbeat={"interval": "10ms", "lost_after": 3}, limit_ms=60)
 @case("pair_failover_100ms_often", runs=20, advert_interval="100ms", heartbeat=None, limit_ms=361, long=True, alone=True)
 @case("pair_failover_10ms_often", runs=20, advert_interval="10ms", heartbeat=None, limit_ms=45, long=True, alone=True)

@@ -63,7 +63,7 @@ def _stop(lab):
 
 
 @case("kill_9_under_load_both_versions", ways=_BOTH)
-@case("kill_9_under_load")
+@case("kill_9_under_load", long=True)
 def kill_9_under_load(run, ways=()):
     """kill -9 of astild and a new start, twice."""
     status = _under_load(run, _crash, _start(), _crash, _start(), ways=ways)
@@ -94,7 +94,7 @@ def new_program_under_load(run):
 
 
 @case("other_layout_under_load_both_versions", ways=_BOTH)
-@case("other_layout_under_load")
+@case("other_layout_under_load", long=True)
 def other_layout_under_load(run, ways=()):
     """A daemon with another layout of the tables takes over with all flows, and one with the first layout does again."""
     versions = []
