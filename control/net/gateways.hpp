@@ -23,8 +23,8 @@ class Gateways {
   void on_route(const RawMessage& message);
   void on_lost_messages() { stale_ = true; }
 
-  /// To be called every few seconds: asks for all of them, which costs no packet as long as the kernel knows them.
-  /// Reads the routes anew after some went, once a minute at most.
+  /// To be called every few seconds: uses all of them, so that the kernel asks again for what it has not heard of for a
+  /// while. Reads the routes anew after some went, once a minute at most.
   void keep_up();
 
   [[nodiscard]] const std::set<NeighbourKey>& all() const { return all_; }
