@@ -67,7 +67,8 @@ void Process::run() {
     on_signals();
     on_network();
     receive_messages();
-    now_ = monotonic_now();
+    // By the time from before: all that had come by then is read, and nothing is taken for silence that waits unread
+    // because this process had to wait itself.
     on_time();
     if (const std::uint64_t mark_now = mark(); mark_now != last_mark_) {
       last_mark_ = mark_now;
