@@ -6,8 +6,6 @@ namespace {
 
 using prometheus::MetricType;
 
-double number(std::uint64_t value) { return static_cast<double>(value); }
-
 /// Every group of a pair.
 auto each_group(double (*value)(const GroupView&)) {
   return [value](const MetricsSource& source, const Emit& emit) {

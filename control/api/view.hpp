@@ -69,13 +69,14 @@ struct HealthView {
   std::optional<double> last_check_seconds;  ///< how long the last check took
   std::uint64_t checks_ok = 0;
   std::uint64_t checks_failed = 0;
+  std::uint64_t checks_not_made = 0;   ///< this host could not make them, or did not forward meanwhile
   std::optional<double> held_seconds;  ///< it flaps: so long it stays down yet, if its checks succeed
   std::uint64_t holds = 0;             ///< how often it was held out so, since the daemon started
   std::vector<CheckView> checks;       ///< none: there is one alone
 };
 BOOST_DESCRIBE_STRUCT(HealthView, (),
-                      (state, since, last_error, last_check_seconds, checks_ok, checks_failed, held_seconds, holds,
-                       checks))
+                      (state, since, last_error, last_check_seconds, checks_ok, checks_failed, checks_not_made,
+                       held_seconds, holds, checks))
 
 /// How packets reach a backend at layer 2.
 struct NextHopView {

@@ -209,6 +209,7 @@ api::HealthView StatusBuilder::health_of(const config::Service& service, const c
   if (const auto counters = daemon_.checks_->counters(key)) {
     view.checks_ok = counters->passed;
     view.checks_failed = counters->failed;
+    view.checks_not_made = counters->not_made;
     view.holds = counters->holds;
   }
   if (state->held_until) {

@@ -1,12 +1,11 @@
 #include "control/discovery/lookup.hpp"
 
-#include <ldns/ldns.h>
-
 #include <algorithm>
 #include <memory>
 #include <optional>
 
 #include "control/config/keys.hpp"
+#include "control/dns/ldns.hpp"
 
 namespace astil::discovery {
 namespace {

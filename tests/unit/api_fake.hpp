@@ -62,6 +62,7 @@ inline api::StatusView sample_status() {
   ill.health.last_error = "connect: Connection refused";
   ill.health.last_check_seconds.reset();
   ill.health.checks_failed = 3;
+  ill.health.checks_not_made = 2;
   ill.next_hop = {"eth1", "", "no answer to ARP"};
   status.services = {{"web",
                       ip_of("192.0.2.1"),
