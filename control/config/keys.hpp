@@ -79,6 +79,9 @@ inline constexpr Choice<DnsResponseCode, 6> kDnsResponseCodes{"response code",
 inline constexpr Choice<DownFlows, 3> kDownFlows{
     "way", {{{"keep", DownFlows::keep}, {"re-steer", DownFlows::re_steer}, {"reset", DownFlows::reset}}}};
 
+inline constexpr Choice<RingRule, 2> kRingRules{"rule",
+                                                {{{"patched", RingRule::patched}, {"canonical", RingRule::canonical}}}};
+
 inline constexpr Choice<WhenDown, 5> kWhenDown{"way",
                                                {{{"drop", WhenDown::drop},
                                                  {"reject", WhenDown::reject},
@@ -396,6 +399,11 @@ void describe(V& v, Service& service) {
   });
   v.section("ring", "The lookup table that spreads flows over the backends.", [&](V& ring) {
     ring.optional(
+    ring.optional("rule", service.ring_rule, kRingRules,
+                  "What a ring is made of when backends or weights change. patched: of the one before, so that nothing "
+                  "moves that need not. canonical: of the backends and weights alone, so that every node with the same "
+                  "ones has the same ring, whatever it has seen before; a change moves more of it.",
+                  Otherwise{"canonical where the balancer is one of a pair, else patched"});
         "slots_per_weight", service.ring_slots_per_weight, Integer<std::uint32_t>{10, 10000},
         "Slots for the backend of the smallest weight. More slots follow the weights more closely and take more "
         "memory, 2 bytes each.");
