@@ -309,7 +309,8 @@ TEST_F(vrrp_router, one_that_steps_down_for_good_takes_what_nobody_has_and_then_
   router.on_time(now_);
   EXPECT_TRUE(router.is_active());
   EXPECT_FALSE(router.hears_active());
-  router.on_advert(now_ + 1s, advert(200), kLower);
+  router.step_down(now_, 0s);
+  EXPECT_FALSE(router.hears_active());  // what was heard is of a time before
   const auto before = router.deadline();
   router.on_advert(now_ + 2s, advert(50), kLower);
   EXPECT_EQ(router.deadline(), before);  // discarded

@@ -84,7 +84,7 @@ def address_moves(run):
         run.expect(states.count(("tunnel", "active")) == 2 and ("direct", "backup") in states, f"events lack some: {states}")
 
 
-@case("handover_from_one_that_hangs")
+@case("handover_from_one_that_hangs", long=True)
 def handover_from_one_that_hangs(run):
     """astil-vrrp stands still: a handover says so after its time, the daemon answers others meanwhile, and in the end one node
     has the addresses."""
