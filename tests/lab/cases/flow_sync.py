@@ -123,7 +123,7 @@ def return_to_a_large_table(run, flows):
         _judge(run, long)
 
 
-@case("sync_rings_are_alike", rule="canonical", alike=True)
+@case("sync_rings_are_alike", rule="canonical", alike=True, long=True)
 @case("sync_rings_that_are_patched_differ", rule="patched", alike=False, long=True)
 def rings_are_alike(run, rule, alike):
     """A node that saw other weights come and go has the same rings as one that has just started, and both say so; patched ones
