@@ -569,8 +569,8 @@ class Daemon {
   /// Makes a configuration of the history the running one; without a number, that which ran before.
   [[nodiscard]] virtual Applied rollback(std::optional<std::uint64_t> number, const Caller& by) = 0;
   [[nodiscard]] virtual HistoryView history() const = 0;
-  /// Leaves the pair's addresses to the other node once it has all flows, and takes nothing back for so long.
-  [[nodiscard]] virtual Result<HandoverView> handover(std::chrono::seconds for_so_long) = 0;
+  /// Leaves addresses of the pair's to the other node once it has all flows. Ends when that node has them.
+  [[nodiscard]] virtual Awaited<HandoverView> handover(const HandoverOrder& order) = 0;
   /// What the name server would answer. Nothing is counted.
   [[nodiscard]] virtual Result<DnsExplainView> explain(const DnsQuestion& question) const = 0;
   /// Orders "up", "down" or "auto" of a site of names, which lasts until another one is ordered.
