@@ -29,7 +29,8 @@ struct Signed : Answering {
       : signer(std::make_shared<const Signer>(kApex, std::move(keys), std::move(published), 14 * kDay)),
         judge(signer->dnskeys()) {
     std::vector<std::string> lines = kExampleRecords;
-    lines.insert(lines.end(), {"safe NS ns.safe", "ns.safe A 192.0.2.78", "srv SRV 1 2 3 WWW.Example.ORG.",
+    lines.insert(lines.end(), {"safe NS ns.safe", "glued NS glued", "glued A 192.0.2.79", "ns.safe A 192.0.2.78",
+                               "srv SRV 1 2 3 WWW.Example.ORG.",
                                "safe DS 1 13 2 0011223344556677889900112233445566778899001122334455667788990011"});
     std::vector<Zone> zones;
     zones.push_back(signed_zone_of("example.org", lines, signer));
@@ -128,6 +129,8 @@ TEST(SignedZone, a_wildcard_s_answer_is_as_if_the_name_were_there) {
   EXPECT_THAT(server.answer(server.ask_signed("a.b.wild.example.org", 16)),
               ElementsAre("TXT a.b.wild.example.org.: good"));
   EXPECT_THAT(server.answer(server.ask_signed("*.wild.example.org", 16)), ElementsAre("TXT *.wild.example.org.: good"));
+  // RFC 4034 section 3.1.3: the asterisk is no label.
+  EXPECT_THAT(server.ask_signed("*.wild.example.org", 16).answer().back(), HasSubstr(" IN RRSIG TXT 13 3 300 "));
   const Read other = server.ask_signed("a.wild.example.org");
   EXPECT_THAT(server.authority(other), ElementsAre("SOA example.org.: good", "NSEC a.wild.example.org.: good"));
   EXPECT_EQ(nsec_in(other), "a.wild.example.org. 60 IN NSEC \\000.a.wild.example.org. TXT RRSIG NSEC CAA ");
@@ -140,6 +143,8 @@ TEST(SignedZone, a_delegation_has_its_ds_or_what_shows_that_there_is_none) {
   const Read open = server.ask_signed("a.sub.example.org");
   EXPECT_THAT(server.authority(open), ElementsAre("NS sub.example.org.: not signed", "NSEC sub.example.org.: good"));
   EXPECT_EQ(nsec_in(open), "sub.example.org. 60 IN NSEC \\000.sub.example.org. NS RRSIG NSEC ");
+  EXPECT_EQ(nsec_in(server.ask_signed("a.glued.example.org")),
+            "glued.example.org. 60 IN NSEC \\000.glued.example.org. NS RRSIG NSEC ");
   EXPECT_EQ(nsec_in(server.ask_signed("sub.example.org", 43)),
             "sub.example.org. 60 IN NSEC \\000.sub.example.org. NS RRSIG NSEC ");
   EXPECT_THAT(server.answer(server.ask_signed("safe.example.org", 43)), ElementsAre("DS safe.example.org.: good"));
@@ -230,9 +235,11 @@ TEST(SignedSites, whatever_a_policy_picks_is_signed) {
       SignedSites server(policy, at_most);
       for (int i = 0; i < 40; ++i) {
         server.snapshot.states[0][0][0].is_up = i % 2 == 0;
+        const auto ttl = static_cast<std::uint32_t>(5 + i % 8);
+        for (auto& site : server.snapshot.states[0]) site[0].steady = ttl;
         const Read read = server.ask_signed("www.example.org");
         EXPECT_THAT(server.answer(read), ElementsAre("A www.example.org.: good")) << static_cast<int>(policy);
-        EXPECT_THAT(read.answer().front(), StartsWith("www.example.org. 7 IN A "));
+        EXPECT_THAT(read.answer().front(), StartsWith("www.example.org. " + std::to_string(ttl) + " IN A "));
         EXPECT_THAT(server.answer(server.ask_signed("www.example.org", 65)),
                     ElementsAre("HTTPS www.example.org.: good"));
       }
