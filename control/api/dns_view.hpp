@@ -15,12 +15,21 @@ struct DnsCountView {
 };
 BOOST_DESCRIBE_STRUCT(DnsCountView, (), (name, count))
 
+/// A key of a zone that signs.
+struct DnsKeyView {
+  std::uint32_t tag = 0;
+  std::string algorithm;  ///< "ECDSAP256SHA256", "ED25519"
+  std::string ds;         ///< the parent's record of it, as a line of a zone file; "" of keys that it has none of
+};
+BOOST_DESCRIBE_STRUCT(DnsKeyView, (), (tag, algorithm, ds))
+
 struct DnsZoneView {
   std::string name;
-  std::uint32_t serial = 0;  ///< of its SOA
-  std::uint64_t names = 0;   ///< that are there, those too that only have others below them
+  std::uint32_t serial = 0;      ///< of its SOA
+  std::uint64_t names = 0;       ///< that are there, those too that only have others below them
+  std::vector<DnsKeyView> keys;  ///< none: it is not signed
 };
-BOOST_DESCRIBE_STRUCT(DnsZoneView, (), (name, serial, names))
+BOOST_DESCRIBE_STRUCT(DnsZoneView, (), (name, serial, names, keys))
 
 /// An address of a site of a name.
 struct DnsAddressView {
@@ -94,11 +103,12 @@ struct DnsView {
   std::uint64_t tcp_opened = 0;
   std::uint64_t slipped = 0;             ///< truncated since the client's network was above its limit
   std::vector<DnsCountView> cookies;     ///< of queries that had one: "good", "bad", or the client's part alone: "none"
+  std::vector<DnsCountView> signatures;  ///< "made", "kept": made before, "failed"
   std::vector<DnsCountView> tcp_closed;  ///< by reason
   std::vector<DnsNameView> names;        ///< whose addresses are chosen
 };
 BOOST_DESCRIBE_STRUCT(DnsView, (),
                       (listen, workers, tcp_connections, zones, queries, types, responses, drops, truncated, tcp_opened,
-                       tcp_closed, names, slipped, cookies))
+                       tcp_closed, names, slipped, cookies, signatures))
 
 }  // namespace astil::api

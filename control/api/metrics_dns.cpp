@@ -77,6 +77,12 @@ std::vector<Metric> dns_metrics() {
        "Queries with a cookie: a good one of ours, a bad one, or none but the client's part.",
        {"cookie"},
        each_count(&DnsView::cookies)},
+      {"astil_dns_signatures_total",
+       MetricType::Counter,
+       "Record sets of signed zones that were answered with signatures: made for it, kept from an answer before, or "
+       "failed, when the answer is SERVFAIL.",
+       {"how"},
+       each_count(&DnsView::signatures)},
       {"astil_dns_tcp_connections",
        MetricType::Gauge,
        "TCP connections of clients of the name server.",

@@ -9,7 +9,9 @@
 #include "control/base/log.hpp"
 #include "control/config/address_kinds.hpp"
 #include "control/config/keys.hpp"
+#include "control/dns/key_files.hpp"
 #include "control/dns/name.hpp"
+#include "control/dns/signer.hpp"
 
 namespace astil::app {
 namespace {
@@ -33,6 +35,21 @@ std::uint32_t serial_of(const dns::Zone& zone) {
   for (std::size_t i = soa.size() - kNumbers; i < soa.size() - kNumbers + 4; ++i)
     serial = serial << 8U | static_cast<unsigned char>(soa[i]);
   return serial;
+}
+
+api::DnsZoneView zone_view(const dns::Zone& zone) {
+  api::DnsZoneView view{
+      .name = dns::name_to_text(zone.apex()), .serial = serial_of(zone), .names = zone.size(), .keys = {}};
+  if (zone.signer() == nullptr) return view;
+  const auto& keys = zone.signer()->keys();
+  const bool has_entry = std::any_of(keys.begin(), keys.end(), [](const auto& key) { return key.is_entry_point(); });
+  for (const dns::SigningKey& key : keys) {
+    const bool is_of_parent = key.is_entry_point() || !has_entry;
+    view.keys.push_back({.tag = key.tag(),
+                         .algorithm = std::string(dns::algorithm_name(key.algorithm())),
+                         .ds = is_of_parent ? dns::show_ds(zone.apex(), key.dnskey()) : std::string()});
+  }
+  return view;
 }
 
 dns::Client client_of(const config::address& host) {
@@ -203,8 +220,7 @@ std::optional<api::DnsView> NameServer::view(const SiteFacts& facts, const Order
     view.listen.push_back(config::show_endpoint(address.host, config::Port{address.port}));
   view.workers = server_->options().workers;
   view.tcp_connections = server_->tcp_connections();
-  for (const dns::Zone& zone : zones_->all())
-    view.zones.push_back({.name = dns::name_to_text(zone.apex()), .serial = serial_of(zone), .names = zone.size()});
+  for (const dns::Zone& zone : zones_->all()) view.zones.push_back(zone_view(zone));
   for (std::size_t i = 0; i < dns::kCounters; ++i) {
     const auto [family, label] = dns::kCounterNames[i];
     const api::DnsCountView counted{.name = std::string(label), .count = count(static_cast<dns::Counter>(i))};
@@ -213,6 +229,7 @@ std::optional<api::DnsView> NameServer::view(const SiteFacts& facts, const Order
     if (family == "responses") view.responses.push_back(counted);
     if (family == "drops") view.drops.push_back(counted);
     if (family == "cookies") view.cookies.push_back(counted);
+    if (family == "signatures") view.signatures.push_back(counted);
     if (family == "slipped") view.slipped = counted.count;
     if (family == "truncated") view.truncated = counted.count;
     if (family == "tcp-opened") view.tcp_opened = counted.count;

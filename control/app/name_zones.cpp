@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "control/dns/key_files.hpp"
 #include "control/dns/name.hpp"
+#include "control/dns/signer.hpp"
 
 namespace astil::app {
 namespace {
@@ -72,6 +74,29 @@ dns::DynamicName to_name(const config::DnsName& wanted, const std::string& whole
   return name;
 }
 
+/// What the zone is signed with. Its DNSKEY records are added to the others, which are made so that they can be signed.
+Result<std::shared_ptr<const dns::Signer>> make_signer(const config::DnsSigning& wanted, const std::string& apex,
+                                                       std::uint32_t ttl, std::vector<dns::Record>& records) {
+  std::vector<dns::SigningKey> keys;
+  for (const std::string& path : wanted.keys) {
+    auto key = dns::read_key(path, apex);
+    if (key.has_error()) return key.error();
+    keys.push_back(std::move(*key));
+  }
+  std::vector<std::string> published;
+  for (const std::string& path : wanted.published) {
+    auto key = dns::read_public_key(path, apex);
+    if (key.has_error()) return key.error();
+    published.push_back(std::move(*key));
+  }
+  auto signer =
+      std::make_shared<const dns::Signer>(apex, std::move(keys), std::move(published), seconds_of(wanted.validity));
+  for (dns::Record& record : records) dns::make_canonical(record);
+  for (const std::string& data : signer->dnskeys())
+    records.push_back({.owner = apex, .type = dns::Type::dnskey, .ttl = ttl, .data = data});
+  return Result<std::shared_ptr<const dns::Signer>>(boost::system::in_place_value, std::move(signer));
+}
+
 /// Adds the zone's names to `names`.
 Result<dns::Zone> read_zone(const config::DnsZone& wanted, const std::vector<config::Service>& services,
                             std::vector<dns::DynamicName>& names) {
@@ -96,8 +121,15 @@ Result<dns::Zone> read_zone(const config::DnsZone& wanted, const std::vector<con
     names.push_back(to_name(name, *whole, services));
     dynamic.push_back(std::move(*whole));
   }
+  std::shared_ptr<const dns::Signer> signer;
+  if (wanted.dnssec) {
+    auto made = make_signer(*wanted.dnssec, *apex, seconds_of(wanted.ttl), records);
+    if (made.has_error()) return made.error();
+    signer = std::move(*made);
+  }
   auto zone = dns::Zone::make(std::move(*apex), std::move(records), dynamic, first);
   if (zone.has_error() && wanted.file) return zone.error().within(*wanted.file);
+  if (zone) zone->sign_with(std::move(signer));
   return zone;
 }
 

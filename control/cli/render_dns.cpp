@@ -10,8 +10,9 @@ namespace {
 std::string counters_text(const api::DnsView& dns, Colour colour) {
   Table table({{"WHAT"}, {"WHICH"}, {"COUNT", Align::right}});
   const std::pair<const char*, const std::vector<api::DnsCountView>*> kinds[]{
-      {"queries", &dns.queries}, {"types", &dns.types},     {"responses", &dns.responses},
-      {"drops", &dns.drops},     {"cookies", &dns.cookies}, {"TCP closed", &dns.tcp_closed},
+      {"queries", &dns.queries},       {"types", &dns.types},     {"responses", &dns.responses},
+      {"drops", &dns.drops},           {"cookies", &dns.cookies}, {"TCP closed", &dns.tcp_closed},
+      {"signatures", &dns.signatures},
   };
   for (const auto& [kind, counts] : kinds) {
     for (const api::DnsCountView& count : *counts) {
@@ -69,9 +70,13 @@ std::string dns_status_text(const std::optional<api::DnsView>& dns, Colour colou
   std::string text = "listens at";
   for (const std::string& endpoint : dns->listen) text += " " + printable(endpoint);
   text += ", " + plural(dns->workers, "worker") + ", " + plural(dns->tcp_connections, "TCP connection") + "\n\n";
-  Table zones({{"ZONE"}, {"SERIAL", Align::right}, {"NAMES", Align::right}});
-  for (const api::DnsZoneView& zone : dns->zones)
-    zones.add({{zone.name}, {std::to_string(zone.serial)}, {count_text(zone.names)}});
+  Table zones({{"ZONE"}, {"SERIAL", Align::right}, {"NAMES", Align::right}, {"SIGNED BY"}});
+  for (const api::DnsZoneView& zone : dns->zones) {
+    std::string keys;
+    for (const api::DnsKeyView& key : zone.keys)
+      keys += (keys.empty() ? "" : ", ") + std::to_string(key.tag) + " " + key.algorithm;
+    zones.add({{zone.name}, {std::to_string(zone.serial)}, {count_text(zone.names)}, {keys}});
+  }
   return text + zones.text(colour) + "\n" + names_text(dns->names, colour) + counters_text(*dns, colour);
 }
 

@@ -19,6 +19,7 @@
 #include "control/cli/command.hpp"
 #include "control/cli/events.hpp"
 #include "control/cli/fmt.hpp"
+#include "control/cli/keys.hpp"
 #include "control/cli/render.hpp"
 #include "control/cli/render_pair.hpp"
 #include "control/cli/usage.hpp"
@@ -467,12 +468,14 @@ int order_site(const Command& command) {
 
 int dns(const Command& command) {
   const std::string& about = command.invocation.operand;
-  constexpr std::array<std::string_view, 3> kQuestions{"status", "explain", "site"};
+  constexpr std::array<std::string_view, 4> kQuestions{"status", "explain", "site", "keys"};
   if (std::ranges::find(kQuestions, about) == kQuestions.end()) {
     const auto meant = config::did_you_mean(about, kQuestions);
-    return misuse(command, {"there is no '" + about + "' of names", meant.empty() ? "status, explain or site" : meant});
+    return misuse(command,
+                  {"there is no '" + about + "' of names", meant.empty() ? "status, explain, site or keys" : meant});
   }
   if (about == "site") return order_site(command);
+  if (about == "keys") return dns_keys(command);
   if (about == "explain") return explain_name(command);
   return show<api::StatusView>(command, {Method::get, "/v1/status", {}, {}}, [&](const api::StatusView& view) {
     return dns_status_text(view.dns, command.with.colour);

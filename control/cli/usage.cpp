@@ -373,12 +373,16 @@ const std::vector<Verb>& verbs() {
         {"--limit", "N", "without --follow: at most so many, the last ones; default 100"}}},
       {"dns",
        "ASK [NAME] [ORDER]",
-       "the name server: status, explain a name's answer, order a site",
+       "the name server: status, explain an answer, order a site, keys",
        "status: where it listens, its zones, names and counters. explain NAME: which answer a client\n"
        "gets, and why. site NAME up|down|auto: the site counts as that in every name, whatever its\n"
-       "checks say, until another order; also over restarts of the daemon.\n",
+       "checks say, until another order; also over restarts of the daemon. keys generate ZONE: makes\n"
+       "files of a key to sign the zone with. keys ds ZONE: the records that its parent needs.\n",
        {{"--from", "IP", "of explain: the client, or its resolver; default 192.0.2.1"},
-        {"--type", "TYPE", "of explain: A, AAAA, MX, ...; default A"}}},
+        {"--type", "TYPE", "of explain: A, AAAA, MX, ...; default A"},
+        {"--directory", "DIR", "of keys generate: where the files are put; default: here"},
+        {"--algorithm", "NAME", "of keys generate: ECDSAP256SHA256 or ED25519; default the first"},
+        {"--role", "ROLE", "of keys generate: all, or ksk and zsk where they are two; default all"}}},
       {"detach",
        "",
        "remove everything from the kernel and end the daemon",

@@ -88,6 +88,20 @@ void describe(V& v, DnsName& name) {
 }
 
 template <class V>
+void describe(V& v, DnsSigning& dnssec) {
+  v.list(
+      "keys", dnssec.keys, kFilePath, kMostDnsKeys, AtLeast::one,
+      "Key files as astil dns keys generate and dnssec-keygen write them, NAME of NAME.key and NAME.private, of ECDSA "
+      "P-256 or Ed25519. Keys of flags 257 sign the DNSKEY set and those of flags 256 the rest; where there are only "
+      "ones of a kind, they sign all. They are read when the configuration is applied.");
+  v.list("published", dnssec.published, kFilePath, kMostDnsKeys, AtLeast::absent,
+         "The same of keys that do not sign, but stand in the DNSKEY set: while keys are exchanged. Of these NAME.key "
+         "is read alone.");
+  v.optional("validity", dnssec.validity, Duration{std::chrono::hours(24), std::chrono::hours(90 * 24)},
+             "How long a signature holds. It is made again when half of that has passed.");
+}
+
+template <class V>
 void describe(V& v, DnsZone& zone) {
   v.optional("ttl", zone.ttl, kTimeToLive, "How long records may be kept that do not say so themselves.");
   v.list(
@@ -97,6 +111,7 @@ void describe(V& v, DnsZone& zone) {
   v.optional("file", zone.file, kFilePath,
              "A zone file whose records are the zone's too. It is read when the configuration is applied.",
              Otherwise{"none"});
+  v.section("dnssec", zone.dnssec, "What the zone is signed with. Without it, it is not.");
   v.mapping("names", zone.names, kBelowZone, AtLeast::absent,
             "Names whose addresses (A, AAAA) are those of sites that are up, by name.");
 }

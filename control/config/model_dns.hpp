@@ -72,11 +72,21 @@ struct DnsName {
   bool operator==(const DnsName&) const = default;
 };
 
+/// What a zone is signed with.
+struct DnsSigning {
+  std::vector<std::string> keys;                        ///< files, at least one; see dns::read_key
+  std::vector<std::string> published;                   ///< files of keys that do not sign, but stand in the DNSKEY set
+  Milliseconds validity = std::chrono::hours(14 * 24);  ///< of a signature; whole seconds
+  bool operator==(const DnsSigning&) const = default;
+};
+inline constexpr std::size_t kMostDnsKeys = 8;
+
 struct DnsZone {
   std::string name;                  ///< its top, as written
   Milliseconds ttl{300'000};         ///< of records that have none; whole seconds
   std::vector<std::string> records;  ///< lines of a zone file
   std::optional<std::string> file;   ///< a zone file whose records are the zone's too
+  std::optional<DnsSigning> dnssec;  ///< none: it is not signed
   std::vector<DnsName> names;        ///< whose addresses are chosen
   bool operator==(const DnsZone&) const = default;
 };

@@ -26,7 +26,7 @@ enum class Type : std::uint16_t {
   dnskey = 48,
   svcb = 64,
   https = 65,
-  caa = 257,
+  nxname = 128,
   tkey = 249,
   tsig = 250,
   ixfr = 251,
@@ -34,6 +34,7 @@ enum class Type : std::uint16_t {
   mailb = 253,
   maila = 254,
   any = 255,
+  caa = 257,
 };
 
 inline constexpr std::uint16_t kClassIn = 1;
@@ -64,7 +65,8 @@ inline constexpr std::uint16_t kCheckingDisabled = 0x0010;
 /// EDNS option codes.
 enum class Option : std::uint16_t { nsid = 3, client_subnet = 8, cookie = 10 };
 
-inline constexpr std::uint16_t kDnssecOk = 0x8000;  ///< in OPT's TTL, RFC 3225
+inline constexpr std::uint16_t kDnssecOk = 0x8000;          ///< in OPT's TTL, RFC 3225
+inline constexpr std::uint16_t kCompactAnswersOk = 0x4000;  ///< RFC 9824 section 5.1
 inline constexpr std::size_t kHeaderSize = 12;
 inline constexpr std::size_t kPlainUdpSize = 512;  ///< without EDNS, RFC 1035 section 4.2.1
 inline constexpr std::size_t kLongestMessage = 65535;

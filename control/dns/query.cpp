@@ -118,6 +118,7 @@ bool read_opt(bool is_of_root, std::uint16_t klass, std::uint32_t ttl, Bytes dat
   edns.udp_size = std::max<std::uint16_t>(klass, kPlainUdpSize);
   edns.version = static_cast<std::uint8_t>(ttl >> 16U);
   edns.dnssec_ok = (ttl & kDnssecOk) != 0;
+  edns.compact_ok = (ttl & kCompactAnswersOk) != 0;
   // Another version's options may mean anything; it is told which version there is.
   return edns.version != 0 || read_options(data, edns);
 }

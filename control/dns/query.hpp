@@ -28,6 +28,7 @@ struct Edns {
   std::uint16_t udp_size = kPlainUdpSize;  ///< as told; at least 512, RFC 6891 section 6.2.3
   std::uint8_t version = 0;
   bool dnssec_ok = false;
+  bool compact_ok = false;  ///< NXDOMAIN is understood beside a compact denial
   bool nsid = false;
   Bytes cookie;  ///< the option's data, 8 or 16 to 40 bytes; empty: none
   std::optional<ClientSubnet> subnet;

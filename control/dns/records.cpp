@@ -37,22 +37,54 @@ bool is_refused(Type type) {
          std::find(kRefused.begin(), kRefused.end(), type) != kRefused.end();
 }
 
+Result<std::string> data_of(const ldns_rr& rr) {
+  const Buffer buffer(ldns_buffer_new(kLongestData));
+  if (ldns_rr_rdata2buffer_wire(buffer.get(), &rr) != LDNS_STATUS_OK) return Error{"its data can not be encoded", {}};
+  return Result<std::string>(boost::system::in_place_value,
+                             reinterpret_cast<const char*>(ldns_buffer_begin(buffer.get())),
+                             ldns_buffer_position(buffer.get()));
+}
+
+/// Null: libldns does not take its data.
+Rr to_rr(const Record& record) {
+  std::string wire = record.owner;
+  const auto add = [&](std::size_t value) {
+    wire += static_cast<char>(value >> 8U & 0xffU);
+    wire += static_cast<char>(value & 0xffU);
+  };
+  for (const std::size_t word :
+       {static_cast<std::size_t>(record.type), std::size_t{kClassIn}, static_cast<std::size_t>(record.ttl >> 16U),
+        static_cast<std::size_t>(record.ttl), record.data.size()})
+    add(word);
+  wire += record.data;
+  ldns_rr* rr = nullptr;
+  std::size_t at = 0;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(wire.data());
+  if (ldns_wire2rr(&rr, bytes, wire.size(), &at, LDNS_SECTION_ANSWER) != LDNS_STATUS_OK) return nullptr;
+  return Rr(rr);
+}
+
+std::string line_of(const ldns_rr& rr) {
+  const std::unique_ptr<char, Free<std::free>> text(ldns_rr2str(&rr));
+  std::string line = text ? text.get() : "";
+  std::replace(line.begin(), line.end(), '\t', ' ');
+  while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.pop_back();
+  return line;
+}
+
 Name name_of(const std::string& text) { return Name(ldns_dname_new_frm_str(text.c_str())); }
 
 Result<Record> record_of(const ldns_rr& rr) {
   Record record;
   if (ldns_rr_get_class(&rr) != LDNS_RR_CLASS_IN) return Error{"a record of another class than IN", {}};
   record.type = static_cast<Type>(ldns_rr_get_type(&rr));
-  if (is_refused(record.type))
-    return Error{"records of type " + type_name(record.type) + " can not stand here", "leave it out"};
   record.ttl = ldns_rr_ttl(&rr);
   const ldns_rdf* owner = ldns_rr_owner(&rr);
   const auto* bytes = reinterpret_cast<const char*>(ldns_rdf_data(owner));
   for (std::size_t i = 0; i < ldns_rdf_size(owner); ++i) record.owner += folded(bytes[i]);
-  const Buffer buffer(ldns_buffer_new(kLongestData));
-  if (ldns_rr_rdata2buffer_wire(buffer.get(), &rr) != LDNS_STATUS_OK) return Error{"its data can not be encoded", {}};
-  record.data.assign(reinterpret_cast<const char*>(ldns_buffer_begin(buffer.get())),
-                     ldns_buffer_position(buffer.get()));
+  auto data = data_of(rr);
+  if (data.has_error()) return data.error();
+  record.data = std::move(*data);
   return Result<Record>(boost::system::in_place_value, std::move(record));
 }
 
@@ -64,6 +96,8 @@ bool has_all_fields(const ldns_rr& rr) {
 
 Result<Record> checked(const ldns_rr& rr) {
   if (!has_all_fields(rr)) return Error{"the record is cut short", {}};
+  if (const auto type = static_cast<Type>(ldns_rr_get_type(&rr)); is_refused(type))
+    return Error{"records of type " + type_name(type) + " can not stand here", "leave it out"};
   return record_of(rr);
 }
 
@@ -111,6 +145,27 @@ Result<std::vector<Record>> parse_zone_file(const std::string& path, const std::
   return Result<std::vector<Record>>(boost::system::in_place_value, std::move(records));
 }
 
+Result<Record> parse_dnskey(const std::string& line) {
+  ldns_rr* made = nullptr;
+  const ldns_status status = ldns_rr_new_frm_str(&made, line.c_str(), 0, nullptr, nullptr);
+  const Rr rr(made);
+  if (status != LDNS_STATUS_OK) return Error{ldns_get_errorstr_by_id(status), {}};
+  if (ldns_rr_get_type(made) != LDNS_RR_TYPE_DNSKEY || !has_all_fields(*made)) return Error{"not a DNSKEY record", {}};
+  return record_of(*made);
+}
+
+void make_canonical(Record& record) {
+  const Rr rr = to_rr(record);
+  if (!rr) return;  // of a type without names that libldns knows
+  ldns_rr2canonical(rr.get());
+  if (auto data = data_of(*rr)) record.data = std::move(*data);
+}
+
+std::string show_record(const Record& record) {
+  const Rr rr = to_rr(record);
+  return rr ? line_of(*rr) : std::string();
+}
+
 ShownResponse show_response(std::span<const std::byte> response) {
   using Text = std::unique_ptr<char, Free<std::free>>;
   ldns_pkt* read = nullptr;
@@ -121,11 +176,7 @@ ShownResponse show_response(std::span<const std::byte> response) {
   if (const Text code(ldns_pkt_rcode2str(ldns_pkt_get_rcode(read))); code) shown.code = code.get();
   const ldns_rr_list* answers = ldns_pkt_answer(read);
   for (std::size_t i = 0; i < ldns_rr_list_rr_count(answers); ++i) {
-    const Text text(ldns_rr2str(ldns_rr_list_rr(answers, i)));
-    std::string line = text ? text.get() : "";
-    std::replace(line.begin(), line.end(), '\t', ' ');
-    while (!line.empty() && line.back() == '\n') line.pop_back();
-    shown.answers.push_back(std::move(line));
+    shown.answers.push_back(line_of(*ldns_rr_list_rr(answers, i)));
   }
   return shown;
 }

@@ -30,6 +30,15 @@ struct Record {
 [[nodiscard]] Result<std::vector<Record>> parse_zone_file(const std::string& path, const std::string& origin,
                                                           std::uint32_t ttl);
 
+/// A line of a key file: a DNSKEY record, whose TTL is of no matter. Error: it is none.
+[[nodiscard]] Result<Record> parse_dnskey(const std::string& line);
+
+/// Folds the names within the data as RFC 4034 section 6.2 has it, so that it can be signed as it is sent.
+void make_canonical(Record& record);
+
+/// As a line of a zone file.
+[[nodiscard]] std::string show_record(const Record& record);
+
 /// A response's code, and the records of its answer as lines of a zone file. For whoever explains one.
 struct ShownResponse {
   std::string code;

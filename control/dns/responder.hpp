@@ -5,9 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
+#include <vector>
 
 #include "control/dns/counters.hpp"
 #include "control/dns/query.hpp"
+#include "control/dns/signatures.hpp"
 #include "control/dns/snapshot.hpp"
 
 namespace astil::dns {
@@ -29,9 +32,11 @@ struct WorkerContext {
   Counters counters{};
   Random random{0x9e3779b97f4a7c15ULL};
   RateLimiter limiter{0x2545f4914f6cdd1dULL};
-  std::uint32_t now = 0;           ///< seconds since 1970
-  std::uint32_t milliseconds = 0;  ///< of the steady clock; they may wrap
-  bool counts_sites = true;        ///< false: answers are made to be looked at
+  Signatures signatures{};
+  std::vector<std::string_view> set{};  ///< room for the records of the set that is signed at the moment
+  std::uint32_t now = 0;                ///< seconds since 1970
+  std::uint32_t milliseconds = 0;       ///< of the steady clock; they may wrap
+  bool counts_sites = true;             ///< false: answers are made to be looked at
 };
 
 /// Writes the response to `room`, which has at least 4096 bytes for UDP and kLongestMessage for TCP. Returns its size;

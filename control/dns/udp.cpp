@@ -1,5 +1,6 @@
 #include "control/dns/udp.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "control/dns/sockets.hpp"
@@ -38,15 +39,20 @@ UdpBatch::UdpBatch() : messages_(), received_(), sent_() {
   }
 }
 
+void UdpBatch::make_ready(std::size_t message) {
+  msghdr& head = received_[message].msg_hdr;
+  head.msg_namelen = sizeof(sockaddr_storage);
+  head.msg_control = messages_[message].control.bytes.data();
+  head.msg_controllen = messages_[message].control.bytes.size();
+}
+
+/// At usual rates a batch is of one or two messages: the rest is left as it is.
 std::size_t UdpBatch::receive(int socket) {
-  for (std::size_t i = 0; i < kMessages; ++i) {
-    msghdr& head = received_[i].msg_hdr;
-    head.msg_namelen = sizeof(sockaddr_storage);
-    head.msg_control = messages_[i].control.bytes.data();
-    head.msg_controllen = messages_[i].control.bytes.size();
-  }
+  for (std::size_t i = 0; i < used_; ++i) make_ready(i);
   const int count = ::recvmmsg(socket, received_.data(), kMessages, MSG_DONTWAIT, nullptr);
-  return count < 0 ? 0 : static_cast<std::size_t>(count);
+  const std::size_t got = count < 0 ? 0 : static_cast<std::size_t>(count);
+  used_ = std::min(got + 1, kMessages);  // the kernel may have begun with one more
+  return got;
 }
 
 void UdpBatch::send(int socket, std::size_t count, Counters& counters) {

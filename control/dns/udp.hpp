@@ -39,9 +39,12 @@ class UdpBatch {
   [[nodiscard]] std::size_t receive(int socket);
   void send(int socket, std::size_t count, Counters& counters);
 
+  void make_ready(std::size_t message);
+
   std::array<Message, kMessages> messages_;
   std::array<mmsghdr, kMessages> received_;
   std::array<mmsghdr, kMessages> sent_;
+  std::size_t used_ = kMessages;  ///< that are not as recvmmsg needs them
 };
 
 }  // namespace astil::dns

@@ -142,14 +142,14 @@ void Writer::record_of_question(Section section, Type type, std::uint32_t ttl, s
   rest(section, type, ttl, data, begin);
 }
 
-void Writer::opt(std::uint16_t udp_size, Code code, bool dnssec_ok, Bytes options) {
+void Writer::opt(std::uint16_t udp_size, Code code, std::uint16_t flags, Bytes options) {
   const std::size_t begin = size_;
   u8(0);
   u16(static_cast<unsigned>(Type::opt));
   u16(udp_size);
   u8(static_cast<unsigned>(code) >> 4U);  // RFC 6891 section 6.1.3
   u8(0);
-  u16(dnssec_ok ? kDnssecOk : 0U);
+  u16(flags);
   u16(static_cast<unsigned>(options.size()));
   raw({reinterpret_cast<const char*>(options.data()), options.size()});
   if (overflowed_) {

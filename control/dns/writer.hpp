@@ -31,8 +31,9 @@ class Writer {
   /// The same for the question's own name: the quick way.
   void record_of_question(Section section, Type type, std::uint32_t ttl, std::string_view data);
 
-  /// EDNS: the pseudo-record, to be written last. `options` are encoded; the code's upper bits go here.
-  void opt(std::uint16_t udp_size, Code code, bool dnssec_ok, Bytes options);
+  /// EDNS: the pseudo-record, to be written last. `options` are encoded; the code's upper bits go here. `flags` are
+  /// kDnssecOk and kCompactAnswersOk.
+  void opt(std::uint16_t udp_size, Code code, std::uint16_t flags, Bytes options);
 
   /// Takes all records off again, and the flag with them.
   void drop_records();

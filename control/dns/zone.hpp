@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@
 #include "control/dns/records.hpp"
 
 namespace astil::dns {
+
+class Signer;
 
 struct RecordSet {
   Type type{};
@@ -55,6 +58,10 @@ class Zone {
   [[nodiscard]] const RecordSet& soa() const { return *soa_; }
   /// Of negative answers: the lesser of SOA's TTL and MINIMUM, RFC 2308 section 5.
   [[nodiscard]] std::uint32_t negative_ttl() const { return negative_ttl_; }
+  /// The zone is signed from now on. Its records are in canonical form, and the signer's DNSKEY records are among them.
+  void sign_with(std::shared_ptr<const Signer> signer) { signer_ = std::move(signer); }
+  /// Null: it is not signed.
+  [[nodiscard]] const Signer* signer() const { return signer_.get(); }
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
 
  private:
@@ -71,6 +78,7 @@ class Zone {
   std::unordered_map<std::string, Node, Hash, std::equal_to<>> nodes_;
   const RecordSet* soa_ = nullptr;  ///< nodes stay where they are, also when the zone is moved
   std::uint32_t negative_ttl_ = 0;
+  std::shared_ptr<const Signer> signer_;
   bool has_cuts_ = false;
   bool has_wildcards_ = false;
 };

@@ -49,6 +49,21 @@ TEST(config_dns, a_zone_is_whole) {
   EXPECT_THAT(changed("        - \"@ NS ns1\"\n", ""), ElementsAre(HasSubstr("no NS record")));
 }
 
+TEST(config_dns, a_zone_that_is_signed_names_its_keys) {
+  const auto with = [](const std::string& dnssec) {
+    return replaced(kNamed, "      records:", "      dnssec: {" + dnssec + "}\n      records:");
+  };
+  const auto model = load(with("keys: [/etc/K1, /etc/K2], published: [/etc/K3], validity: 48h"), "astil.yaml");
+  ASSERT_TRUE(model.has_value());
+  const auto& signing = model->dns->zones.front().dnssec;
+  ASSERT_TRUE(signing);
+  EXPECT_THAT(signing->keys, ElementsAre("/etc/K1", "/etc/K2"));
+  EXPECT_THAT(signing->published, ElementsAre("/etc/K3"));
+  EXPECT_EQ(signing->validity, std::chrono::hours(48));
+  EXPECT_THAT(mistakes_in(with("published: [/etc/K3]")), ElementsAre(HasSubstr("lacks the required key \"keys\"")));
+  EXPECT_THAT(mistakes_in(with("keys: [/etc/K1], validity: 1h")), ElementsAre(HasSubstr("validity")));
+}
+
 TEST(config_dns, a_zone_stands_once) {
   EXPECT_THAT(mistakes_in(kNamed + "    Example.org.: {file: /etc/zone}\n"),
               ElementsAre(HasSubstr("zone \"Example.org.\" stands twice (line 11)")));

@@ -1,5 +1,5 @@
 // The fuzzer of what anybody may send to the name server. Every message gets the response that it must get, or none;
-// libldns reads the response, and the query too where ours took it for one.
+// libldns reads the response, and the query too where ours took it for one, and verifies the signatures of zone `s`.
 #include <memory>
 #include <vector>
 
@@ -7,6 +7,7 @@
 #include "control/dns/name.hpp"
 #include "control/dns/records.hpp"
 #include "control/dns/responder.hpp"
+#include "control/dns/signer.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace astil::fuzz {
@@ -20,6 +21,68 @@ Packet read(dns::Bytes wire) {
   return {packet, &ldns_pkt_free};
 }
 
+/// One key for the whole run.
+const dns::SigningKey& signing_key() {
+  static const dns::SigningKey key =
+      dns::SigningKey::generate(dns::Algorithm::ed25519, dns::kZoneKey | dns::kEntryPoint).value();
+  return key;
+}
+
+constexpr std::uint32_t kNow = 1'800'000'000;
+
+/// Signed: an empty name between others, a wildcard, aliases, delegations with and without DS.
+dns::Zone make_signed() {
+  const std::string apex = dns::name_from_text("s").value();
+  const auto signer = std::make_shared<const dns::Signer>(apex, std::vector<dns::SigningKey>{signing_key()},
+                                                          std::vector<std::string>{}, 1'000'000);
+  std::vector<dns::Record> records;
+  for (const char* line :
+       {"@ SOA NS1 hm 1 2 3 4 5", "@ NS ns1", "@ MX 5 A", "a A 192.0.2.1", "a TXT \"x\"", "b CNAME A", "d.e.f AAAA ::1",
+        "*.w A 192.0.2.3", "sub NS ns.sub", "ns.sub A 192.0.2.2", "safe NS ns1",
+        "safe DS 1 13 2 0011223344556677889900112233445566778899001122334455667788990011"}) {
+    records.push_back(dns::parse_record(line, "s.", 60).value());
+    dns::make_canonical(records.back());
+  }
+  records.push_back({.owner = apex, .type = dns::Type::dnskey, .ttl = 60, .data = signing_key().dnskey()});
+  dns::Zone zone = std::move(dns::Zone::make(apex, std::move(records)).value());
+  zone.sign_with(signer);
+  return zone;
+}
+
+using List = std::unique_ptr<ldns_rr_list, decltype(&ldns_rr_list_free)>;
+
+const ldns_rr_list* dnskeys() {
+  static const ldns_rr_list* list = [] {
+    ldns_rr* key = nullptr;
+    const std::string line = dns::show_record(
+        {.owner = dns::name_from_text("s").value(), .type = dns::Type::dnskey, .data = signing_key().dnskey()});
+    require(ldns_rr_new_frm_str(&key, line.c_str(), 0, nullptr, nullptr) == LDNS_STATUS_OK, "libldns takes the key");
+    ldns_rr_list* made = ldns_rr_list_new();
+    ldns_rr_list_push_rr(made, key);
+    return made;
+  }();
+  return list;
+}
+
+/// Each RRSIG of the section is of a set that is there, and holds.
+void check_signatures(const ldns_rr_list* section) {
+  for (std::size_t i = 0; i < ldns_rr_list_rr_count(section); ++i) {
+    ldns_rr* signature = ldns_rr_list_rr(section, i);
+    if (ldns_rr_get_type(signature) != LDNS_RR_TYPE_RRSIG) continue;
+    const List set(ldns_rr_list_new(), &ldns_rr_list_free);
+    for (std::size_t j = 0; j < ldns_rr_list_rr_count(section); ++j) {
+      ldns_rr* rr = ldns_rr_list_rr(section, j);
+      if (ldns_rr_get_type(rr) == ldns_rdf2rr_type(ldns_rr_rrsig_typecovered(signature)) &&
+          ldns_dname_compare(ldns_rr_owner(rr), ldns_rr_owner(signature)) == 0)
+        ldns_rr_list_push_rr(set.get(), rr);
+    }
+    if (ldns_rr_list_rr_count(set.get()) == 0) continue;  // it was asked for by itself
+    const List good(ldns_rr_list_new(), &ldns_rr_list_free);
+    require(ldns_verify_rrsig_keylist_time(set.get(), signature, dnskeys(), kNow, good.get()) == LDNS_STATUS_OK,
+            "libldns verifies the signature");
+  }
+}
+
 dns::Snapshot make_snapshot() {
   std::vector<dns::Record> records;
   for (const char* line :
@@ -30,6 +93,7 @@ dns::Snapshot make_snapshot() {
     records.push_back(dns::parse_record("m A 10.0.0." + std::to_string(i), "x.", 60).value());
   std::vector<dns::Zone> zones;
   zones.push_back(std::move(dns::Zone::make(dns::name_from_text("x").value(), std::move(records)).value()));
+  zones.push_back(make_signed());
   return {.zones = std::make_shared<const dns::Zones>(std::move(zones)),
           .nsid = "fuzz",
           .cookies = {dns::CookieSecret{}},
@@ -51,7 +115,7 @@ void check_question(const dns::Query& query, dns::Bytes message) {
 
 void check(Input input, dns::Transport transport) {
   static const dns::Snapshot snapshot = make_snapshot();
-  static dns::WorkerContext worker;
+  static dns::WorkerContext worker{.now = kNow};
   std::vector<std::byte> room(transport == dns::Transport::tcp ? dns::kLongestMessage : 4096);
   const std::size_t size = dns::respond(snapshot, input, {.transport = transport}, room, worker);
   const bool has_header = input.size() >= dns::kHeaderSize;
@@ -63,6 +127,8 @@ void check(Input input, dns::Transport transport) {
   const Packet response = read(dns::Bytes(room).first(size));
   require(response != nullptr, "libldns can read the response");
   require(ldns_pkt_qr(response.get()), "a response says that it is one");
+  check_signatures(ldns_pkt_answer(response.get()));
+  check_signatures(ldns_pkt_authority(response.get()));
   dns::Query query;
   if (dns::read_query(input, query) == dns::Reading::sound) check_question(query, input);
   if (ldns_pkt_tc(response.get())) require(ldns_pkt_ancount(response.get()) == 0, "what is truncated has no part");

@@ -25,6 +25,7 @@ from cases import (  # noqa: F401
     names,
     sites,
     names_bench,
+    names_signed,
     flood,
     change,
     life,

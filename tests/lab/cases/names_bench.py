@@ -6,6 +6,7 @@ import pathlib
 import re
 
 from cases.names import ZONE, section
+from cases.names_signed import generate
 from harness import paths, process
 from harness.case import case
 from harness.topology import FRONT
@@ -70,6 +71,30 @@ def names_beside_gdnsd(run):
                         continue
                     _measure(run, lab, f"{name}_{transport}", str(port), cpu, transport)
         run.expect(run.figures["astil_udp_us"] > 0, f"nothing was measured: {run.figures}")
+
+
+@case("names_signed_cost", long=True, alone=True)
+def names_signed_cost(run):
+    """CPU for each query of a signed zone: without signatures, with ones that are kept, and with one made for each."""
+    with run.lab(backends=1) as lab:
+        stem = generate(lab)
+        dns = section(_RECORDS, listen=[f"{FRONT}:53"], zone={"dnssec": {"keys": [stem]}})
+        lab.balancer.start(lab.configuration(forwardings=["nat"], more={"dns": dns}))
+        cpu = lambda: _cpu_seconds(lab.balancer.daemon.pid, "astil-dns")
+        there = [f"n{number}.{ZONE} A\n" for number in range(_NAMES)]
+        made_up = [f"m{number}.{ZONE} A\n" for number in range(200_000)]
+        for name, queries, words in (
+            ("plain", there, []), ("kept", there, ["-D"]), ("denied", made_up, []), ("made", made_up, ["-D"])
+        ):  # fmt: skip
+            (lab.directory / "queries").write_text("".join(queries))
+            if name == "kept":
+                _dnsperf(lab, "53", "-Q", "2000", *words)  # there are not more names than that, so they are made
+            before = cpu()
+            completed, _, lost = _dnsperf(lab, "53", "-Q", "5000", *words)
+            run.figure(**{f"{name}_us": round((cpu() - before) / completed * 1e6, 2), f"{name}_lost": round(lost)})
+        counted = {each["name"]: each["count"] for each in lab.balancer.status()["dns"]["signatures"]}
+        run.figure(**counted)
+        run.expect(counted["failed"] == 0 and counted["kept"] > 0, f"signatures: {counted}")
 
 
 def _measure(run, lab, name, port, cpu, transport):

@@ -1,0 +1,77 @@
+// What is answered for a name with sites: those that its policy picks.
+#include "control/dns/response.hpp"
+#include "control/dns/signer.hpp"
+
+namespace astil::dns {
+
+/// The choice is that there is no answer.
+bool Response::failed_by(const Choice& choice) {
+  if (choice.kind != Choice::Kind::server_failure && choice.kind != Choice::Kind::refused) return false;
+  is_authoritative_ = false;
+  fail(choice.kind == Choice::Kind::refused ? Code::refused : Code::server_failure);
+  return true;
+}
+
+/// Signatures are for the longest TTL that the name has, so that one does for each variant of its addresses.
+void Response::answer_dynamic(const Zone& zone, const Node& node, std::string_view owner) {
+  const DynamicName& name = snapshot_.zones->names()[*node.dynamic];
+  const NameState& state = snapshot_.states[*node.dynamic];
+  const std::uint64_t client = name.policy == Policy::hash ? key_of_client() : 0;
+  const Choice choice = choose(name, state, query_.type, client, worker_.random);
+  if (choice.kind == Choice::Kind::no_data) return deny(zone, owner, &node);
+  if (failed_by(choice)) return;
+  worker_.set.clear();
+  const auto put_address = [&](const SiteAddress& address) {
+    write(Section::answer, owner, address.type, choice.ttl, address.data);
+    worker_.set.push_back(address.data);
+  };
+  for (const SiteAddress& address : name.fallback) {
+    if (choice.kind == Choice::Kind::fallback && address.type == query_.type) put_address(address);
+  }
+  for (std::size_t i = 0; i < choice.count; ++i) {
+    const std::size_t site = choice.sites[i];
+    const SiteUse& use = name.sites[site];
+    for (std::size_t a = 0; a < use.addresses.size(); ++a) {
+      if (is_answered(name, state, choice, site, a, query_.type)) put_address(use.addresses[a]);
+    }
+    if (worker_.counts_sites) use.answers->fetch_add(1, std::memory_order_relaxed);
+  }
+  if (!signs(zone)) return;
+  sign(zone, Section::answer, {.owner = owner, .type = query_.type, .ttl = name.most_ttl}, choice.ttl,
+       node.owner == owner ? OwnerKind::of_zone : OwnerKind::of_client);
+}
+
+/// Hints of both versions are of the same sites.
+void Response::answer_https(const Zone& zone, const Node& node, std::string_view owner) {
+  const DynamicName& name = snapshot_.zones->names()[*node.dynamic];
+  const NameState& state = snapshot_.states[*node.dynamic];
+  const std::uint64_t client = name.policy == Policy::hash ? key_of_client() : 0;
+  Choice choice = choose(name, state, Type::a, client, worker_.random);
+  if (choice.kind == Choice::Kind::no_data) choice = choose(name, state, Type::aaaa, client, worker_.random);
+  if (choice.kind == Choice::Kind::no_data) return deny(zone, owner, &node);
+  if (failed_by(choice)) return;
+  std::string data = name.https;
+  for (const Type type : {Type::a, Type::aaaa}) {
+    std::string hints;
+    for (const SiteAddress& address : name.fallback) {
+      if (choice.kind == Choice::Kind::fallback && address.type == type) hints += address.data;
+    }
+    for (std::size_t i = 0; i < choice.count; ++i) {
+      const SiteUse& use = name.sites[choice.sites[i]];
+      for (std::size_t a = 0; a < use.addresses.size(); ++a) {
+        if (is_answered(name, state, choice, choice.sites[i], a, type)) hints += use.addresses[a].data;
+      }
+    }
+    add_hint(data, type, hints);
+  }
+  if (worker_.counts_sites) {
+    for (std::size_t i = 0; i < choice.count; ++i)
+      name.sites[choice.sites[i]].answers->fetch_add(1, std::memory_order_relaxed);
+  }
+  write(Section::answer, owner, Type::https, choice.ttl, data);
+  if (!signs(zone)) return;
+  sign_one(zone, Section::answer, {.owner = owner, .type = Type::https, .ttl = name.most_ttl}, data, choice.ttl,
+           node.owner == owner ? OwnerKind::of_zone : OwnerKind::of_client);
+}
+
+}  // namespace astil::dns
