@@ -5,8 +5,9 @@
 // was sent; a loop that receives, writes and sends is measured too, and one that only receives and sends. The
 // difference of those two is taken off. So a figure is of receiving, the packet path (or the swap) and sending. Every
 // case asserts from the counters that each packet took the way that it is named for. Rounds go through all cases in
-// turn; a figure is the least of them. At last two workers, each with a port and a core of its own, over the same
-// tables, beside one of them alone.
+// turn; a figure is the least of them. At last two workers, each with a port, a core and half of the flows of its own,
+// as RSS gives them, beside one of them alone that has all flows: over the same tables, and each over its own, which
+// are half as large.
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -51,6 +52,9 @@ constexpr core::Be32 kNat = be32(0xc000020b);
 constexpr std::array<std::size_t, 4> kBursts{1, 8, 32, 64};
 constexpr std::size_t kPackets = 1U << 21U;
 constexpr std::size_t kWorkers = 2;
+/// Workers over the same tables come first, then those over their own.
+constexpr std::array<std::size_t, 2> kShared{0, 1};
+constexpr std::array<std::size_t, 2> kOwn{2, 3};
 
 [[noreturn]] void fail(const std::string& what) {
   std::cerr << "dpdk_path: " << what << "\n";
@@ -67,9 +71,9 @@ class Nobody final : public dpdk::Outside {
   [[nodiscard]] std::uint64_t now() override { return 0; }
 };
 
-core::Sizes sizes() {
+core::Sizes sizes(std::uint32_t slots) {
   return {.cpus = kWorkers,
-          .flow_lines = kSlots / core::kEntriesPerLine,
+          .flow_lines = slots / core::kEntriesPerLine,
           .services = 16,
           .backends = 1024,
           .ring_lines = 8192,
@@ -121,22 +125,31 @@ std::array<std::byte, kFrameBytes> frame_to(core::Be32 service, std::uint8_t fla
 
 enum class Writes { yes, no };
 
+/// Every so many of the flows from one on.
+struct Flows {
+  std::uint32_t count;
+  std::uint32_t first = 0;
+  std::uint32_t step = 1;
+};
+
 class Bench {
  public:
   Bench()
-      : dataplane_(sizes()),
-        workers_{dpdk::Worker(dataplane_.tables(), 0, nobody_), dpdk::Worker(dataplane_.tables(), 1, nobody_)} {
+      : workers_{dpdk::Worker(shared_.tables(), 0, nobody_), dpdk::Worker(shared_.tables(), 1, nobody_),
+                 dpdk::Worker(own_[0].tables(), 0, nobody_), dpdk::Worker(own_[1].tables(), 1, nobody_)} {
     dataplane::DesiredState state;
     state.interfaces = {{.ifindex = kIngress, .mac = kOwnMac}};
     state.services = {service_at(kTunnel, core::Forwarding::tunnel, 0x0a640000),
                       service_at(kNat, core::Forwarding::nat, 0x0a650000)};
-    dataplane::Publisher publisher(dataplane_);
-    if (auto done = publisher.publish(state); done.has_error()) fail(done.error().text());
+    for (native::NativeDataplane* dataplane : {&shared_, own_.data(), &own_[1]}) {
+      dataplane::Publisher publisher(*dataplane);
+      if (auto done = publisher.publish(state); done.has_error()) fail(done.error().text());
+    }
     for (std::uint16_t port = 0; port < kWorkers; ++port) start_port(port);
   }
 
   /// Nanoseconds a packet of receiving, writing, `work`, sending, by a worker at its port.
-  double time(core::Be32 service, std::uint32_t flows, std::uint8_t flags, std::size_t size, std::size_t packets,
+  double time(core::Be32 service, Flows flows, std::uint8_t flags, std::size_t size, std::size_t packets,
               const std::function<void(Bench&, std::span<rte_mbuf*>)>& work, Writes writes = Writes::yes,
               std::uint16_t port = 0) {
     const auto frame = frame_to(service, flags);
@@ -147,7 +160,7 @@ class Bench {
       const std::uint16_t got = rte_eth_rx_burst(port, 0, burst.data(), static_cast<std::uint16_t>(size));
       if (got != size) fail("net_null gave " + std::to_string(got) + " frames");
       for (std::size_t i = 0; writes == Writes::yes && i < size; ++i, ++next)
-        write(burst[i], frame, next * 0x9e3779b1U & (flows - 1));
+        write(burst[i], frame, flows.first + flows.step * (next * 0x9e3779b1U & (flows.count - 1)));
       work(*this, std::span(burst).first(size));
       if (rte_eth_tx_burst(port, 0, burst.data(), static_cast<std::uint16_t>(size)) != size) fail("net_null took less");
     }
@@ -163,18 +176,22 @@ class Bench {
 
   [[nodiscard]] core::Counter counted() const {
     core::Counter sum{};
-    for (std::size_t number = 0; number < 2 * std::size_t{kBackends}; ++number) {
-      const core::Counter counter = dataplane_.tables().sum_counter(number);
-      sum.packets += counter.packets;
-      sum.connections += counter.connections;
+    for (const native::NativeDataplane* dataplane : {&shared_, own_.data(), &own_[1]}) {
+      for (std::size_t number = 0; number < 2 * std::size_t{kBackends}; ++number) {
+        const core::Counter counter = dataplane->tables().sum_counter(number);
+        sum.packets += counter.packets;
+        sum.connections += counter.connections;
+      }
     }
     return sum;
   }
 
   void forget_flows() {
-    const dataplane::Tables& tables = dataplane_.tables();
-    std::memset(tables.flows().data(), 0, tables.flows().size_bytes());
-    tables.settings().new_flows_per_unit = 0;
+    for (native::NativeDataplane* dataplane : {&shared_, own_.data(), &own_[1]}) {
+      const dataplane::Tables& tables = dataplane->tables();
+      std::memset(tables.flows().data(), 0, tables.flows().size_bytes());
+      tables.settings().new_flows_per_unit = 0;
+    }
   }
 
  private:
@@ -198,8 +215,10 @@ class Bench {
   }
 
   Nobody nobody_;
-  native::NativeDataplane dataplane_;
-  std::array<dpdk::Worker, kWorkers> workers_;
+  native::NativeDataplane shared_{sizes(kSlots)};
+  std::array<native::NativeDataplane, kWorkers> own_{native::NativeDataplane(sizes(kSlots / kWorkers)),
+                                                     native::NativeDataplane(sizes(kSlots / kWorkers))};
+  std::array<dpdk::Worker, 2 * kWorkers> workers_;
 };
 
 void do_nothing(Bench& /*bench*/, std::span<rte_mbuf*> /*burst*/) {}
@@ -225,48 +244,75 @@ constexpr std::array<Case, 4> kCases{{{"nat, known flow, 1 flow", kNat, 1},
 
 double measure(Bench& bench, const Case& which, std::size_t size) {
   bench.forget_flows();
-  (void)bench.time(which.service, which.flows, core::kTcpSyn, dpdk::Worker::kLongestBurst,
+  (void)bench.time(which.service, {which.flows}, core::kTcpSyn, dpdk::Worker::kLongestBurst,
                    std::max<std::size_t>(which.flows, dpdk::Worker::kLongestBurst), take_path);
   const core::Counter before = bench.counted();
-  const double ns = bench.time(which.service, which.flows, core::kTcpAck, size, kPackets, take_path);
+  const double ns = bench.time(which.service, {which.flows}, core::kTcpAck, size, kPackets, take_path);
   const core::Counter after = bench.counted();
   if (after.packets - before.packets != kPackets || after.connections != before.connections)
     fail(std::string(which.name) + ": not every packet took the way");
   return ns;
 }
 
-/// One of two workers, each on a core of its own.
+/// A worker with its port, on a core of its own.
 struct Half {
   Bench* bench;
-  const Case* which;
-  std::uint16_t number;
+  core::Be32 service;
+  Flows flows;
+  std::size_t worker;
+  std::uint16_t port;
+  std::uint8_t flags = core::kTcpAck;
+  std::size_t packets = 4 * kPackets;
   double ns = 0;
 
   static int take(void* itself) {
     auto& half = *static_cast<Half*>(itself);
-    const auto work = [number = half.number](Bench& b, std::span<rte_mbuf*> burst) { b.run(number, burst); };
-    half.ns = half.bench->time(half.which->service, half.which->flows, core::kTcpAck, 32, 4 * kPackets, work,
-                               Writes::yes, half.number);
+    const auto work = [worker = half.worker](Bench& b, std::span<rte_mbuf*> burst) { b.run(worker, burst); };
+    half.ns = half.bench->time(half.service, half.flows, half.flags, 32, half.packets, work, Writes::yes, half.port);
     return 0;
   }
 };
 
-/// How many times the packets of one worker two carry, in the best of the rounds.
-double speed_up(Bench& bench, const Case& which, int rounds) {
+/// Nanoseconds a packet of the slower of two workers, each with its half of the flows, in the best of the rounds.
+double time_together(Bench& bench, const Case& which, const std::array<std::size_t, 2>& workers, int rounds) {
+  bench.forget_flows();
+  const std::uint32_t share = std::max<std::uint32_t>(1, which.flows / kWorkers);
+  std::array<Half, kWorkers> halves{Half{&bench, which.service, {share, 0, kWorkers}, workers[0], 0},
+                                    Half{&bench, which.service, {share, 1, kWorkers}, workers[1], 1}};
+  for (Half half : halves) {  // makes the flows
+    half.flags = core::kTcpSyn;
+    half.packets = std::max<std::size_t>(share, dpdk::Worker::kLongestBurst);
+    Half::take(&half);
+  }
+  const core::Counter before = bench.counted();
+  double best = 1e9;
+  for (int round = 0; round < rounds; ++round) {
+    if (rte_eal_remote_launch(Half::take, &halves[1], rte_get_next_lcore(-1, 1, 0)) != 0)
+      fail("start the second worker");
+    Half::take(halves.data());
+    rte_eal_mp_wait_lcore();
+    best = std::min(best, std::max(halves[0].ns, halves[1].ns));
+  }
+  const core::Counter after = bench.counted();
+  const std::uint64_t all = kWorkers * halves[0].packets * static_cast<std::uint64_t>(rounds);
+  if (after.packets - before.packets != all || after.connections != before.connections)
+    fail(std::string(which.name) + ", two workers: not every packet took the way");
+  return best;
+}
+
+/// How many times the packets of one worker two carry.
+void compare_two_workers(Bench& bench, const Case& which, int rounds) {
   (void)measure(bench, which, 32);  // makes the flows
   double alone = 1e9;
-  double together = 1e9;
   for (int round = 0; round < rounds; ++round) {
-    Half first{&bench, &which, 0};
-    Half second{&bench, &which, 1};
-    Half::take(&first);
-    alone = std::min(alone, first.ns);
-    if (rte_eal_remote_launch(Half::take, &second, rte_get_next_lcore(-1, 1, 0)) != 0) fail("start the second worker");
-    Half::take(&first);
-    rte_eal_mp_wait_lcore();
-    together = std::min(together, std::max(first.ns, second.ns));
+    Half one{&bench, which.service, {which.flows}, kShared[0], 0};
+    Half::take(&one);
+    alone = std::min(alone, one.ns);
   }
-  return 2 * alone / together;
+  const double shared = time_together(bench, which, kShared, rounds);
+  const double own = time_together(bench, which, kOwn, rounds);
+  std::printf("two workers, %-32s same tables %.2f times one (%.1f ns each), own tables %.2f (%.1f ns each)\n",
+              which.name, kWorkers * alone / shared, shared, kWorkers * alone / own, own);
 }
 
 void start_eal() {
@@ -295,7 +341,7 @@ int main(int count, char** values) {
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t b = 0; b < kBursts.size(); ++b) {
       const auto loop = [&](const auto& work, Writes writes) {
-        return bench.time(kNat, kFlows, 0, kBursts[b], kPackets, work, writes);
+        return bench.time(kNat, {kFlows}, 0, kBursts[b], kPackets, work, writes);
       };
       bare[b] = std::min(bare[b], loop(do_nothing, Writes::no));
       written[b] = std::min(written[b], loop(do_nothing, Writes::yes));
@@ -321,7 +367,7 @@ int main(int count, char** values) {
   std::printf("\n");
   for (const Case& which : kCases) {
     if (rte_lcore_count() < kWorkers) break;
-    std::printf("two workers, %-32s %.2f times one\n", which.name, speed_up(bench, which, rounds));
+    compare_two_workers(bench, which, rounds);
   }
   return 0;
 }

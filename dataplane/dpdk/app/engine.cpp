@@ -94,6 +94,13 @@ Engine::~Engine() {
   __atomic_store_n(&share_->running_workers, 0U, __ATOMIC_SEQ_CST);
 }
 
+/// Asks each of the workers.
+bool Engine::all_of(bool (Forwarder::*has)()) {
+  bool all = true;
+  for (const auto& forwarder : forwarders_) all = (*forwarder.*has)() && all;
+  return all;
+}
+
 /// By the share's number. Those that workers have left are unmapped.
 Result<void> Engine::follow_tables() {
   const std::uint32_t wanted = __atomic_load_n(&share_->tables_number, __ATOMIC_ACQUIRE);
@@ -104,9 +111,8 @@ Result<void> Engine::follow_tables() {
     for (const auto& forwarder : forwarders_) forwarder->use(place->second, wanted);
     tables_number_ = wanted;
   }
-  const bool all = std::all_of(forwarders_.begin(), forwarders_.end(),
-                               [&](const auto& forwarder) { return forwarder->tables_in_use() == tables_number_; });
-  if (all) std::erase_if(tables_, [&](const auto& each) { return each.first != tables_number_; });
+  if (all_of(&Forwarder::has_left_tables))
+    std::erase_if(tables_, [&](const auto& each) { return each.first != tables_number_; });
   return {};
 }
 
@@ -130,9 +136,8 @@ void Engine::follow_capture() {
     }
   }
   const std::uint32_t in_use = captures_.contains(capture_number_) ? capture_number_ : 0;
-  const bool all = std::all_of(forwarders_.begin(), forwarders_.end(),
-                               [&](const auto& forwarder) { return forwarder->capture_in_use() == in_use; });
-  if (all) std::erase_if(captures_, [&](const auto& each) { return each.first != in_use; });
+  if (all_of(&Forwarder::has_left_captures))
+    std::erase_if(captures_, [&](const auto& each) { return each.first != in_use; });
 }
 
 /// Is an interface another one by now? A device that was made anew has to be opened anew.

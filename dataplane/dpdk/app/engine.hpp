@@ -32,6 +32,7 @@ class Engine {
   Result<void> start_workers();
   Result<void> follow_tables();
   void follow_capture();
+  bool all_of(bool (Forwarder::*has)());
   [[nodiscard]] bool has_lost_interface() const;
 
   const MappedShare& share_;

@@ -124,32 +124,20 @@ Forwarder::~Forwarder() {
 }
 
 void Forwarder::use(const dataplane::SharedTables& tables, std::uint32_t number) {
-  tabled_.push_back(
-      std::make_unique<Tabled>(Tabled{.worker = Worker(tables.tables(), number_, *this, hops_), .number = number}));
-  wanted_.store(tabled_.back().get(), std::memory_order_release);
-}
-
-/// What a worker writes by may change at each turn, so those before stay until it has another one.
-void Forwarder::capture(CaptureSink* sink, std::uint32_t number) {
-  if (sink == nullptr) {
-    wanted_capture_.store(nullptr, std::memory_order_release);
-    return;
-  }
-  capturings_.push_back(std::make_unique<Capturing>(Capturing{.sink = sink, .number = number}));
-  wanted_capture_.store(capturings_.back().get(), std::memory_order_release);
+  tables_.give({.worker = Worker(tables.tables(), number_, *this, hops_), .number = number});
 }
 
 /// What the main thread wants this turn to be by.
 void Forwarder::take_up() {
-  current_ = wanted_.load(std::memory_order_acquire);
+  current_ = tables_.take();
   if (own_.tables != current_->number) {
     std::fill(hops_.begin(), hops_.end(), core::Hop{});  // they name backends by their numbers in the tables before
     __atomic_store_n(&own_.tables, current_->number, __ATOMIC_RELEASE);
   }
-  const Capturing* capturing = wanted_capture_.load(std::memory_order_acquire);
-  if (capturing == capturing_) return;
-  capturing_ = capturing;
-  __atomic_store_n(&own_.capture, capturing == nullptr ? 0U : capturing->number, __ATOMIC_RELEASE);
+  const Capturing* capturing = captures_.take();
+  sink_ = capturing == nullptr ? nullptr : capturing->sink;
+  const std::uint32_t number = sink_ == nullptr ? 0 : capturing->number;
+  if (own_.capture != number) __atomic_store_n(&own_.capture, number, __ATOMIC_RELEASE);
 }
 
 /// What the tables hold may be looked at between the two stores of a turn, and never outside
@@ -207,12 +195,12 @@ bool Forwarder::take_turn(Tabled& tables) {
 
 void Forwarder::decide(Tabled& tables, std::uint32_t ingress, std::span<rte_mbuf* const> burst,
                        std::span<core::Verdict> verdicts) {
-  if (capturing_ == nullptr) {
+  if (sink_ == nullptr) {
     tables.worker.run(burst, ingress, verdicts);
     return;
   }
-  tables.worker.run_captured(burst, ingress, verdicts, *capturing_->sink);
-  if (!capturing_->sink->empty()) wake_daemon(share_, sender_);
+  tables.worker.run_captured(burst, ingress, verdicts, *sink_);
+  if (!sink_->empty()) wake_daemon(share_, sender_);
 }
 
 void Forwarder::forward(Tabled& tables, std::uint16_t port, std::span<rte_mbuf*> burst) {

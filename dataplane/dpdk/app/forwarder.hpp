@@ -11,6 +11,7 @@
 #include "dataplane/dpdk/app/routes.hpp"
 #include "dataplane/dpdk/capture_sink.hpp"
 #include "dataplane/dpdk/events.hpp"
+#include "dataplane/dpdk/handed.hpp"
 #include "dataplane/dpdk/share.hpp"
 #include "dataplane/dpdk/worker.hpp"
 #include "dataplane/shared_tables.hpp"
@@ -53,15 +54,16 @@ class Forwarder final : private Outside {
             rte_ring* from_main);
   ~Forwarder() override;
 
-  /// By the main thread: the tables to look at from now on. They and those before must stay until `tables_in_use` says
-  /// so.
+  /// By the main thread: the tables to look at from now on. They and those before must stay until the worker
+  /// `has_left_tables`.
   void use(const dataplane::SharedTables& tables, std::uint32_t number);
-  [[nodiscard]] std::uint64_t tables_in_use() const { return __atomic_load_n(&own_.tables, __ATOMIC_ACQUIRE); }
+  /// By the main thread: whether it looks at the last ones that it was told to use, and at no others.
+  bool has_left_tables() { return tables_.settle(); }
 
-  /// By the main thread: what to capture by from now on; nullptr: nothing. It must stay until `capture_in_use` tells of
-  /// another number.
-  void capture(CaptureSink* sink, std::uint32_t number);
-  [[nodiscard]] std::uint64_t capture_in_use() const { return __atomic_load_n(&own_.capture, __ATOMIC_ACQUIRE); }
+  /// By the main thread: what to capture by from now on; nullptr and 0: nothing. It and that before must stay until the
+  /// worker `has_left_captures`.
+  void capture(CaptureSink* sink, std::uint32_t number) { captures_.give({.sink = sink, .number = number}); }
+  bool has_left_captures() { return captures_.settle(); }
 
   /// Until `stop`; on the worker's own thread.
   void run(const std::atomic<bool>& stop);
@@ -118,12 +120,10 @@ class Forwarder final : private Outside {
   rte_ring* to_main_;
   rte_ring* from_main_;
   std::vector<Leaving> leaving_;  ///< by port
-  std::vector<std::unique_ptr<Tabled>> tabled_;
-  std::atomic<Tabled*> wanted_{nullptr};
-  Tabled* current_ = nullptr;
-  std::vector<std::unique_ptr<Capturing>> capturings_;  ///< by the main thread: one of each capture
-  std::atomic<const Capturing*> wanted_capture_{nullptr};
-  const Capturing* capturing_ = nullptr;  ///< in this turn
+  Handed<Tabled> tables_;
+  Handed<Capturing> captures_;
+  Tabled* current_ = nullptr;    ///< in this turn
+  CaptureSink* sink_ = nullptr;  ///< in this turn; nullptr: nothing is captured
   std::uint32_t neighbours_unit_ = 0;
   std::uint32_t neighbours_asked_ = 0;
 };
