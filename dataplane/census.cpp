@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "dataplane/core/ports.hpp"
+#include "dataplane/publication_lock.hpp"
 
 namespace astil::dataplane {
 namespace {
@@ -45,6 +46,7 @@ std::optional<core::FlowTuple> flow_at(const Tables& tables, const Records& reco
 /// service keeps no affinity, go soon; not at once, since a service may have come while the walk was under way.
 std::vector<std::uint16_t> affinity_ticks(const Tables& tables) {
   constexpr std::uint16_t kUseless = 2;
+  const std::lock_guard lock(publication_lock());
   std::vector<std::uint16_t> ticks(tables.sizes.backends, kUseless);
   const std::uint32_t active = tables.active();
   if (active == core::kNoGeneration) return ticks;
@@ -57,6 +59,14 @@ std::vector<std::uint16_t> affinity_ticks(const Tables& tables) {
   }
   return ticks;
 }
+
+/// Of one moment each: a publication may change them while the walk is under way.
+struct Timeouts {
+  explicit Timeouts(const std::uint16_t (&shared)[core::kFlowStates]) {
+    for (std::size_t i = 0; i < core::kFlowStates; ++i) of[i] = core::shared_load(shared[i]);
+  }
+  std::uint16_t of[core::kFlowStates]{};
+};
 
 /// Read in this order, a flow that closes between the two loads widens what `certain_error` allows for.
 core::Load read_load(const core::Load& place) {
@@ -108,7 +118,7 @@ class Walk {
     std::uint64_t& place = tables_.ports()[line].entries[position];
     std::uint64_t entry = core::shared_load(place);
     if (entry == 0) return;
-    if ((is_given_up(entry) || core::is_expired(entry, tick_, tables_.settings().port_timeouts) != 0) &&
+    if ((is_given_up(entry) || core::is_expired(entry, tick_, port_timeouts_.of) != 0) &&
         __atomic_compare_exchange_n(&place, &entry, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
       return;
     if (entry == 0) return;  // another was quicker
@@ -129,8 +139,7 @@ class Walk {
   }
 
   [[nodiscard]] bool has_expired(std::uint64_t entry) const {
-    if (core::state_of(entry) != core::FlowState::affinity)
-      return core::is_expired(entry, tick_, tables_.settings().timeouts) != 0;
+    if (core::state_of(entry) != core::FlowState::affinity) return core::is_expired(entry, tick_, timeouts_.of) != 0;
     const std::uint32_t backend = core::backend_of(entry);
     return backend >= affinity_ticks_.size() || core::idle_ticks(entry, tick_) >= affinity_ticks_[backend];
   }
@@ -148,6 +157,8 @@ class Walk {
 
   const Tables& tables_;
   std::uint32_t tick_;
+  Timeouts timeouts_{tables_.settings().timeouts};
+  Timeouts port_timeouts_{tables_.settings().port_timeouts};
   std::vector<std::uint16_t> affinity_ticks_;
   std::vector<bool> given_up_;  ///< by backend number; none: nobody's
   Census census_;

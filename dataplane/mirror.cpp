@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "dataplane/pool.hpp"
+#include "dataplane/publication_lock.hpp"
 
 namespace astil::dataplane {
 namespace {
@@ -87,6 +88,7 @@ void Mirror::take() {
 }
 
 std::vector<Repair> Mirror::restore() {
+  const std::lock_guard lock(publication_lock());
   std::vector<Repair> repairs;
   for (const Part& part : parts_) {
     const auto table = static_cast<std::size_t>(part.table);

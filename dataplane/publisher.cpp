@@ -8,6 +8,7 @@
 #include "dataplane/core/limit.hpp"
 #include "dataplane/core/rewrite.hpp"
 #include "dataplane/pool.hpp"
+#include "dataplane/publication_lock.hpp"
 #include "dataplane/service_index.hpp"
 
 namespace astil::dataplane {
@@ -217,6 +218,7 @@ std::uint16_t Publisher::longest_affinity(const DesiredState& desired) {
 Result<Published> Publisher::publish(const DesiredState& desired) {
   Result<Plan> planned = plan(desired);
   if (planned.has_error()) return planned.error();
+  const std::lock_guard lock(publication_lock());
   if (auto written = write_interfaces(desired.interfaces); written.has_error()) return written.error();
   const Plan& plan = *planned;
   write_timeouts(tables_, desired.timeouts, longest_affinity(desired));

@@ -195,6 +195,9 @@ class Exchange {
     const auto [unsent, header_bytes] = co_await http::async_write_header(stream_, serializer, kToken);
     if (unsent) co_return;
     lowest(stream_).expires_never();
+    // Followers must not keep others out: over the network one gives way as who says nothing does. It can come back,
+    // and events go on where it was.
+    if (peer_.shows_token) progress_.waits();
     const auto waiting = std::make_shared<Waiting>(server_.loop);
     stream_.async_read_some(asio::buffer(waiting->waste),
                             [waiting](const boost::system::error_code& /*end*/, std::size_t /*bytes*/) {

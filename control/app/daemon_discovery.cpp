@@ -74,20 +74,28 @@ std::vector<config::Backend> drop_conflicts(config::Model& model) {
   return dropped;
 }
 
+std::vector<discovery::Wanted> wanted_sources(const config::Model& model) {
+  std::vector<discovery::Wanted> wanted;
+  for (const config::Service& service : model.services) {
+    if (service.discovery) wanted.push_back({.service = service.name, .how = *service.discovery});
+  }
+  return wanted;
+}
+
 }  // namespace
 
 /// `of_now`: as the sources are followed; else as they would be right after a change to this model.
 config::Model Daemon::with_found(config::Model model, bool of_now) const {
+  std::map<std::string, discovery::Set> sets;
+  if (!of_now) sets = discoveries_->would_be(wanted_sources(model));
   for (config::Service& service : model.services) {
     if (!service.discovery) continue;
-    std::optional<discovery::Set> set;
     if (of_now) {
       const discovery::Report* const report = discoveries_->report(service.name);
-      if (report != nullptr) set = report->set;
-    } else {
-      set = discoveries_->would_be({.service = service.name, .how = *service.discovery});
+      if (report != nullptr && report->set) add_found(service, *report->set);
+    } else if (const auto set = sets.find(service.name); set != sets.end()) {
+      add_found(service, set->second);
     }
-    if (set) add_found(service, *set);
   }
   (void)drop_conflicts(model);
   return model;
@@ -112,13 +120,7 @@ Result<void> Daemon::check_set(const std::string& name) const {
       "under nat an address and port serve one service"};
 }
 
-void Daemon::follow_sources() {
-  std::vector<discovery::Wanted> wanted;
-  for (const config::Service& service : configured_.services) {
-    if (service.discovery) wanted.push_back({.service = service.name, .how = *service.discovery});
-  }
-  discoveries_->configure(wanted);
-}
+void Daemon::follow_sources() { discoveries_->configure(wanted_sources(configured_)); }
 
 Result<void> Daemon::on_found(const std::string& service) {
   if (detached_ || !checks_) return {};

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "control/base/atomic_file.hpp"
@@ -20,31 +18,9 @@ using namespace std::chrono_literals;
 constexpr auto kLookAgain = 30s;
 /// After a failure, and where a name has no record whose life could tell.
 constexpr auto kAfterFailure = 5s;
-constexpr std::uintmax_t kLongestFile = 8U << 20U;
-
-struct Text {
-  std::string bytes;
-};
-
-Result<Text> text_in(const std::string& path) {
-  std::error_code failed;
-  const std::uintmax_t size = std::filesystem::file_size(path, failed);
-  if (failed) return Error{"read " + path + ": " + failed.message(), {}};
-  if (size > kLongestFile) return Error{path + " has " + std::to_string(size) + " bytes", "8 MiB are read at most"};
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file || !text) return Error{"read " + path, "is it readable for the daemon?"};
-  return Text{text.str()};
-}
-
-Result<Set> set_in(const std::string& path) {
-  const auto text = text_in(path);
-  if (text.has_error()) return text.error();
-  auto set = read_targets(text->bytes, path);
-  if (set.has_error()) return set.error().within(path);
-  return set;
-}
+/// So many at a time: what hangs is not to keep the others waiting.
+constexpr unsigned kFilesAtOnce = 8;
+constexpr unsigned kNamesAtOnce = 4;
 
 bool is_file(const config::Discovery& how) { return how.from == config::DiscoveryFrom::file; }
 
@@ -55,22 +31,29 @@ struct Discoveries::Source : std::enable_shared_from_this<Source> {
   Wanted wanted;
   Report report;
   boost::asio::steady_timer timer;  ///< of a name
+  std::uint64_t reading = 0;        ///< of its file: the last that began, from 1 on
+  bool is_read = false;             ///< that one has not come back yet
+  bool hangs = false;               ///< and was waited for in vain
+  bool read_again = false;          ///< the file has changed since it began
+  bool was_read = false;            ///< at the last look at all files it was under way
 };
 
-Discoveries::Discoveries(boost::asio::io_context& loop, std::string state_file, LookUp look_up, OnChange on_change)
+Discoveries::Discoveries(boost::asio::io_context& loop, std::string state_file, LookUp look_up, OnChange on_change,
+                         ReadSet read)
     : loop_(loop),
       state_file_(std::move(state_file)),
       look_up_(std::move(look_up)),
       on_change_(std::move(on_change)),
+      read_set_(std::move(read)),
       watch_(loop, [this](const std::string& folder) { on_folder(folder); }),
-      again_(loop) {
-  if (const auto text = text_in(state_file_); text.has_value()) kept_ = kept_sets_of(text->bytes);
+      again_(loop),
+      files_(loop, kFilesAtOnce),
+      names_(loop, kNamesAtOnce) {
+  if (const auto text = read_whole(state_file_); text.has_value()) kept_ = kept_sets_of(*text);
   look_again();
 }
 
 Discoveries::~Discoveries() {
-  if (threads_) threads_->stop();
-  if (threads_) threads_->join();
   if (writer_) writer_->join();
 }
 
@@ -107,12 +90,22 @@ void Discoveries::configure(const std::vector<Wanted>& wanted) {
   gone_ = std::move(before);
   for (const auto& [service, source] : gone_) source->timer.cancel();
   watch_.follow(folders);
+  std::vector<std::pair<std::shared_ptr<Source>, FileReading>> readings;
   for (const std::shared_ptr<Source>& source : fresh) {
-    if (is_file(source->wanted.how)) {
-      take(*source, set_in(source->wanted.how.path), Tell::no);
-    } else {
+    if (!is_file(source->wanted.how)) {
       ask_in(source, 0ms);
+    } else if (source->hangs) {
+      source->read_again = true;  // who waited for that disk once does not again
+    } else {
+      readings.emplace_back(source, begin_reading(source));
     }
+  }
+  const auto limit = std::chrono::steady_clock::now() + kFilesWithin;
+  for (const auto& [source, reading] : readings) {
+    source->hangs = !reading.wait_until(limit);
+    if (source->hangs) continue;
+    source->is_read = false;
+    take(*source, reading.set(), Tell::no);
   }
   keep();
 }
@@ -122,15 +115,23 @@ const Report* Discoveries::report(const std::string& service) const {
   return found == sources_.end() ? nullptr : &found->second->report;
 }
 
-std::optional<Set> Discoveries::would_be(const Wanted& wanted) const {
-  std::optional<Set> known;
-  const auto found = sources_.find(wanted.service);
-  if (found != sources_.end() && source_of(found->second->wanted.how) == source_of(wanted.how))
-    known = found->second->report.set;
-  if (!is_file(wanted.how)) return known;
-  auto read = set_in(wanted.how.path);
-  if (read.has_error() || read->size() < wanted.how.at_least) return known;
-  return std::move(*read);
+std::map<std::string, Set> Discoveries::would_be(const std::vector<Wanted>& wanted) const {
+  std::map<std::string, Set> sets;
+  std::vector<std::pair<const Wanted*, FileReading>> readings;
+  for (const Wanted& each : wanted) {
+    const auto found = sources_.find(each.service);
+    const bool known = found != sources_.end() && source_of(found->second->wanted.how) == source_of(each.how);
+    if (known && found->second->report.set) sets[each.service] = *found->second->report.set;
+    if (!is_file(each.how) || (known && found->second->hangs)) continue;
+    readings.emplace_back(
+        &each, FileReading::begin(files_, [read = read_set_, path = each.how.path] { return read(path); }, {}));
+  }
+  const auto limit = std::chrono::steady_clock::now() + kFilesWithin;
+  for (const auto& [each, reading] : readings) {
+    if (!reading.wait_until(limit) || reading.set().has_error()) continue;
+    if (reading.set()->size() >= each->how.at_least) sets[each->service] = *reading.set();
+  }
+  return sets;
 }
 
 void Discoveries::on_folder(const std::string& folder) {
@@ -142,7 +143,32 @@ void Discoveries::on_folder(const std::string& folder) {
 }
 
 void Discoveries::read_file(const std::shared_ptr<Source>& source) {
-  take(*source, set_in(source->wanted.how.path), Tell::yes);
+  if (source->is_read) {
+    source->read_again = true;
+  } else {
+    (void)begin_reading(source);
+  }
+}
+
+/// Of several readings of a file only the last that began counts, so that what is taken last is what was there last.
+FileReading Discoveries::begin_reading(const std::shared_ptr<Source>& source) {
+  source->is_read = true;
+  source->read_again = false;
+  return FileReading::begin(
+      files_, [read = read_set_, path = source->wanted.how.path] { return read(path); },
+      [this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(source),
+       number = ++source->reading](const FileReading& reading) {
+        const auto self = weak.lock();
+        if (alive.expired() || !self || self->reading != number) return;
+        self->is_read = false;
+        self->hangs = false;
+        const auto is_current = [&] {
+          const auto current = sources_.find(self->wanted.service);
+          return current != sources_.end() && current->second == self;
+        };
+        if (is_current()) take(*self, reading.set(), Tell::yes);
+        if (self->read_again && is_current()) read_file(self);
+      });
 }
 
 void Discoveries::look_again() {
@@ -155,6 +181,13 @@ void Discoveries::look_again() {
         folders.insert(std::filesystem::path(source->wanted.how.path).parent_path().string());
     }
     watch_.follow(folders);
+    for (const auto& [service, source] : sources_) {
+      if (source->is_read && source->was_read) {
+        source->hangs = true;
+        take(*source, Error{source->wanted.how.path + " is still being read", "does its disk answer?"}, Tell::no);
+      }
+      source->was_read = source->is_read;
+    }
     for (const std::string& folder : folders) on_folder(folder);
     look_again();
   });
@@ -171,27 +204,25 @@ void Discoveries::ask_in(const std::shared_ptr<Source>& source, std::chrono::mil
 
 /// One question at a time of each name; what comes for one that is followed no more is forgotten.
 void Discoveries::ask(const std::shared_ptr<Source>& source) {
-  if (!threads_) threads_.emplace(2);
-  boost::asio::post(*threads_, [this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(source),
-                                how = source->wanted.how.dns, look_up = look_up_, &loop = loop_] {
-    auto answer = std::make_shared<Result<Answer>>(look_up(how));
-    boost::asio::post(loop, [this, alive, weak, answer] {
+  names_.run([this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(source), how = source->wanted.how.dns,
+              look_up = look_up_]() -> base::Aside::Then {
+    return [this, alive, weak, answer = look_up(how)]() mutable {
       const auto self = weak.lock();
       if (alive.expired() || !self) return;
       const auto current = sources_.find(self->wanted.service);
       if (current == sources_.end() || current->second != self) return;
       const config::DnsDiscovery& dns = self->wanted.how.dns;
       std::chrono::milliseconds next = std::max<std::chrono::milliseconds>(dns.shortest, kAfterFailure);
-      if (answer->has_value()) {
-        if ((*answer)->keep.count() != 0)
-          next = std::clamp<std::chrono::milliseconds>((*answer)->keep, dns.shortest, dns.longest);
-        take(*self, std::move((*answer)->set), Tell::yes);
+      if (answer.has_value()) {
+        if (answer->keep.count() != 0)
+          next = std::clamp<std::chrono::milliseconds>(answer->keep, dns.shortest, dns.longest);
+        take(*self, std::move(answer->set), Tell::yes);
       } else {
-        take(*self, answer->error(), Tell::yes);
+        take(*self, answer.error(), Tell::yes);
       }
       if (const auto still = sources_.find(self->wanted.service); still != sources_.end() && still->second == self)
         ask_in(self, next);
-    });
+    };
   });
 }
 

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "control/base/aside.hpp"
+#include "control/discovery/file_reading.hpp"
 #include "control/discovery/file_watch.hpp"
 #include "control/discovery/kept_sets.hpp"
 #include "control/discovery/lookup.hpp"
@@ -39,35 +41,43 @@ class Discoveries {
  public:
   /// Runs in a thread of its own, and may wait.
   using LookUp = std::function<Result<Answer>(const config::DnsDiscovery&)>;
+  /// Likewise: the targets of the file of that name.
+  using ReadSet = std::function<Result<Set>(const std::string&)>;
   /// A service's set has changed. An error: it can not be used, and the one before stays.
   using OnChange = std::function<Result<void>(const std::string& service)>;
 
   /// `state_file`: where the last good sets are kept, and read from now; empty: nowhere. The loop must outlive this.
-  Discoveries(boost::asio::io_context& loop, std::string state_file, LookUp look_up, OnChange on_change);
+  Discoveries(boost::asio::io_context& loop, std::string state_file, LookUp look_up, OnChange on_change,
+              ReadSet read = read_set);
   ~Discoveries();
   Discoveries(const Discoveries&) = delete;
   Discoveries& operator=(const Discoveries&) = delete;
 
-  /// The sources from now on. What is known of one that was there stays; of those that go now, until the next call. A
-  /// file is read within this call. Tells nobody: read `report` afterwards.
+  /// The sources from now on. What is known of one that was there stays; of those that go now, until the next call.
+  /// Tells nobody: read `report` afterwards. Files are read within this call, unless that takes longer than
+  /// kFilesWithin: then what is known stays, and what they name is told once it is read.
   void configure(const std::vector<Wanted>& wanted);
 
   /// Null: no such service.
   [[nodiscard]] const Report* report(const std::string& service) const;
-  /// The set that it would have right after a `configure`.
-  [[nodiscard]] std::optional<Set> would_be(const Wanted& wanted) const;
+  /// The sets that they would have right after a `configure`, by service; none: nothing is known.
+  [[nodiscard]] std::map<std::string, Set> would_be(const std::vector<Wanted>& wanted) const;
 
   /// "file /etc/astil/web.json", "SRV of _http._tcp.example.org": equal for the same source.
   [[nodiscard]] static std::string source_of(const config::Discovery& how);
 
+  /// How long a call may hold the loop up for files, all of them together.
+  static constexpr std::chrono::milliseconds kFilesWithin{300};
+
  private:
   struct Source;
+  enum class Tell { no, yes };
   void read_file(const std::shared_ptr<Source>& source);
+  [[nodiscard]] FileReading begin_reading(const std::shared_ptr<Source>& source);
   void ask(const std::shared_ptr<Source>& source);
   void ask_in(const std::shared_ptr<Source>& source, std::chrono::milliseconds delay);
   void on_folder(const std::string& folder);
   void look_again();
-  enum class Tell { no, yes };
   void take(Source& source, Result<Set> found, Tell tell);
   void keep();
 
@@ -75,13 +85,15 @@ class Discoveries {
   std::string state_file_;
   LookUp look_up_;
   OnChange on_change_;
+  ReadSet read_set_;
   KeptSets kept_;
   std::map<std::string, std::shared_ptr<Source>> sources_;  ///< by service
   std::map<std::string, std::shared_ptr<Source>> gone_;     ///< those of the configuration before
   FileWatch watch_;
   boost::asio::steady_timer again_;
-  std::optional<boost::asio::thread_pool> threads_;  ///< which ask, once there is a name to ask for
-  std::optional<boost::asio::thread_pool> writer_;   ///< once there is something to keep
+  mutable base::Aside files_;                       ///< reads them
+  base::Aside names_;                               ///< asks for them
+  std::optional<boost::asio::thread_pool> writer_;  ///< once there is something to keep
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

@@ -49,7 +49,8 @@ void FileWatch::await() {
       std::memcpy(&event, bytes.data() + at, sizeof(event));
       changed.insert(event.wd);
       // The folder itself is gone: the next `follow` looks for it.
-      if ((event.mask & IN_IGNORED) != 0) std::erase_if(watches_, [&](const auto& w) { return w.second == event.wd; });
+      if ((event.mask & IN_IGNORED) != 0)
+        std::erase_if(watches_, [gone = event.wd](const auto& w) { return w.second == gone; });
       at += static_cast<ssize_t>(sizeof(event) + event.len);
     }
     std::set<std::string> folders;

@@ -1,9 +1,7 @@
-// Backends by DNS: one look-up, which waits for its answers and so runs in a thread that may. By ldns: over UDP, over
-// TCP where an answer is cut off.
+// Backends by DNS: one look-up, which waits for its answers and so runs in a thread that may.
 #pragma once
 
 #include <chrono>
-#include <span>
 
 #include "control/discovery/targets.hpp"
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "control/health/dns_message.hpp"
+#include "control/base/dns_message.hpp"
 
 namespace astil::health {
 namespace {
@@ -38,7 +38,8 @@ std::string in_quotes(std::string_view bytes) {
 }
 
 std::vector<std::byte> datagram_of(const config::Probe& probe, std::uint16_t id) {
-  if (const auto* dns = std::get_if<config::DnsCheck>(&probe)) return dns_query(id, *dns);
+  if (const auto* dns = std::get_if<config::DnsCheck>(&probe))
+    return base::dns_query(id, dns->name, static_cast<std::uint16_t>(dns->record));
   const auto bytes = std::as_bytes(std::span(std::get<config::UdpCheck>(probe).send));
   return {bytes.begin(), bytes.end()};
 }
@@ -102,12 +103,13 @@ class DatagramAttempt final : public Attempt {
 
   [[nodiscard]] std::optional<Outcome> judge_dns(const config::DnsCheck& check,
                                                  std::span<const std::byte> datagram) const {
-    const DnsAnswer answer = read_dns_answer(sent_, datagram);
-    if (answer.kind == DnsAnswer::Kind::foreign) return std::nullopt;
-    if (answer.kind == DnsAnswer::Kind::wrong) return Outcome{Kind::failed, std::string("answer: ") + answer.error};
+    const base::DnsAnswer answer = base::read_dns_answer(sent_, datagram);
+    if (answer.kind == base::DnsAnswer::Kind::foreign) return std::nullopt;
+    if (answer.kind == base::DnsAnswer::Kind::wrong)
+      return Outcome{Kind::failed, std::string("answer: ") + answer.error};
     const auto wanted = static_cast<unsigned>(check.code);
     if (answer.code == wanted) return Outcome{};
-    return Outcome{Kind::failed, dns_code_name(answer.code) + ", expected " + dns_code_name(wanted)};
+    return Outcome{Kind::failed, base::dns_code_name(answer.code) + ", expected " + base::dns_code_name(wanted)};
   }
 
   void close() override {

@@ -7,6 +7,7 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <cerrno>
 #include <utility>
 
 namespace astil::health {
@@ -42,9 +43,7 @@ class Group : public std::enable_shared_from_this<Group> {
   void follow(Ended ended) {
     ended_ = std::move(ended);
     read();
-    end_.async_wait(stream_descriptor::wait_read, [this, self = shared_from_this()](error_code error) {
-      if (!error) on_end();
-    });
+    await_end();
   }
   /// Nobody wants to know any more.
   void give_up() {
@@ -55,6 +54,18 @@ class Group : public std::enable_shared_from_this<Group> {
   [[nodiscard]] std::string said() const { return kept_.substr(0, std::min(kept_.find('\n'), kept_.size())); }
 
  private:
+  void await_end() {
+    end_.async_wait(stream_descriptor::wait_read, [this, self = shared_from_this()](error_code error) {
+      if (!error) on_end();
+    });
+  }
+
+  bool wait_for_end(siginfo_t& how, int options) {
+    how = {};
+    return ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(end_.native_handle()), &how, WEXITED | options) ==
+           0;
+  }
+
   void kill() const {
     if (!reaped_) ::kill(-process_, SIGKILL);
   }
@@ -72,9 +83,11 @@ class Group : public std::enable_shared_from_this<Group> {
 
   /// What it has started and left behind goes with it.
   void on_end() {
-    kill();
     siginfo_t how{};
-    (void)::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(end_.native_handle()), &how, WEXITED);
+    if (!wait_for_end(how, WNOHANG | WNOWAIT) ? errno == EAGAIN || errno == EINTR : how.si_pid == 0) return await_end();
+    kill();
+    while (!wait_for_end(how, 0) && errno == EINTR) {
+    }
     reaped_ = true;
     error_code error;
     output_.non_blocking(true, error);
@@ -99,6 +112,7 @@ class Group : public std::enable_shared_from_this<Group> {
 Outcome outcome_of(const siginfo_t& how, const std::string& said) {
   const bool exited = how.si_code == CLD_EXITED;
   if (exited && how.si_status == 0) return {};
+  if (how.si_pid == 0) return {Kind::failed, "how it ended is not known"};
   std::string error = (exited ? "exit status " : "ended by signal ") + std::to_string(how.si_status);
   std::string shown;
   for (const char letter : said) shown += letter >= ' ' && letter <= '~' ? letter : '?';

@@ -25,6 +25,8 @@ void run_corpus(const std::string& name, void (*target)(Input)) {
 TEST(FuzzCorpus, of_netlink_messages_does_no_harm) { run_corpus("netlink", netlink); }
 TEST(FuzzCorpus, of_answers_to_health_checks_does_no_harm) { run_corpus("http_status", http_status); }
 TEST(FuzzCorpus, of_answers_of_name_servers_does_no_harm) { run_corpus("dns_answer", dns_answer); }
+TEST(FuzzCorpus, of_files_of_backends_does_no_harm) { run_corpus("discovery_file", discovery_file); }
+TEST(FuzzCorpus, of_answers_with_backends_does_no_harm) { run_corpus("discovery_answer", discovery_answer); }
 TEST(FuzzCorpus, of_queries_to_the_name_server_does_no_harm) { run_corpus("dns_query", dns_query); }
 TEST(FuzzCorpus, of_answers_of_grpc_servers_does_no_harm) { run_corpus("grpc_answer", grpc_answer); }
 TEST(FuzzCorpus, of_echo_replies_does_no_harm) { run_corpus("echo_reply", echo_reply); }

@@ -19,8 +19,13 @@ void packets(Input input);
 void netlink(Input input);
 /// What a backend may answer to a health check: control/health/http_status.hpp, http_answer.hpp.
 void http_status(Input input);
-/// What a name server may answer to a health check: control/health/dns_message.hpp.
+/// What a name server may answer to a health check: control/base/dns_message.hpp.
 void dns_answer(Input input);
+/// What the file of a service's backends may hold, and what is kept of it: control/discovery/targets.hpp,
+/// kept_sets.hpp.
+void discovery_file(Input input);
+/// What a name server may answer to the search for backends: control/discovery/answer.hpp, exchange.hpp.
+void discovery_answer(Input input);
 /// What anybody may send to the name server: control/dns/responder.hpp.
 void dns_query(Input input);
 /// What a gRPC server may answer to a health check: control/health/grpc_talk.hpp, grpc_message.hpp.

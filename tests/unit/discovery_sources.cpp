@@ -1,8 +1,10 @@
 // Sources that are followed: files that change, names whose answers run out, answers that are not followed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -22,6 +24,7 @@ class Sources : public testing::Test {
     begin();
   }
   ~Sources() override {
+    set_disk_hangs(false);
     discoveries_.reset();
     std::filesystem::remove_all(folder_);
   }
@@ -34,7 +37,18 @@ class Sources : public testing::Test {
         [this](const std::string& service) -> Result<void> {
           told_.push_back(service);
           return refusal_.what.empty() ? Result<void>() : Result<void>(refusal_);
+        },
+        [disk = disk_](const std::string& path) {
+          std::unique_lock lock(disk->mutex);
+          disk->answers.wait(lock, [&] { return !disk->hangs; });
+          lock.unlock();
+          return read_set(path);
         });
+  }
+  void set_disk_hangs(bool hangs) {
+    const std::lock_guard lock(disk_->mutex);
+    disk_->hangs = hangs;
+    disk_->answers.notify_all();
   }
   Result<Answer> answer() {
     const std::lock_guard lock(mutex_);
@@ -77,6 +91,13 @@ class Sources : public testing::Test {
   std::filesystem::path folder_;
   boost::asio::io_context loop_;
   std::mutex mutex_;
+  /// Threads that read may be there longer than the test.
+  struct Disk {
+    std::mutex mutex;
+    std::condition_variable answers;
+    bool hangs = false;
+  };
+  std::shared_ptr<Disk> disk_ = std::make_shared<Disk>();
   Result<Answer> answer_ = Answer{};
   unsigned asked_ = 0;
   std::vector<std::string> told_;
@@ -108,6 +129,54 @@ TEST_F(Sources, a_file_that_is_wrong_or_gone_keeps_the_last_good_set) {
   write(R"([{"targets": ["10.0.0.3"]}])");
   run_until([&] { return report().set == set_of({"10.0.0.3"}); });
   EXPECT_EQ(report().error, "");
+}
+
+TEST_F(Sources, what_is_no_file_is_not_waited_for) {
+  ASSERT_EQ(::mkfifo((folder_ / "web.json").c_str(), 0600), 0);
+  discoveries_->configure({file()});
+  EXPECT_THAT(report().error, HasSubstr("no regular file"));
+  std::filesystem::remove(folder_ / "web.json");
+  std::filesystem::create_directory(folder_ / "web.json");
+  discoveries_->configure({file()});
+  EXPECT_THAT(report().error, HasSubstr("no regular file"));
+}
+
+TEST_F(Sources, a_file_that_is_too_long_is_not_read) {
+  write("[]");
+  std::filesystem::resize_file(folder_ / "web.json", kLongestFile + 1);
+  discoveries_->configure({file()});
+  EXPECT_THAT(report().error, HasSubstr("longer than 8 MiB"));
+  std::filesystem::resize_file(folder_ / "web.json", kLongestFile);
+  discoveries_->configure({file()});
+  EXPECT_THAT(report().error, HasSubstr("not JSON"));
+}
+
+TEST_F(Sources, a_disk_that_does_not_answer_holds_the_loop_up_once_and_not_for_long) {
+  write(R"([{"targets": ["10.0.0.1"]}])");
+  discoveries_->configure({file()});
+  set_disk_hangs(true);
+  write(R"([{"targets": ["10.0.0.2"]}])");
+  discoveries_->configure({file()});  // comes back, or this test does not end
+  EXPECT_EQ(report().set, set_of({"10.0.0.1"}));
+  EXPECT_EQ(discoveries_->would_be({file()}).at("web"), set_of({"10.0.0.1"}));
+  const auto begun = std::chrono::steady_clock::now();
+  for (int i = 0; i < 1000; ++i) discoveries_->configure({file()});
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 100 * Discoveries::kFilesWithin) << "it was waited for each time";
+  EXPECT_TRUE(told_.empty());
+  set_disk_hangs(false);
+  run_until([&] { return report().set == set_of({"10.0.0.2"}); });
+  EXPECT_EQ(told_, std::vector<std::string>{"web"});
+}
+
+TEST_F(Sources, the_end_does_not_wait_for_a_disk_or_a_name_server) {
+  write(R"([{"targets": ["10.0.0.1"]}])");
+  set_disk_hangs(true);
+  discoveries_->configure({file()});
+  discoveries_.reset();  // comes back, or this test does not end
+  set_disk_hangs(false);
+  loop_.restart();
+  loop_.run_for(50ms);
+  EXPECT_TRUE(told_.empty());
 }
 
 TEST_F(Sources, an_empty_file_empties_no_pool_unless_told_to) {
@@ -174,8 +243,8 @@ TEST_F(Sources, a_change_that_is_taken_back_finds_what_was_known) {
 
 TEST_F(Sources, a_plan_reads_a_file_that_is_not_followed_yet) {
   write(R"([{"targets": ["10.0.0.1"]}])");
-  EXPECT_EQ(discoveries_->would_be(file()), set_of({"10.0.0.1"}));
-  EXPECT_EQ(discoveries_->would_be(name()), std::nullopt);
+  EXPECT_EQ(discoveries_->would_be({file()}), (std::map<std::string, Set>{{"web", set_of({"10.0.0.1"})}}));
+  EXPECT_THAT(discoveries_->would_be({name()}), testing::IsEmpty());
 }
 
 }  // namespace

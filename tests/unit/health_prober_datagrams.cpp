@@ -6,7 +6,7 @@
 #include <boost/asio/ip/udp.hpp>
 #include <vector>
 
-#include "control/health/dns_message.hpp"
+#include "control/base/dns_message.hpp"
 #include "tests/unit/health_probing.hpp"
 
 namespace astil::health::test {
@@ -76,7 +76,7 @@ TEST_F(health_prober_dns, an_answer_passes_in_both_versions_of_ip) {
     outcome_.reset();
     DatagramServer server(loop_, says(0), host);
     EXPECT_EQ(probe(request(server, {.name = "a.example"}, host)).kind, Outcome::Kind::passed) << host;
-    EXPECT_EQ(server.seen().at(0), dns_query(kId, {.name = "a.example"}));
+    EXPECT_EQ(server.seen().at(0), base::dns_query(kId, "a.example", 1));
   }
 }
 

@@ -121,8 +121,12 @@ def backends_of_a_name(run):
         names.say({"A other.lab.": []})
         process.until(_problem(lab, "at_least"), "the name that is gone as a problem", timeout=15)
         run.expect(_found(lab) == set(hosts.values()), f"found: {_found(lab)}")
-        names.say(records(**hosts))
+        names.say({**records(**hosts), "hollow": True})
+        process.until(_problem(lab, "no name of a host"), "the records without data as a problem", timeout=15)
+        names.say({**records(**hosts), "forged": "10.0.0.66"})
         process.until(lambda: not lab.balancer.status()["problems"], "the end of the problems", timeout=15)
+        run.expect(_found(lab) == set(hosts.values()), f"found, with forged answers: {_found(lab)}")
+        names.say(records(**hosts))
         expect_unharmed(run, *load.stop())
 
         # b3 comes back with another address.

@@ -1,11 +1,15 @@
 """The API over the network: by TLS, with tokens, for clients of all kinds; and that it is what its document says."""
 
 import json
+import pathlib
+import subprocess
+import time
 
 import jsonschema
 
-from harness import paths, process
+from harness import api_attack, paths, process
 from harness.case import case
+from harness.steady import SteadyLoad, expect_unharmed
 from harness.topology import FRONT
 
 _READER = "reader-0123456789abcdef0123456789"
@@ -61,6 +65,46 @@ def api_over_the_network(run):
         tokens.write_text(f"dashboard read-only {_READER}\n")
         process.until(lambda: curl("/v1/status", _OPERATOR)[0] == 401, "a token that was taken out is void")
         run.expect(curl("/v1/version", _READER)[0] == 200, "the other token is void too")
+
+
+@case("api_under_attack")
+def api_under_attack(run):
+    """Clients that are silent, slow, half-closed, long-winded, guess tokens, or follow and follow: an operator is answered all
+    the while, no check fails for it, clients of the services notice nothing, and nothing stays behind."""
+    with run.lab() as lab:
+        certificate, key = _identity(lab, FRONT)
+        tokens = lab.directory / "tokens"
+        tokens.write_text(f"dashboard read-only {_READER}\ndeploy operator {_OPERATOR}\n")
+        tokens.chmod(0o600)
+        remote = {"listen": f'"{FRONT}:{_PORT}"', "certificate": certificate, "key": key, "tokens": tokens}
+        api = {"socket": f"/run/astil/{lab.instance}.sock", "remote": remote}
+        lab.start_balancer(forwardings=["nat"], more={"api": api})
+        lab.balancer.wait_until_in_rotation()
+        descriptors = lambda: len(list(pathlib.Path(f"/proc/{lab.balancer.daemon.pid}/fd").iterdir()))
+        before, memory = descriptors(), lab.balancer.resident_anonymous_kib()
+        told = max((each["number"] for each in lab.balancer.query("events")["events"]), default=0)
+        attack = lab.net.client.spawn(
+            *("python3", api_attack.__file__, FRONT, str(_PORT), certificate, _READER),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        load = SteadyLoad(lab, ["nat"])
+        words = ["curl", "-sS", "--max-time", "30", "--cacert", certificate, "-o", "/dev/null", "-w", "%{http_code} %{time_total}"]
+        header = ["-H", f"Authorization: Bearer {_OPERATOR}"]
+        answers, begun = [], time.monotonic()
+        while time.monotonic() < begun + 6:  # by then they have come for more places than there are
+            answers.append(lab.net.client.run(*words, *header, f"https://{FRONT}:{_PORT}/v1/status").stdout.split())
+        done = json.loads(attack.communicate("")[0])
+        expect_unharmed(run, *load.stop())
+        run.figure(operator_answers=len(answers), operator_longest_s=max(float(seconds) for _, seconds in answers), attack=done)
+        run.expect(all(status == "200" for status, _ in answers), f"an operator was told {answers}")
+        run.expect(all(done.get(kind) for kind in ("guess", "huge_head", "follow", "half_closed")), f"not attacked: {done}")
+        run.expect(done.get("refused", 0) > 0 and not done.get("guessed"), f"{done}")
+        events = [each for each in lab.balancer.query("events")["events"] if each["number"] > told]
+        run.expect(not [each for each in events if each["kind"] == "health"], f"a check failed: {events}")
+        process.until(lambda: descriptors() < before + 10, "the end of the connections", timeout=60)
+        grown = lab.balancer.resident_anonymous_kib() - memory
+        run.figure(memory_grown_kib=grown)
+        run.expect(grown < 32 * 1024, f"memory grew by {grown} KiB")
 
 
 def _answer(lab, method, path, query, body):

@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 
-from harness import paths
+from harness import paths, sanitizers
 from harness.lab import raised
 from harness.topology import two_arm
 
@@ -96,6 +96,7 @@ def perform(which):
         problem = str(finding)
     except Exception:  # the harness's own trouble, or an answer of the wrong shape: a failure of the case all the same
         problem = traceback.format_exc()
+    problem = sanitizers.report_in(run.directory) or problem
     return Outcome(problem, run.figures, time.monotonic() - begun)
 
 

@@ -8,11 +8,15 @@ import struct
 import subprocess
 import sys
 
-_TYPES = {1: "A", 28: "AAAA", 33: "SRV"}
+_A = 1
+_TYPES = {_A: "A", 28: "AAAA", 33: "SRV"}
 
 
 class NameServer:
-    """`records` by type and name: {"A web.lab.": [[ttl, "10.0.0.11"]], "SRV _http._tcp.lab.": [[ttl, 0, 5, 8080, "b1.lab."]]}"""
+    """`records` by type and name: {"A web.lab.": [[ttl, "10.0.0.11"]], "SRV _http._tcp.lab.": [[ttl, 0, 5, 8080, "b1.lab."]]}
+
+    With "fail" it says SERVFAIL. With "forged", an address, there come before each answer others with that address: with another
+    id, with another question, and from elsewhere. With "hollow" its records have no data."""
 
     def __init__(self, namespace, directory, records, port=5301):
         self.file = pathlib.Path(directory) / "names.json"
@@ -55,10 +59,20 @@ def _answer(query, records):
         found, code = [], 2
     body = b""
     for ttl, *fields in found:
-        data = _data_of(kind, fields)
+        data = b"" if records.get("hollow") else _data_of(kind, fields)
         number = next(number for number, word in _TYPES.items() if word == kind)
         body += b"\xc0\x0c" + struct.pack("!HHIH", number, 1, ttl, len(data)) + data
     return query[:2] + struct.pack("!HHHHH", 0x8580 | code, 1, len(found), 0, 0) + question + body
+
+
+def _forge(listening, query, sender, host):
+    record = b"\xc0\x0c" + struct.pack("!HHIH", _A, 1, 600, 4) + socket.inet_aton(host)
+    forged = query[:2] + struct.pack("!HHHHH", 0x8580, 1, 1, 0, 0) + query[12:] + record
+    listening.sendto(bytes([forged[0] ^ 1]) + forged[1:], sender)
+    listening.sendto(forged[:13] + bytes([forged[13] ^ 1]) + forged[14:], sender)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.2", 0))
+        stranger.sendto(forged, sender)
 
 
 def _serve(file, port):
@@ -67,7 +81,10 @@ def _serve(file, port):
         print("there", flush=True)
         while True:
             query, sender = listening.recvfrom(4096)
-            listening.sendto(_answer(query, json.loads(pathlib.Path(file).read_text())), sender)
+            records = json.loads(pathlib.Path(file).read_text())
+            if records.get("forged"):
+                _forge(listening, query, sender, records["forged"])
+            listening.sendto(_answer(query, records), sender)
 
 
 if __name__ == "__main__":

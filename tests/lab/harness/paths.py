@@ -5,7 +5,7 @@ import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = ROOT / "build"
-BIN = pathlib.Path(os.environ.get("ASTIL_BIN", BUILD / "release" / "bin"))
+BIN = [pathlib.Path(folder) for folder in os.environ.get("ASTIL_BIN", str(BUILD / "release" / "bin")).split(":")]
 RESULTS = BUILD / "lab-results.jsonl"
 LOGS = BUILD / "lab"
 
@@ -18,9 +18,9 @@ NAMESPACES = pathlib.Path("/run/netns")
 
 
 def program(name):
-    """The path of a built program; a clear error when it is not there."""
-    path = BIN / name
-    if not path.exists():
-        build = "cmake --preset release && cmake --build --preset release"
-        raise FileNotFoundError(f"{path} is not built; build it with: {build}")
-    return str(path)
+    """The path of a built program, in the first folder that has it; a clear error when it is not there."""
+    for folder in BIN:
+        if (folder / name).exists():
+            return str(folder / name)
+    build = "cmake --preset release && cmake --build --preset release"
+    raise FileNotFoundError(f"{BIN[-1] / name} is not built; build it with: {build}")

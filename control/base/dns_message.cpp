@@ -1,16 +1,16 @@
-#include "control/health/dns_message.hpp"
+#include "control/base/dns_message.hpp"
 
 #include <algorithm>
 #include <array>
-#include <string_view>
 
-namespace astil::health {
+namespace astil::base {
 namespace {
 
 // RFC 1035 section 4.1.1: six words of 16 bits, the second of flags, then the numbers of records in the four sections.
 constexpr std::size_t kHeader = 12;
 constexpr unsigned kIsAnswer = 0x8000;
 constexpr unsigned kOpcode = 0x7800;
+constexpr unsigned kCutOff = 0x0200;
 constexpr unsigned kRecursionDesired = 0x0100;
 constexpr unsigned kCode = 0x000f;
 constexpr unsigned kClassInternet = 1;
@@ -57,15 +57,15 @@ bool is_same_question(std::span<const std::byte> asked, std::span<const std::byt
 
 }  // namespace
 
-std::vector<std::byte> dns_query(std::uint16_t id, const config::DnsCheck& check) {
+std::vector<std::byte> dns_query(std::uint16_t id, std::string_view name, std::uint16_t type) {
   std::vector<std::byte> out;
-  out.reserve(kHeader + check.name.size() + 2 + kTypeAndClass);
+  out.reserve(kHeader + name.size() + 2 + kTypeAndClass);
   put(out, id);
   put(out, kRecursionDesired);
   put(out, 1);  // question
   for (int section = 0; section < 3; ++section) put(out, 0);
-  put_name(out, check.name);
-  put(out, static_cast<unsigned>(check.record));
+  put_name(out, name);
+  put(out, type);
   put(out, kClassInternet);
   return out;
 }
@@ -77,13 +77,14 @@ DnsAnswer read_dns_answer(std::span<const std::byte> query, std::span<const std:
   if ((flags & kIsAnswer) == 0) return {.kind = Kind::wrong, .error = "a query, not an answer"};
   if ((flags & kOpcode) != 0) return {.kind = Kind::wrong, .error = "an answer to another kind of request"};
   const unsigned code = flags & kCode;
+  const bool is_cut_off = (flags & kCutOff) != 0;
   // One that could make nothing of the query may leave the question out.
   const unsigned questions = word_at(datagram, 4);
-  if (questions == 0 && code != 0) return {.kind = Kind::answer, .code = code};
+  if (questions == 0 && code != 0) return {.kind = Kind::answer, .code = code, .is_cut_off = is_cut_off};
   if (questions != 1) return {.kind = Kind::wrong, .error = "an answer without the question"};
   if (!is_same_question(query.subspan(kHeader), datagram.subspan(kHeader)))
     return {.kind = Kind::wrong, .error = "an answer to another question"};
-  return {.kind = Kind::answer, .code = code};
+  return {.kind = Kind::answer, .code = code, .is_cut_off = is_cut_off};
 }
 
 std::string dns_code_name(unsigned code) {
@@ -92,4 +93,4 @@ std::string dns_code_name(unsigned code) {
   return code < kNames.size() ? std::string(kNames[code]) : "response code " + std::to_string(code);
 }
 
-}  // namespace astil::health
+}  // namespace astil::base
