@@ -17,6 +17,9 @@ endif()
 
 set(ASTIL_BPF_FROM "" CACHE PATH "A folder with the objects that another build of this tree made, to be used as they are")
 
+# All objects: what builds that take them from another one need of it.
+add_custom_target(astil_bpf_objects)
+
 # astil_bpf(NAME SOURCE [DEFINITIONS...]): NAME.o in the build folder of bpf/; target NAME; its path in NAME_OBJECT.
 function(astil_bpf name source)
   cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
@@ -26,6 +29,7 @@ function(astil_bpf name source)
     set(made ${ASTIL_BPF_FROM}/${name}.o)
     add_custom_command(OUTPUT ${object} COMMAND ${CMAKE_COMMAND} -E copy ${made} ${object} DEPENDS ${made} VERBATIM)
     add_custom_target(${name} DEPENDS ${object})
+    add_dependencies(astil_bpf_objects ${name})
     return()
   endif()
   add_custom_command(
@@ -35,6 +39,7 @@ function(astil_bpf name source)
     DEPENDS ${source} DEPFILE ${object}.d
     COMMENT "Building BPF object ${name}" VERBATIM)
   add_custom_target(${name} DEPENDS ${object})
+  add_dependencies(astil_bpf_objects ${name})
 endfunction()
 
 # astil_embed_bpf(TARGET NAME [SYMBOL]): the object NAME.o as bytes in the library TARGET: SYMBOL, by default

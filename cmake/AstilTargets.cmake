@@ -52,15 +52,26 @@ function(astil_library name)
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
 endfunction()
 
+# astil_alone(SOURCES...): each is compiled by itself, also where the sources of a target are compiled several at a time
+# (CMAKE_UNITY_BUILD, in which a header is read once for all of them).
+function(astil_alone)
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
+
+# All that is not a test.
+add_custom_target(astil_programs)
+
 # astil_program(NAME SOURCES... LINK LIBS...)
 function(astil_program name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} astil_flags)
+  add_dependencies(astil_programs ${name})
 endfunction()
 
-# All test programs: what the sanitizer presets need to build.
-add_custom_target(astil_tests)
+# Test programs: those that the sanitizers watch every time, and the others. ctest knows the first by their label, `watched`.
+add_custom_target(astil_watched_tests)
+add_custom_target(astil_other_tests)
 
 # So that ccache sees the precompiled header, or the same one twice.
 set(ASTIL_PCH_FOR_CCACHE $<IF:$<CXX_COMPILER_ID:Clang>,SHELL:-Xclang -fno-pch-timestamp,-fpch-preprocess>)
@@ -80,15 +91,19 @@ endfunction()
 # which is one process: what tests share, such as the kernel's programs, is made once in each. A part writes its report to
 # results/ of the build folder. The tests themselves are not optimised, which takes more than half of the time of
 # compiling them, most of all with sanitizers; what they test is. PLAIN: no sanitizer watches the tests themselves either,
-# since nothing that they test is compiled with them.
+# since nothing that they test is compiled with them. APART: its sources have the same names for things of their own.
+# WATCHED: what it tests reads bytes that strangers wrote, or is the tables: sanitizers watch it in each run of the tests.
 function(astil_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "PLAIN" "SHARDS" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "APART;PLAIN;WATCHED" "SHARDS" "SOURCES;LINK")
   if(NOT arg_SHARDS)
     set(arg_SHARDS 1)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock_main astil_flags)
   target_compile_options(${name} PRIVATE -O0 ${ASTIL_PCH_FOR_CCACHE})
+  if(arg_APART)
+    astil_alone(${arg_SOURCES})
+  endif()
   if(arg_PLAIN AND ASTIL_SANITIZE)
     target_compile_options(${name} PRIVATE -fno-sanitize=all)
   endif()
@@ -100,6 +115,13 @@ function(astil_test name)
     set(settings GTEST_TOTAL_SHARDS=${arg_SHARDS} GTEST_SHARD_INDEX=${index}
       GTEST_OUTPUT=xml:${CMAKE_BINARY_DIR}/results/${part}.xml)
     set_tests_properties(${part} PROPERTIES TIMEOUT 600 ENVIRONMENT "${settings}")
+    if(arg_WATCHED)
+      set_tests_properties(${part} PROPERTIES LABELS watched)
+    endif()
   endforeach()
-  add_dependencies(astil_tests ${name})
+  if(arg_WATCHED)
+    add_dependencies(astil_watched_tests ${name})
+  else()
+    add_dependencies(astil_other_tests ${name})
+  endif()
 endfunction()

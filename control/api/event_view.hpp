@@ -23,11 +23,13 @@ enum class EventKind {
   configuration,  ///< the number in the history that runs
   daemon,         ///< started, forwarding (all is as wanted), failing (something is not)
   discovery,      ///< of a service: the number of backends that are found
+  group,          ///< of a pair: active, backup, fault, stopped
+  track,          ///< of a group, what is tracked: well, failing
   repair,  ///< of what somebody else had changed: what it was (attachment, pin, table, address, next-hop, probe),
            ///< failed
 };
 BOOST_DESCRIBE_ENUM(EventKind, health, order, rotation, flows, service, interface, configuration, daemon, discovery,
-                    repair)
+                    group, track, repair)
 
 struct EventView {
   std::uint64_t number = 0;  ///< from 1, each one more than the last; goes on over restarts of the daemon
@@ -36,11 +38,14 @@ struct EventView {
   std::string service;    ///< empty: it concerns none
   std::string backend;    ///< likewise
   std::string interface;  ///< likewise
+  std::string group;      ///< likewise
+  std::string track;      ///< likewise
   std::string before;     ///< empty: not known, or there was nothing
   std::string after;
   std::string reason;  ///< a sentence without its full stop; empty: none is known
 };
-BOOST_DESCRIBE_STRUCT(EventView, (), (number, time, kind, service, backend, interface, before, after, reason))
+BOOST_DESCRIBE_STRUCT(EventView, (),
+                      (number, time, kind, service, backend, interface, group, track, before, after, reason))
 
 struct EventsView {
   std::vector<EventView> events;  ///< the oldest first

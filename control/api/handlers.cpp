@@ -262,18 +262,27 @@ Answer post_apply(Daemon& daemon, const Query& query, const Request& request) {
   return answer_of(daemon.apply(change));
 }
 
-Answer post_confirm(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
+namespace {
+
+/// The answer is there when what is under way has ended.
+template <class View>
+Answer await(Awaited<View> under_way) {
   constexpr std::chrono::milliseconds kLookAgain{5};
-  const auto confirmed = daemon.confirm();
   Answer unfinished;
   unfinished.pause = kLookAgain;
-  unfinished.unfinished = [confirmed]() -> std::optional<Answer> {
-    const auto done = confirmed();
+  unfinished.unfinished = [under_way = std::move(under_way)]() -> std::optional<Answer> {
+    const auto done = under_way();
     if (!done) return std::nullopt;
     return *done ? ok(**done) : failure(422, done->error());
   };
   go_on(unfinished);
   return unfinished;
+}
+
+}  // namespace
+
+Answer post_confirm(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) {
+  return await(daemon.confirm());
 }
 
 Answer post_rollback(Daemon& daemon, const Query& query, const Request& request) {
@@ -312,8 +321,24 @@ Answer post_handover(Daemon& daemon, const Query& query, const Request& /*reques
   std::optional<std::uint64_t> given;
   if (const auto read = read_number(query, "for", std::uint64_t{1}, most, given); !read)
     return failure(400, read.error());
-  const auto view = daemon.handover(given ? std::chrono::seconds(*given) : kFor);
-  return view ? ok(*view) : failure(422, view.error());
+  HandoverOrder order;
+  order.for_so_long = given ? std::chrono::seconds(*given) : kFor;
+  return await(daemon.handover(order));
+}
+
+Answer post_move(Daemon& daemon, const Query& query, const Request& /*request*/) {
+  HandoverOrder order;
+  boost::system::error_code failed;
+  const std::string address = value_of(query, "address");
+  order.address = boost::asio::ip::make_address(address, failed);
+  if (failed) return bad_request("address: '" + address + "' is no IP address");
+  order.to = value_of(query, "to");
+  if (order.to.empty()) return bad_request("to: which node is to have it?");
+  const std::string with_group = value_of(query, "with_group");
+  if (!with_group.empty() && with_group != "0" && with_group != "1")
+    return bad_request("with_group: '" + with_group + "' is neither 0 nor 1");
+  order.with_group = with_group == "1";
+  return await(daemon.handover(order));
 }
 
 Answer get_history(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.history()); }

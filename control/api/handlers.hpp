@@ -62,6 +62,7 @@ std::optional<Number> parse_number(std::string_view text) {
 [[nodiscard]] Answer post_dns_site(Daemon& daemon, const Query& query, const Request& request);
 [[nodiscard]] Answer get_ha(Daemon& daemon, const Query& query, const Request& request);
 [[nodiscard]] Answer post_handover(Daemon& daemon, const Query& query, const Request& request);
+[[nodiscard]] Answer post_move(Daemon& daemon, const Query& query, const Request& request);
 [[nodiscard]] Answer get_history(Daemon& daemon, const Query& query, const Request& request);
 [[nodiscard]] Answer post_detach(Daemon& daemon, const Query& query, const Request& request);
 [[nodiscard]] Answer get_metrics(Daemon& daemon, const Query& query, const Request& request);

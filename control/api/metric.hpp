@@ -4,6 +4,7 @@
 
 #include <prometheus/metric_type.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ struct Metric {
   std::vector<std::string_view> labels;
   std::function<void(const MetricsSource&, const Emit&)> collect;
 };
+
+inline double number(std::uint64_t value) { return static_cast<double>(value); }
 
 /// Those of the name server.
 [[nodiscard]] std::vector<Metric> dns_metrics();

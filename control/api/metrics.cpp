@@ -16,8 +16,6 @@ namespace {
 
 using prometheus::MetricType;
 
-double number(std::uint64_t value) { return static_cast<double>(value); }
-
 double seconds(TimePoint time) {
   return std::chrono::duration<double>(std::chrono::floor<std::chrono::seconds>(time.time_since_epoch())).count();
 }
@@ -191,6 +189,7 @@ void collect_checks(const MetricsSource& source, const Emit& emit) {
       if (backend.retired) continue;
       emit({service.name, backend.name, "ok"}, number(backend.health.checks_ok));
       emit({service.name, backend.name, "failed"}, number(backend.health.checks_failed));
+      emit({service.name, backend.name, "not_made"}, number(backend.health.checks_not_made));
     }
   }
 }
@@ -485,7 +484,8 @@ const std::vector<Metric>& all_metrics() {
        each_configured([](const B& b) { return seconds(b.health.since); })},
       {"astil_backend_checks_total",
        MetricType::Counter,
-       "Health checks of the backend, by result: ok or failed.",
+       "Health checks of the backend, by result: ok, failed, or not_made (this host could not make it, or forwarded "
+       "nothing meanwhile; it changes no state).",
        {"service", "backend", "result"},
        collect_checks},
       {"astil_backend_check_duration_seconds", MetricType::Gauge,

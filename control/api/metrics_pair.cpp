@@ -6,8 +6,6 @@ namespace {
 
 using prometheus::MetricType;
 
-double number(std::uint64_t value) { return static_cast<double>(value); }
-
 /// Every group of a pair.
 auto each_group(double (*value)(const GroupView&)) {
   return [value](const MetricsSource& source, const Emit& emit) {
@@ -31,6 +29,36 @@ void collect_group_states(const MetricsSource& source, const Emit& emit) {
   }
 }
 
+auto each_track(double (*value)(const TrackView&)) {
+  return [value](const MetricsSource& source, const Emit& emit) {
+    if (!source.status.pair) return;
+    for (const auto& group : source.status.pair->groups) {
+      for (const auto& track : group.tracks) emit({group.name, track.name}, value(track));
+    }
+  };
+}
+
+void collect_track_states(const MetricsSource& source, const Emit& emit) {
+  if (!source.status.pair) return;
+  for (const auto& group : source.status.pair->groups) {
+    for (const auto& track : group.tracks) {
+      if (track.state != "unknown") emit({group.name, track.name}, track.state == "well" ? 1 : 0);
+    }
+  }
+}
+
+void collect_track_probes(const MetricsSource& source, const Emit& emit) {
+  if (!source.status.pair) return;
+  for (const auto& group : source.status.pair->groups) {
+    for (const auto& track : group.tracks) {
+      if (track.type != "gateway" && track.type != "exec") continue;
+      emit({group.name, track.name, "passed"}, number(track.passed));
+      emit({group.name, track.name, "failed"}, number(track.failed));
+      emit({group.name, track.name, "not_made"}, number(track.not_made));
+    }
+  }
+}
+
 void collect_takeover_times(const MetricsSource& source, const Emit& emit) {
   if (!source.status.pair) return;
   for (const auto& group : source.status.pair->groups) {
@@ -46,6 +74,12 @@ void collect_advert_drops(const MetricsSource& source, const Emit& emit) {
   for (const auto& drop : source.status.pair->drops) emit({"", drop.reason}, number(drop.count));
 }
 
+void collect_handovers(const MetricsSource& source, const Emit& emit) {
+  if (!source.status.pair) return;
+  emit({"done"}, number(source.status.pair->handovers));
+  emit({"failed"}, number(source.status.pair->handovers_failed));
+}
+
 auto once_of_pair(double (*value)(const PairView&)) {
   return [value](const MetricsSource& source, const Emit& emit) {
     if (source.status.pair) emit({}, value(*source.status.pair));
@@ -57,6 +91,7 @@ auto once_of_pair(double (*value)(const PairView&)) {
 std::vector<Metric> pair_metrics() {
   const std::vector<std::string_view> kGroup{"group"};
   const std::vector<std::string_view> kPath{"path"};
+  const std::vector<std::string_view> kTrack{"group", "track"};
   return {
       {"astil_ha_election_up",
        MetricType::Gauge,
@@ -93,6 +128,11 @@ std::vector<Metric> pair_metrics() {
        "1 if services, names and timeouts are configured as on the other node or not known to differ, else 0.",
        {},
        once_of_pair([](const PairView& p) { return p.same_configuration.value_or(true) ? 1.0 : 0.0; })},
+      {"astil_ha_handovers_total",
+       MetricType::Counter,
+       "Handovers and moves of addresses by order, by how they ended; those that were refused at once do not count.",
+       {"result"},
+       collect_handovers},
       {"astil_ha_group_state",
        MetricType::Gauge,
        "1 for the state that the group is in, 0 for the others.",
@@ -100,6 +140,19 @@ std::vector<Metric> pair_metrics() {
        collect_group_states},
       {"astil_ha_group_priority", MetricType::Gauge, "The priority in force.", kGroup,
        each_group([](const GroupView& g) { return double(g.priority); })},
+      {"astil_ha_track_well", MetricType::Gauge,
+       "1 if what the group tracks is well, 0 if it is not; absent until it has been looked at.", kTrack,
+       collect_track_states},
+      {"astil_ha_track_subtracted", MetricType::Gauge, "What it takes from the group's priority now.", kTrack,
+       each_track([](const TrackView& t) { return t.subtracts ? double(t.subtract) : 0.0; })},
+      {"astil_ha_track_changes_total", MetricType::Counter,
+       "Changes of its state, the first one included; of interfaces none are counted.", kTrack,
+       each_track([](const TrackView& t) { return number(t.changes); })},
+      {"astil_ha_track_probes_total",
+       MetricType::Counter,
+       "Probes of gateways and commands, by result; those that were not made say nothing.",
+       {"group", "track", "result"},
+       collect_track_probes},
       {"astil_ha_group_transitions_total", MetricType::Counter, "Changes of the group's state.", kGroup,
        each_group([](const GroupView& g) { return number(g.transitions); })},
       {"astil_ha_group_takeovers_total", MetricType::Counter, "Changes to active.", kGroup,

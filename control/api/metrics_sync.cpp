@@ -6,8 +6,6 @@ namespace {
 
 using prometheus::MetricType;
 
-double number(std::uint64_t value) { return static_cast<double>(value); }
-
 auto once_of_sync(double (*value)(const SyncView&)) {
   return [value](const MetricsSource& source, const Emit& emit) {
     if (source.status.pair && source.status.pair->sync) emit({}, value(*source.status.pair->sync));

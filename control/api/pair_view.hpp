@@ -18,6 +18,23 @@ struct AdvertDropView {
 };
 BOOST_DESCRIBE_STRUCT(AdvertDropView, (), (reason, count))
 
+/// Something that takes from a group's priority while it is not well.
+struct TrackView {
+  std::string name;
+  std::string type;   ///< "interface", "file", "gateway", "exec"
+  std::string what;   ///< is looked at: an interface, a path, an address, a command
+  std::string state;  ///< "well", "failing", "unknown": not looked at yet
+  std::string error;  ///< of the last look that failed, in words; empty: there is none, or it is well again
+  std::uint32_t subtract = 0;
+  bool subtracts = false;      ///< from the priority, now
+  std::uint64_t passed = 0;    ///< probes, of a gateway or a command
+  std::uint64_t failed = 0;    ///< likewise
+  std::uint64_t not_made = 0;  ///< for want of something on this host: says nothing
+  std::uint64_t changes = 0;   ///< of its state, since the daemon started
+};
+BOOST_DESCRIBE_STRUCT(TrackView, (),
+                      (name, type, what, state, error, subtract, subtracts, passed, failed, not_made, changes))
+
 struct GroupView {
   std::string name;
   std::string interface;
@@ -43,12 +60,13 @@ struct GroupView {
   std::uint64_t conflicts = 0;  ///< times that another node was active too
   std::uint64_t address_errors = 0;
   std::vector<AdvertDropView> drops;
+  std::vector<TrackView> tracks;
 };
 BOOST_DESCRIBE_STRUCT(GroupView, (),
                       (name, interface, virtual_router_id, addresses, state, cause, since, priority,
                        configured_priority, peer, peer_priority, waits_for_flows, two_active, transitions, takeovers,
                        last_takeover_seconds, adverts_sent, adverts_received, send_errors, announcements,
-                       takeovers_without_flows, conflicts, address_errors, drops))
+                       takeovers_without_flows, conflicts, address_errors, drops, tracks))
 
 struct PathView {
   std::string name;
@@ -102,22 +120,35 @@ BOOST_DESCRIBE_STRUCT(SyncView, (),
                        received_bytes, lost_datagrams, bandwidth_limited, sent_flows, sent_ports, rekeyed, rekey_lost,
                        walk_seconds, records, dropped))
 
-struct HandoverView {
-  std::vector<std::string> groups;  ///< that were left to the other node
-  double seconds = 0;               ///< from the order until this node had left them
+/// What is to be left to the other node.
+struct HandoverOrder {
+  std::optional<boost::asio::ip::address> address;  ///< with its group; none: all that this node has
+  std::string to;                                   ///< the node that is to have it; empty: the other one
+  bool with_group = false;                          ///< also where other addresses go along
+  std::optional<std::chrono::seconds> for_so_long;  ///< this node does not ask for it; none: until nobody has it
 };
-BOOST_DESCRIBE_STRUCT(HandoverView, (), (groups, seconds))
+
+struct HandoverView {
+  std::string node;                                 ///< that has the addresses now; empty: the other one has no name
+  std::vector<std::string> groups;                  ///< that were left to it
+  std::vector<boost::asio::ip::address> addresses;  ///< theirs
+  bool was_there = false;                           ///< nothing was to be done
+  double seconds = 0;                               ///< from the order until the other node had them
+};
+BOOST_DESCRIBE_STRUCT(HandoverView, (), (node, groups, addresses, was_there, seconds))
 inline constexpr std::chrono::hours kLongestHandover{24};
 
 struct PairView {
   std::string node;
-  std::string peer_node;        ///< as its heartbeats say; empty: not known
-  bool runs = false;            ///< astil-vrrp is there; without it nothing below is known
-  bool real_time = false;       ///< it is scheduled and its memory is locked as it should be
-  double late_seconds = 0;      ///< the most that one of its timers was late
-  std::uint64_t starts = 0;     ///< times that the daemon started it
-  std::uint64_t hooks = 0;      ///< times that ha.notify was run
-  bool has_heartbeats = false;  ///< they are configured
+  std::string peer_node;               ///< as its heartbeats say; empty: not known
+  bool runs = false;                   ///< astil-vrrp is there; without it nothing below is known
+  bool real_time = false;              ///< it is scheduled and its memory is locked as it should be
+  double late_seconds = 0;             ///< the most that one of its timers was late
+  std::uint64_t starts = 0;            ///< times that the daemon started it
+  std::uint64_t hooks = 0;             ///< times that ha.notify was run
+  std::uint64_t handovers = 0;         ///< by order of an operator's, since the daemon started
+  std::uint64_t handovers_failed = 0;  ///< that were begun, and did not end with the other node having the addresses
+  bool has_heartbeats = false;         ///< they are configured
   bool heartbeats_alive = false;
   /// Services, names and timeouts are configured as on the other node; absent: its heartbeats have not said.
   std::optional<bool> same_configuration;
@@ -128,7 +159,8 @@ struct PairView {
   std::vector<AdvertDropView> drops;  ///< of packets that are no group's
 };
 BOOST_DESCRIBE_STRUCT(PairView, (),
-                      (node, peer_node, runs, real_time, late_seconds, starts, hooks, has_heartbeats, heartbeats_alive,
-                       same_configuration, flows_complete, sync, groups, paths, drops))
+                      (node, peer_node, runs, real_time, late_seconds, starts, hooks, handovers, handovers_failed,
+                       has_heartbeats, heartbeats_alive, same_configuration, flows_complete, sync, groups, paths,
+                       drops))
 
 }  // namespace astil::api

@@ -31,6 +31,9 @@ constexpr ParameterDescription kResolver{"from", "The client, or its resolver; d
 constexpr ParameterDescription kType{"type", "The type that is asked for; default A."};
 constexpr ParameterDescription kSite{"site", "The site's name.", false, true};
 constexpr ParameterDescription kState{"state", "up, down or auto.", false, true};
+constexpr ParameterDescription kAddress{"address", "One that this node has.", false, true};
+constexpr ParameterDescription kNode{"to", "Name of the node that is to have it.", false, true};
+constexpr ParameterDescription kWithGroup{"with_group", "1: also where other addresses go along."};
 constexpr ParameterDescription kFor{"for", "Seconds that this node takes nothing back; default 3600.", true};
 constexpr ParameterDescription kNumber{"number", "Of the history; default: what ran before.", true};
 }  // namespace parameters
@@ -246,6 +249,15 @@ const std::vector<Route>& all_routes() {
         schema<HandoverView>,
         false},
        post_handover},
+      {{"POST",
+        "/v1/ha/move",
+        "Leaves an address, with its group, to the other node once that has all flows.",
+        {kAddress, kNode, kWithGroup},
+        Access::everything,
+        kJson,
+        schema<HandoverView>,
+        false},
+       post_move},
       {{"POST",
         "/v1/detach",
         "Removes everything from the kernel and ends the daemon.",

@@ -69,13 +69,14 @@ struct HealthView {
   std::optional<double> last_check_seconds;  ///< how long the last check took
   std::uint64_t checks_ok = 0;
   std::uint64_t checks_failed = 0;
+  std::uint64_t checks_not_made = 0;   ///< this host could not make them, or did not forward meanwhile
   std::optional<double> held_seconds;  ///< it flaps: so long it stays down yet, if its checks succeed
   std::uint64_t holds = 0;             ///< how often it was held out so, since the daemon started
   std::vector<CheckView> checks;       ///< none: there is one alone
 };
 BOOST_DESCRIBE_STRUCT(HealthView, (),
-                      (state, since, last_error, last_check_seconds, checks_ok, checks_failed, held_seconds, holds,
-                       checks))
+                      (state, since, last_error, last_check_seconds, checks_ok, checks_failed, checks_not_made,
+                       held_seconds, holds, checks))
 
 /// How packets reach a backend at layer 2.
 struct NextHopView {
@@ -568,8 +569,8 @@ class Daemon {
   /// Makes a configuration of the history the running one; without a number, that which ran before.
   [[nodiscard]] virtual Applied rollback(std::optional<std::uint64_t> number, const Caller& by) = 0;
   [[nodiscard]] virtual HistoryView history() const = 0;
-  /// Leaves the pair's addresses to the other node once it has all flows, and takes nothing back for so long.
-  [[nodiscard]] virtual Result<HandoverView> handover(std::chrono::seconds for_so_long) = 0;
+  /// Leaves addresses of the pair's to the other node once it has all flows. Ends when that node has them.
+  [[nodiscard]] virtual Awaited<HandoverView> handover(const HandoverOrder& order) = 0;
   /// What the name server would answer. Nothing is counted.
   [[nodiscard]] virtual Result<DnsExplainView> explain(const DnsQuestion& question) const = 0;
   /// Orders "up", "down" or "auto" of a site of names, which lasts until another one is ordered.

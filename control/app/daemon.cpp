@@ -82,7 +82,10 @@ Result<void> Daemon::open() {
   if (network.has_error()) return network.error();
   network_ = std::move(*network);
   addresses_.emplace(*network_);
-  pair_.emplace(loop_, model_.instance, [this] { path_->sync().set_active(pair_->is_active()); });
+  pair_.emplace(loop_, model_.instance, [this] {
+    path_->sync().set_active(pair_->is_active());
+    note_pair();
+  });
   tell_digest();
   if (auto checked = check_first_interfaces(); checked.has_error()) return checked.error();
 

@@ -81,7 +81,7 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] api::Awaited<api::HistoryEntry> confirm() override;
   [[nodiscard]] api::Applied rollback(std::optional<std::uint64_t> number, const api::Caller& by) override;
   [[nodiscard]] api::HistoryView history() const override;
-  [[nodiscard]] Result<api::HandoverView> handover(std::chrono::seconds for_so_long) override;
+  [[nodiscard]] api::Awaited<api::HandoverView> handover(const api::HandoverOrder& order) override;
   [[nodiscard]] Result<api::DnsExplainView> explain(const api::DnsQuestion& question) const override;
   [[nodiscard]] Result<api::DnsOrderView> order_site(const std::string& site, const std::string& state) override;
   [[nodiscard]] Result<> detach() override;
@@ -136,6 +136,12 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] std::set<PlacedAddress> wanted_port_sources() const;
   enum class PairStep { before_publication, after_publication };
   [[nodiscard]] Result<void> follow_pair(PairStep step);
+  [[nodiscard]] std::vector<const config::VrrpGroup*> together_with(const config::VrrpGroup& group) const;
+  [[nodiscard]] Result<std::vector<const config::VrrpGroup*>> groups_of(const api::HandoverOrder& order) const;
+  [[nodiscard]] Result<bool> is_handed_over(const api::HandoverOrder& order,
+                                            const std::vector<const config::VrrpGroup*>& groups) const;
+  void note_handover(const Result<api::HandoverView>& ended);
+  void note_pair();
   [[nodiscard]] Result<void> follow_sync();
   void note_peer_table();
   [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
@@ -230,6 +236,8 @@ class Daemon final : public api::Daemon {
   std::optional<health::Verdicts> checks_;
   std::optional<ServiceAddresses> addresses_;
   std::optional<Pair> pair_;
+  std::uint64_t handovers_ = 0;
+  std::uint64_t handovers_failed_ = 0;
   std::set<config::address> forwarded_;  ///< service addresses, by the last publication or an earlier daemon's
   std::unique_ptr<PacketPath> path_;
   Repairs repairs_{told_repairs()};

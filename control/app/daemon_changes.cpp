@@ -62,6 +62,8 @@ Daemon::Accepted Daemon::accept(const std::string& yaml, const std::string& file
   if (Error no = refuse_change(*loaded); !no.what.empty()) return api::Refusal{.error = no, .diagnostics = {}};
   if (auto checked = check_interfaces(*loaded); checked.has_error())
     return api::Refusal{.error = checked.error(), .diagnostics = {}};
+  if (auto host = check_host(engine_for(*loaded), path_->options()); host.has_error())
+    return api::Refusal{.error = host.error(), .diagnostics = {}};
   if (loaded->dns) {
     if (const auto zones = NameServer::check(*loaded->dns, loaded->services); zones.has_error())
       return api::Refusal{.error = zones.error(), .diagnostics = {}};

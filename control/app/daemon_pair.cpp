@@ -1,13 +1,18 @@
 // The daemon as one of a pair: what the election and flow sync are told, and what they are asked for.
+#include <algorithm>
+#include <memory>
+
 #include "control/app/daemon.hpp"
+#include "control/app/handover.hpp"
+#include "control/app/pair_status.hpp"
 #include "control/base/log.hpp"
 #include "control/config/digest.hpp"
 
 namespace astil::app {
 namespace {
 
-/// The daemon answers nobody meanwhile; a change takes ha.sync.interval and the way there and back.
-constexpr std::chrono::milliseconds kFlushLimit{1000};
+/// Beside the adverts' interval: how long the other node may take until it is heard to be active.
+constexpr std::chrono::milliseconds kAdvertPatience{3000};
 
 }  // namespace
 
@@ -49,27 +54,134 @@ void Daemon::note_peer_table() {
   pair_->gate().set(is_here ? TakeoverGate::Table::complete : TakeoverGate::Table::incomplete);
 }
 
-/// Flows first, then the addresses: what comes between is told within ha.sync.interval.
-Result<api::HandoverView> Daemon::handover(std::chrono::seconds for_so_long) {
-  if (!model_.ha) return Error{"this balancer is alone", "make it one of a pair with ha: in its configuration"};
-  if (!pair_->is_active()) return Error{"this node is not active", "say it to the node that has the addresses"};
+/// Groups whose state changes with this one's.
+std::vector<const config::VrrpGroup*> Daemon::together_with(const config::VrrpGroup& group) const {
+  std::vector<const config::VrrpGroup*> together;
+  for (const config::VrrpGroup& other : model_.ha->groups) {
+    if (&other == &group || (group.sync_group && other.sync_group == group.sync_group)) together.push_back(&other);
+  }
+  return together;
+}
+
+/// The groups that an order is about; all that this node has where it names no address.
+Result<std::vector<const config::VrrpGroup*>> Daemon::groups_of(const api::HandoverOrder& order) const {
+  std::vector<const config::VrrpGroup*> groups;
+  for (const config::VrrpGroup& group : model_.ha->groups) {
+    if (!order.address) {
+      if (pair_->owner_of(group.name) == Handover::Owner::here) groups.push_back(&group);
+    } else if (std::ranges::find(group.addresses, *order.address) != group.addresses.end()) {
+      groups = together_with(group);
+    }
+  }
+  if (!order.address) return groups;
+  const std::string host = order.address->to_string();
+  if (groups.empty()) return Error{host + " is in none of ha.groups", "astil ha status shows the groups' addresses"};
+  std::string others;
+  for (const config::VrrpGroup* group : groups) {
+    for (const config::address& other : group->addresses) {
+      if (other != *order.address) others += (others.empty() ? "" : ", ") + other.to_string();
+    }
+  }
+  if (!others.empty() && !order.with_group)
+    return Error{host + " is of group '" + groups.front()->name + "', and with it go " + others,
+                 "add --with-group if that is right; an address that is to go alone needs a group of its own"};
+  return groups;
+}
+
+/// Whether all is there already; or why it can not be.
+Result<bool> Daemon::is_handed_over(const api::HandoverOrder& order,
+                                    const std::vector<const config::VrrpGroup*>& groups) const {
+  const auto all = [&](Handover::Owner owner) {
+    return std::ranges::all_of(groups, [&](const auto* group) { return pair_->owner_of(group->name) == owner; });
+  };
+  const std::string peer = pair_->report() ? std::string(pair_->report()->head.peer_node.view()) : "";
+  const std::string here = model_.ha->node;
+  const bool is_here = !groups.empty() && all(Handover::Owner::here);
+  if (order.to == here) {
+    if (is_here) return true;
+    return Error{"this node has not got it",
+                 "say the same to the node that has it: that one knows when it has no flows left to tell"};
+  }
+  if (!order.to.empty() && peer.empty())
+    return Error{"the other node's name is not known", "its heartbeats tell it: see ha.heartbeat, and astil ha status"};
+  if (!order.to.empty() && order.to != peer)
+    return Error{"there is no node '" + order.to + "' beside this one", "the other one is '" + peer + "'"};
+  if (!order.to.empty() && all(Handover::Owner::other)) return true;
+  if (!is_here) return Error{"this node is not active", "say it to the node that has the addresses"};
   const auto sync = path_->sync().status();
   if (!sync) return Error{"nothing brings flows to the other node", "set ha.sync on both nodes"};
   if (!sync->up) return Error{"the other node is not heard", "see astil ha status"};
   if (!sync->peer_has_table)
     return Error{"the other node has not got this node's flows yet", "try again soon; see astil ha status"};
-  const auto begin = std::chrono::steady_clock::now();
-  if (auto flushed = path_->sync().flush(kFlushLimit); flushed.has_error()) return flushed.error();
-  api::HandoverView view;
-  const auto& report = pair_->report();
-  for (std::size_t i = 0; report && i < report->groups.size() && i < pair_->plan().groups.size(); ++i) {
-    if (report->groups[i].state == ha::GroupState::active)
-      view.groups.emplace_back(pair_->plan().groups[i].name.view());
+  return false;
+}
+
+/// Flows first, then the addresses: what comes between is told within ha.sync.interval.
+api::Awaited<api::HandoverView> Daemon::handover(const api::HandoverOrder& order) {
+  const auto refuse = [](const Error& why) {
+    return [why]() -> std::optional<Result<api::HandoverView>> { return why; };
+  };
+  if (!model_.ha) return refuse({"this balancer is alone", "make it one of a pair with ha: in its configuration"});
+  const auto groups = groups_of(order);
+  if (groups.has_error()) return refuse(groups.error());
+  const auto done = is_handed_over(order, *groups);
+  if (done.has_error()) return refuse(done.error());
+  api::HandoverView view{.node = order.to};
+  if (view.node.empty()) view.node = pair_->report()->head.peer_node.view();
+  std::chrono::milliseconds interval{0};
+  for (const config::VrrpGroup* group : *groups) {
+    view.groups.push_back(group->name);
+    view.addresses.insert(view.addresses.end(), group->addresses.begin(), group->addresses.end());
+    interval = std::max(interval, group->advert_interval);
   }
-  if (auto left = pair_->step_down(for_so_long); left.has_error()) return left.error();
-  view.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  log::info("handed over", {{"groups", view.groups.size()}, {"no_preemption_for_s", for_so_long.count()}});
-  return view;
+  view.was_there = *done;
+  if (*done) return [view]() -> std::optional<Result<api::HandoverView>> { return view; };
+  log::info("handover begins", {{"groups", view.groups.size()}, {"to", view.node}});
+  Handover::Hands hands{
+      .now = Handover::Clock::now,
+      .has_flows_since = [this](Handover::Clock::time_point time) { return path_->sync().told_since(time); },
+      .step_down = [this, time = order.for_so_long](
+                       const std::vector<std::string>& names) { return pair_->order_step_down(names, time); },
+      .is_answered = [this](std::uint32_t number) { return pair_->is_answered(number); },
+      .owner_of = [this](const std::string& group) { return pair_->owner_of(group); }};
+  const auto under_way = std::make_shared<Handover>(std::move(hands), std::move(view), kAdvertPatience + 2 * interval);
+  return [this, under_way] {
+    auto ended = under_way->step();
+    if (ended) note_handover(*ended);
+    return ended;
+  };
+}
+
+void Daemon::note_handover(const Result<api::HandoverView>& ended) {
+  if (ended.has_error()) {
+    ++handovers_failed_;
+    log::error("not handed over", {{"error", ended.error().text()}});
+    return;
+  }
+  ++handovers_;
+  const auto milliseconds = static_cast<std::uint64_t>(ended->seconds * 1000);
+  log::info("handed over", {{"groups", ended->groups.size()}, {"to", ended->node}, {"ms", milliseconds}});
+}
+
+/// Changes of the groups' states, and of what takes from their priorities.
+void Daemon::note_pair() {
+  if (!model_.ha) return;
+  for (const api::GroupView& group : pair_view(*pair_, *model_.ha, path_->sync()).groups) {
+    event_log_.change(api::EventKind::group,
+                      {.group = group.name,
+                       .after = group.state,
+                       .reason = group.cause + ", priority " + std::to_string(group.priority)},
+                      "stopped");
+    for (const api::TrackView& track : group.tracks) {
+      if (track.state == "unknown") continue;
+      event_log_.change(api::EventKind::track,
+                        {.group = group.name,
+                         .track = track.name,
+                         .after = track.state,
+                         .reason = track.type + " " + track.what + (track.error.empty() ? "" : ": " + track.error)},
+                        "well");
+    }
+  }
 }
 
 }  // namespace astil::app

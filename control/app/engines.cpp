@@ -7,6 +7,7 @@
 #include "control/app/inputs.hpp"
 #include "control/base/log.hpp"
 #include "dataplane/dpdk/device.hpp"
+#include "dataplane/dpdk/needs.hpp"
 #include "dataplane/succession.hpp"
 
 namespace astil::app {
@@ -134,6 +135,22 @@ EngineOptions engine_options(const config::Model& model, const xdp::Program& pro
 
 bool is_same_engine(const EngineOptions& a, const EngineOptions& b) {
   return a.kind == b.kind && a.sizes == b.sizes && a.drive == b.drive;
+}
+
+Result<void> check_host(const EngineOptions& wanted, const EngineOptions& now) {
+  if (wanted.kind != config::EngineKind::dpdk || (now.kind == wanted.kind && now.drive == wanted.drive)) return {};
+  dpdk::Wanted host{.memory = wanted.drive.memory,
+                    .huge_pages = wanted.drive.huge_pages,
+                    .cores = wanted.drive.cores,
+                    .devices = {wanted.drive.devices.begin(), wanted.drive.devices.end()},
+                    .instance = wanted.instance};
+  const dpdk::HostFacts facts = dpdk::gather(host);
+  std::vector<dpdk::Need> needs = dpdk::needs(facts, host);
+  needs.push_back(dpdk::need_of_process(facts, host));
+  for (const dpdk::Need& need : needs) {
+    if (!need.met) return Error{need.what, need.remedy};
+  }
+  return {};
 }
 
 Result<OpenedEngine> open_engine(const EngineOptions& options) {

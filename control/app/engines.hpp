@@ -32,6 +32,9 @@ struct OpenedEngine {
   dataplane::Origin origin;
 };
 
+/// Whether this host has what `wanted` asks for where it is another engine than `now`, or driven otherwise.
+Result<void> check_host(const EngineOptions& wanted, const EngineOptions& now);
+
 /// Takes over what an instance has running, of this engine or of the other; after an error it runs as it did. Makes the
 /// tap devices that ports need.
 Result<OpenedEngine> open_engine(const EngineOptions& options);

@@ -87,8 +87,12 @@ void EventLog::restore(api::EventView event) {
   take_in(event);
 }
 
+EventLog::Subject EventLog::subject_of(api::EventKind kind, const api::EventView& event) {
+  return {kind, event.service, event.backend, event.interface, event.group, event.track};
+}
+
 void EventLog::change(api::EventKind kind, api::EventView event, std::string_view usual) {
-  const auto state = states_.find(Subject(kind, event.service, event.backend, event.interface));
+  const auto state = states_.find(subject_of(kind, event));
   const std::string before = state == states_.end() ? std::string(usual) : state->second;
   if (before == event.after) return;
   event.before = before;
@@ -109,7 +113,7 @@ void EventLog::add(api::EventKind kind, api::EventView event) {
 }
 
 void EventLog::take_in(const api::EventView& event) {
-  states_[Subject(event.kind, event.service, event.backend, event.interface)] = event.after;
+  states_[subject_of(event.kind, event)] = event.after;
   shared_->events.push_back(event);
   if (shared_->events.size() > held_) shared_->events.pop_front();
   if (event.backend.empty()) return;
@@ -150,7 +154,7 @@ void EventLog::forget_removed() {
 }
 
 std::string_view EventLog::state(api::EventKind kind, const Key& backend) const {
-  const auto found = states_.find(Subject(kind, backend.first, backend.second, {}));
+  const auto found = states_.find(Subject(kind, backend.first, backend.second, {}, {}, {}));
   return found == states_.end() ? std::string_view() : std::string_view(found->second);
 }
 

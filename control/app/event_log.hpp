@@ -39,8 +39,9 @@ class EventLog {
   /// An event of an earlier daemon's, in their order, before all others.
   void restore(api::EventView event);
 
-  /// The state of something, by kind, service, backend and interface, is `after` now. Nothing happens where it was so
-  /// before; `usual` is what a thing is of which nothing was heard, so that only what is unusual is told at first.
+  /// The state of something, by kind, service, backend, interface, group and track, is `after` now. Nothing happens
+  /// where it was so before; `usual` is what a thing is of which nothing was heard, so that only what is unusual is
+  /// told at first.
   void change(api::EventKind kind, api::EventView event, std::string_view usual = {});
   /// Something has happened, whatever was before.
   void add(api::EventKind kind, api::EventView event);
@@ -76,8 +77,10 @@ class EventLog {
     std::deque<api::EventView> events;
     bool removed = false;
   };
-  using Subject = std::tuple<api::EventKind, std::string, std::string, std::string>;
+  /// By kind, service, backend, interface, group and track.
+  using Subject = std::tuple<api::EventKind, std::string, std::string, std::string, std::string, std::string>;
 
+  [[nodiscard]] static Subject subject_of(api::EventKind kind, const api::EventView& event);
   void take_in(const api::EventView& event);
   void forget_removed();
 

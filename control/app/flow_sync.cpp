@@ -1,7 +1,6 @@
 #include "control/app/flow_sync.hpp"
 
 #include <boost/asio/post.hpp>
-#include <thread>
 
 #include "control/base/log.hpp"
 
@@ -69,16 +68,9 @@ void FlowSync::set_active(bool active) {
   runner_->set_active(active);
 }
 
-Result<void> FlowSync::flush(milliseconds limit) {
+Result<bool> FlowSync::told_since(ha::sync::Clock::time_point time) const {
   if (!runner_) return Error{"nothing brings flows to the other node", "set ha.sync on both nodes"};
-  const auto begin = ha::sync::Clock::now();
-  while (!runner_->told_since(begin)) {
-    if (ha::sync::Clock::now() - begin >= limit)
-      return Error{"the other node has not got all flows within " + std::to_string(limit.count()) + " ms",
-                   "see astil ha status"};
-    std::this_thread::sleep_for(milliseconds(1));
-  }
-  return {};
+  return runner_->told_since(time);
 }
 
 std::optional<ha::sync::PeerStatus> FlowSync::status() const {

@@ -55,8 +55,8 @@ class FlowSync {
   [[nodiscard]] bool runs() const { return runner_ != nullptr; }
   /// All that the peer had is here; also where nobody brings flows.
   [[nodiscard]] bool has_peer_table() const { return !runner_ || runner_->has_peer_table(); }
-  /// Waits until the peer has all flows that are here now; error: it has not got them within the limit.
-  [[nodiscard]] Result<void> flush(std::chrono::milliseconds limit);
+  /// Whether the peer has all flows that were here then; an error where nobody brings them.
+  [[nodiscard]] Result<bool> told_since(ha::sync::Clock::time_point time) const;
   /// None: it does not run.
   [[nodiscard]] std::optional<ha::sync::PeerStatus> status() const;
 

@@ -268,6 +268,7 @@ std::vector<balance::ServiceInput> planner_inputs(const config::Model& model, co
                                 .affinity = affinity_of(service),
                                 .sources = sources_of(service),
                                 .slots_per_weight = service.ring_slots_per_weight,
+                                .canonical = service.ring_rule == config::RingRule::canonical,
                                 .rotation_of_down = rotation_of_down(service),
                                 .slow_start = service.slow_start.value_or(config::Milliseconds(0)),
                                 .when_down = way_of(service.when_down),

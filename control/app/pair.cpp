@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 #include <cerrno>
@@ -22,7 +23,6 @@ namespace {
 
 /// The process answers as soon as it has the CPU, which a real-time process has at once.
 constexpr std::chrono::milliseconds kAnswerLimit{2000};
-constexpr std::chrono::milliseconds kFilesInterval{500};
 constexpr std::size_t kHooksAtOnce = 64;
 
 std::string program_path() {
@@ -72,10 +72,15 @@ Pair::Pair(boost::asio::io_context& loop, std::string instance, std::function<vo
                  }
                }
              }),
-      files_timer_(loop),
+      prober_(loop, [this] { return std::uniform_int_distribution<std::uint16_t>()(random_); }),
+      track_alarm_(loop),
+      file_alarm_(loop),
+      tracks_(
+          prober_, track_alarm_, file_alarm_, [this] { return std::uniform_real_distribution<double>()(random_); },
+          [this] { tell_tracks(); }),
       gate_([this](TakeoverGate::Table table) {
         log::info("takeover gate", {{"table", table == TakeoverGate::Table::complete ? "complete" : "incomplete"}});
-        tell_if_there(ha::message_of(++sequence_, table_record(table)));
+        tell_later(ha::message_of(++sequence_, table_record(table)));
       }) {}
 
 Pair::~Pair() = default;
@@ -136,8 +141,7 @@ Result<void> Pair::bring_up() {
   if (auto told = tell(ha::message_of(++sequence_, wanted_)); told.has_error()) return told.error();
   told_ = wanted_;
   has_told_ = true;
-  penalties_ = penalties_of(*ha_, told_);
-  tell_if_there(ha::message_of(++sequence_, penalties_));
+  tell_later(ha::message_of(++sequence_, tracks_.record(*ha_, told_)));
   // What is not known yet is not told: a process that ran on knows better.
   if (is_new && engine_ == Engine::forwards) set_engine(engine_, proof_);
   if (is_new && digest_ != 0) set_digest(digest_);
@@ -152,10 +156,9 @@ Result<void> Pair::follow(const config::Model& model, const std::set<config::add
   }
   auto keys = read_keys(*model.ha);
   if (keys.has_error()) return keys.error();
-  const bool was_wanted = ha_.has_value();
   ha_ = model.ha;
   wanted_ = plan_pair(*ha_, *keys, without);
-  if (!was_wanted) follow_files();
+  tracks_.follow(*ha_);
   auto up = bring_up();
   if (up.has_error()) retry_.failed();
   return up;
@@ -164,24 +167,43 @@ Result<void> Pair::follow(const config::Model& model, const std::set<config::add
 void Pair::set_engine(Engine engine, const std::string& proof) {
   engine_ = engine;
   proof_ = proof;
-  tell_if_there(ha::message_of(++sequence_, engine_record(engine, proof_)));
+  tell_later(ha::message_of(++sequence_, engine_record(engine, proof_)));
 }
 
 void Pair::set_digest(std::uint64_t digest) {
   digest_ = digest;
-  tell_if_there(ha::message_of(++sequence_, ha::DigestRecord{.digest = digest}));
+  tell_later(ha::message_of(++sequence_, ha::DigestRecord{.digest = digest}));
 }
 
-Result<void> Pair::step_down(std::chrono::milliseconds for_so_long) {
+Result<std::uint32_t> Pair::order_step_down(const std::vector<std::string>& groups,
+                                            std::optional<std::chrono::milliseconds> for_so_long) {
   if (!channel_) return Error{"astil-vrrp is not there", "see astil ha status"};
-  return tell(
-      ha::message_of(++sequence_, ha::StepDownRecord{.milliseconds = static_cast<std::uint32_t>(for_so_long.count())}));
+  ha::StepDownRecord order{.milliseconds = ha::kUntilItIsNeeded};
+  if (for_so_long) order.milliseconds = static_cast<std::uint32_t>(for_so_long->count());
+  for (std::size_t i = 0; i < told_.groups.size(); ++i) {
+    const auto name = told_.groups[i].name.view();
+    if (std::find(groups.begin(), groups.end(), name) != groups.end()) order.groups |= std::uint64_t{1} << i;
+  }
+  if (auto sent = send(ha::message_of(++sequence_, order)); sent.has_error()) return sent.error();
+  return sequence_;
+}
+
+/// Answers come in the order of the messages; the numbers may begin anew.
+bool Pair::is_answered(std::uint32_t order) const { return static_cast<std::int32_t>(answered_ - order) >= 0; }
+
+Handover::Owner Pair::owner_of(const std::string& group) const {
+  for (std::size_t i = 0; report_ && i < report_->groups.size() && i < told_.groups.size(); ++i) {
+    if (told_.groups[i].name.view() != group) continue;
+    if (report_->groups[i].state == ha::GroupState::active) return Handover::Owner::here;
+    return report_->groups[i].peer_is_active != 0 ? Handover::Owner::other : Handover::Owner::nobody;
+  }
+  return Handover::Owner::nobody;
 }
 
 Result<void> Pair::leave() {
   ha_.reset();
   retry_.rest();
-  files_timer_.cancel();
+  tracks_.rest();
   report_.reset();
   states_.clear();
   if (!channel_) return {};
@@ -191,39 +213,45 @@ Result<void> Pair::leave() {
   return told;
 }
 
+/// Waits for nothing: a process that takes nothing any more is one that does not answer.
+Result<void> Pair::send(const ha::Message& message) {
+  if (::send(channel_->native_handle(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return {};
+  const int why = errno;
+  if (why == EAGAIN || why == EWOULDBLOCK)
+    return Error{"astil-vrrp does not take messages", "see whether the process runs"};
+  lose_process();
+  return system_error("tell astil-vrrp", why);
+}
+
 /// Sends, and waits until it is done. Reports that come meanwhile are taken.
 Result<void> Pair::tell(const ha::Message& message) {
   const std::uint32_t sequence = sequence_;
+  if (auto sent = send(message); sent.has_error()) return sent;
   const int raw = channel_->native_handle();
-  if (::send(raw, message.data(), message.size(), MSG_NOSIGNAL) < 0) {
-    const int why = errno;
-    lose_process();
-    return system_error("tell astil-vrrp", why);
-  }
   const auto until = std::chrono::steady_clock::now() + kAnswerLimit;
-  std::uint32_t done = 0;
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     pollfd ready{.fd = raw, .events = POLLIN, .revents = 0};
     if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0)
       return Error{"astil-vrrp does not answer", "see whether the process runs"};
-    if (!take_messages(&done)) {
-      lose_process();
-      return Error{"astil-vrrp has gone", "it is started again"};
-    }
-    if (done == sequence) return {};
+    const bool is_there = take_messages();
+    const bool is_done = is_answered(sequence);
+    if (!is_there) lose_process();
+    if (is_done) return {};  // the last one that a process does ends it
+    if (!is_there) return Error{"astil-vrrp has gone", "it is started again"};
   }
 }
 
-void Pair::tell_if_there(const ha::Message& message) {
+/// What nobody waits for; it is done before all that is told later. A process that is not there is told when it is.
+void Pair::tell_later(const ha::Message& message) {
   if (!channel_) return;
-  if (auto told = tell(message); told.has_error()) log::error("astil-vrrp not told", {{"error", told.error().text()}});
+  if (auto sent = send(message); sent.has_error()) log::error("astil-vrrp not told", {{"error", sent.error().text()}});
 }
 
 void Pair::await_messages() {
   channel_->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
     if (error || !channel_) return;
-    if (take_messages(nullptr)) {
+    if (take_messages()) {
       await_messages();
     } else {
       lose_process();
@@ -232,7 +260,7 @@ void Pair::await_messages() {
 }
 
 /// All that waits. False: the process has gone.
-bool Pair::take_messages(std::uint32_t* done) {
+bool Pair::take_messages() {
   std::vector<std::byte> buffer(ha::kLongestMessage);
   while (channel_) {
     const ssize_t length = ::recv(channel_->native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -244,7 +272,7 @@ bool Pair::take_messages(std::uint32_t* done) {
       log::error("astil-vrrp is of another build: it is asked to leave");
       return false;
     }
-    if (header->type == ha::MessageType::done && done != nullptr) *done = header->sequence;
+    if (header->type == ha::MessageType::done) answered_ = header->sequence;
     if (auto report = ha::parse_report(message)) take_report(std::move(*report));
   }
   return true;
@@ -255,8 +283,11 @@ void Pair::take_report(ha::Report report) {
   reap();
   if (report_->groups.size() != told_.groups.size()) return;  // of a configuration before
   states_.resize(report_->groups.size(), ha::GroupState::stopped);
+  failing_.resize(report_->groups.size());
   bool changed = false;
   for (std::size_t i = 0; i < states_.size(); ++i) {
+    const std::uint8_t failing = report_->groups[i].failing_tracks;
+    if (std::exchange(failing_[i], failing) != failing) changed = true;
     if (std::exchange(states_[i], report_->groups[i].state) == report_->groups[i].state) continue;
     changed = true;
     tell_of_change(told_.groups[i], report_->groups[i]);
@@ -294,19 +325,11 @@ void Pair::lose_process() {
   retry_.failed();
 }
 
-/// What the tracked files say, as long as there is a pair.
-void Pair::follow_files() {
-  files_timer_.expires_after(kFilesInterval);
-  files_timer_.async_wait([this](boost::system::error_code error) {
-    if (error || !ha_) return;
-    const ha::PenaltiesRecord now = penalties_of(*ha_, told_);
-    if (has_told_ && now.subtract != penalties_.subtract) {
-      penalties_ = now;
-      tell_if_there(ha::message_of(++sequence_, penalties_));
-    }
-    reap();
-    follow_files();
-  });
+/// Something that is tracked is otherwise than it was.
+void Pair::tell_tracks() {
+  if (!ha_) return;
+  if (has_told_) tell_later(ha::message_of(++sequence_, tracks_.record(*ha_, told_)));
+  boost::asio::post(loop_, changed_);
 }
 
 }  // namespace astil::app

@@ -6,26 +6,29 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "control/app/handover.hpp"
 #include "control/app/pair_plan.hpp"
 #include "control/app/retry.hpp"
 #include "control/app/takeover_gate.hpp"
+#include "control/app/tracks.hpp"
 #include "control/base/result.hpp"
 #include "control/config/model.hpp"
 #include "control/ha/channel.hpp"
 #include "control/health/alarm.hpp"
+#include "control/health/asio_prober.hpp"
 
 namespace astil::app {
 
 class Pair {
  public:
-  /// `changed` is called when a group changed its state, on the loop.
+  /// `changed` is called when a group changed its state, or something that it tracks did, on the loop.
   Pair(boost::asio::io_context& loop, std::string instance, std::function<void()> changed);
   ~Pair();
   Pair(const Pair&) = delete;
@@ -44,8 +47,14 @@ class Pair {
   void set_digest(std::uint64_t digest);
   /// 0: not known.
   [[nodiscard]] std::uint64_t digest() const { return digest_; }
-  /// Leaves the addresses to the other node; nobody is preempted for so long.
-  [[nodiscard]] Result<void> step_down(std::chrono::milliseconds for_so_long);
+  /// Orders that these groups are left to the other node, and waits for nothing: is_answered. Nobody is preempted for
+  /// so long; without a time, not before they were active again.
+  [[nodiscard]] Result<std::uint32_t> order_step_down(const std::vector<std::string>& groups,
+                                                      std::optional<std::chrono::milliseconds> for_so_long);
+  /// Whether an order is done.
+  [[nodiscard]] bool is_answered(std::uint32_t order) const;
+  /// Who has a group's addresses, by what the process said last.
+  [[nodiscard]] Handover::Owner owner_of(const std::string& group) const;
   /// Gives up all addresses, and ends the process. Afterwards nothing is started until `follow`.
   [[nodiscard]] Result<void> leave();
 
@@ -58,6 +67,7 @@ class Pair {
   /// The groups that the report is about, in its order.
   [[nodiscard]] const ha::Configuration& plan() const { return told_; }
   [[nodiscard]] bool is_wanted() const { return ha_.has_value(); }
+  [[nodiscard]] const Tracks& tracks() const { return tracks_; }
   /// Whether any group is active here.
   [[nodiscard]] bool is_active() const;
   /// How often the process was started since the daemon was.
@@ -71,13 +81,14 @@ class Pair {
   [[nodiscard]] bool try_connect();
   [[nodiscard]] Result<void> bring_up();
   [[nodiscard]] Result<void> tell(const ha::Message& message);
-  void tell_if_there(const ha::Message& message);
+  [[nodiscard]] Result<void> send(const ha::Message& message);
+  void tell_later(const ha::Message& message);
   void await_messages();
-  [[nodiscard]] bool take_messages(std::uint32_t* done);
+  [[nodiscard]] bool take_messages();
   void take_report(ha::Report report);
   void tell_of_change(const ha::GroupRecord& group, const ha::GroupReport& report);
   void lose_process();
-  void follow_files();
+  void tell_tracks();
   void reap();
 
   boost::asio::io_context& loop_;
@@ -87,7 +98,11 @@ class Pair {
   std::optional<boost::asio::posix::stream_descriptor> channel_;
   health::AsioAlarm retry_alarm_;
   Retry retry_;
-  boost::asio::steady_timer files_timer_;
+  std::minstd_rand random_{std::random_device{}()};
+  health::AsioProber prober_;  ///< of what is tracked alone: what the checks' probes prepare is theirs
+  health::AsioAlarm track_alarm_;
+  health::AsioAlarm file_alarm_;
+  Tracks tracks_;
 
   std::optional<config::Ha> ha_;
   ha::Configuration wanted_;
@@ -95,10 +110,11 @@ class Pair {
   bool has_told_ = false;
   Engine engine_ = Engine::stopped;
   std::uint64_t digest_ = 0;
-  ha::PenaltiesRecord penalties_;
   std::uint32_t sequence_ = 0;
+  std::uint32_t answered_ = 0;  ///< sequence of the last message that is done
   std::optional<ha::Report> report_;
   std::vector<ha::GroupState> states_;  ///< that the hook knows, by group
+  std::vector<std::uint8_t> failing_;   ///< tracks, by group
   std::vector<pid_t> hooks_;            ///< that run
   std::uint64_t starts_ = 0;
   std::uint64_t notified_ = 0;

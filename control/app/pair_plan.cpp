@@ -57,18 +57,10 @@ ha::GroupRecord plan_group(const config::VrrpGroup& group, const std::set<config
   for (const config::address& host : hosts) record.addresses[record.address_count++] = to_record(host);
   for (const config::address& host : group.peers) record.peers[record.peer_count++] = to_record(host);
   for (const config::Track& track : group.track) {
-    if (track.type == config::TrackType::interface)
-      record.tracks[record.track_count++] = {.interface = ha::InterfaceName(track.interface),
-                                             .subtract = track.subtract};
+    record.tracks[record.track_count++] = {
+        .name = ha::Name(track.name), .interface = ha::InterfaceName(track.interface), .subtract = track.subtract};
   }
   return record;
-}
-
-/// A file that is not there, can not be read, is empty or begins with 0 says that something is not well.
-bool is_well(const std::string& path) {
-  const base::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  char first = '0';
-  return file.valid() && ::read(file.get(), &first, 1) == 1 && first != '0';
 }
 
 }  // namespace
@@ -139,21 +131,6 @@ std::set<config::address> moving_addresses(const config::Model& model) {
     if (group.link_local) moving.insert(*group.link_local);
   }
   return moving;
-}
-
-ha::PenaltiesRecord penalties_of(const config::Ha& ha, const ha::Configuration& plan) {
-  ha::PenaltiesRecord record;
-  for (std::size_t i = 0; i < plan.groups.size(); ++i) {
-    const auto group = std::find_if(ha.groups.begin(), ha.groups.end(),
-                                    [&](const auto& one) { return one.name == plan.groups[i].name.view(); });
-    if (group == ha.groups.end()) continue;
-    unsigned sum = 0;
-    for (const config::Track& track : group->track) {
-      if (track.type == config::TrackType::file && !is_well(track.file)) sum += track.subtract;
-    }
-    record.subtract[i] = static_cast<std::uint8_t>(std::min(sum, 255U));
-  }
-  return record;
 }
 
 config::address from_record(const ha::AddressRecord& record) {

@@ -27,9 +27,6 @@ struct PairKeys {
 /// All addresses that move with a group; empty where the balancer is alone.
 [[nodiscard]] std::set<config::address> moving_addresses(const config::Model& model);
 
-/// What the files that are tracked take from each group's priority. Files are looked at with each call.
-[[nodiscard]] ha::PenaltiesRecord penalties_of(const config::Ha& ha, const ha::Configuration& plan);
-
 [[nodiscard]] config::address from_record(const ha::AddressRecord& record);
 
 }  // namespace astil::app

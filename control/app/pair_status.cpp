@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "control/config/keys_ha.hpp"
+
 namespace astil::app {
 namespace {
 
@@ -51,6 +53,35 @@ api::GroupView group_view(const ha::GroupRecord& group, const ha::GroupReport& r
   return view;
 }
 
+/// An interface is followed by astil-vrrp, so that its report tells how it is; all else here.
+std::vector<api::TrackView> track_views(const config::VrrpGroup& group, const ha::GroupReport& report,
+                                        const Tracks& tracks) {
+  std::vector<api::TrackView> views;
+  for (std::size_t i = 0; i < group.track.size(); ++i) {
+    const config::Track& track = group.track[i];
+    const Tracks::Known known = tracks.known(group.name, track.name);
+    api::TrackView view{.name = track.name,
+                        .type = config::kTrackTypes.show(track.type),
+                        .what = subject_of(track),
+                        .state = "unknown",
+                        .error = known.error,
+                        .subtract = track.subtract,
+                        .subtracts = ((report.failing_tracks >> i) & 1U) != 0,
+                        .passed = known.counters.passed,
+                        .failed = known.counters.failed,
+                        .not_made = known.counters.not_made,
+                        .changes = known.counters.transitions};
+    if (track.type == config::TrackType::interface) {
+      view.state = view.subtracts ? "failing" : "well";
+      if (view.subtracts) view.error = "it is down, has no carrier, or is not there";
+    } else if (known.health != health::Health::unknown) {
+      view.state = known.health == health::Health::up ? "well" : "failing";
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
 std::uint64_t count_of(const std::vector<api::AdvertDropView>& drops, std::string_view reason) {
   const auto found = std::find_if(drops.begin(), drops.end(), [&](const auto& drop) { return drop.reason == reason; });
   return found == drops.end() ? 0 : found->count;
@@ -65,6 +96,17 @@ void add_group_problems(const api::GroupView& group, std::vector<api::ProblemVie
     problems.push_back({who + " can not be active: " + group.interface +
                             ", or an interface of its sync group, is down or has no address",
                         "ip address show " + group.interface});
+  for (const api::TrackView& track : group.tracks) {
+    if (track.state == "unknown" && track.not_made != 0)
+      problems.push_back(
+          {who + " has a track '" + track.name + "' that can not be looked at (" + track.type + " " + track.what + ")",
+           "the log says why"});
+    if (track.subtracts && track.state != "unknown")
+      problems.push_back({who + " has " + std::to_string(track.subtract) + " less priority: its track '" + track.name +
+                              "' fails (" + track.type + " " + track.what +
+                              (track.error.empty() ? "" : ": " + track.error) + ")",
+                          "see astil ha status on both nodes"});
+  }
   if (group.waits_for_flows)
     problems.push_back({who + " waits for the other node's flows before it takes over", "see astil ha status"});
   if (count_of(group.drops, "checksum_kind") != 0)
@@ -150,8 +192,11 @@ api::PairView pair_view(const Pair& pair, const config::Ha& ha, const FlowSync& 
     view.same_configuration = report->head.peer_digest == pair.digest();
   view.drops = drops_of(report->head.drops);
   const ha::Configuration& plan = pair.plan();
-  for (std::size_t i = 0; i < std::min(plan.groups.size(), report->groups.size()); ++i)
-    view.groups.push_back(group_view(plan.groups[i], report->groups[i]));
+  for (std::size_t i = 0; i < std::min(plan.groups.size(), report->groups.size()); ++i) {
+    api::GroupView& group = view.groups.emplace_back(group_view(plan.groups[i], report->groups[i]));
+    const auto config = std::ranges::find(ha.groups, group.name, &config::VrrpGroup::name);
+    if (config != ha.groups.end()) group.tracks = track_views(*config, report->groups[i], pair.tracks());
+  }
   for (std::size_t i = 0; i < std::min(plan.paths.size(), report->paths.size()); ++i) {
     const ha::PathReport& path = report->paths[i];
     view.paths.push_back({.name = std::string(plan.paths[i].name.view()),

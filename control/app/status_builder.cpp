@@ -79,7 +79,11 @@ api::StatusView StatusBuilder::build() {
   view_.api = daemon_.server_->view();
   view_.events = daemon_.event_log_view();
   view_.capture = capture_text(daemon_.capture_feed_.query());
-  if (daemon_.model_.ha) view_.pair = pair_view(*daemon_.pair_, *daemon_.model_.ha, daemon_.path_->sync());
+  if (daemon_.model_.ha) {
+    view_.pair = pair_view(*daemon_.pair_, *daemon_.model_.ha, daemon_.path_->sync());
+    view_.pair->handovers = daemon_.handovers_;
+    view_.pair->handovers_failed = daemon_.handovers_failed_;
+  }
   view_.dns = daemon_.name_server_.view(daemon_.site_facts(), daemon_.orders_of_sites());
   if (daemon_.settled_) add_services();
   add_problems();
@@ -209,6 +213,7 @@ api::HealthView StatusBuilder::health_of(const config::Service& service, const c
   if (const auto counters = daemon_.checks_->counters(key)) {
     view.checks_ok = counters->passed;
     view.checks_failed = counters->failed;
+    view.checks_not_made = counters->not_made;
     view.holds = counters->holds;
   }
   if (state->held_until) {

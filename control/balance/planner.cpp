@@ -98,13 +98,14 @@ std::vector<std::uint16_t> renumbered(const ServiceState& before, const std::vec
 }
 
 /// Makes the ring of `now` out of the one before, and reports what moved.
-void patch(const ServiceState& before, const std::string& name, const std::vector<RingMember>& members,
-           std::uint32_t length, ServiceState& now, std::vector<RingReport>& reports) {
+void change_ring(const ServiceState& before, const ServiceInput& input, const std::vector<RingMember>& members,
+                 std::uint32_t length, ServiceState& now, std::vector<RingReport>& reports) {
   const std::vector<std::uint16_t> previous = renumbered(before, now.backends);
-  PatchedRing patched = patch_ring(previous, members, length);
+  PatchedRing patched =
+      input.canonical ? canonical_ring(previous, members, length) : patch_ring(previous, members, length);
   now.ring = std::move(patched.slots);
   if (patched.moved == 0 && now.ring.empty() == previous.empty()) return;
-  reports.push_back({.service = name,
+  reports.push_back({.service = input.name,
                      .slots = static_cast<std::uint32_t>(now.ring.size()),
                      .moved = patched.moved,
                      .least = patched.least});
@@ -130,7 +131,7 @@ std::uint64_t ring_digest(const ServiceState& service) {
 Planner::Planner(dataplane::DesiredState inherited) {
   for (ServiceState& service : inherited.services) {
     const dataplane::ServiceKey key = service.key;
-    last_[key] = {.state = std::move(service), .members = {}, .starts = {}};
+    last_[key] = {.state = std::move(service), .members = {}, .canonical = false, .starts = {}};
   }
 }
 
@@ -138,7 +139,8 @@ void Planner::commit(const Plan& plan) {
   last_.clear();
   for (std::size_t i = 0; i < plan.state.services.size(); ++i) {
     const ServiceState& service = plan.state.services[i];
-    last_[service.key] = {.state = service, .members = plan.members[i], .starts = plan.starts[i]};
+    last_[service.key] = {
+        .state = service, .members = plan.members[i], .canonical = plan.canonical[i], .starts = plan.starts[i]};
   }
 }
 
@@ -177,20 +179,22 @@ void Planner::plan_service(const ServiceInput& input, Clock::time_point now, Pla
     members.push_back({.identity = all.back().identity, .weight = in ? backend.weight * slow_start.tenths[i] : 0});
   }
   weigh(slow_start, state.backends);
-  // Long enough for all backends, so that one that comes up does not need another length; never shorter than it was.
-  const auto length =
-      std::max(ring_length(all, input.slots_per_weight), static_cast<std::uint32_t>(before.state.ring.size()));
+  // Long enough for all backends, so that one that comes up does not need another length; one that is patched is never
+  // shorter than it was.
+  std::uint32_t length = ring_length(all, input.slots_per_weight);
+  if (!input.canonical) length = std::max(length, static_cast<std::uint32_t>(before.state.ring.size()));
   // Most plans change few services, and to patch a ring or to make a wheel takes long beside a look at the members.
   const bool same = members == before.members;
-  if (same && length == before.state.ring.size()) {
+  if (same && input.canonical == before.canonical && length == before.state.ring.size()) {
     state.ring = before.state.ring;
   } else {
-    patch(before.state, input.name, members, length, state, plan.rings);
+    change_ring(before.state, input, members, length, state, plan.rings);
   }
   if (input.scheduler == core::Scheduler::round_robin) {
     state.wheel = same && !before.state.wheel.empty() ? before.state.wheel : make_wheel(members);
   }
   plan.members.push_back(std::move(members));
+  plan.canonical.push_back(input.canonical);
   if (slow_start.next_step)
     plan.next_step = std::min(plan.next_step.value_or(*slow_start.next_step), *slow_start.next_step);
   plan.starts.push_back(slow_start.starts);

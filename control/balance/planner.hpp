@@ -66,6 +66,7 @@ struct ServiceInput {
   std::optional<dataplane::Affinity> affinity;
   dataplane::SourceControl sources;
   std::uint32_t slots_per_weight = 100;
+  bool canonical = false;  ///< the ring follows from the backends alone, not from the one before
   core::Rotation rotation_of_down = core::Rotation::down;  ///< what becomes of the flows of a backend that is down
   std::chrono::milliseconds slow_start{0};  ///< how long one that comes up takes to its whole share; 0: at once
   WhenDown when_down = WhenDown::drop;
@@ -90,6 +91,7 @@ struct Plan {
   dataplane::DesiredState state;
   std::vector<RingReport> rings;                   ///< of services whose ring changed
   std::vector<std::vector<RingMember>> members;    ///< what each service's ring and wheel were made of
+  std::vector<bool> canonical;                     ///< and by which rule
   std::vector<bool> too_few;                       ///< likewise: has it fewer backends in rotation than it must have?
   std::vector<std::vector<std::uint32_t>> tenths;  ///< of its weight that each backend has
   std::vector<Starts> starts;                      ///< likewise by service
@@ -110,6 +112,7 @@ class Planner {
   struct Service {
     dataplane::ServiceState state;
     std::vector<RingMember> members;  ///< none: not known what its ring was made of
+    bool canonical = false;           ///< likewise, and how
     Starts starts;
   };
 

@@ -178,6 +178,25 @@ PatchedRing patch_ring(std::span<const std::uint16_t> previous, std::span<const 
   return patched;
 }
 
+PatchedRing canonical_ring(std::span<const std::uint16_t> previous, std::span<const RingMember> members,
+                           std::uint32_t length) {
+  PatchedRing made{.slots = make_ring(members, length)};
+  if (made.slots.empty()) return made;
+  made.moved = made.least = length;
+  if (previous.empty()) return made;
+  // Lengths are powers of two: a slot of the longer ring lies within one of the shorter.
+  made.moved = 0;
+  std::vector<std::uint32_t> hold(members.size(), 0);
+  for (std::uint64_t slot = 0; slot < length; ++slot) {
+    const std::uint16_t owner = previous[slot * previous.size() / length];
+    made.moved += made.slots[slot] != owner ? 1 : 0;
+    if (owner < members.size()) ++hold[owner];
+  }
+  const std::vector<std::uint32_t> due = slots_due(members, length, hold);
+  for (std::size_t i = 0; i < members.size(); ++i) made.least -= std::min(hold[i], due[i]);
+  return made;
+}
+
 std::vector<std::uint16_t> make_wheel(std::span<const RingMember> members) {
   const std::uint64_t divisor = common_weight(members);
   if (divisor == 0) return {};

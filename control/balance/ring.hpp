@@ -1,6 +1,7 @@
 // Maglev lookup tables ("rings"): which backend has which part of the flows. Two ways to one: `make_ring` is a pure
 // function of the members (Eisenbud et al., "Maglev", NSDI'16, section 3.4, with weights); `patch_ring` changes a ring
-// that is in use, and moves no slot that does not have to move.
+// that is in use, and moves no slot that does not have to move. A pair's nodes have the former, so that theirs are the
+// same whatever each has seen.
 //
 // A ring's length is a power of two, so that a ring that must grow doubles: every slot becomes two with the same
 // backend, and nothing moves (docs/decisions/0003-rings.md).
@@ -46,6 +47,10 @@ struct PatchedRing {
 /// `previous`: a ring whose slots index `members`, or are kNobody; its length divides `length`.
 [[nodiscard]] PatchedRing patch_ring(std::span<const std::uint16_t> previous, std::span<const RingMember> members,
                                      std::uint32_t length);
+
+/// The ring of these members alone, with what has moved since `previous`, as patch_ring has it but of any length.
+[[nodiscard]] PatchedRing canonical_ring(std::span<const std::uint16_t> previous, std::span<const RingMember> members,
+                                         std::uint32_t length);
 
 /// The order of turns of weighted round-robin, interleaved so that no backend gets its turns in a row. Indices into
 /// `members`; at most kMaxWheel turns, to which great weights are scaled down, and one for each member that the scale

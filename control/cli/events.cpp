@@ -8,10 +8,10 @@ namespace astil::cli {
 namespace {
 
 Tone tone_of(const std::string& state) {
-  for (const char* bad : {"down", "too-few", "withdrawn", "failing", "missing", "no-carrier"}) {
+  for (const char* bad : {"down", "too-few", "withdrawn", "failing", "missing", "no-carrier", "fault"}) {
     if (state == bad) return Tone::bad;
   }
-  for (const char* good : {"up", "in", "enough", "forwarding"}) {
+  for (const char* good : {"up", "in", "enough", "forwarding", "active", "well"}) {
     if (state == good) return Tone::good;
   }
   return Tone::plain;
@@ -19,6 +19,7 @@ Tone tone_of(const std::string& state) {
 
 std::string subject_of(const api::EventView& event) {
   if (!event.interface.empty()) return event.interface;
+  if (!event.group.empty()) return event.track.empty() ? event.group : event.group + "/" + event.track;
   if (event.backend.empty()) return event.service;
   return event.service + "/" + event.backend;
 }

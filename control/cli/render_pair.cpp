@@ -53,6 +53,25 @@ std::string counts_line(const std::string& of, const std::vector<api::SyncCountV
   return text.empty() ? "" : "  " + of + ": " + text + "\n";
 }
 
+std::string tracks_text(const std::vector<api::GroupView>& groups, Colour colour) {
+  Table tracks({{"TRACK"}, {"GROUP"}, {"STATE"}, {"TAKES", Align::right}, {"LOOKS AT"}, {"ERROR"}});
+  bool any = false;
+  for (const auto& group : groups) {
+    for (const auto& track : group.tracks) {
+      any = true;
+      const Tone tone = track.state == "well" ? Tone::good : track.state == "failing" ? Tone::bad : Tone::warning;
+      const std::string of = std::to_string(track.subtract);
+      tracks.add({{track.name},
+                  {group.name},
+                  {track.state, tone},
+                  {track.subtracts ? of : "0 of " + of},
+                  {track.type + " " + printable(track.what)},
+                  {printable(track.error)}});
+    }
+  }
+  return any ? "\n" + tracks.text(colour) : "";
+}
+
 std::string sync_text(const api::SyncView& sync, Colour colour) {
   if (!sync.up)
     return "\nflow sync: " + paint("no session", Tone::bad, colour) + "\n" + counts_line("dropped", sync.dropped);
@@ -101,7 +120,7 @@ std::string pair_text(const api::PairView& pair, api::TimePoint now, Colour colo
                 {group.last_takeover_seconds ? milliseconds_text(*group.last_takeover_seconds) : ""},
                 {addresses_text(group)}});
   }
-  text += groups.text(colour);
+  text += groups.text(colour) + tracks_text(pair.groups, colour);
 
   if (!pair.paths.empty() && pair.has_heartbeats) {
     Table paths({{"PATH"},

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
+#include <cmath>
 #include <ostream>
 #include <tuple>
 
@@ -192,6 +193,27 @@ int handover(const Command& command) {
     std::string names;
     for (const std::string& name : view.groups) names += (names.empty() ? "" : ", ") + printable(name);
     return "left to the other node, with all flows: " + names + "\n";
+  });
+}
+
+int move_address(const Command& command) {
+  const auto& [verb, host] = std::tie(command.invocation.operand, command.invocation.second_operand);
+  if (verb != "move")
+    return misuse(command, {"astil address knows no '" + verb + "'", "write astil address move IP --to NODE"});
+  const auto checked = address_of("IP", host);
+  if (!checked) return misuse(command, checked.error());
+  const auto& options = command.invocation.options;
+  const auto to = options.find("--to");
+  if (to == options.end() || to->second.empty())
+    return misuse(command, {"astil address move needs --to NODE", "astil ha status shows the nodes' names"});
+  Question question{Method::post, "/v1/ha/move", {{"address", checked->to_string()}, {"to", to->second}}, {}};
+  if (options.contains("--with-group")) question.query.emplace_back("with_group", "1");
+  return show<api::HandoverView>(command, question, [](const api::HandoverView& view) {
+    std::string hosts;
+    for (const auto& each : view.addresses) hosts += (hosts.empty() ? "" : ", ") + each.to_string();
+    if (view.was_there) return hosts + " was on " + printable(view.node) + " already\n";
+    return hosts + " moved to " + printable(view.node) + " with all flows, in " +
+           std::to_string(std::lround(view.seconds * 1000)) + " ms\n";
   });
 }
 
@@ -463,17 +485,29 @@ struct Handler {
 };
 
 constexpr std::array kHandlers{
-    Handler{"check", check},     Handler{"plan", plan},
-    Handler{"apply", apply},     Handler{"import", import_other},
-    Handler{"doctor", examine},  Handler{"status", status},
-    Handler{"flows", flows},     Handler{"drops", drops},
-    Handler{"capture", capture}, Handler{"trace", trace},
-    Handler{"detach", detach},   Handler{"version", version},
-    Handler{"confirm", confirm}, Handler{"rollback", rollback},
-    Handler{"history", history}, Handler{"backend", backend},
-    Handler{"why", why},         Handler{"events", events},
-    Handler{"fmt", fmt},         Handler{"dns", dns},
-    Handler{"ha", ha},           Handler{"handover", handover},
+    Handler{"check", check},
+    Handler{"plan", plan},
+    Handler{"apply", apply},
+    Handler{"import", import_other},
+    Handler{"doctor", examine},
+    Handler{"status", status},
+    Handler{"flows", flows},
+    Handler{"drops", drops},
+    Handler{"capture", capture},
+    Handler{"trace", trace},
+    Handler{"detach", detach},
+    Handler{"version", version},
+    Handler{"confirm", confirm},
+    Handler{"rollback", rollback},
+    Handler{"history", history},
+    Handler{"backend", backend},
+    Handler{"why", why},
+    Handler{"events", events},
+    Handler{"fmt", fmt},
+    Handler{"dns", dns},
+    Handler{"ha", ha},
+    Handler{"handover", handover},
+    Handler{"address", move_address},
     Handler{"help", help},
 };
 

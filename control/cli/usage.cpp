@@ -296,6 +296,14 @@ const std::vector<Verb>& verbs() {
        "For an upgrade or a restart of this node. Refused where the other one has not got the flows, or\n"
        "is not heard. Until the time is over this node takes the addresses back only if nobody has them.\n",
        {{"--for", "TIME", "how long this node does not ask for them, 1s to 24h; default 1h"}}},
+      {"address",
+       "move IP",
+       "leave a service address to the other node of the pair, once it has all flows",
+       "An address goes with its group: where others would go along, say so with --with-group. Then this\n"
+       "node does not ask for it, whatever its priority, before the other one has left it. Said to the\n"
+       "node that has it. Refused where the other one has not got the flows, or is not heard.\n",
+       {{"--to", "NODE", "the node that is to have it, by its name"},
+        {"--with-group", "", "the group's other addresses go along"}}},
       {"flows",
        "",
        "list the connections in the flow table",

@@ -135,6 +135,15 @@ Shape LinkLocalAddress::shape() const {
   return shape;
 }
 
+Result<address> GatewayAddress::read(const Scalar& scalar) const {
+  auto link_local = LinkLocalAddress{}.read(scalar);
+  const bool has_zone = scalar.text.find('%') != std::string_view::npos;
+  if (link_local.has_value() || has_zone) return link_local;
+  return HostAddress{}.read(scalar);
+}
+
+Shape GatewayAddress::shape() const { return HostAddress{}.shape(); }
+
 Result<Prefix> SourcePrefix::read(const Scalar& scalar) const {
   const std::string text(scalar.text);
   const std::size_t slash = std::min(text.find('/'), text.size());

@@ -24,6 +24,13 @@ struct LinkLocalAddress {
   [[nodiscard]] Shape shape() const;
 };
 
+/// As HostAddress, or a link-local one of IPv6, without a zone: a router's, as hosts learn it.
+struct GatewayAddress {
+  [[nodiscard]] Result<address> read(const Scalar& scalar) const;
+  [[nodiscard]] std::string show(const address& value) const { return value.to_string(); }
+  [[nodiscard]] Shape shape() const;
+};
+
 /// `10.200.0.0/16` or `2001:db8:1::/96`: a network of addresses that hosts can have, as Tunnel::source takes it.
 struct SourcePrefix {
   [[nodiscard]] Result<Prefix> read(const Scalar& scalar) const;

@@ -1,6 +1,7 @@
 // The declarations of keys.hpp as plain data, gathered by a visitor that walks a model of defaults.
 #include "control/config/catalogue.hpp"
 
+#include <algorithm>
 #include <initializer_list>
 #include <optional>
 #include <utility>
@@ -125,18 +126,21 @@ class Cataloguer {
   CatalogueKey::Condition only_with_;
 };
 
-/// The path of the section that declares the key, "" for the root; none where no section does.
+/// The path of the section that declares the key, "" for the root; none where no section does. Of several the one that
+/// stands highest, and then first.
 std::optional<std::string> section_of(std::string_view name, const std::vector<CatalogueKey>& keys,
                                       const std::string& path) {
   for (const CatalogueKey& key : keys) {
     if (key.name == name) return path;
   }
+  std::optional<std::string> highest;
+  const auto depth = [](const std::string& section) { return std::count(section.begin(), section.end(), '.'); };
   for (const CatalogueKey& key : keys) {
     const std::string below = (path.empty() ? "" : path + '.') + key.name;
-    const auto found = section_of(name, key.keys, key.form == CatalogueKey::Form::mapping ? below + ".NAME" : below);
-    if (found) return found;
+    auto found = section_of(name, key.keys, key.form == CatalogueKey::Form::mapping ? below + ".NAME" : below);
+    if (found && (!highest || depth(*found) < depth(*highest))) highest = std::move(found);
   }
-  return std::nullopt;
+  return highest;
 }
 
 }  // namespace

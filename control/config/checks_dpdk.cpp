@@ -59,6 +59,7 @@ void check_dpdk(const Model& model, const Node& root, Mistakes& mistakes) {
   const Entry* ports = section->value.find("ports");
   if (ports == nullptr || !is_sound_or_absent(section, mistakes) || !is_sound_or_absent(ports, mistakes)) return;
   std::map<std::string, const DpdkPort*> devices;
+  std::map<std::string, const DpdkPort*> takers;
   for (const DpdkPort& port : model.dpdk.ports) {
     const Entry* written = ports->value.find(port.name);
     if (std::find(model.interfaces.begin(), model.interfaces.end(), port.name) == model.interfaces.end()) {
@@ -67,6 +68,15 @@ void check_dpdk(const Model& model, const Node& root, Mistakes& mistakes) {
     }
     if (port.device.empty()) continue;
     check_device(port, written->value, mistakes);
+    if (const std::string taken(taken_interface(port.device)); !taken.empty()) {
+      const auto [taker, is_first] = takers.try_emplace(taken, &port);
+      if (!is_first) {
+        mistakes.add(written->value.find("device")->value.place,
+                     "the frames of interface " + in_quotes(taken) + " are taken by " + in_quotes(taker->second->name) +
+                         " already",
+                     "each port needs an interface of its own");
+      }
+    }
     const auto [first, is_new] = devices.try_emplace(port.device.substr(0, port.device.find(',')), &port);
     if (is_new) continue;
     mistakes.add(written->value.find("device")->value.place,

@@ -77,6 +77,41 @@ void check_group(const GroupView& group, const Ha& ha, Mistakes& mistakes) {
   }
 }
 
+/// A probe that outlasts its interval, and a command that would be looked for.
+void check_probe(const GroupView& group, const Track& track, const Node& node, Mistakes& mistakes) {
+  const Entry* interval = node.find("interval");
+  const Entry* timeout = node.find("timeout");
+  if (track.timeout > track.interval && is_sound_or_absent(interval, mistakes) &&
+      is_sound_or_absent(timeout, mistakes)) {
+    mistakes.add((timeout != nullptr ? timeout : interval)->value.place,
+                 "the timeout of " + Duration{}.show(track.timeout) + (timeout != nullptr ? "" : " (the default)") +
+                     " is longer than the interval of " + Duration{}.show(track.interval),
+                 "a probe must end before the next begins");
+  }
+  const Entry* command = node.find("command");
+  if (command != nullptr && is_sound_or_absent(command, mistakes) && !track.command.empty() &&
+      !track.command.front().starts_with('/')) {
+    mistakes.add(command->value.place, "the command " + in_quotes(track.command.front()) + " is no absolute path",
+                 "write where the program is: no shell looks for it");
+  }
+  const Entry* host = node.find("address");
+  const auto& moving = group.model->addresses;
+  if (host != nullptr && is_sound_or_absent(host, mistakes) &&
+      std::ranges::find(moving, track.address) != moving.end()) {
+    mistakes.add(host->value.place, track.address.to_string() + " is an address of " + group.name() + " itself",
+                 "write the address of a router that is neither of the two nodes");
+  }
+}
+
+void check_tracks(const GroupView& group, Mistakes& mistakes) {
+  if (!group.is_sound("track")) return;
+  const Entry* section = group.entry->value.find("track");
+  for (const Track& track : group.model->track) {
+    const Entry* entry = section->value.find(track.name);
+    if (entry != nullptr) check_probe(group, track, entry->value, mistakes);
+  }
+}
+
 void check_ids_differ(const std::vector<GroupView>& groups, Mistakes& mistakes) {
   std::map<std::tuple<std::string, bool, std::uint8_t>, const GroupView*> seen;
   for (const GroupView& group : groups) {
@@ -208,6 +243,7 @@ void check_ha(const Model& model, const std::vector<ServiceView>& services, cons
     mistakes.add(section.find("groups")->place, "there are more than " + std::to_string(kMostGroups) + " groups");
   }
   for (const GroupView& group : groups) check_group(group, *model.ha, mistakes);
+  for (const GroupView& group : groups) check_tracks(group, mistakes);
   check_ids_differ(groups, mistakes);
   check_sync_groups(groups, mistakes);
   const Places placed = check_addresses_differ(groups, mistakes);

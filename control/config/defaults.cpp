@@ -36,6 +36,7 @@ void fill_in_defaults(Model& model) {
   }
   for (Service& service : model.services) {
     if (service.sources && !service.sources->burst) service.sources->burst = service.sources->new_flows_per_second;
+    if (!service.ring_rule) service.ring_rule = model.ha ? RingRule::canonical : RingRule::patched;
     if (!service.when_backend_down)
       service.when_backend_down = service.protocol == Protocol::udp ? DownFlows::re_steer : DownFlows::keep;
     if (service.health && !service.health->via) service.health->via = usual_way(service, *service.health);

@@ -6,6 +6,7 @@
 
 #include "control/config/address_kinds.hpp"
 #include "control/config/kinds.hpp"
+#include "control/config/text_kinds.hpp"
 
 namespace astil::config {
 
@@ -24,5 +25,11 @@ inline constexpr Text kName{"a name of letters, digits, dot, minus and underscor
 /// As the kernel's dev_valid_name(): neither '/' nor ':' nor blanks.
 inline constexpr Text kInterfaceName{"an interface name, at most 15 characters", "!-.0-9;-~", "!-.0-9;-~", 15};
 inline constexpr Text kFilePath{"an absolute path, without blanks", "/", "!-~", 4095};
+
+/// Of a command: its path, or an argument.
+inline constexpr Payload kArgument{1024};
+inline constexpr std::size_t kMostArguments = 64;
+/// Of a check: `rise` and `fall`.
+inline constexpr Integer<unsigned> kProbesInARow{1, 100};
 
 }  // namespace astil::config

@@ -79,6 +79,9 @@ inline constexpr Choice<DnsResponseCode, 6> kDnsResponseCodes{"response code",
 inline constexpr Choice<DownFlows, 3> kDownFlows{
     "way", {{{"keep", DownFlows::keep}, {"re-steer", DownFlows::re_steer}, {"reset", DownFlows::reset}}}};
 
+inline constexpr Choice<RingRule, 2> kRingRules{"rule",
+                                                {{{"patched", RingRule::patched}, {"canonical", RingRule::canonical}}}};
+
 inline constexpr Choice<WhenDown, 5> kWhenDown{"way",
                                                {{{"drop", WhenDown::drop},
                                                  {"reject", WhenDown::reject},
@@ -97,8 +100,6 @@ inline constexpr Choice<ProbeType, 8> kProbeTypes{"probe type",
                                                     {"grpc", ProbeType::grpc},
                                                     {"exec", ProbeType::exec}}}};
 inline constexpr Choice<HealthRule, 2> kHealthRules{"rule", {{{"all", HealthRule::all}, {"any", HealthRule::any}}}};
-inline constexpr Payload kArgument{1024};
-inline constexpr std::size_t kMostArguments = 64;
 inline constexpr Choice<ProbeVia, 2> kProbeVia{"way", {{{"address", ProbeVia::address}, {"path", ProbeVia::path}}}};
 inline constexpr Payload kDatagram{512};
 inline constexpr Payload kBodyText{512};
@@ -213,7 +214,6 @@ void describe(V& v, HealthCheck& health) {
              Otherwise{"the interval"});
   v.optional("timeout", health.timeout, Duration{10ms, 1h},
              "Time that a probe may take, from connecting to the answer. At most the interval.");
-  constexpr Integer<unsigned> kProbesInARow{1, 100};
   v.optional("rise", health.rise, kProbesInARow, "Successes in a row that bring a backend up.");
   v.optional("fall", health.fall, kProbesInARow, "Failures in a row that take a backend down.");
 }
@@ -399,6 +399,11 @@ void describe(V& v, Service& service) {
         "slots_per_weight", service.ring_slots_per_weight, Integer<std::uint32_t>{10, 10000},
         "Slots for the backend of the smallest weight. More slots follow the weights more closely and take more "
         "memory, 2 bytes each.");
+    ring.optional("rule", service.ring_rule, kRingRules,
+                  "What a ring is made of when backends or weights change. patched: of the one before, so that nothing "
+                  "moves that need not. canonical: of the backends and weights alone, so that every node with the same "
+                  "ones has the same ring, whatever it has seen before; a change moves more of it.",
+                  Otherwise{"canonical where the balancer is one of a pair, else patched"});
   });
   v.section("health", service.health, "How backends are probed. Without it every backend counts as up.");
   v.mapping("further_checks", service.further_checks, kName, AtLeast::absent,

@@ -6,8 +6,11 @@
 
 namespace astil::config {
 
-inline constexpr Choice<TrackType, 2> kTrackTypes{"type",
-                                                  {{{"interface", TrackType::interface}, {"file", TrackType::file}}}};
+inline constexpr Choice<TrackType, 4> kTrackTypes{"type",
+                                                  {{{"interface", TrackType::interface},
+                                                    {"file", TrackType::file},
+                                                    {"gateway", TrackType::gateway},
+                                                    {"exec", TrackType::exec}}}};
 inline constexpr Choice<AdvertPath, 2> kAdvertPaths{
     "way", {{{"multicast", AdvertPath::multicast}, {"unicast", AdvertPath::unicast}}}};
 inline constexpr Choice<VrrpChecksum, 2> kVrrpChecksums{
@@ -16,13 +19,36 @@ inline constexpr std::size_t kMostAdvertPeers = 8;
 
 template <class V>
 void describe(V& v, Track& track) {
-  v.required("type", track.type, kTrackTypes, "What is looked at: whether an interface is up, or a file.");
+  using std::chrono::milliseconds;
+  v.required("type", track.type, kTrackTypes,
+             "What is looked at: whether an interface is up, what a file says, whether a gateway answers echo requests "
+             "(ping), or how a command ends.");
   v.only_with("type", track.type, {TrackType::interface}, kTrackTypes, [&] {
     v.required("interface", track.interface, kInterfaceName, "Interface that must be up and have a carrier.");
   });
   v.only_with("type", track.type, {TrackType::file}, kTrackTypes, [&] {
     v.required("file", track.file, kFilePath,
                "File that must be there and must not begin with 0; whoever writes it says how this node is.");
+  });
+  v.only_with("type", track.type, {TrackType::gateway}, kTrackTypes, [&] {
+    v.required("address", track.address, GatewayAddress{},
+               "Address that must answer. A link-local one is asked by the group's interface.");
+  });
+  v.only_with("type", track.type, {TrackType::exec}, kTrackTypes, [&] {
+    v.words("command", track.command, kArgument, kMostArguments,
+            "An absolute path and its arguments, run without a shell. Exit status 0 says that it is well. It runs "
+            "without capabilities and in a process group of its own, which the timeout kills; the environment has PATH "
+            "and LC_ALL=C alone, and the first line of its output is told with a failure.");
+  });
+  v.only_with("type", track.type, {TrackType::gateway, TrackType::exec}, kTrackTypes, [&] {
+    v.optional("interval", track.interval, Duration{milliseconds(50), std::chrono::hours(1)},
+               "Time from the start of a probe to the start of the next.");
+    v.optional("timeout", track.timeout, Duration{milliseconds(10), std::chrono::hours(1)},
+               "Time that a probe may take. At most the interval.");
+    v.optional("rise", track.rise, kProbesInARow,
+               "Successes in a row, after which it is well. The first probe decides "
+               "at once.");
+    v.optional("fall", track.fall, kProbesInARow, "Failures in a row, after which it is not well.");
   });
   v.optional("subtract", track.subtract, Integer<std::uint8_t>{1, 254},
              "What is taken from the priority while it is not well. The priority stays 1 at least.");

@@ -124,6 +124,12 @@ struct Discovery {
   bool operator==(const Discovery&) const = default;
 };
 
+/// What a ring is made of when backends or weights change (docs/decisions/0036-rings-of-a-pair.md).
+enum class RingRule {
+  patched,    ///< of the one before: nothing moves that need not
+  canonical,  ///< of the backends and weights alone: the same on every node, whatever was before
+};
+
 struct Service {
   std::string name;  ///< unique
   address host;
@@ -136,6 +142,7 @@ struct Service {
   std::optional<Affinity> affinity;
   std::optional<Sources> sources;
   std::uint32_t ring_slots_per_weight = 100;  ///< slots for the smallest weight, at least; 10 to 10000
+  std::optional<RingRule> ring_rule;          ///< always given; by default according to Model::ha
   std::optional<HealthCheck> health;          ///< none: backends count as up
   std::vector<FurtherCheck> further_checks;   ///< none without `health`
   HealthRule healthy_when = HealthRule::all;  ///< which of `health` and `further_checks` must succeed

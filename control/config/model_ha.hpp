@@ -16,14 +16,23 @@ namespace astil::config {
 enum class TrackType {
   interface,  ///< well: it is up and has a carrier
   file,       ///< well: it is there and does not begin with 0
+  gateway,    ///< well: it answers echo requests
+  exec,       ///< well: the command ends with exit status 0
 };
 
 struct Track {
   std::string name;  ///< unique within the group
   TrackType type = TrackType::interface;
-  std::string interface;      ///< with TrackType::interface
-  std::string file;           ///< with TrackType::file
-  std::uint8_t subtract = 1;  ///< 1 to 254; the priority stays 1 at least
+  std::string interface;             ///< with TrackType::interface
+  std::string file;                  ///< with TrackType::file
+  boost::asio::ip::address address;  ///< with TrackType::gateway; a link-local one is on the group's interface
+  std::vector<std::string> command;  ///< with TrackType::exec: an absolute path, and its arguments
+  // With TrackType::gateway and TrackType::exec.
+  std::chrono::milliseconds interval{1000};  ///< from the start of a probe to that of the next
+  std::chrono::milliseconds timeout{500};    ///< of a probe; at most `interval`
+  unsigned rise = 2;                         ///< successes in a row, after which it is well
+  unsigned fall = 3;                         ///< failures in a row, after which it is not
+  std::uint8_t subtract = 1;                 ///< 1 to 254; the priority stays 1 at least
   bool operator==(const Track&) const = default;
 };
 

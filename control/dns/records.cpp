@@ -1,7 +1,5 @@
 #include "control/dns/records.hpp"
 
-#include <ldns/ldns.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -9,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "control/dns/ldns.hpp"
 #include "control/dns/name.hpp"
 
 namespace astil::dns {

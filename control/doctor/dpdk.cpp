@@ -7,8 +7,12 @@
 namespace astil::doctor {
 namespace {
 
-/// A frame of a larger MTU does not fit into a packet buffer.
-constexpr unsigned kLargestMtu = 2000;
+/// A frame of a larger MTU does not fit into a packet buffer; one tag of a VLAN does.
+unsigned largest_mtu(const config::Model& model, const std::string& interface) {
+  constexpr unsigned kHeader = 18;
+  const auto port = std::ranges::find(model.dpdk.ports, interface, &config::DpdkPort::name);
+  return dpdk::longest_frame(port == model.dpdk.ports.end() ? "" : port->device) - kHeader;
+}
 
 Finding finding_of(const dpdk::Need& need) { return {need.about, need.met, need.what, need.remedy}; }
 
@@ -33,9 +37,11 @@ void examine_dpdk(const Facts& facts, const config::Model& model, std::vector<Fi
   findings.push_back(finding_of(dpdk::need_of_program(facts.dpdk)));
   for (const dpdk::Need& need : dpdk::needs(facts.dpdk, wanted_of(model))) findings.push_back(finding_of(need));
   for (const InterfaceFacts& each : facts.interfaces) {
-    if (!each.exists || each.mtu <= kLargestMtu) continue;
+    const unsigned largest = largest_mtu(model, each.name);
+    if (!each.exists || each.mtu <= largest) continue;
     findings.push_back({"interface " + each.name + ": MTU", false,
-                        std::to_string(each.mtu) + ": longer frames than 2048 bytes are lost by this engine",
+                        std::to_string(each.mtu) + ": packets longer than " + std::to_string(largest) +
+                            " bytes are lost by this engine",
                         "ip link set " + each.name + " mtu 1500"});
   }
 }

@@ -63,9 +63,9 @@ std::uint64_t open_files() {
 }
 
 /// Asks the kernel about one interface.
-class Interface {
+class InterfaceQuery {
  public:
-  explicit Interface(const std::string& name) : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+  explicit InterfaceQuery(const std::string& name) : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     facts_.name = name;
   }
 
@@ -157,7 +157,7 @@ Facts gather(const std::vector<std::string>& interfaces) {
   facts.all.name = "all";
   read_settings(facts.all);
   for (const auto& name : interfaces.empty() ? all_interfaces() : interfaces) {
-    facts.interfaces.push_back(Interface(name).ask());
+    facts.interfaces.push_back(InterfaceQuery(name).ask());
     if (facts.interfaces.back().exists) read_settings(facts.interfaces.back());
   }
   facts.addresses = addresses();

@@ -14,7 +14,7 @@ constexpr MessageType kTypeOf<EngineRecord> = MessageType::engine;
 template <>
 constexpr MessageType kTypeOf<TableRecord> = MessageType::table;
 template <>
-constexpr MessageType kTypeOf<PenaltiesRecord> = MessageType::penalties;
+constexpr MessageType kTypeOf<TracksRecord> = MessageType::tracks;
 template <>
 constexpr MessageType kTypeOf<StepDownRecord> = MessageType::step_down;
 template <>
@@ -116,7 +116,7 @@ Message message_of(std::uint32_t sequence, const Configuration& configuration) {
 
 Message message_of(std::uint32_t sequence, const EngineRecord& engine) { return simple(sequence, engine); }
 Message message_of(std::uint32_t sequence, const TableRecord& table) { return simple(sequence, table); }
-Message message_of(std::uint32_t sequence, const PenaltiesRecord& penalties) { return simple(sequence, penalties); }
+Message message_of(std::uint32_t sequence, const TracksRecord& tracks) { return simple(sequence, tracks); }
 Message message_of(std::uint32_t sequence, const StepDownRecord& order) { return simple(sequence, order); }
 Message message_of(std::uint32_t sequence, const DigestRecord& digest) { return simple(sequence, digest); }
 
@@ -180,7 +180,7 @@ std::optional<Record> parse_record(Bytes message) {
 
 template std::optional<EngineRecord> parse_record<EngineRecord>(Bytes message);
 template std::optional<TableRecord> parse_record<TableRecord>(Bytes message);
-template std::optional<PenaltiesRecord> parse_record<PenaltiesRecord>(Bytes message);
+template std::optional<TracksRecord> parse_record<TracksRecord>(Bytes message);
 template std::optional<StepDownRecord> parse_record<StepDownRecord>(Bytes message);
 template std::optional<DigestRecord> parse_record<DigestRecord>(Bytes message);
 

@@ -21,11 +21,11 @@ namespace astil::ha {
 using Bytes = std::span<const std::byte>;
 
 inline constexpr std::uint32_t kChannelMagic = 0x41565250;  // "AVRP"
-inline constexpr std::uint16_t kChannelVersion = 1;
+inline constexpr std::uint16_t kChannelVersion = 2;
 inline constexpr std::size_t kMostChannelGroups = 64;
 inline constexpr std::size_t kMostChannelAddresses = 90;  ///< of a group
 inline constexpr std::size_t kMostChannelPeers = 8;       ///< of a group
-inline constexpr std::size_t kMostChannelTracks = 8;      ///< interfaces, of a group
+inline constexpr std::size_t kMostChannelTracks = 8;      ///< of a group
 inline constexpr std::size_t kMostChannelPaths = 8;
 inline constexpr std::size_t kLongestMessage = 192U << 10U;
 
@@ -34,8 +34,8 @@ enum class MessageType : std::uint16_t {
   configure = 1,  ///< Settings, groups, paths: all of them, each time. Answered with `done`.
   engine,         ///< whether packets of the services are forwarded. Answered with `done`.
   table,          ///< whether the peer's flows are here
-  penalties,      ///< what takes from each group's priority, beside tracked interfaces
-  step_down,      ///< leave the addresses to the other node, and do not ask for them back for a while
+  tracks,         ///< how what is tracked is, beside interfaces
+  step_down,      ///< leave groups to the other node, and do not ask for them back
   digest,         ///< of the configuration, told to the peer
   leave,          ///< give up all addresses and end. Answered with `done`.
   // From astil-vrrp.
@@ -103,8 +103,11 @@ struct SettingsRecord {
   bool operator==(const SettingsRecord&) const = default;
 };
 
+/// Something that takes from a group's priority while it is not well: an interface, which astil-vrrp follows, or what
+/// astild looks at and tells.
 struct TrackRecord {
-  InterfaceName interface;
+  Name name;
+  InterfaceName interface;  ///< empty: astild tells
   std::uint8_t subtract = 0;
   std::array<std::uint8_t, 3> unused{};
   bool operator==(const TrackRecord&) const = default;
@@ -158,14 +161,21 @@ struct TableRecord {
   std::array<std::uint8_t, 7> unused{};
 };
 
-struct PenaltiesRecord {
-  std::array<std::uint8_t, kMostChannelGroups> subtract{};  ///< in the order of the configuration's groups
+/// In the order of the configuration's groups; a bit for each of a group's tracks, in their order. What is not known is
+/// as it was: well, or not well in a group that astil-vrrp has just made.
+struct TracksRecord {
+  std::array<std::uint8_t, kMostChannelGroups> known{};
+  std::array<std::uint8_t, kMostChannelGroups> failing{};  ///< of those that are known
 };
 
 struct StepDownRecord {
-  std::uint32_t milliseconds = 0;  ///< how long this node does not preempt
+  /// For so long this node does not preempt; kUntilItIsNeeded: not before it was active again.
+  std::uint32_t milliseconds = 0;
   std::uint32_t unused = 0;
+  std::uint64_t groups = 0;  ///< a bit for each, in the order of the configuration's
 };
+inline constexpr std::uint32_t kUntilItIsNeeded = 0xffff'ffff;
+static_assert(kMostChannelGroups <= 64);
 
 struct DigestRecord {
   std::uint64_t digest = 0;  ///< 0: not known
@@ -227,9 +237,10 @@ struct GroupReport {
   std::uint8_t peer_priority = 0;    ///< of the last advert
   std::uint8_t waits_for_table = 0;  ///< 1: would take over, and waits for the flows
   std::uint8_t two_active = 0;       ///< 1: another node is active too
-  std::uint8_t unused = 0;
-  AddressRecord peer;  ///< sender of the last advert
-  std::uint32_t unused2 = 0;
+  std::uint8_t failing_tracks = 0;   ///< a bit for each of its tracks that takes from the priority
+  AddressRecord peer;                ///< sender of the last advert
+  std::uint8_t peer_is_active = 0;   ///< 1: backup, and an advert of another active node has come since it is
+  std::array<std::uint8_t, 3> unused{};
   std::uint64_t since = 0;                 ///< of the state
   std::uint64_t transitions = 0;           ///< changes of state
   std::uint64_t takeovers = 0;             ///< changes to active
@@ -278,7 +289,7 @@ using Message = std::vector<std::byte>;
 [[nodiscard]] Message message_of(std::uint32_t sequence, const Configuration& configuration);
 [[nodiscard]] Message message_of(std::uint32_t sequence, const EngineRecord& engine);
 [[nodiscard]] Message message_of(std::uint32_t sequence, const TableRecord& table);
-[[nodiscard]] Message message_of(std::uint32_t sequence, const PenaltiesRecord& penalties);
+[[nodiscard]] Message message_of(std::uint32_t sequence, const TracksRecord& tracks);
 [[nodiscard]] Message message_of(std::uint32_t sequence, const StepDownRecord& order);
 [[nodiscard]] Message message_of(std::uint32_t sequence, const DigestRecord& digest);
 [[nodiscard]] Message message_of(std::uint32_t sequence, const Report& report);
@@ -290,7 +301,7 @@ using Message = std::vector<std::byte>;
 /// Of a message whose header was parsed.
 [[nodiscard]] std::optional<Configuration> parse_configuration(Bytes message);
 [[nodiscard]] std::optional<Report> parse_report(Bytes message);
-/// Records without arrays behind them: EngineRecord, TableRecord, PenaltiesRecord, StepDownRecord, DigestRecord.
+/// Records without arrays behind them: EngineRecord, TableRecord, TracksRecord, StepDownRecord, DigestRecord.
 template <class Record>
 [[nodiscard]] std::optional<Record> parse_record(Bytes message);
 

@@ -167,11 +167,12 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
 }  // namespace
 
 Command command_of(const ProbeRequest& request) {
+  Command command{.words = std::get<config::ExecCheck>(request.probe).command,
+                  .environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}};
+  if (request.host.is_unspecified()) return command;  // of no server's
   const std::string host = request.host.to_string();
   const std::string port = std::to_string(static_cast<unsigned>(request.port));
-  Command command{.words = std::get<config::ExecCheck>(request.probe).command,
-                  .environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
-                                  "ASTIL_ADDRESS=" + host, "ASTIL_PORT=" + port}};
+  command.environment.insert(command.environment.end(), {"ASTIL_ADDRESS=" + host, "ASTIL_PORT=" + port});
   for (std::string& word : command.words) {
     replace_all(word, "{address}", host);
     replace_all(word, "{port}", port);

@@ -13,7 +13,8 @@ namespace astil::health {
 /// Commands that run at once, at most; a probe above that is not made.
 inline constexpr std::size_t kMostCommands = 256;
 
-/// The words that are run, with {address} and {port} filled in, and the environment (docs/configuration.md).
+/// The words that are run, with {address} and {port} filled in, and the environment (docs/configuration.md). Of a
+/// request without an address neither has one.
 [[nodiscard]] Command command_of(const ProbeRequest& request);
 
 /// `spawner` must outlive the attempt; `running` is shared by all and counts them.

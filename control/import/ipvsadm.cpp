@@ -77,9 +77,9 @@ std::optional<std::pair<config::address, config::Port>> place_of(std::string_vie
   return std::pair{*host, static_cast<config::Port>(*port)};
 }
 
-class Importer {
+class IpvsadmImporter {
  public:
-  explicit Importer(Draft& draft) : draft_(draft) {}
+  explicit IpvsadmImporter(Draft& draft) : draft_(draft) {}
 
   void take(std::string_view line, std::uint32_t number) {
     line_ = line;
@@ -266,7 +266,7 @@ class Importer {
 
 Imported import_ipvsadm(std::string_view text, const std::string& file) {
   Draft draft{.made_by = "astil import ipvsadm", .file = file, .interfaces = {}, .services = {}, .findings = {}};
-  Importer importer(draft);
+  IpvsadmImporter importer(draft);
   if (text.size() > kMostText) {
     draft.add_finding({file, 1}, file, "there is more text than is read; what is behind its first 8 MiB is left out");
     text = text.substr(0, kMostText);

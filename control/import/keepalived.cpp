@@ -36,9 +36,9 @@ struct Target {
   config::Port port{};
 };
 
-class Importer {
+class KeepalivedImporter {
  public:
-  explicit Importer(Draft& draft) : draft_(draft) {}
+  explicit KeepalivedImporter(Draft& draft) : draft_(draft) {}
 
   void run(const std::vector<Statement>& statements) {
     for (const auto& statement : statements) {
@@ -142,7 +142,7 @@ class Importer {
 Imported import_keepalived(std::string_view text, const std::string& file, const Files& files) {
   Draft draft{.made_by = "astil import keepalived", .file = file, .interfaces = {}, .services = {}, .findings = {}};
   const auto statements = StatementReader(files, draft).read(text, file);
-  Importer(draft).run(statements);
+  KeepalivedImporter(draft).run(statements);
   return finish(std::move(draft));
 }
 

@@ -62,14 +62,38 @@ std::uint32_t workers_of(const Share& share) {
   return std::min<std::uint32_t>(load(share.running_workers), kMostWorkers);
 }
 
-/// Gives an interface back to the kernel. What can not be done is done with the interface's end.
 void take_fence_away(Text<16>& place) {
   const std::uint32_t ifindex = ::if_nametoindex(place.bytes);
-  if (ifindex != 0) {
-    (void)remove_socket_program(ifindex);
-    (void)remove_fence(ifindex);
-  }
+  if (ifindex != 0) give_back(ifindex);
   place.set("");
+}
+
+/// Those that are in force; of an instance whose share can not be read, whatever tables are there.
+std::optional<dataplane::SharedTables> tables_of(const std::string& instance) {
+  const auto share = MappedShare::find(instance);
+  std::vector<std::filesystem::path> files;
+  if (share.has_value() && !share->has_value()) return std::nullopt;
+  if (share.has_value()) {
+    files.push_back((*share)->tables((**share)->tables_number));
+  } else {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_of(instance), error)) {
+      if (entry.path().filename().string().starts_with("tables-")) files.push_back(entry.path());
+    }
+  }
+  for (const std::filesystem::path& file : files) {
+    if (auto tables = dataplane::SharedTables::open(file); tables.has_value()) return std::move(*tables);
+  }
+  return std::nullopt;
+}
+
+/// Nobody knows any more which ones the instance has taken: those that nobody else has.
+void give_back_interfaces(const std::string& instance) {
+  struct if_nameindex* all = ::if_nameindex();
+  for (const struct if_nameindex* each = all; each != nullptr && each->if_index != 0; ++each) {
+    if (has_fence(each->if_index) && who_takes(each->if_name, instance).empty()) give_back(each->if_index);
+  }
+  ::if_freenameindex(all);
 }
 
 /// The one that keeps the kernel off the frames that a port takes.
@@ -444,18 +468,13 @@ bool is_running(const std::string& instance) {
 }
 
 std::optional<core::Sizes> sizes_of(const std::string& instance) {
-  auto share = MappedShare::find(instance);
-  if (share.has_error() || !share->has_value() || (**share)->tables_number == 0) return std::nullopt;
-  auto tables = dataplane::SharedTables::open((*share)->tables((**share)->tables_number));
-  if (tables.has_error()) return std::nullopt;
-  return tables->tables().sizes;
+  const auto tables = tables_of(instance);
+  return tables ? std::optional(tables->tables().sizes) : std::nullopt;
 }
 
 std::vector<core::Address> shared_services(const std::string& instance) {
-  auto share = MappedShare::find(instance);
-  if (share.has_error() || !share->has_value() || (**share)->tables_number == 0) return {};
-  auto tables = dataplane::SharedTables::open((*share)->tables((**share)->tables_number));
-  if (tables.has_error()) return {};
+  const auto tables = tables_of(instance);
+  if (!tables) return {};
   return dataplane::own_addresses(dataplane::read_state(tables->tables()));
 }
 
@@ -465,7 +484,12 @@ Result<std::size_t> remove_instance(const std::string& instance) {
   if (!std::filesystem::exists(folder, error)) return std::size_t{0};
   auto share = MappedShare::find(instance);
   std::size_t ports = 0;
-  if (share.has_value() && share->has_value()) {
+  if (share.has_error()) {
+    if (is_engine_running(folder))
+      return Error{"astil-dpdk runs, and cannot be told to give up its ports: " + share.error().what,
+                   "stop it first: systemctl stop astil-dpdk@" + instance};
+    give_back_interfaces(instance);
+  } else if (share->has_value()) {
     Share& mapped = ***share;
     const Plan before = mapped.plan;
     ports = before.ports;

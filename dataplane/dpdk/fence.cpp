@@ -114,6 +114,11 @@ Result<void> remove_fence(std::uint32_t ifindex) {
   return {};
 }
 
+void give_back(std::uint32_t ifindex) {
+  (void)remove_socket_program(ifindex);
+  (void)remove_fence(ifindex);
+}
+
 Result<void> remove_socket_program(std::uint32_t ifindex) {
   std::uint32_t id = 0;
   if (::bpf_xdp_query_id(static_cast<int>(ifindex), 0, &id) != 0 || id == 0) return {};

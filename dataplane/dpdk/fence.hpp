@@ -16,6 +16,10 @@ Result<void> raise_fence(std::uint32_t ifindex);
 Result<void> remove_fence(std::uint32_t ifindex);
 [[nodiscard]] bool has_fence(std::uint32_t ifindex);
 
+/// Gives an interface back to the kernel: its fence goes, and what a killed process has left of AF_XDP sockets. What
+/// can not be done is done with the interface's end.
+void give_back(std::uint32_t ifindex);
+
 /// From now on all that comes in by `tap` comes in by `ifindex`, past the fence.
 Result<void> hand_over(std::uint32_t tap, std::uint32_t ifindex);
 

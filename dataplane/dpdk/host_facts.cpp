@@ -5,7 +5,6 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -51,15 +50,25 @@ bool has_hugetlbfs() {
   return false;
 }
 
-std::vector<std::uint32_t> own_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  (void)::sched_getaffinity(0, sizeof(set), &set);
+/// Not those that this process is bound to: cores that are isolated for workers are none of them. "0-3,5"
+std::vector<std::uint32_t> online_cores() {
   std::vector<std::uint32_t> cores;
-  for (std::uint32_t core = 0; core < CPU_SETSIZE; ++core) {
-    if (CPU_ISSET(core, &set)) cores.push_back(core);
+  std::ifstream list("/sys/devices/system/cpu/online");
+  for (std::uint32_t first = 0; list >> first; list.ignore(1)) {
+    std::uint32_t last = first;
+    if (list.peek() == '-') list.ignore(1) >> last;
+    for (std::uint32_t core = first; core <= last; ++core) cores.push_back(core);
   }
   return cores;
+}
+
+std::uint64_t available_memory() {
+  std::ifstream memory("/proc/meminfo");
+  std::uint64_t kibibytes = 0;
+  for (std::string key, rest; memory >> key && std::getline(memory, rest);) {
+    if (key == "MemAvailable:") kibibytes = std::stoull("0" + rest.substr(rest.find_first_of("0123456789")));
+  }
+  return kibibytes * 1024;
 }
 
 /// Why a file can not be opened for reading and writing; empty: it can.
@@ -91,10 +100,30 @@ std::string program() {
   return {};
 }
 
-bool may_lock_all() {
+/// What this process may, as bits by number (capabilities(7)).
+std::uint64_t own_capabilities() {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
-  return ::syscall(SYS_capget, &header, sets.data()) == 0 && (sets[0].effective & (1U << CAP_IPC_LOCK)) != 0;
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return 0;
+  return sets[0].effective | std::uint64_t{sets[1].effective} << 32U;
+}
+
+bool may_lock_all() { return (own_capabilities() >> CAP_IPC_LOCK & 1U) != 0; }
+
+/// Of those that every port needs; AF_XDP's looks a program up by its id.
+std::string missing_capabilities(const Wanted& wanted) {
+  std::vector<std::pair<unsigned, const char*>> needed{
+      {CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {CAP_NET_RAW, "CAP_NET_RAW"}, {CAP_BPF, "CAP_BPF"}};
+  for (const auto& [interface, device] : wanted.devices) {
+    if (!device.starts_with("net_af_xdp")) continue;
+    needed.emplace_back(CAP_SYS_ADMIN, "CAP_SYS_ADMIN");
+    break;
+  }
+  std::string missing;
+  for (const auto& [number, name] : needed) {
+    if ((own_capabilities() >> number & 1U) == 0) missing += (missing.empty() ? "" : ", ") + std::string(name);
+  }
+  return missing;
 }
 
 std::optional<std::uint64_t> lockable() {
@@ -113,12 +142,13 @@ bool ask_ethtool(const std::string& interface, void* command) {
 }
 
 /// Queues that an interface receives by.
-std::optional<std::uint32_t> queues_of(const std::string& interface) {
+void read_queues(const std::string& interface, DeviceFacts& facts) {
   ethtool_channels channels{};
   channels.cmd = ETHTOOL_GCHANNELS;
-  if (!ask_ethtool(interface, &channels)) return std::nullopt;
+  if (!ask_ethtool(interface, &channels)) return;
+  facts.combined = channels.combined_count;
   const std::uint32_t queues = channels.rx_count + channels.combined_count;
-  return queues == 0 ? std::nullopt : std::optional(queues);
+  if (queues != 0) facts.queues = queues;
 }
 
 /// Of this engine's, or of any other process's.
@@ -127,6 +157,11 @@ bool is_tap(const std::string& interface) {
   driver.cmd = ETHTOOL_GDRVINFO;
   return ask_ethtool(interface, &driver) && std::string_view(driver.driver) == "tun" &&
          std::string_view(driver.bus_info) == "tap";
+}
+
+bool has_workers(const std::string& instance) {
+  const auto share = MappedShare::find(instance);
+  return share.has_value() && share->has_value() && __atomic_load_n(&(**share)->running_workers, __ATOMIC_RELAXED) != 0;
 }
 
 DeviceFacts device_facts(const std::string& interface, const std::string& device, const std::string& instance) {
@@ -142,7 +177,7 @@ DeviceFacts device_facts(const std::string& interface, const std::string& device
   }
   if (const std::string taken = taken_interface(device); !taken.empty()) {
     facts.exists = ::if_nametoindex(taken.c_str()) != 0;
-    if (facts.exists) facts.queues = queues_of(taken);
+    if (facts.exists) read_queues(taken, facts);
     facts.taken_by = who_takes(taken, instance);
   }
   facts.is_other = ::if_nametoindex(interface.c_str()) != 0 && !is_tap(interface);
@@ -153,10 +188,13 @@ DeviceFacts device_facts(const std::string& interface, const std::string& device
 
 HostFacts gather(const Wanted& wanted) {
   HostFacts facts;
-  facts.runs = !wanted.begins && is_engine_running(folder_of(wanted.instance));
+  facts.waits = !wanted.begins && is_engine_running(folder_of(wanted.instance));
+  facts.runs = facts.waits && has_workers(wanted.instance);
   read_huge_pages(facts);
   facts.has_hugetlbfs = has_hugetlbfs();
-  facts.cores = own_cores();
+  facts.cores = online_cores();
+  facts.memory = available_memory();
+  if (wanted.begins) facts.missing_capabilities = missing_capabilities(wanted);
   facts.tap_refusal = refusal_of("/dev/net/tun");
   facts.has_af_xdp = has_af_xdp();
   facts.program = program();

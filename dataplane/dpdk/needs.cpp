@@ -29,18 +29,29 @@ std::uint32_t workers_of(const Wanted& wanted) {
 
 bool is_af_xdp(const std::string& device) { return device.starts_with("net_af_xdp"); }
 
-/// Queues that a device's arguments ask for.
+const char* queues_key(const std::string& device) { return is_af_xdp(device) ? "queue_count" : "qpairs"; }
+
+/// Queues that a device's arguments ask for; 0: no number.
 std::uint32_t named_queues(const std::string& device) {
-  const std::string number = argument_of(device, is_af_xdp(device) ? "queue_count" : "qpairs");
-  std::uint32_t queues = 1;
-  (void)std::from_chars(number.data(), number.data() + number.size(), queues);
-  return queues;
+  const std::string number = argument_of(device, queues_key(device));
+  if (number.empty()) return 1;
+  std::uint32_t queues = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), queues);
+  return error == std::errc() && end == number.data() + number.size() ? queues : 0;
+}
+
+std::string count_of(std::uint32_t number, const std::string& what) {
+  return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
 }
 
 void examine_memory(const HostFacts& facts, const Wanted& wanted, std::vector<Need>& all) {
   const std::uint64_t bytes = std::uint64_t{wanted.memory} << 20U;
   if (!wanted.huge_pages) {
     all.push_back(met("huge pages", "not wanted"));
+    if (!facts.runs && facts.memory < bytes)
+      all.push_back(missing(
+          "memory", "packet buffers take " + mebibytes(bytes) + ", and " + mebibytes(facts.memory) + " are available",
+          "ask for less in dataplane.dpdk.memory"));
     return;
   }
   if (facts.runs) {
@@ -64,7 +75,7 @@ void examine_memory(const HostFacts& facts, const Wanted& wanted, std::vector<Ne
 void examine_cores(const HostFacts& facts, const Wanted& wanted, std::vector<Need>& all) {
   for (const std::uint32_t core : wanted.cores) {
     if (std::find(facts.cores.begin(), facts.cores.end(), core) != facts.cores.end()) continue;
-    all.push_back(missing("cores", "core " + std::to_string(core) + " is not there, or not this process's",
+    all.push_back(missing("cores", "core " + std::to_string(core) + " is not there, or not online",
                           "name others in dataplane.dpdk.cores: " + list_of(facts.cores)));
     return;
   }
@@ -98,6 +109,36 @@ void examine_pci(const std::string& name, const DeviceFacts& facts, bool runs, s
   }
 }
 
+/// Each queue that frames come by has a worker that polls it: what comes by others is lost. AF_XDP's driver goes by the
+/// queues that receive and send, and takes one where an interface has none of those.
+Need need_of_queues(const std::string& about, const std::string& device, const DeviceFacts& facts,
+                    std::uint32_t workers) {
+  const std::string taken = taken_interface(device);
+  const std::string key = queues_key(device);
+  if (const std::uint32_t named = named_queues(device); named != workers) {
+    return missing(
+        about,
+        device + " asks for " + (named == 0 ? "no number of queues" : count_of(named, "queue")) + ", and there are " +
+            count_of(workers, "worker"),
+        "give the device ," + key + "=" + std::to_string(workers) + ", or name other cores in dataplane.dpdk.cores");
+  }
+  if (!is_af_xdp(device)) return met(about, "");
+  if (const std::string start = argument_of(device, "start_queue"); !start.empty() && start != "0")
+    return missing(about, device + " begins at queue " + start + ", and what comes by those before is lost",
+                   "leave start_queue out");
+  if (!facts.queues) return met(about, "");
+  if (facts.combined == 0 && workers > 1)
+    return missing(about, "AF_XDP takes one queue of interface " + taken + ", which has none that receive and send",
+                   "name one core in dataplane.dpdk.cores, or use net_af_packet");
+  if (*facts.queues != workers)
+    return missing(about,
+                   "interface " + taken + " receives by " + count_of(*facts.queues, "queue") + ", and there are " +
+                       count_of(workers, "worker") + ": what comes by others is lost",
+                   "ethtool -L " + taken + (facts.combined == 0 ? " rx " : " combined ") + std::to_string(workers) +
+                       ", or name other cores in dataplane.dpdk.cores");
+  return met(about, "");
+}
+
 /// A device that takes the frames of an interface of the kernel's.
 void examine_taken(const std::string& device, const DeviceFacts& facts, std::uint32_t workers, std::vector<Need>& all) {
   const std::string taken = taken_interface(device);
@@ -112,20 +153,8 @@ void examine_taken(const std::string& device, const DeviceFacts& facts, std::uin
                           "give it up there: astil detach --instance " + facts.taken_by));
     return;
   }
-  if (const std::uint32_t named = named_queues(device); named < workers) {
-    const std::string key = is_af_xdp(device) ? "queue_count" : "qpairs";
-    all.push_back(missing(
-        about,
-        device + " has " + std::to_string(named) + " queues, and there are " + std::to_string(workers) + " workers",
-        "add ," + key + "=" + std::to_string(workers) + " to the device, or name fewer cores in dataplane.dpdk.cores"));
-    return;
-  }
-  if (is_af_xdp(device) && facts.queues && *facts.queues < workers) {
-    all.push_back(missing(about,
-                          "interface " + taken + " receives by " + std::to_string(*facts.queues) +
-                              " queues, and there are " + std::to_string(workers) + " workers",
-                          "ethtool -L " + taken + " combined " + std::to_string(workers) +
-                              ", or name fewer cores in dataplane.dpdk.cores"));
+  if (const Need queues = need_of_queues(about, device, facts, workers); !queues.met) {
+    all.push_back(queues);
     return;
   }
   all.push_back(met(about, "takes the frames of " + taken));
@@ -176,8 +205,23 @@ Need need_of_program(const HostFacts& facts) {
                  "install it beside astild: a build with -DASTIL_DPDK=ON has it");
 }
 
+Need need_of_process(const HostFacts& facts, const Wanted& wanted) {
+  if (facts.waits) return met("astil-dpdk", "runs");
+  return missing("astil-dpdk",
+                 "no astil-dpdk runs for the instance " + wanted.instance + ": no packet would be forwarded",
+                 "systemctl start astil-dpdk@" + wanted.instance);
+}
+
+std::uint32_t longest_frame(const std::string& device) {
+  // A packet buffer has 2048 bytes; of AF_XDP's the kernel keeps 256 for what stands before a frame.
+  return is_af_xdp(device) ? 1792 : 2048;
+}
+
 std::vector<Need> needs(const HostFacts& facts, const Wanted& wanted) {
   std::vector<Need> all;
+  if (!facts.missing_capabilities.empty())
+    all.push_back(missing("capabilities", "astil-dpdk lacks " + facts.missing_capabilities,
+                          "run as root, or with the capabilities of deploy/systemd/astil-dpdk@.service"));
   examine_memory(facts, wanted, all);
   examine_cores(facts, wanted, all);
   examine_devices(facts, wanted, all);

@@ -27,20 +27,24 @@ struct DeviceFacts {
   bool has_group = false;               ///< likewise: the IOMMU keeps it apart from others
   std::string node_refusal;             ///< likewise: why its group can not be opened; empty: it can
   std::optional<std::uint32_t> queues;  ///< of an interface: that it receives by; none: not told
+  std::uint32_t combined = 0;           ///< likewise: those of them that send too
   std::string taken_by;                 ///< another instance that has the interface; empty: none
   bool is_other = false;                ///< the port's interface is there, and no tap that this engine could have made
 };
 
 struct HostFacts {
-  bool runs = false;  ///< the instance's astil-dpdk, and it has what it needed
+  bool waits = false;  ///< the instance's astil-dpdk runs
+  bool runs = false;   ///< likewise, with workers: it has what it needed
   std::uint64_t free_huge_bytes = 0;
   std::uint64_t huge_page_bytes = 2U << 20U;  ///< of a page, the usual size
   bool has_hugetlbfs = false;
-  std::vector<std::uint32_t> cores;       ///< that this process may use
+  std::vector<std::uint32_t> cores;       ///< that are online
   std::string tap_refusal;                ///< why /dev/net/tun can not be opened; empty: it can
   bool has_af_xdp = false;                ///< DPDK's driver for AF_XDP is installed
   std::string program;                    ///< where astil-dpdk is; empty: nowhere
   std::optional<std::uint64_t> lockable;  ///< bytes of memory that may be locked; none: any number
+  std::uint64_t memory = 0;               ///< bytes that are available
+  std::string missing_capabilities;       ///< of the process that asks, by their names; empty: it has all
   std::vector<DeviceFacts> devices;       ///< in the order of Wanted::devices
 };
 
@@ -55,6 +59,12 @@ struct Need {
 };
 
 [[nodiscard]] Need need_of_program(const HostFacts& facts);
+
+/// Whether the instance's astil-dpdk runs, as one that is to take over at once has to.
+[[nodiscard]] Need need_of_process(const HostFacts& facts, const Wanted& wanted);
+
+/// The length of the longest frame that a device takes, in bytes, a tag of a VLAN included.
+[[nodiscard]] std::uint32_t longest_frame(const std::string& device);
 
 /// Everything else, in the order in which the engine needs it. `facts` are of `wanted`.
 [[nodiscard]] std::vector<Need> needs(const HostFacts& facts, const Wanted& wanted);

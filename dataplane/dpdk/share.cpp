@@ -46,13 +46,20 @@ Result<Share*> map(int file, const std::filesystem::path& path) {
   return static_cast<Share*>(memory);
 }
 
+/// What others are counted by.
+bool has_sound_numbers(const Share& share) {
+  return share.plan.ports <= kMostPorts && share.plan.workers <= kMostWorkers && share.running_workers <= kMostWorkers;
+}
+
 Result<Share*> open(const std::filesystem::path& path) {
   const base::Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!file.valid()) return system_error("open " + path.string(), errno);
   auto mapped = map(file.get(), path);
   if (mapped.has_error()) return mapped.error();
-  if ((*mapped)->magic == kShareMagic && (*mapped)->version == kShareVersion) return *mapped;
+  const bool is_ours = (*mapped)->magic == kShareMagic && (*mapped)->version == kShareVersion;
+  if (is_ours && has_sound_numbers(**mapped)) return *mapped;
   ::munmap(*mapped, sizeof(Share));
+  if (is_ours) return Error{path.string() + " is damaged", "give it up: astil detach"};
   return Error{path.string() + " is of another version of astil",
                "run astild and astil-dpdk of one version, or give up the flows: astil detach"};
 }

@@ -66,6 +66,11 @@ struct Plan {
   bool operator==(const Plan&) const = default;
 };
 
+/// To one of the counters here, by the only thread that writes it.
+inline void add(std::uint64_t& counter, std::uint64_t amount) {
+  __atomic_store_n(&counter, __atomic_load_n(&counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
+}
+
 /// Of one worker, the only one that writes it.
 struct alignas(64) WorkerShare {
   std::uint64_t turn;    ///< odd while the worker may look at the tables; goes on with every look
@@ -131,7 +136,7 @@ struct Share {
   std::uint64_t network;         ///< inode of astild's network namespace: whose interfaces the plan's are
 
   /// astil-dpdk's.
-  std::uint32_t process;          ///< its pid
+  std::uint32_t unused;
   std::uint32_t plan_in_force;    ///< number of the plan whose ports are open, or that has none
   std::uint32_t running_workers;  ///< that may look at the tables
   std::uint32_t reserved_too;

@@ -64,7 +64,7 @@ TEST_F(EventRoutes, an_event_is_a_server_sent_event_with_its_number_and_kind) {
             ": events of astil\n\n"
             "id: 7\nevent: health\n"
             "data: {\"number\":7,\"time\":\"2026-01-31T12:00:00.123456Z\",\"kind\":\"health\",\"service\":\"web\","
-            "\"backend\":\"b2\",\"interface\":\"\",\"before\":\"up\",\"after\":\"down\","
+            "\"backend\":\"b2\",\"interface\":\"\",\"group\":\"\",\"track\":\"\",\"before\":\"up\",\"after\":\"down\","
             "\"reason\":\"connect: Connection refused\"}\n\n");
   EXPECT_EQ(following.feed->take(), "");
 }

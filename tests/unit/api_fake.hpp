@@ -62,6 +62,7 @@ inline api::StatusView sample_status() {
   ill.health.last_error = "connect: Connection refused";
   ill.health.last_check_seconds.reset();
   ill.health.checks_failed = 3;
+  ill.health.checks_not_made = 2;
   ill.next_hop = {"eth1", "", "no answer to ARP"};
   status.services = {{"web",
                       ip_of("192.0.2.1"),
@@ -257,8 +258,10 @@ class FakeDaemon : public api::Daemon {
   std::optional<std::uint64_t> rolled_back_to;
   std::optional<std::uint32_t> rolled_back_by;
   api::HistoryView history_view;
-  Result<api::HandoverView> handover_result = api::HandoverView{.groups = {"web"}, .seconds = 0.012};
-  std::chrono::seconds handed_over_for{0};
+  Result<api::HandoverView> handover_result = api::HandoverView{
+      .node = "lb2", .groups = {"web"}, .addresses = {api::ip::make_address("192.0.2.10")}, .seconds = 0.012};
+  api::HandoverOrder handed_over;
+  unsigned handover_takes = 0;
   int detaches = 0;
   std::promise<void> ended;
 
@@ -354,9 +357,14 @@ class FakeDaemon : public api::Daemon {
     return apply_view;
   }
   api::HistoryView history() const override { return history_view; }
-  Result<api::HandoverView> handover(std::chrono::seconds for_so_long) override {
-    handed_over_for = for_so_long;
-    return handover_result;
+  /// As one that takes its time, so often.
+  api::Awaited<api::HandoverView> handover(const api::HandoverOrder& order) override {
+    handed_over = order;
+    return [result = handover_result, left = std::make_shared<unsigned>(handover_takes)]() {
+      if (*left == 0) return std::optional(result);
+      --*left;
+      return std::optional<Result<api::HandoverView>>();
+    };
   }
   Result<> detach() override {
     ++detaches;

@@ -30,6 +30,7 @@ TEST(Metrics, of_a_backend_carry_its_service_and_name) {
            "astil_backend_up{service=\"web\",backend=\"b1\"} 1\n",
            "astil_backend_up{service=\"web\",backend=\"b2\"} 0\n",
            "astil_backend_checks_total{service=\"web\",backend=\"b2\",result=\"failed\"} 3\n",
+           "astil_backend_checks_total{service=\"web\",backend=\"b2\",result=\"not_made\"} 2\n",
            "astil_backend_check_duration_seconds{service=\"web\",backend=\"b1\"} 0.0025",
            "astil_table_capacity{table=\"flows\"} 1048576\n",
            "astil_drops_total{service=\"\",reason=\"bad_checksum\"} 0\n",

@@ -241,13 +241,35 @@ TEST_F(Routes, confirm_and_history_answer_entries_of_the_history) {
 
 TEST_F(Routes, a_handover_lasts_for_an_hour_or_as_long_as_is_asked_for) {
   EXPECT_THAT(post("/v1/ha/handover", "").body, HasSubstr(R"("groups":["web"])"));
-  EXPECT_EQ(daemon.handed_over_for, std::chrono::hours(1));
+  EXPECT_EQ(daemon.handed_over.for_so_long, std::chrono::hours(1));
   EXPECT_EQ(post("/v1/ha/handover?for=60", "").status, 200U);
-  EXPECT_EQ(daemon.handed_over_for, std::chrono::minutes(1));
+  EXPECT_EQ(daemon.handed_over.for_so_long, std::chrono::minutes(1));
   EXPECT_EQ(post("/v1/ha/handover?for=0", "").status, 400U);
   EXPECT_EQ(post("/v1/ha/handover?for=86401", "").status, 400U);
   daemon.handover_result = Error{"this node is not active", "say it to the node that has the addresses"};
   EXPECT_EQ(post("/v1/ha/handover", "").status, 422U);
+}
+
+TEST_F(Routes, a_handover_answers_when_it_has_ended) {
+  daemon.handover_takes = 3;
+  Answer answer = post("/v1/ha/handover", "");
+  int looks = 0;
+  for (; answer.unfinished; ++looks) go_on(answer);
+  EXPECT_EQ(looks, 3);
+  EXPECT_EQ(answer.status, 200U);
+}
+
+TEST_F(Routes, a_move_is_of_an_address_to_a_node_and_without_a_time) {
+  EXPECT_THAT(post("/v1/ha/move?address=192.0.2.10&to=lb2", "").body, HasSubstr(R"("addresses":["192.0.2.10"])"));
+  EXPECT_EQ(daemon.handed_over.address, boost::asio::ip::make_address("192.0.2.10"));
+  EXPECT_EQ(daemon.handed_over.to, "lb2");
+  EXPECT_FALSE(daemon.handed_over.with_group);
+  EXPECT_EQ(daemon.handed_over.for_so_long, std::nullopt);
+  EXPECT_EQ(post("/v1/ha/move?address=192.0.2.10&to=lb2&with_group=1", "").status, 200U);
+  EXPECT_TRUE(daemon.handed_over.with_group);
+  for (const char* wrong :
+       {"address=192.0.2.10", "to=lb2", "address=here&to=lb2", "address=192.0.2.10&to=lb2&with_group=yes"})
+    EXPECT_EQ(post("/v1/ha/move?" + std::string(wrong), "").status, 400U) << wrong;
 }
 
 TEST_F(Routes, apply_of_a_wrong_file_answers_every_mistake) {

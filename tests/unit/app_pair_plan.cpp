@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <filesystem>
 #include <fstream>
 
 #include "control/config/load.hpp"
@@ -72,19 +71,6 @@ TEST(app_pair_plan, a_key_is_64_digits_that_only_its_owner_can_read) {
        {std::string(63, 'a'), std::string(65, 'a'), std::string(63, 'a') + "g", std::string()})
     EXPECT_THAT(read_key(file_with(wrong, 0600)).error().what, HasSubstr("64 hexadecimal digits")) << wrong;
   EXPECT_TRUE(read_key("/nonexistent").has_error());
-}
-
-TEST(app_pair_plan, a_file_that_is_missing_or_begins_with_0_takes_from_the_priority) {
-  config::Ha pair = ha();
-  const std::string path = file_with("1", 0600);
-  pair.groups[1].track = {
-      {.name = "f", .type = config::TrackType::file, .interface = "", .file = path, .subtract = 30}};
-  const ha::Configuration plan = plan_pair(pair, {}, {});
-  EXPECT_EQ(penalties_of(pair, plan).subtract[1], 0);
-  (void)file_with("0", 0600);
-  EXPECT_EQ(penalties_of(pair, plan).subtract[1], 30);
-  std::filesystem::remove(path);
-  EXPECT_EQ(penalties_of(pair, plan).subtract[1], 30);
 }
 
 }  // namespace

@@ -134,6 +134,32 @@ TEST_F(PlannerCase, a_removed_backends_slots_go_to_others) {
   EXPECT_TRUE(std::all_of(after.ring.begin(), after.ring.end(), [](std::uint16_t slot) { return slot == 0; }));
 }
 
+TEST_F(PlannerCase, canonical_rings_are_the_same_over_any_history_and_patched_ones_are_not) {
+  const auto with_weights = [](std::initializer_list<std::uint32_t> weights, bool canonical) {
+    std::vector<BackendInput> backends;
+    for (const std::uint32_t weight : weights)
+      backends.push_back(backend("10.0.0." + std::to_string(backends.size() + 1), Availability::up, weight));
+    ServiceInput input = service(std::move(backends));
+    input.canonical = canonical;
+    return input;
+  };
+  for (const bool canonical : {true, false}) {
+    Planner fresh{dataplane::DesiredState{}};
+    Planner seasoned{dataplane::DesiredState{}};
+    for (const auto& weights : {std::initializer_list<std::uint32_t>{1, 1, 1}, {1, 2, 1}, {1, 1, 2}})
+      seasoned.commit(seasoned.plan({}, {with_weights(weights, canonical)}, {}));
+    const auto wanted = with_weights({2, 1, 1}, canonical);
+    const auto ring_of = [&](const Planner& planner) { return planner.plan({}, {wanted}, {}).state.services[0]; };
+    EXPECT_EQ(ring_digest(ring_of(fresh)) == ring_digest(ring_of(seasoned)), canonical);
+    // The rule alone changes, and the ring with it.
+    seasoned.commit(seasoned.plan({}, {wanted}, {}));
+    const auto now_canonical = with_weights({2, 1, 1}, true);
+    fresh.commit(fresh.plan({}, {now_canonical}, {}));
+    EXPECT_EQ(ring_digest(seasoned.plan({}, {now_canonical}, {}).state.services[0]),
+              ring_digest(fresh.plan({}, {now_canonical}, {}).state.services[0]));
+  }
+}
+
 TEST_F(PlannerCase, a_ring_never_shrinks) {
   const auto before = change_to(service({backend("10.0.0.1"), backend("10.0.0.2", Availability::up, 100)}));
   const auto after = change_to(service({backend("10.0.0.1"), backend("10.0.0.2")}));

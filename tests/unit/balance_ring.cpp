@@ -111,6 +111,40 @@ TEST(RingLength, is_the_power_of_two_with_room_for_the_smallest_weight) {
   EXPECT_EQ(ring_length(members_of({0}), 100), 0U);
 }
 
+TEST(CanonicalRing, is_the_same_whatever_was_before_and_tells_what_moved) {
+  std::mt19937 random(11);
+  std::vector<RingMember> members = members_of({1, 1, 1, 1, 1});
+  std::vector<std::uint16_t> ring = make_ring(members, 1024);
+  std::uint64_t moved = 0;
+  std::uint64_t least = 0;
+  for (int change = 0; change < 300; ++change) {
+    members[random() % members.size()].weight = static_cast<std::uint32_t>(random() % 5);
+    members[0].weight = std::max(members[0].weight, 1U);
+    const PatchedRing made = canonical_ring(ring, members, 1024);
+    EXPECT_EQ(made.slots, make_ring(members, 1024)) << change;
+    EXPECT_EQ(made.least, fewest_moves(ring, members)) << change;
+    std::uint32_t otherwise = 0;
+    for (std::size_t slot = 0; slot < ring.size(); ++slot) otherwise += ring[slot] != made.slots[slot] ? 1 : 0;
+    EXPECT_EQ(made.moved, otherwise) << change;
+    moved += made.moved;
+    least += made.least;
+    ring = made.slots;
+  }
+  RecordProperty("moved", static_cast<int>(moved));
+  RecordProperty("least", static_cast<int>(least));
+  EXPECT_LT(moved, 2 * least);  // Maglev's consistency is good, not perfect
+}
+
+TEST(CanonicalRing, of_another_length_is_compared_by_what_a_slot_becomes) {
+  const auto members = members_of({1, 1});
+  const auto ring = make_ring(members, 256);
+  const PatchedRing made = canonical_ring(ring, members, 1024);
+  std::uint32_t otherwise = 0;
+  for (std::size_t slot = 0; slot < 1024; ++slot) otherwise += ring[slot / 4] != made.slots[slot] ? 1 : 0;
+  EXPECT_EQ(made.moved, otherwise);
+  EXPECT_EQ(made.least, 0U);
+}
+
 TEST(PatchedRing, moves_the_fewest_slots_possible) {
   std::mt19937 random(9);
   std::vector<RingMember> members = members_of({1, 1, 1});

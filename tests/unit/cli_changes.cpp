@@ -80,9 +80,21 @@ TEST_F(Commands, a_time_to_confirm_that_is_none_is_wrong_usage) {
   }
 }
 
+TEST_F(Commands, address_move_names_what_went_and_where) {
+  EXPECT_THAT(ask({"address", "move", "192.0.2.10", "--to", "lb2"}).out,
+              HasSubstr("192.0.2.10 moved to lb2 with all flows, in 12 ms"));
+  daemon.handover_result->was_there = true;
+  EXPECT_EQ(ask({"address", "move", "192.0.2.10", "--to", "lb2", "--with-group"}).out,
+            "192.0.2.10 was on lb2 already\n");
+  EXPECT_TRUE(daemon.handed_over.with_group);
+  EXPECT_EQ(ask_nobody({"address", "move", "192.0.2.10"}).code, kInvalid);
+  EXPECT_EQ(ask_nobody({"address", "move", "here", "--to", "lb2"}).code, kInvalid);
+  EXPECT_EQ(ask_nobody({"address", "copy", "192.0.2.10", "--to", "lb2"}).code, kInvalid);
+}
+
 TEST_F(Commands, handover_names_what_it_leaves) {
   EXPECT_EQ(ask({"handover", "--for", "10m"}).out, "left to the other node, with all flows: web\n");
-  EXPECT_EQ(daemon.handed_over_for, std::chrono::minutes(10));
+  EXPECT_EQ(daemon.handed_over.for_so_long, std::chrono::minutes(10));
   EXPECT_EQ(ask_nobody({"handover", "--for", "soon"}).code, kInvalid);
 }
 

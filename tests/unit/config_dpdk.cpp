@@ -58,6 +58,12 @@ TEST(config_dpdk, each_interface_has_a_device_of_its_own) {
       ElementsAre(HasSubstr("none of the interfaces"), HasSubstr("\"net_null0\" is the device of \"eth0\" already")));
 }
 
+TEST(config_dpdk, no_two_ports_take_the_frames_of_one_interface) {
+  EXPECT_THAT(with_ports(R"(eth0: {device: "net_af_xdp0,iface=eth0"}, eth7: {device: "net_af_packet1,iface=eth0"})"),
+              ElementsAre(HasSubstr("none of the interfaces"),
+                          HasSubstr("the frames of interface \"eth0\" are taken by \"eth0\" already")));
+}
+
 TEST(config_dpdk, devices_that_take_an_interfaces_frames_name_it) {
   EXPECT_THAT(with_ports("eth0: {device: \"net_af_xdp0,iface=eth0\"}"), IsEmpty());
   EXPECT_THAT(with_ports("eth0: {device: net_af_xdp0}"), ElementsAre(HasSubstr("add ,iface=NAME to the device")));

@@ -105,6 +105,28 @@ TEST(config_ha, what_is_tracked_has_the_keys_of_its_type) {
               ElementsAre(HasSubstr("applies only with type: interface")));
 }
 
+TEST(config_ha, gateways_and_commands_are_probed_as_checks_are) {
+  const auto model =
+      load(with_ha("  groups: {web: {" + kGroup +
+                   ", track: {gw: {type: gateway, address: \"fe80::1\", interval: 200ms, timeout: 100ms}, "
+                   "s: {type: exec, command: [/bin/true, -v], rise: 1, fall: 1, subtract: 20}}}}\n"),
+           "f");
+  ASSERT_TRUE(model.has_value());
+  const VrrpGroup& group = model->ha->groups.at(0);
+  EXPECT_EQ(group.track.at(0).interval, Milliseconds(200));
+  EXPECT_EQ(group.track.at(0).fall, 3U);
+  EXPECT_THAT(group.track.at(1).command, ElementsAre("/bin/true", "-v"));
+  EXPECT_THAT(with_group("track: {a: {type: gateway}}"), ElementsAre(HasSubstr("lacks the required key \"address\"")));
+  EXPECT_THAT(with_group("track: {a: {type: file, file: /run/a, fall: 2}}"),
+              ElementsAre(HasSubstr("applies only with type: gateway or exec")));
+  EXPECT_THAT(with_group("track: {a: {type: gateway, address: 192.0.2.1, interval: 100ms}}"),
+              ElementsAre(HasSubstr("the timeout of 500ms (the default) is longer than the interval of 100ms")));
+  EXPECT_THAT(with_group("track: {a: {type: exec, command: [check]}}"),
+              ElementsAre(HasSubstr("the command \"check\" is no absolute path")));
+  EXPECT_THAT(with_group("track: {a: {type: gateway, address: 192.0.2.10}}"),
+              ElementsAre(HasSubstr("192.0.2.10 is an address of group \"web\" itself")));
+}
+
 TEST(config_ha, groups_of_a_sync_group_have_one_priority) {
   EXPECT_THAT(
       with_groups("web: {" + kGroup +

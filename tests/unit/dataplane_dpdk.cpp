@@ -336,6 +336,13 @@ TEST_F(Dpdk, a_share_of_another_version_is_refused_with_the_way_out) {
   const auto refused = DpdkDataplane::open(options_);
   ASSERT_TRUE(refused.has_error());
   EXPECT_NE(refused.error().text().find("astil detach"), std::string::npos);
+  ASSERT_TRUE(remove_instance(options_.instance).has_value());
+  EXPECT_TRUE(DpdkDataplane::open(options_).has_value());
+}
+
+TEST_F(Dpdk, a_share_that_is_damaged_is_refused_and_not_followed) {
+  share()->plan.ports = kMostPorts + 1;
+  EXPECT_TRUE(DpdkDataplane::open(options_).has_error());
 }
 
 TEST_F(Dpdk, ports_are_reported_as_planned_and_closed_while_nobody_runs) {

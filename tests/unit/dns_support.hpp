@@ -2,13 +2,12 @@
 // judged by another reader than ours.
 #pragma once
 
-#include <ldns/ldns.h>
-
 #include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "control/dns/ldns.hpp"
 #include "control/dns/name.hpp"
 #include "control/dns/records.hpp"
 #include "control/dns/responder.hpp"

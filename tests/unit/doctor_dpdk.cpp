@@ -38,6 +38,7 @@ Facts sound(bool is_pci = false) {
   facts.interfaces = {{.name = "eth0", .exists = true, .up = true, .mtu = 1500, .driver = "virtio_net"}};
   facts.dpdk.free_huge_bytes = 256U << 20U;
   facts.dpdk.has_hugetlbfs = true;
+  facts.dpdk.memory = 1U << 30U;
   facts.dpdk.cores = {0, 1, 2, 3};
   facts.dpdk.has_af_xdp = true;
   facts.dpdk.program = "/usr/bin/astil-dpdk";
@@ -108,9 +109,46 @@ TEST(DoctorForDpdk, looks_at_the_interface_that_a_device_takes_and_at_its_queues
   expect_wrong([](Facts& f) { f.dpdk.devices[0].taken_by = "other"; }, "device net_af_xdp0",
                "astil detach --instance other");
   const std::string two = R"("net_af_xdp0,iface=eth0,queue_count=2")";
-  expect_wrong([](Facts& f) { f.dpdk.devices[0].queues = 1; }, "device net_af_xdp0", "ethtool -L eth0 combined 2", two,
-               "cores: 0-1, ");
-  expect_wrong([](Facts&) {}, "device net_af_xdp0", "add ,queue_count=2", kAfXdp, "cores: 0-1, ");
+  const auto receives_by = [](std::uint32_t queues, std::uint32_t combined) {
+    return [=](Facts& facts) {
+      facts.dpdk.devices[0].queues = queues;
+      facts.dpdk.devices[0].combined = combined;
+    };
+  };
+  expect_wrong(receives_by(1, 1), "device net_af_xdp0", "ethtool -L eth0 combined 2", two, "cores: 0-1, ");
+  expect_wrong(receives_by(2, 0), "device net_af_xdp0", "name one core", two, "cores: 0-1, ");
+  expect_wrong([](Facts&) {}, "device net_af_xdp0", "give the device ,queue_count=2", kAfXdp, "cores: 0-1, ");
+}
+
+TEST(DoctorForDpdk, finds_queues_that_no_worker_would_poll) {
+  const auto two_queues = [](std::uint32_t combined) {
+    return [combined](Facts& facts) {
+      facts.dpdk.devices[0].queues = 2;
+      facts.dpdk.devices[0].combined = combined;
+    };
+  };
+  expect_wrong(two_queues(2), "device net_af_xdp0", "ethtool -L eth0 combined 1");
+  expect_wrong(two_queues(0), "device net_af_xdp0", "ethtool -L eth0 rx 1");
+  const auto nothing = [](Facts&) {};
+  expect_wrong(nothing, "device net_af_xdp0", ",queue_count=1", R"("net_af_xdp0,iface=eth0,queue_count=2")");
+  expect_wrong(nothing, "device net_af_xdp0", ",queue_count=1", R"("net_af_xdp0,iface=eth0,queue_count=x")");
+  expect_wrong(nothing, "device net_af_xdp0", "leave start_queue out", R"("net_af_xdp0,iface=eth0,start_queue=1")");
+}
+
+TEST(DoctorForDpdk, finds_too_little_memory_and_missing_capabilities) {
+  const std::string small_pages = "hugepages: false, ";
+  expect_wrong([](Facts& f) { f.dpdk.memory = 255U << 20U; }, "memory", "dataplane.dpdk.memory", kAfXdp, small_pages);
+  expect_wrong([](Facts& f) { f.dpdk.missing_capabilities = "CAP_NET_RAW"; }, "capabilities", "run as root");
+}
+
+TEST(DoctorForDpdk, knows_the_longest_frames_of_each_device) {
+  Facts facts = sound(true);
+  facts.interfaces[0] = {.name = "eth0", .exists = true, .up = true, .mtu = 2030};
+  EXPECT_THAT(examine_balancer(facts, model(kPci)), Not(Contains(is_wrong("interface eth0: MTU", ""))));
+  expect_wrong([](Facts& f) { f.interfaces[0].mtu = 1775; }, "interface eth0: MTU", "mtu 1500");
+  facts = sound();
+  facts.interfaces[0].mtu = 1774;
+  EXPECT_THAT(examine_balancer(facts, model(kAfXdp)), Each(Field(&Finding::right, true)));
 }
 
 TEST(DoctorForDpdk, looks_at_the_driver_and_the_group_of_a_pci_device) {

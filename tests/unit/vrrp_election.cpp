@@ -119,6 +119,14 @@ TEST_F(vrrp_election, what_takes_from_one_takes_from_its_sync_group) {
   EXPECT_EQ(election_.router(2).priority(), 100);
 }
 
+TEST_F(vrrp_election, a_group_steps_down_with_its_sync_group_and_others_stay) {
+  configure({group(1, "s"), group(2, "s"), group(3)});
+  all_up();
+  election_.on_time(*election_.deadline());
+  election_.step_down(kStart + 5s, {1}, 10s);
+  EXPECT_THAT(states(), ElementsAre(GroupState::backup, GroupState::backup, GroupState::active));
+}
+
 TEST_F(vrrp_election, groups_that_stay_go_on_over_a_change_and_those_that_go_shut_down) {
   configure({group(1, "", 255), group(2, "", 255)});
   all_up();

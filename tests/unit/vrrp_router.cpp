@@ -297,6 +297,25 @@ TEST_F(vrrp_router, one_that_steps_down_does_not_come_back_for_a_while) {
   EXPECT_EQ(router.deadline(), before);  // discarded
 }
 
+TEST_F(vrrp_router, one_that_steps_down_for_good_takes_what_nobody_has_and_then_preempts_again) {
+  VirtualRouter& router = make_active();
+  router.step_down(now_, std::nullopt);
+  EXPECT_FALSE(router.hears_active());
+  router.on_advert(now_ + 3s, advert(50), kLower);
+  EXPECT_TRUE(router.hears_active());
+  router.on_advert(now_ + 24h, advert(50), kLower);
+  EXPECT_EQ(router.deadline(), now_ + 24h + router.active_down_interval());  // not discarded
+  now_ = *router.deadline();
+  router.on_time(now_);
+  EXPECT_TRUE(router.is_active());
+  EXPECT_FALSE(router.hears_active());
+  router.step_down(now_, 0s);
+  EXPECT_FALSE(router.hears_active());  // what was heard is of a time before
+  const auto before = router.deadline();
+  router.on_advert(now_ + 2s, advert(50), kLower);
+  EXPECT_EQ(router.deadline(), before);  // discarded
+}
+
 TEST_F(vrrp_router, what_is_tracked_takes_from_the_priority_but_not_from_an_owner_s) {
   VirtualRouter& router = make_active();
   router.set_penalty(now_, 30);

@@ -100,8 +100,12 @@ void Election::on_peer_gone(Time now, Time silent_since, Cause cause, const std:
   follow(now);
 }
 
-void Election::step_down(Time now, milliseconds for_so_long) {
-  for (const Group& group : groups_) group.router->step_down(now, for_so_long);
+void Election::step_down(Time now, const std::vector<std::size_t>& groups, std::optional<milliseconds> for_so_long) {
+  for (const Group& group : groups_) {
+    const bool is_meant =
+        std::any_of(groups.begin(), groups.end(), [&](std::size_t each) { return together(group, groups_[each]); });
+    if (is_meant) group.router->step_down(now, for_so_long);
+  }
   follow(now);
 }
 

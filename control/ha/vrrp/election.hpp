@@ -53,7 +53,8 @@ class Election {
   void on_peer_state(Time now, std::size_t group, VirtualRouter::PeerState state);
   /// These groups were active on the other node until then, and are not any more as far as heartbeats tell.
   void on_peer_gone(Time now, Time silent_since, Cause cause, const std::vector<std::size_t>& active_there);
-  void step_down(Time now, milliseconds for_so_long);
+  /// With a sync group only whole. Without a time nobody is preempted before the group was active again.
+  void step_down(Time now, const std::vector<std::size_t>& groups, std::optional<milliseconds> for_so_long);
   void on_time(Time now);
   [[nodiscard]] std::optional<Time> deadline() const;
 

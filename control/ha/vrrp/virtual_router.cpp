@@ -34,6 +34,7 @@ void VirtualRouter::become(Time now, State state, Cause cause) {
   ++transitions_;
   lower_since_.reset();
   waits_for_flows_ = false;
+  hears_active_ = false;
   suspicion_.reset();
   peer_suspicion_.reset();
 }
@@ -46,6 +47,7 @@ void VirtualRouter::set_active_down_timer(Time now, Time interval) {
 /// advert or the announcement finds them.
 void VirtualRouter::become_active(Time now, Cause cause) {
   if (std::exchange(limit_passed_, false)) ++table_limits_;
+  no_preempt_until_ = Time{0};
   output_.take_addresses();
   output_.send_advert(priority());
   output_.announce();
@@ -118,6 +120,7 @@ bool VirtualRouter::preempts(Time now) {
 /// Section 6.4.2.
 void VirtualRouter::backup_advert(Time now, const Advert& advert) {
   last_heard_ = now;
+  hears_active_ = advert.priority != kLeavingPriority;
   if (advert.priority == kLeavingPriority) {
     down_cause_ = Cause::left;
     set_active_down_timer(now, skew_time());
@@ -207,9 +210,9 @@ void VirtualRouter::on_peer_gone(Time now, Time silent_since, Cause cause) {
   become_active(now, cause);
 }
 
-void VirtualRouter::step_down(Time now, milliseconds for_so_long) {
+void VirtualRouter::step_down(Time now, std::optional<milliseconds> for_so_long) {
   if (!is_running()) return;
-  no_preempt_until_ = now + for_so_long;
+  no_preempt_until_ = for_so_long ? now + *for_so_long : Time::max();
   if (is_active()) hand_over(now, Cause::stepped_down);
 }
 

@@ -68,7 +68,8 @@ class VirtualRouter {
   void on_peer_state(Time now, PeerState state);
 
   /// Active leaves: priority 0, then backup; nobody is preempted for so long. A backup preempts nobody for so long.
-  void step_down(Time now, milliseconds for_so_long);
+  /// Without a time: not before it was active again.
+  void step_down(Time now, std::optional<milliseconds> for_so_long);
   /// As its sync group went. Nothing where it is so, or in Initialize.
   void force_active(Time now);
   void force_backup(Time now);
@@ -82,6 +83,8 @@ class VirtualRouter {
 
   [[nodiscard]] bool is_running() const { return state_ == State::backup || state_ == State::active; }
   [[nodiscard]] bool is_active() const { return state_ == State::active; }
+  /// Backup, and an advert of an active node has come since it is.
+  [[nodiscard]] bool hears_active() const { return state_ == State::backup && hears_active_; }
   [[nodiscard]] bool waits_for_flows() const { return waits_for_flows_; }
   [[nodiscard]] std::uint8_t priority() const;
   [[nodiscard]] Cause cause() const { return cause_; }
@@ -130,6 +133,7 @@ class VirtualRouter {
   std::optional<Time> lower_since_;          ///< a lower priority is active since, as long as that lasts
   bool waits_for_flows_ = false;
   bool limit_passed_ = false;  ///< preempts although the flows are not here
+  bool hears_active_ = false;
   std::optional<Time> last_heard_;
   Time conflict_until_{0};
   Time lower_heard_until_{0};           ///< an advert of lower priority came while active, not long ago

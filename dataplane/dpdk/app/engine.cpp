@@ -78,7 +78,9 @@ Result<void> Engine::start_workers() {
   follow_capture();
   for (std::uint32_t i = 0; i < plan_.plan.workers; ++i) {
     auto work = std::make_unique<Work>(Work{.forwarder = forwarders_[i].get(), .stop = &stop_});
-    if (rte_eal_remote_launch(run_forwarder, work.get(), i + 1) == 0) (void)work.release();
+    if (const int failed = rte_eal_remote_launch(run_forwarder, work.get(), i + 1); failed != 0)
+      return Error{"start worker " + std::to_string(i) + ": " + rte_strerror(-failed), "see the log of astil-dpdk"};
+    (void)work.release();
   }
   share_->problem.set("");
   share_->remedy.set("");

@@ -28,11 +28,6 @@ constexpr std::uint32_t kFirstSleep = 10;  // microseconds
 /// asked.
 constexpr int kTries = 3;
 
-/// Of a counter that only this thread writes.
-void add(std::uint64_t& counter, std::uint64_t amount) {
-  __atomic_store_n(&counter, __atomic_load_n(&counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
-}
-
 std::uint64_t monotonic_now() {
   return static_cast<std::uint64_t>(
       std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());

@@ -20,10 +20,6 @@ constexpr int kAtOnce = 64;
 constexpr std::uint32_t kWorkers = kMostPorts;
 constexpr std::uint32_t kMessages = kMostPorts + 1;
 
-void add(std::uint64_t& counter, std::uint64_t amount) {
-  __atomic_store_n(&counter, __atomic_load_n(&counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<KernelSide>> KernelSide::open(const MappedShare& share, std::span<Port> ports,

@@ -2,6 +2,7 @@
 // needs astild for nothing else, and forwards by the tables that it finds while nobody writes them. Where the plan
 // changes in more than the tables, it executes itself anew, since DPDK can be started once in a process.
 #include <linux/close_range.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -66,7 +67,6 @@ void begin(const MappedShare& mapped) {
   }
   __atomic_store_n(&share.plan_in_force, 1U, __ATOMIC_RELEASE);  // none: the numbers of plans that stand are even
   for (PortShare& port : share.ports) port.state = PortState::absent;
-  share.process = static_cast<std::uint32_t>(::getpid());
   mapped.frames().clear();
   if (auto sender = open_sender(); sender.has_value()) (void)ring(*sender, mapped.folder() / "events");
 }
@@ -98,17 +98,33 @@ Next serve(const std::string& instance) {
   return Next::end;
 }
 
+constexpr std::string_view kUsageText =
+    "usage: astil-dpdk [--instance NAME]\n"
+    "       astil-dpdk --help | --version\n"
+    "The workers of the DPDK engine of a balancer. Its configuration says what they do: dataplane.dpdk.\n";
+
+/// As the configuration has them.
+bool is_instance_name(std::string_view name) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  return !name.empty() && name.size() <= 32 && name.find_first_not_of(kLetters) == std::string_view::npos;
+}
+
+int refuse_words(const std::string& what) {
+  std::cerr << "astil-dpdk: " << what << "\n" << kUsageText;
+  return kUsage;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
-  std::string instance = "main";
-  const bool named = count == 3 && std::string_view(words[1]) == "--instance";
-  if (count != 1 && !named) {
-    std::cerr << "usage: astil-dpdk [--instance NAME]\n"
-                 "The workers of the DPDK engine of a balancer. Its configuration says what they do: dataplane.dpdk.\n";
-    return kUsage;
-  }
-  if (named) instance = words[2];
+  const std::string_view first = count > 1 ? words[1] : "";
+  if (count == 2 && first == "--help") return std::cout << kUsageText, 0;
+  if (count == 2 && first == "--version") return std::cout << "astil-dpdk " ASTIL_VERSION "\n", 0;
+  if (count != 1 && (count != 3 || first != "--instance")) return refuse_words("no such arguments");
+  const std::string instance = count == 3 ? words[2] : "main";
+  if (!is_instance_name(instance))
+    return refuse_words("'" + instance + "' is no instance: a name of a-z, 0-9 and minus, at most 32 characters");
+  (void)::prctl(PR_SET_NAME, "astil-dpdk");  // one that executes itself anew is "exe" else
   const auto end = [](int /*signal*/) { ended = 1; };
   std::signal(SIGTERM, end);
   std::signal(SIGINT, end);

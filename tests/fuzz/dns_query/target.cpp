@@ -3,14 +3,11 @@
 #include <memory>
 #include <vector>
 
+#include "control/dns/ldns.hpp"
 #include "control/dns/name.hpp"
 #include "control/dns/records.hpp"
 #include "control/dns/responder.hpp"
 #include "tests/fuzz/targets.hpp"
-
-// Last: where it does not find out about the compiler's bool, it makes one of its own.
-#include <ldns/ldns.h>
-#undef bool
 
 namespace astil::fuzz {
 namespace {

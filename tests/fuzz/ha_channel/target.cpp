@@ -30,7 +30,7 @@ void ha_channel(Input input) {
     require(report->groups.size() == report->head.groups && report->paths.size() == report->head.paths,
             "counts are right");
   (void)ha::parse_record<ha::EngineRecord>(message);
-  (void)ha::parse_record<ha::PenaltiesRecord>(message);
+  (void)ha::parse_record<ha::TracksRecord>(message);
 }
 
 }  // namespace astil::fuzz

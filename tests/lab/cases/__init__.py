@@ -36,6 +36,7 @@ from cases import (  # noqa: F401
     dpdk_features,
     pair,
     flow_sync,
+    moves,
     configuration,
     startup,
     repair,

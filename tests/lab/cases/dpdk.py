@@ -114,11 +114,16 @@ def _tables_changing(run, seconds):
             more["dataplane"]["tables"] = {"flow_slots": 1048576 << (second // 10 % 2)}
             lab.balancer.apply(lab.configuration(more=more, weights={"b1": 1, "b2": 1, "b3": 1 + second % 3}))
             load.go_on(1)
+            if second == 20:
+                settled = process.anonymous_kib(engine.child.pid)
         expect_unharmed(run, *load.stop())
         status = lab.balancer.status()
         lost = {name: sum(port[name] for port in status["ports"]) for name in ("kernel_refused", "from_kernel_lost")}
+        lost["to_kernel_lost"] = sum(queue["to_kernel_lost"] for port in status["ports"] for queue in port["queues"])
         run.figure(**lost, strays=status["workers"][0]["strays"], unfit=status["workers"][0]["unfit"])
+        run.figure(grown_mib=round((process.anonymous_kib(engine.child.pid) - settled) / 1024, 1))
         run.expect(not any(lost.values()), f"lost between port and kernel: {lost}")
+        run.expect(process.anonymous_kib(engine.child.pid) - settled < 32 * 1024, "astil-dpdk grows with changes of tables")
         run.expect(engine.child.poll() is None, "astil-dpdk ended")
         run.expect(engine.stop() == 0, f"astil-dpdk did not end well, see {engine.log_file}")
 

@@ -305,3 +305,54 @@ def dpdk_second_instance_is_refused(run):
         process.until(lambda: second.log_file.exists() and refused in second.log_file.read_text(), "the refusal", 15)
         report = lab.traffic.short(lab.to("nat"), connections=200)
         run.expect(report["failed"] == 0, f"{report}")
+
+
+@case("dpdk_detach_of_a_damaged_share")
+def dpdk_detach_of_a_damaged_share(run):
+    """What both processes share is of a version that neither knows: a start is refused, and the remedy that it names gives
+    interfaces and addresses back to the kernel."""
+    with run.lab() as lab:
+        engine = _start(lab)
+        lab.balancer.stop()
+        engine.stop()
+        with open(f"/dev/shm/astil/{lab.balancer.instance}/engine", "r+b") as share:
+            share.seek(8)
+            share.write(b"\xff")
+        refused = lab.balancer.spawn()
+        run.expect(refused.wait(timeout=30) != 0, "it started")
+        run.expect("astil detach" in lab.balancer.log_file.read_text(), "the remedy is not in the log")
+        lab.balancer.astil("detach")
+        for interface in lab.net.interfaces:
+            filters = lab.net.balancer.run("tc", "filter", "show", "dev", interface, "ingress").stdout
+            run.expect("astil" not in filters, f"filters of {interface} are left: {filters}")
+        left = lab.net.balancer.run("ip", "address").stdout
+        run.expect(ADDRESSES["nat"] not in left, f"the service's address is left: {left}")
+        engine.start()
+        lab.balancer.start({**lab.configuration(), **_more(lab)})
+        engine.wait_until_forwarding()
+
+
+@case("dpdk_what_the_host_lacks_is_refused")
+def dpdk_what_the_host_lacks_is_refused(run):
+    """A plan and an apply that this host can not do are refused, with what is missing: no astil-dpdk, queues without a
+    worker, cores that are not there. Packets go on as before."""
+    with run.lab() as lab:
+        lab.start_balancer()
+        load = SteadyLoad(lab, FORWARDINGS, lasting=20, parallel=4)
+
+        def expect_refused(told, **changes):
+            file = lab.balancer.write(lab.configuration(more=_more(lab, **changes)))
+            for word in ("plan", "apply"):
+                done = lab.balancer.astil(word, file, check=False)
+                run.expect(done.returncode != 0 and told in done.stderr, f"{word} of {changes}: {done}")
+
+        expect_refused("systemctl start astil-dpdk@")
+        engine = Engine(lab.balancer)
+        engine.start()
+        expect_refused("core 1000 is not there", cores=1000)
+        expect_refused("vm.nr_hugepages", hugepages="true")
+        two = {name: {"device": f'"net_af_xdp{number},iface={name},queue_count=2"'} for number, name in enumerate(lab.net.interfaces)}
+        expect_refused("queue_count=1", ports=two)
+        expect_unharmed(run, *load.stop())
+        lab.balancer.apply(lab.configuration(more=_more(lab)))
+        engine.wait_until_forwarding()

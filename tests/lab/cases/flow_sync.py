@@ -2,10 +2,12 @@
 handovers under load, and a network that loses or is cut."""
 
 import time
+import types
 
 from harness import process
 from harness.case import case
 from harness.configuration import ADDRESSES
+from harness.flood import Flood
 from harness.namespace import lose_some
 from harness.pair import NODES, SYNC, Pair, PairNet, settle
 
@@ -13,11 +15,14 @@ _GATEWAY = "10.0.0.1"
 _SYNC_PORT = 5406
 
 
-def _start(pair, name, **more):
+def _start(pair, name, dataplane=None, **more):
     priority = 150 if name == "lb1" else 100
     groups = pair.group([*ADDRESSES.values(), _GATEWAY], priority=priority, advert_interval="100ms")
     ha = {key: value for key, value in {**pair.paths(name), "sync": {}, **more}.items() if value is not None}
-    pair.balancers[name].start(pair.configuration(name, groups, {"forwardings": tuple(ADDRESSES)}, **ha))
+    made = pair.configuration(name, groups, {"forwardings": tuple(ADDRESSES)}, **ha)
+    if dataplane is not None:
+        made["dataplane"] = {**made.get("dataplane", {}), **dataplane}
+    pair.balancers[name].start(made)
 
 
 def _start_both(pair, **more):
@@ -74,6 +79,80 @@ def failover_and_return(run):
         settle(1)
         run.figure(full_ms=round(_sync(pair, "lb1")["full_seconds"] * 1000))
         _judge(run, long)
+
+
+@case("sync_return_to_a_large_table", long=True, flows=200_000)
+def return_to_a_large_table(run, flows):
+    """A node that died comes back while the other one has a table of 200,000 flows: it takes over when it has all of them, and
+    no connection breaks. How long that took is a figure."""
+    with run.lab(PairNet) as lab:
+        pair = Pair(lab, run)
+        lab.net.route_strangers()
+        more = {"timeouts": {"half_open": "30m"}, "new_flows_per_second": 0}
+        for name in NODES:
+            _start(pair, name, dataplane=more)
+        pair.until_state("lb1", "active")
+        pair.until_state("lb2", "backup")
+        for balancer in pair.balancers.values():
+            balancer.wait_until_in_rotation()
+        pair.until_flows_are_at("lb2")
+        long = _long(lab)
+        way = types.SimpleNamespace(to=lambda: lab.to("direct"))
+        used = lambda name: next(each["used"] for each in pair.balancers[name].status()["tables"] if each["name"] == "flows")
+        for first in range(0, 8 * flows, flows // 10):  # links that are full lose some
+            Flood(lab, way, "syns", flows // 10, first).finish()
+            if used("lb1") >= flows:
+                break
+        run.expect(used("lb1") >= flows, f"there are only {used('lb1')} flows")
+        held = lambda name: sum(_counts(pair, name, "records").get(each, 0) for each in ("written", "changed"))
+        process.until(lambda: used("lb2") >= flows, "lb2 has as many", 60)
+        at_lb2 = used("lb2")
+        pair.kill_everything("lb1")
+        pair.until_state("lb2", "active")
+        pair.balancers["lb1"].daemon.wait()
+        pair.balancers["lb1"].astil("detach")  # its pins: as after a reboot
+        pair.net.mend("lb1")
+        _start(pair, "lb1", dataplane=more)
+        pair.until_state("lb1", "active", timeout=60)
+        got = held("lb1")  # after it took over: no less than all
+        shown = next(iter(pair.ha("lb1")["groups"]))
+        run.figure(flows=at_lb2, brought=got, full_ms=round(_sync(pair, "lb1")["full_seconds"] * 1000))
+        run.expect(shown["takeovers_without_flows"] == 0, "it did not wait for the flows")
+        run.expect(got >= 0.99 * at_lb2, f"of {at_lb2} flows {got} were there when it had taken over")
+        settle(1)
+        _judge(run, long)
+
+
+@case("sync_rings_are_alike", rule="canonical", alike=True, long=True)
+@case("sync_rings_that_are_patched_differ", rule="patched", alike=False, long=True)
+def rings_are_alike(run, rule, alike):
+    """A node that saw other weights come and go has the same rings as one that has just started, and both say so; patched ones
+    differ, which is a problem that both show."""
+    with run.lab(PairNet) as lab:
+        pair = Pair(lab, run)
+
+        def configuration(name, weight):
+            groups = pair.group([*ADDRESSES.values(), _GATEWAY], priority=150 if name == "lb1" else 100, advert_interval="100ms")
+            made = pair.configuration(name, groups, {"forwardings": tuple(ADDRESSES)}, **pair.paths(name), sync={})
+            for service in made["services"].values():
+                service["backends"]["b1"]["weight"] = weight
+                service["ring"] = {"rule": rule}
+            return made
+
+        def compared():
+            shown = [_sync(pair, name) for name in NODES]
+            return all(each["up"] and each["same_rings"] is alike for each in shown)
+
+        pair.balancers["lb1"].start(configuration("lb1", 1))
+        for weight in (9, 3):
+            pair.balancers["lb1"].wait_until_in_rotation()
+            pair.balancers["lb1"].apply(configuration("lb1", weight))
+        pair.balancers["lb2"].start(configuration("lb2", 3))
+        for balancer in pair.balancers.values():
+            balancer.wait_until_in_rotation()
+        process.until(compared, f"rings that are {rule} are {'' if alike else 'not '}alike", 15)
+        problems = [each["what"] for each in pair.balancers["lb2"].status()["problems"]]
+        run.expect(any("rings of the two nodes differ" in each for each in problems) is not alike, f"problems with {rule} rings: {problems}")
 
 
 def _handovers(run, times):

@@ -1,6 +1,7 @@
 """Two balancers with the same service addresses, one of them active: elections among ourselves and with keepalived, and what
 becomes of clients when the active one dies in every way."""
 
+import concurrent.futures
 import statistics
 import time
 
@@ -9,6 +10,8 @@ from harness.capture import capture
 from harness.case import case
 from harness.configuration import ADDRESSES, TUNNEL
 from harness.pair import NODES, OWN, OWN_6, VRID, Keepalived, Pair, PairNet, keepalived_instance, settle
+from harness.topology import BACK, BACK_6
+from harness.ways import WAYS
 
 _V6_ADDRESS = "2001:db8:c::77"
 _LINK_LOCAL = "fe80::51"
@@ -162,6 +165,61 @@ def failover(run, runs, advert_interval, heartbeat, limit_ms):
     _failovers(run, runs, advert_interval, heartbeat, limit_ms)
 
 
+_BOTH_VERSIONS = ("nat_ipv4", "nat_ipv6", "ipip_4in4", "ipip_6in6", "direct_ipv4", "direct_ipv6")
+
+
+@case("pair_failover_of_both_versions", runs=5, connections=170, long=True, alone=True)
+def failover_of_both_versions(run, runs, connections):
+    """1,020 connections over nat, tunnel and direct, IPv4 and IPv6, and wrk beside, while the active node dies again and again:
+    none breaks, and wrk sees no failure."""
+    ways = [WAYS[name] for name in _BOTH_VERSIONS]
+    with _pair(run, ways=ways) as lab:
+        pair = Pair(lab, run)
+        for name, priority in (("lb1", 150), ("lb2", 100)):
+            common = {"priority": priority, "advert_interval": "100ms", "sync_group": "all"}
+            hosts = {version: [way.address for way in ways if way.version == version] for version in (4, 6)}
+            groups = {
+                "web": {"virtual_router_id": VRID, "addresses": [*hosts[4], BACK], **common},
+                "six": {"virtual_router_id": VRID, "addresses": [*hosts[6], BACK_6], **common},
+            }
+            made = lab.configuration_for(ways)
+            made |= {key: value for key, value in pair.configuration(name, groups, **pair.paths(name), sync={}).items() if key != "services"}
+            pair.balancers[name].start(made)
+        for group in ("web", "six"):
+            pair.until_state("lb1", "active", group)
+            pair.until_state("lb2", "backup", group)
+        for balancer in pair.balancers.values():
+            balancer.wait_until_in_rotation()
+        pair.until_flows_are_at("lb2")
+        long = {way.name: lab.traffic.start_long(way.to(), connections, ports="1024-9999", interval_ms=100, timeout_ms=10000) for way in ways}
+        times, beside = [], []
+        for _ in range(runs):
+            with concurrent.futures.ThreadPoolExecutor(1) as thread:
+                load = thread.submit(lab.traffic.wrk, WAYS["nat_ipv4"].url(), connections=20, seconds=4)
+                settle(1)
+                pair.kill_everything("lb1")
+                pair.until_state("lb2", "active", "six")
+                pair.until_state("lb2", "active")
+                beside.append(load.result())
+            times += [round(group["last_takeover_seconds"] * 1000) for group in pair.ha("lb2")["groups"]]
+            pair.net.mend("lb1")
+            pair.balancers["lb1"].daemon.wait()
+            pair.balancers["lb1"].start()
+            for group in ("web", "six"):
+                pair.until_state("lb1", "active", group)
+                pair.until_state("lb2", "backup", group)
+            pair.until_flows_are_at("lb2")
+            settle(0.5)
+        broken = {name: running.stop()["failed"] for name, running in long.items()}
+        failed = sum(each["failed"] for each in beside)
+        run.figure(
+            runs=runs, median_ms=round(statistics.median(times)), worst_ms=max(times), lasting=connections * len(ways),
+            broken=broken, wrk_requests=sum(each["requests"] for each in beside), wrk_failed=failed,
+        )  # fmt: skip
+        run.expect(not any(broken.values()), f"connections broke: {broken}")
+        run.expect(failed == 0, f"wrk counts failures: {beside}")
+
+
 @case("pair_keeps_still_under_load", seconds=600, long=True, alone=True)
 def keeps_still_under_load(run, seconds):
     """Adverts and heartbeats of 10 ms for ten minutes with more to do than both cores can: nobody takes over."""
@@ -297,6 +355,48 @@ def split(run):
         run.expect(pair.has("lb1", TUNNEL) and not pair.has("lb2", TUNNEL), "not just one node has the address")
 
 
+@case("pair_split_under_load", long=True)
+def split_under_load(run):
+    """The nodes do not hear each other for six seconds, and both reach clients and backends, with connections of each forwarding
+    from before and ones that begin meanwhile: how many break, by when they began and by forwarding, and why.
+
+    Those from before are known to both nodes. Those that begin meanwhile are known to one; the other one places them by the
+    ring, which is the same there, so that they go to the same backend."""
+    with _pair(run) as lab:
+        pair = Pair(lab, run)
+        for name, priority in (("lb1", 150), ("lb2", 100)):
+            other = NODES[1 - NODES.index(name)]
+            group = {"priority": priority, "advert_interval": "100ms", "adverts": "unicast", "peers": [OWN[other]]}
+            groups = pair.group([*ADDRESSES.values(), "10.0.0.1"], **group)
+            pair.balancers[name].start(pair.configuration(name, groups, {"forwardings": tuple(ADDRESSES)}, **pair.paths(name), sync={}))
+        pair.until_state("lb1", "active")
+        pair.until_state("lb2", "backup")
+        for balancer in pair.balancers.values():
+            balancer.wait_until_in_rotation()
+        pair.until_flows_are_at("lb2")
+        start = lambda ports: {each: lab.traffic.start_long(lab.to(each), 200, ports=ports, interval_ms=100, timeout_ms=10000) for each in ADDRESSES}
+        long = {"before": start("1024-9999")}
+        settle(0.5)
+        others = {name: OWN[NODES[1 - NODES.index(name)]] for name in NODES}
+        for name, node in pair.net.nodes.items():  # what they say to each other goes astray
+            node.ip(f"neighbour replace {others[name]} lladdr 02:00:00:00:00:99 nud permanent dev eth0")
+        pair.net.nodes["lb1"].ip("link set eth1 down")
+        pair.until_state("lb2", "active")
+        run.expect(pair.states("lb1")["web"] == "active", "the higher priority has given up")
+        long["meanwhile"] = start("10000-19999")
+        settle(6)
+        for name, node in pair.net.nodes.items():
+            node.ip(f"neighbour del {others[name]} dev eth0")
+        pair.net.nodes["lb1"].ip("link set eth1 up")
+        pair.until_state("lb2", "backup")
+        pair.until_flows_are_at("lb1")
+        settle(1)
+        broken = {when: {each: running.stop()["failed"] for each, running in runs.items()} for when, runs in long.items()}
+        run.figure(broken=broken, conflicts={name: pair.ha(name)["groups"][0]["conflicts"] for name in NODES})
+        run.expect(not any(broken["before"].values()), f"connections that both nodes knew broke: {broken}")
+        run.expect(not any(broken["meanwhile"].values()), f"connections that the rings place alike broke: {broken}")
+
+
 @case("pair_hostile_packets")
 def hostile_packets(run):
     """VRRP packets of every wrong kind: dropped, counted by reason, and nothing changes. With authentication also those that
@@ -323,6 +423,71 @@ def hostile_packets(run):
         after = {name: pair.ha(name)["groups"][0]["transitions"] for name in NODES}
         run.expect(before == after, f"states changed: {before}, {after}")
         run.figure(dropped=expected)
+
+
+def _metrics(pair, name):
+    socket = f"/run/astil/{pair.balancers[name].instance}.sock"
+    return process.run(["curl", "--silent", "--unix-socket", socket, "http://localhost/metrics"]).stdout
+
+
+def _tracks(pair, name, group="web"):
+    (shown,) = [each for each in pair.ha(name)["groups"] if each["name"] == group]
+    return {track["name"]: track for track in shown["tracks"]}
+
+
+@case("pair_tracks_gateway_and_script")
+@case("pair_tracks_a_script_that_hangs", hangs=True, long=True)
+def tracks_gateway_and_script(run, hangs=False):
+    """A gateway that is asked and a command that is run take from the priority while they fail, one that hangs too, and give
+    it back; status, events and metrics name which. An astild that starts anew moves nothing."""
+    with _pair(run, backends=1) as lab:
+        pair = Pair(lab, run)
+        script = pair.directory / "script"
+        ways = pair.directory / "way"
+        ways.write_text("exit 0")
+        script.write_text(f'#!/bin/sh\n[ -z "$ASTIL_ADDRESS" ] || exit 9\n. {ways}\n')
+        script.chmod(0o755)
+        often = {"interval": "100ms", "timeout": "90ms", "rise": 1, "fall": 2, "subtract": 60}
+        patient = {**often, "interval": "500ms", "timeout": "400ms", "fall": 1}
+        track = {"gateway": {"type": "gateway", "address": _CLIENT, **often, "fall": 5}, "script": {"type": "exec", "command": [str(script)], **patient}}
+        _start(pair, "lb1", group={"priority": 150, "advert_interval": "100ms", "track": track})
+        _start(pair, "lb2", group={"priority": 100, "advert_interval": "100ms"})
+        pair.until_state("lb1", "active")
+        pair.until_state("lb2", "backup")
+        begun = pair.ha("lb1")["groups"][0]["transitions"]
+        pair.balancers["lb1"].crash()
+        pair.balancers["lb1"].start()
+        process.until(lambda: {each["state"] for each in _tracks(pair, "lb1").values()} == {"well"}, "both are well again")
+        run.expect(pair.ha("lb1")["groups"][0]["transitions"] == begun, "an astild that started anew moved the addresses")
+        reasons = {}
+
+        def fails(which, break_it, mend):
+            break_it()
+            pair.until_state("lb2", "active")
+            pair.until_state("lb1", "backup")
+            shown = _tracks(pair, "lb1")[which]
+            reasons[which] = shown["error"]
+            run.expect(shown["state"] == "failing" and shown["subtracts"] and shown["error"], f"{which} is not shown to fail: {shown}")
+            problems = [each["what"] for each in pair.balancers["lb1"].status()["problems"]]
+            run.expect(any(f"track '{which}' fails" in each for each in problems), f"no problem names {which}: {problems}")
+            metric = f'astil_ha_track_well{{group="web",track="{which}"}} 0'
+            run.expect(metric in _metrics(pair, "lb1"), f"no metric says {metric}")
+            mend()
+            pair.until_state("lb1", "active")
+            pair.until_state("lb2", "backup")
+
+        node = pair.net.nodes["lb1"]
+        lost = "02:00:00:00:00:99"
+        fails("gateway", lambda: node.ip(f"neighbour replace {_CLIENT} lladdr {lost} nud permanent dev eth0"), lambda: node.ip(f"neighbour del {_CLIENT} dev eth0"))
+        fails("script", lambda: ways.write_text("echo not today; exit 3"), lambda: ways.write_text("exit 0"))
+        run.expect(reasons["script"] == "exit status 3: not today", f"the script's words are lost: {reasons}")
+        if hangs:
+            fails("script", lambda: ways.write_text("sleep 600"), lambda: ways.write_text("exit 0"))
+            run.expect("timeout after 400ms" in reasons["script"], f"what hangs is called: {reasons}")
+        told = [(each["track"], each["after"]) for each in pair.balancers["lb1"].query("events", "--limit", "1000")["events"] if each["kind"] == "track"]
+        wanted = [("gateway", "failing"), ("gateway", "well"), ("script", "failing"), ("script", "well")]
+        run.expect(set(wanted) <= set(told), f"events lack some: {told}")
+        run.figure(errors=reasons)
 
 
 @case("pair_follows_what_is_tracked")

@@ -123,8 +123,7 @@ class Balancer:
         return [{"service": service, "slots": int(slots), "moved": int(moved)} for service, slots, moved in told]
 
     def resident_anonymous_kib(self):
-        status = pathlib.Path(f"/proc/{self.daemon.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:"))
+        return process.anonymous_kib(self.daemon.pid)
 
     def pins(self):
         folder = paths.PINS / self.instance

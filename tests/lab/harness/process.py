@@ -72,6 +72,12 @@ def until(condition, what, timeout=10.0):
         time.sleep(0.01)
 
 
+def anonymous_kib(pid):
+    """Resident memory of a process that is no file's."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:"))
+
+
 def kill(pid):
     """At once, of a process that is not our child; one that is gone already is fine."""
     try:

@@ -37,6 +37,7 @@ void Group::configure(const GroupRecord& record, const KeyRing& keys) {
   record_ = record;
   keys_ = keys;
   peers_ = hosts_of(std::span(record.peers).first(record.peer_count));
+  tracks_.configure(std::span(record.tracks).first(record.track_count));
   if (!active_) return;
   for (const address& host : before) {
     if (!addresses_.contains(host)) take_away(host);
@@ -195,6 +196,7 @@ void Group::fill(GroupReport& report) const {
   report.announcements = counters_.announcements;
   report.address_errors = counters_.address_errors;
   report.drops = counters_.drops;
+  report.failing_tracks = tracks_.failing();
 }
 
 }  // namespace astil::ha

@@ -13,6 +13,7 @@
 #include "control/ha/vrrp/app/frame_socket.hpp"
 #include "control/ha/vrrp/authentication.hpp"
 #include "control/ha/vrrp/election.hpp"
+#include "control/ha/vrrp/track_states.hpp"
 
 namespace astil::ha {
 
@@ -55,6 +56,7 @@ class Group final : public Output {
   [[nodiscard]] std::uint32_t ifindex() const { return ifindex_; }
   [[nodiscard]] const net::MacAddress& mac() const { return mac_; }
   [[nodiscard]] const address& local() const { return local_; }
+  [[nodiscard]] TrackStates& tracks() { return tracks_; }
   /// The counters of the report, and the sender of the last advert.
   void fill(GroupReport& report) const;
 
@@ -78,6 +80,7 @@ class Group final : public Output {
   FrameSocket* frames_ = nullptr;
   AnnouncementPlan plan_;
   Counter counter_;
+  TrackStates tracks_;
   ReplayGuard replays_;
   GroupReport counters_;
 };

@@ -246,6 +246,7 @@ std::uint64_t Process::mark() const {
     mark = mark * 31 + router.transitions() * 4 + (router.two_active(now_) ? 2U : 0U) +
            (router.waits_for_flows() ? 1U : 0U);
     mark = mark * 31 + static_cast<std::uint64_t>(election_.state(i)) + router.priority();
+    mark = mark * 31 + groups_[i]->tracks().failing() * 2U + (router.hears_active() ? 1U : 0U);
   }
   for (std::size_t i = 0; i < heartbeats_.size(); ++i) mark = mark * 31 + heartbeats_.report(i).alive;
   return mark;
@@ -275,6 +276,7 @@ Report Process::make_report() const {
     group.peer_priority = router.peer_priority();
     group.waits_for_table = router.waits_for_flows() ? 1 : 0;
     group.two_active = router.two_active(now_) ? 1 : 0;
+    group.peer_is_active = router.hears_active() ? 1 : 0;
     group.since = static_cast<std::uint64_t>(router.since().count());
     group.transitions = router.transitions();
     group.takeovers = router.takeovers();

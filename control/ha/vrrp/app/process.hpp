@@ -61,7 +61,8 @@ class Process {
   void receive_messages();
   void take_message(Bytes bytes);
   void configure(const Configuration& configuration);
-  void follow_penalties();
+  void follow_tracks();
+  void step_down(const StepDownRecord& order);
   void lose_astild();
   void check_proof();
   void leave(Cause cause);
@@ -94,7 +95,6 @@ class Process {
   std::map<std::uint32_t, FrameSocket> frames_;
   net::Links links_;
   std::vector<net::AddressMessage> addresses_;
-  PenaltiesRecord penalties_;
   EngineRecord engine_;
   std::uint64_t digest_ = 0;
 

@@ -40,7 +40,7 @@ void Process::on_network() {
   if (!links && !addresses) return;
   read_addresses();
   refresh_links();
-  follow_penalties();
+  follow_tracks();
   std::set<net::InterfaceAddress> there;
   for (const net::AddressMessage& message : addresses_) there.insert(message.address);
   for (const auto& group : groups_) group->repair(there);

@@ -49,11 +49,11 @@ void Process::take_message(Bytes bytes) {
     election_.set_engine(now_, engine_.healthy != 0, Cause::engine_down);
   } else if (const auto table = parse_record<TableRecord>(bytes)) {
     election_.set_gate(table->complete != 0);
-  } else if (const auto penalties = parse_record<PenaltiesRecord>(bytes)) {
-    penalties_ = *penalties;
-    follow_penalties();
+  } else if (const auto tracks = parse_record<TracksRecord>(bytes)) {
+    for (std::size_t i = 0; i < groups_.size(); ++i) groups_[i]->tracks().tell(tracks->known[i], tracks->failing[i]);
+    follow_tracks();
   } else if (const auto order = parse_record<StepDownRecord>(bytes)) {
-    election_.step_down(now_, milliseconds(order->milliseconds));
+    step_down(*order);
   } else if (const auto digest = parse_record<DigestRecord>(bytes)) {
     digest_ = digest->digest;
   } else if (header->type == MessageType::leave) {
@@ -94,20 +94,30 @@ void Process::configure(const Configuration& configuration) {
   if (is_first) {
     for (const auto& group : groups_) group->clean();
   }
-  follow_penalties();
+  follow_tracks();
 }
 
 /// What astild says, and the interfaces that are tracked here.
-void Process::follow_penalties() {
+void Process::follow_tracks() {
+  const auto is_up = [&](std::string_view interface) {
+    const net::Link* link = links_.by_name(interface);
+    return link != nullptr && link->up && link->carrier;
+  };
   for (std::size_t i = 0; i < groups_.size(); ++i) {
-    const GroupRecord& record = groups_[i]->record();
-    unsigned sum = penalties_.subtract[i];
-    for (const TrackRecord& track : std::span(record.tracks).first(record.track_count)) {
-      const net::Link* link = links_.by_name(track.interface.view());
-      if (link == nullptr || !link->up || !link->carrier) sum += track.subtract;
-    }
-    election_.set_penalty(now_, i, sum);
+    TrackStates& tracks = groups_[i]->tracks();
+    tracks.look(is_up);
+    election_.set_penalty(now_, i, tracks.penalty());
   }
+}
+
+void Process::step_down(const StepDownRecord& order) {
+  std::vector<std::size_t> groups;
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    if ((order.groups >> i & 1U) != 0) groups.push_back(i);
+  }
+  std::optional<milliseconds> for_so_long;
+  if (order.milliseconds != kUntilItIsNeeded) for_so_long = milliseconds(order.milliseconds);
+  election_.step_down(now_, groups, for_so_long);
 }
 
 }  // namespace astil::ha
