@@ -144,9 +144,10 @@ Result<void> check_host(const EngineOptions& wanted, const EngineOptions& now) {
                     .cores = wanted.drive.cores,
                     .devices = {wanted.drive.devices.begin(), wanted.drive.devices.end()},
                     .instance = wanted.instance};
-  const dpdk::HostFacts facts = dpdk::gather(host);
-  std::vector<dpdk::Need> needs = dpdk::needs(facts, host);
-  needs.push_back(dpdk::need_of_process(facts, host));
+  dpdk::HostFacts facts = dpdk::gather(host);
+  facts.lockable.reset();  // astil-dpdk's matters, not this process's
+  std::vector<dpdk::Need> needs{dpdk::need_of_process(facts, host)};
+  for (dpdk::Need& need : dpdk::needs(facts, host)) needs.push_back(std::move(need));
   for (const dpdk::Need& need : needs) {
     if (!need.met) return Error{need.what, need.remedy};
   }

@@ -36,9 +36,9 @@ class CountingDaemon final : public test::FakeDaemon {
     ++changes;
     return [] { return std::optional(Result<api::HistoryEntry>(api::HistoryEntry{})); };
   }
-  Result<api::HandoverView> handover(std::chrono::seconds /*for_so_long*/) override {
+  api::Awaited<api::HandoverView> handover(const api::HandoverOrder& /*order*/) override {
     ++changes;
-    return api::HandoverView{};
+    return [] { return std::optional(Result<api::HandoverView>(api::HandoverView{})); };
   }
   Result<> detach() override {
     ++changes;

@@ -6,7 +6,7 @@
 
 #include <map>
 
-namespace astil::app::test {
+namespace astil::app {
 namespace {
 
 using namespace std::chrono_literals;
@@ -97,4 +97,4 @@ TEST_F(app_handover, it_says_who_has_the_addresses_where_the_other_one_did_not_t
 }
 
 }  // namespace
-}  // namespace astil::app::test
+}  // namespace astil::app

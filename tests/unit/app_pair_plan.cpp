@@ -9,7 +9,7 @@
 
 #include "control/config/load.hpp"
 
-namespace astil::app::test {
+namespace astil::app {
 namespace {
 
 using boost::asio::ip::make_address;
@@ -74,4 +74,4 @@ TEST(app_pair_plan, a_key_is_64_digits_that_only_its_owner_can_read) {
 }
 
 }  // namespace
-}  // namespace astil::app::test
+}  // namespace astil::app

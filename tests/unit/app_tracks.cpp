@@ -12,7 +12,7 @@
 
 #include "control/app/pair_plan.hpp"
 
-namespace astil::app::test {
+namespace astil::app {
 namespace {
 
 using namespace std::chrono_literals;
@@ -178,4 +178,4 @@ TEST_F(app_tracks, a_change_elsewhere_forgets_nothing_and_nothing_is_looked_at_a
 }
 
 }  // namespace
-}  // namespace astil::app::test
+}  // namespace astil::app

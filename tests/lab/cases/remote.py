@@ -67,7 +67,7 @@ def api_over_the_network(run):
         run.expect(curl("/v1/version", _READER)[0] == 200, "the other token is void too")
 
 
-@case("api_under_attack")
+@case("api_under_attack", long=True)
 def api_under_attack(run):
     """Clients that are silent, slow, half-closed, long-winded, guess tokens, or follow and follow: an operator is answered all
     the while, no check fails for it, clients of the services notice nothing, and nothing stays behind."""
