@@ -101,7 +101,7 @@ Result<OpenedEngine> open_kernel_after_dpdk(const EngineOptions& options) {
 }
 
 Result<OpenedEngine> open_dpdk(const EngineOptions& options) {
-  if (auto made = dpdk::make_taps(options.drive); made.has_error()) return made.error();
+  if (auto made = dpdk::make_taps(options.instance, options.drive); made.has_error()) return made.error();
   auto engine =
       dpdk::DpdkDataplane::open({.instance = options.instance, .sizes = options.sizes, .drive = options.drive});
   if (engine.has_error()) return engine.error();
@@ -172,7 +172,8 @@ void log_origin(const dataplane::Origin& origin, const std::string& instance) {
 }
 
 Result<void> make_interfaces(const config::Model& model) {
-  return model.engine == config::EngineKind::dpdk ? dpdk::make_taps(drive_of(model.dpdk)) : Result<void>();
+  return model.engine == config::EngineKind::dpdk ? dpdk::make_taps(model.instance, drive_of(model.dpdk))
+                                                  : Result<void>();
 }
 
 bool is_made(const config::Model& model, const std::string& interface) {

@@ -55,13 +55,6 @@ bool wait_until(const std::filesystem::path& folder, std::chrono::steady_clock::
   return true;
 }
 
-std::uint64_t load(const std::uint64_t& value) { return __atomic_load_n(&value, __ATOMIC_ACQUIRE); }
-std::uint32_t load(const std::uint32_t& value) { return __atomic_load_n(&value, __ATOMIC_ACQUIRE); }
-
-std::uint32_t workers_of(const Share& share) {
-  return std::min<std::uint32_t>(load(share.running_workers), kMostWorkers);
-}
-
 void take_fence_away(Text<16>& place) {
   const std::uint32_t ifindex = ::if_nametoindex(place.bytes);
   if (ifindex != 0) give_back(ifindex);
@@ -112,17 +105,23 @@ Result<void> check_taker(const std::string& device, const std::string& instance)
                "give it up there: astil detach --instance " + other};
 }
 
-/// Keeps the kernel off the frames that a device takes. Noted first, so that whoever gives up the instance finds it.
+/// Notes a name in a list of the share, so that whoever gives up the instance finds what has it.
+Result<void> note(Text<16> (&list)[kMostPorts], const std::string& name, const std::string& what) {
+  const auto end = std::end(list);
+  auto place = std::find_if(list, end, [&](const Text<16>& each) { return each.str() == name; });
+  if (place == end) place = std::find_if(list, end, [](const Text<16>& each) { return each.str().empty(); });
+  if (place == end) return Error{"there are " + std::to_string(kMostPorts) + " " + what + " already", {}};
+  place->set(name);
+  return {};
+}
+
+/// Keeps the kernel off the frames that a device takes.
 Result<void> fence(Share& share, const std::string& device) {
   const std::string taken = taken_interface(device);
   if (taken.empty()) return {};
   const std::uint32_t ifindex = ::if_nametoindex(taken.c_str());
   if (ifindex == 0) return Error{"interface " + taken + " does not exist", "'ip link' lists those that do"};
-  const auto end = std::end(share.fences);
-  auto place = std::find_if(share.fences, end, [&](const Text<16>& each) { return each.str() == taken; });
-  if (place == end) place = std::find_if(share.fences, end, [](const Text<16>& each) { return each.str().empty(); });
-  if (place == end) return Error{"there are " + std::to_string(kMostPorts) + " fences already", {}};
-  place->set(taken);
+  if (auto noted = note(share.fences, taken, "fences"); noted.has_error()) return noted.error();
   return has_fence(ifindex) ? Result<void>() : raise_fence(ifindex);
 }
 
@@ -358,7 +357,7 @@ Result<void> DpdkDataplane::release() {
   const std::uint32_t number = share_->plan_number;
   if (!wait_until(share_.folder(), kLongestRelease, [&] { return load(share_->plan_in_force) == number; })) {
     write(before);
-    return Error{"astil-dpdk does not give up its ports", "see its log: journalctl -u 'astil-dpdk@*'"};
+    return Error{"astil-dpdk does not give up its ports", "is it stopped? its log: journalctl -u 'astil-dpdk@*'"};
   }
   for (const Text<16>& fenced : share_->fences) {
     const std::uint32_t ifindex = ::if_nametoindex(fenced.bytes);
@@ -434,7 +433,7 @@ Result<void> DpdkDataplane::start_capture(const core::CaptureFilter& filter, con
   if (!have_workers_capture(number)) {
     (void)have_workers_capture(0);
     return Error{"start a capture: a worker of astil-dpdk does not take it up",
-                 "see its log: journalctl -u 'astil-dpdk@*'"};
+                 "is it stopped? its log: journalctl -u 'astil-dpdk@*'"};
   }
   capture_.emplace(std::move(*capture));
   return {};
@@ -451,7 +450,8 @@ Result<core::CaptureCounts> DpdkDataplane::stop_capture() {
   const bool stopped = have_workers_capture(0);
   capture.take(std::numeric_limits<std::size_t>::max());
   if (!stopped)
-    return Error{"end a capture: a worker of astil-dpdk stands still", "see its log: journalctl -u 'astil-dpdk@*'"};
+    return Error{"end a capture: a worker of astil-dpdk stands still",
+                 "is it stopped? its log: journalctl -u 'astil-dpdk@*'"};
   return capture.counts();
 }
 
@@ -491,17 +491,16 @@ Result<std::size_t> remove_instance(const std::string& instance) {
     give_back_interfaces(instance);
   } else if (share->has_value()) {
     Share& mapped = ***share;
-    const Plan before = mapped.plan;
-    ports = before.ports;
+    ports = mapped.plan.ports;
     write_plan(mapped, Plan{});
     const std::uint32_t number = mapped.plan_number;
     if (!wait_until(folder, kLongestRelease, [&] { return load(mapped.plan_in_force) == number; }))
       return Error{"astil-dpdk does not give up its ports", "stop it: systemctl stop astil-dpdk@" + instance};
     for (Text<16>& place : mapped.fences) take_fence_away(place);
-    for (std::size_t i = 0; i < ports; ++i) {
-      const std::string interface = before.port[i].interface.str();
-      if (keeps_interface(before.port[i].device.str(), interface)) continue;
-      if (auto removed = remove_tap(interface); removed.has_error()) return removed.error();
+    for (Text<16>& place : mapped.taps) {
+      if (place.str().empty()) continue;
+      if (auto removed = remove_tap(place.str()); removed.has_error()) return removed.error();
+      place.set("");
     }
   }
   std::filesystem::remove_all(folder, error);
@@ -509,64 +508,15 @@ Result<std::size_t> remove_instance(const std::string& instance) {
   return ports;
 }
 
-Result<void> make_taps(const Drive& drive) {
+Result<void> make_taps(const std::string& instance, const Drive& drive) {
   for (const auto& [interface, device] : drive.devices) {
     if (keeps_interface(device, interface) || ::if_nametoindex(interface.c_str()) != 0) continue;
+    auto share = MappedShare::make(instance);
+    if (share.has_error()) return share.error();
+    if (auto noted = note((*share)->taps, interface, "taps"); noted.has_error()) return noted.error();
     if (auto made = open_tap(interface, Stays::yes); made.has_error()) return made.error();
   }
   return {};
-}
-
-std::optional<dataplane::PortReport> DpdkDataplane::port_report() const {
-  const Share& share = *share_;
-  dataplane::PortReport report{.running = is_engine_running(share_.folder()),
-                               .as_planned = load(share.plan_in_force) == share.plan_number,
-                               .problem = {.what = share.problem.str(), .remedy = share.remedy.str()},
-                               .burst = share.plan.burst,
-                               .ports = {},
-                               .workers = {}};
-  const std::uint32_t workers = report.running ? workers_of(share) : 0;
-  for (std::uint32_t i = 0; i < share.plan.ports; ++i) {
-    const PortShare& port = share.ports[i];
-    dataplane::PortReport::Port shown{.interface = share.plan.port[i].interface.str(),
-                                      .device = share.plan.port[i].device.str(),
-                                      .driver = port.driver.str(),
-                                      .open = report.running && report.as_planned && port.state == PortState::open,
-                                      .missed = load(port.missed),
-                                      .errors = load(port.errors),
-                                      .no_buffer = load(port.no_buffer),
-                                      .from_kernel = load(port.from_kernel),
-                                      .from_kernel_lost = load(port.from_kernel_lost),
-                                      .kernel_refused = load(port.kernel_refused),
-                                      .queues = {}};
-    for (std::uint32_t q = 0; q < workers; ++q) {
-      const QueueShare& queue = share.queues[i][q];
-      shown.queues.push_back({.received_packets = load(queue.received_packets),
-                              .received_bytes = load(queue.received_bytes),
-                              .sent_packets = load(queue.sent_packets),
-                              .sent_bytes = load(queue.sent_bytes),
-                              .not_sent = load(queue.not_sent),
-                              .to_kernel = load(queue.to_kernel),
-                              .to_kernel_lost = load(queue.to_kernel_lost)});
-    }
-    report.ports.push_back(std::move(shown));
-  }
-  for (std::uint32_t w = 0; w < workers; ++w) {
-    const WorkerShare& worker = share.workers[w];
-    report.workers.push_back(
-        {.core = share.plan.cores[w] == kAnyCore ? std::optional<std::uint32_t>() : std::optional(share.plan.cores[w]),
-         .polls = load(worker.polls),
-         .empty_polls = load(worker.empty_polls),
-         .sleeps = load(worker.sleeps),
-         .slept_seconds = static_cast<double>(load(worker.slept_ns)) / 1e9,
-         .bursts = load(worker.bursts),
-         .packets = load(worker.packets),
-         .full_bursts = load(worker.full_bursts),
-         .unfit = load(worker.unfit),
-         .strays = load(worker.strays),
-         .events_lost = load(worker.events_lost) + load(share.events_behind[w])});
-  }
-  return report;
 }
 
 }  // namespace astil::dpdk

@@ -103,7 +103,7 @@ std::vector<core::Address> shared_services(const std::string& instance);
 /// Removes everything that an instance has of this engine, with or without a daemon. Returns the number of ports.
 Result<std::size_t> remove_instance(const std::string& instance);
 
-/// Makes the taps that stand for devices where they are missing.
-Result<void> make_taps(const Drive& drive);
+/// Makes the taps that stand for devices where they are missing. `remove_instance` removes those, and no other.
+Result<void> make_taps(const std::string& instance, const Drive& drive);
 
 }  // namespace astil::dpdk

@@ -57,7 +57,11 @@ Error failure(const std::string& action, std::uint32_t ifindex, int errno_value)
   return error;
 }
 
+/// What fails is returned, and some of it is no failure here.
+void hush_library() { (void)::libbpf_set_print(nullptr); }
+
 Result<void> attach(std::uint32_t ifindex, const char* name, std::span<const bpf_insn> program) {
+  hush_library();
   const base::Descriptor loaded(
       ::bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, name, "GPL", program.data(), program.size(), nullptr));
   if (!loaded.valid()) return failure("load the filter of", ifindex, errno);
@@ -100,12 +104,14 @@ Result<void> hand_over(std::uint32_t tap, std::uint32_t ifindex) {
 }
 
 bool has_fence(std::uint32_t ifindex) {
+  hush_library();
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = BPF_TC_INGRESS);
   LIBBPF_OPTS(bpf_tc_opts, options, .handle = kHandle, .priority = kPriority);
   return bpf_tc_query(&hook, &options) == 0;
 }
 
 Result<void> remove_fence(std::uint32_t ifindex) {
+  hush_library();
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex), .attach_point = BPF_TC_INGRESS);
   LIBBPF_OPTS(bpf_tc_opts, options, .handle = kHandle, .priority = kPriority);
   const int failed = bpf_tc_detach(&hook, &options);

@@ -11,6 +11,7 @@
 // Each member has one writer. Counters go on when their writer starts anew.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -25,7 +26,7 @@
 namespace astil::dpdk {
 
 /// Changes whenever a record below does.
-inline constexpr std::uint32_t kShareVersion = 2;
+inline constexpr std::uint32_t kShareVersion = 3;
 inline constexpr std::uint64_t kShareMagic = 0x6b6470646c7473ULL;  // "stldpdk"
 inline constexpr std::size_t kMostPorts = 64;
 inline constexpr std::size_t kMostWorkers = 32;
@@ -65,6 +66,10 @@ struct Plan {
   PortPlan port[kMostPorts];
   bool operator==(const Plan&) const = default;
 };
+
+/// What another process writes.
+inline std::uint64_t load(const std::uint64_t& value) { return __atomic_load_n(&value, __ATOMIC_ACQUIRE); }
+inline std::uint32_t load(const std::uint32_t& value) { return __atomic_load_n(&value, __ATOMIC_ACQUIRE); }
 
 /// To one of the counters here, by the only thread that writes it.
 inline void add(std::uint64_t& counter, std::uint64_t amount) {
@@ -130,6 +135,7 @@ struct Share {
   std::uint32_t tables_number;  ///< 0: there are none
   Plan plan;
   Text<16> fences[kMostPorts];   ///< interfaces that have one (fence.hpp); empty: a free place
+  Text<16> taps[kMostPorts];     ///< devices that were made for ports, likewise; they stay when their port goes
   std::uint32_t capture_number;  ///< of the one that runs; 0: none does
   std::uint32_t last_capture;    ///< of the last one that was begun
   std::uint32_t sleeps;          ///< not 0: astild waits for the bell; who takes it rings
@@ -154,6 +160,11 @@ struct Share {
   alignas(8) std::byte events[kEventsBytes];
   alignas(8) std::byte frames[kFramesBytes];
 };
+
+/// How many may look at the tables now.
+inline std::uint32_t workers_of(const Share& share) {
+  return std::min<std::uint32_t>(load(share.running_workers), kMostWorkers);
+}
 
 /// The same file, mapped. Its folder belongs to its owner alone.
 class MappedShare {

@@ -172,7 +172,7 @@ def _move_addresses(lab):
 @case("dpdk_taps")
 def dpdk_taps(run):
     """Ports by af_packet with two workers, and taps for the kernel's side: connections, and what is for the balancer
-    itself."""
+    itself. A tap that was there before stays when the engine goes."""
     ways = [WAYS["nat_ipv4"], WAYS["ipip_4in4"]]
     with run.lab(ways=ways) as lab:
         engine = Engine(lab.balancer)
@@ -183,6 +183,7 @@ def dpdk_taps(run):
         }
         more = {"dataplane": {"engine": "dpdk", "dpdk": {"hugepages": "false", "cores": "0-1", "ports": ports}}}
         config = {**lab.configuration_for(ways, more=more), "interfaces": list(_TAPS)}
+        lab.net.balancer.ip("tuntap add dev back mode tap")
         lab.balancer.start(config, meanwhile=lambda: _move_addresses(lab))
         engine.wait_until_forwarding()
         lab.balancer.wait_until_in_rotation()
@@ -195,7 +196,9 @@ def dpdk_taps(run):
         ports = {port["interface"]: port for port in status["ports"]}
         run.expect(ports["front"]["from_kernel"] > 0, f"the kernel sent nothing by its tap: {ports}")
         lab.balancer.astil("detach")
-        run.expect("front" not in lab.net.balancer.run("ip", "link").stdout, "the tap is still there after detach")
+        left = lab.net.balancer.run("ip", "link").stdout
+        run.expect("front" not in left, f"the tap is still there after detach: {left}")
+        run.expect("back" in left, f"a tap that was not the engine's is gone: {left}")
 
 
 @case("dpdk_change_of_engine")

@@ -139,7 +139,7 @@ def api_answers_as_documented(run):
         lab.start_balancer(forwardings=["nat"])
         lab.traffic.short(lab.to("nat"), connections=50)
         values = {"backend": "b1", "service": "nat", "from": "10.1.0.10:40000", "to": lab.to("nat"), "limit": 10}
-        names = {"/v1/dns/explain", "/v1/dns/site", "/v1/ha", "/v1/ha/handover"}  # refused without a name server, or a pair
+        names = {"/v1/dns/explain", "/v1/dns/site", "/v1/ha", "/v1/ha/handover", "/v1/ha/move"}  # refused without a name server, or a pair
         # In an order in which each can be done; feeds go on for ever and have tests of their own.
         feeds = {"/v1/drops/follow", "/v1/events", "/v1/capture"}
         last = ["/v1/plan", "/v1/apply", "/v1/confirm", "/v1/rollback", "/v1/detach"]
