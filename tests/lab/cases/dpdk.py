@@ -119,8 +119,8 @@ def _tables_changing(run, seconds):
         expect_unharmed(run, *load.stop())
         status = lab.balancer.status()
         lost = {name: sum(port[name] for port in status["ports"]) for name in ("kernel_refused", "from_kernel_lost")}
-        lost["to_kernel_lost"] = sum(queue["to_kernel_lost"] for port in status["ports"] for queue in port["queues"])
-        run.figure(**lost, strays=status["workers"][0]["strays"], unfit=status["workers"][0]["unfit"])
+        behind = sum(queue["to_kernel_lost"] for port in status["ports"] for queue in port["queues"])
+        run.figure(**lost, to_kernel_lost=behind, strays=status["workers"][0]["strays"], unfit=status["workers"][0]["unfit"])
         run.figure(grown_mib=round((process.anonymous_kib(engine.child.pid) - settled) / 1024, 1))
         run.expect(not any(lost.values()), f"lost between port and kernel: {lost}")
         run.expect(process.anonymous_kib(engine.child.pid) - settled < 32 * 1024, "astil-dpdk grows with changes of tables")
