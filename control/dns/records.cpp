@@ -7,23 +7,17 @@
 #include <cstdlib>
 #include <memory>
 
+#include "control/base/free.hpp"
 #include "control/dns/ldns.hpp"
 #include "control/dns/name.hpp"
 
 namespace astil::dns {
 namespace {
 
-template <auto kFree>
-struct Free {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using Rr = std::unique_ptr<ldns_rr, Free<ldns_rr_free>>;
-using Name = std::unique_ptr<ldns_rdf, Free<ldns_rdf_deep_free>>;
-using Buffer = std::unique_ptr<ldns_buffer, Free<ldns_buffer_free>>;
-using File = std::unique_ptr<std::FILE, Free<std::fclose>>;
+using Rr = std::unique_ptr<ldns_rr, base::Free<ldns_rr_free>>;
+using Name = std::unique_ptr<ldns_rdf, base::Free<ldns_rdf_deep_free>>;
+using Buffer = std::unique_ptr<ldns_buffer, base::Free<ldns_buffer_free>>;
+using File = std::unique_ptr<std::FILE, base::Free<std::fclose>>;
 
 constexpr std::size_t kLongestData = 65535;
 
@@ -65,7 +59,7 @@ Rr to_rr(const Record& record) {
 }
 
 std::string line_of(const ldns_rr& rr) {
-  const std::unique_ptr<char, Free<std::free>> text(ldns_rr2str(&rr));
+  const std::unique_ptr<char, base::Free<std::free>> text(ldns_rr2str(&rr));
   std::string line = text ? text.get() : "";
   std::replace(line.begin(), line.end(), '\t', ' ');
   while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.pop_back();
@@ -167,11 +161,11 @@ std::string show_record(const Record& record) {
 }
 
 ShownResponse show_response(std::span<const std::byte> response) {
-  using Text = std::unique_ptr<char, Free<std::free>>;
+  using Text = std::unique_ptr<char, base::Free<std::free>>;
   ldns_pkt* read = nullptr;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(response.data());
   if (ldns_wire2pkt(&read, bytes, response.size()) != LDNS_STATUS_OK) return {};
-  const std::unique_ptr<ldns_pkt, Free<ldns_pkt_free>> packet(read);
+  const std::unique_ptr<ldns_pkt, base::Free<ldns_pkt_free>> packet(read);
   ShownResponse shown;
   if (const Text code(ldns_pkt_rcode2str(ldns_pkt_get_rcode(read))); code) shown.code = code.get();
   const ldns_rr_list* answers = ldns_pkt_answer(read);
@@ -182,7 +176,7 @@ ShownResponse show_response(std::span<const std::byte> response) {
 }
 
 std::string type_name(Type type) {
-  const std::unique_ptr<char, Free<std::free>> text(ldns_rr_type2str(static_cast<ldns_rr_type>(type)));
+  const std::unique_ptr<char, base::Free<std::free>> text(ldns_rr_type2str(static_cast<ldns_rr_type>(type)));
   return text ? text.get() : "TYPE" + std::to_string(static_cast<unsigned>(type));
 }
 

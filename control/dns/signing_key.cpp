@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 
+#include "control/base/free.hpp"
 #include "control/dns/name.hpp"
 
 namespace astil::dns {
@@ -21,20 +22,13 @@ constexpr std::size_t kPointSize = 64;         ///< of P-256: two coordinates, R
 constexpr std::size_t kNumberSize = 32;        ///< of a signature of P-256
 constexpr std::size_t kLongestSignature = 80;  ///< DER of two such numbers
 
-template <auto kFree>
-struct Free {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using Number = std::unique_ptr<BIGNUM, Free<BN_clear_free>>;
-using Context = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX_free>>;
-using Digest = std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>>;
-using Builder = std::unique_ptr<OSSL_PARAM_BLD, Free<OSSL_PARAM_BLD_free>>;
-using Parameters = std::unique_ptr<OSSL_PARAM, Free<OSSL_PARAM_free>>;
-using Pair = std::unique_ptr<ECDSA_SIG, Free<ECDSA_SIG_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
+using Number = std::unique_ptr<BIGNUM, base::Free<BN_clear_free>>;
+using Context = std::unique_ptr<EVP_PKEY_CTX, base::Free<EVP_PKEY_CTX_free>>;
+using Digest = std::unique_ptr<EVP_MD_CTX, base::Free<EVP_MD_CTX_free>>;
+using Builder = std::unique_ptr<OSSL_PARAM_BLD, base::Free<OSSL_PARAM_BLD_free>>;
+using Parameters = std::unique_ptr<OSSL_PARAM, base::Free<OSSL_PARAM_free>>;
+using Pair = std::unique_ptr<ECDSA_SIG, base::Free<ECDSA_SIG_free>>;
+using Key = std::unique_ptr<EVP_PKEY, base::Free<EVP_PKEY_free>>;
 
 const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 

@@ -25,14 +25,19 @@ def _start(pair, name, dataplane=None, **more):
     pair.balancers[name].start(made)
 
 
-def _start_both(pair, **more):
-    for name in ("lb1", "lb2"):
-        _start(pair, name, **more)
+def _until_synced(pair):
+    """lb1 is active, lb2 its backup with all flows, and both use every backend."""
     pair.until_state("lb1", "active")
     pair.until_state("lb2", "backup")
     for balancer in pair.balancers.values():
         balancer.wait_until_in_rotation()
     pair.until_flows_are_at("lb2")
+
+
+def _start_both(pair, **more):
+    for name in NODES:
+        _start(pair, name, **more)
+    _until_synced(pair)
 
 
 def _sync(pair, name):
@@ -89,13 +94,7 @@ def return_to_a_large_table(run, flows):
         pair = Pair(lab, run)
         lab.net.route_strangers()
         more = {"timeouts": {"half_open": "30m"}, "new_flows_per_second": 0}
-        for name in NODES:
-            _start(pair, name, dataplane=more)
-        pair.until_state("lb1", "active")
-        pair.until_state("lb2", "backup")
-        for balancer in pair.balancers.values():
-            balancer.wait_until_in_rotation()
-        pair.until_flows_are_at("lb2")
+        _start_both(pair, dataplane=more)
         long = _long(lab)
         way = types.SimpleNamespace(to=lambda: lab.to("direct"))
         used = lambda name: next(each["used"] for each in pair.balancers[name].status()["tables"] if each["name"] == "flows")
@@ -205,11 +204,7 @@ def loses_and_is_cut(run):
         # Adverts come over the other network: the election does not notice.
         for name in NODES:
             _start(pair, name, paths={"cable": pair.paths(name)["paths"]["cable"]}, heartbeat=None)
-        pair.until_state("lb1", "active")
-        pair.until_state("lb2", "backup")
-        for balancer in pair.balancers.values():
-            balancer.wait_until_in_rotation()
-        pair.until_flows_are_at("lb2")
+        _until_synced(pair)
         long = _long(lab)
         settle(1)
         pair.net.nodes["lb1"].ip("link set eth1 down")
