@@ -18,7 +18,7 @@ _INTERVAL_MS = 500
 # time. It must come: through nat, from a wrong backend it never does.
 _TIMEOUT_MS = 60_000
 _SLOTS = 65_536
-_MOST_LOST = 0.05  # of the flood, on the way to the balancer
+_OVERFILL = 4  # So many times the table's slots have to reach the balancer; full links may lose the others.
 _BETWEEN_CHANGES_S = 0.25
 # One after the other, so that each flow has to leave the ring's choice at some time.
 _WEIGHTS = ({"b1": 0}, {"b2": 0}, {"b3": 0}, {"b1": 3})
@@ -71,12 +71,13 @@ def _flood_and_change(run, lab, way, kind, flows, first, weights):
     run.figure(**{
         f"{kind}_frames": report["frames"],
         f"{kind}_seconds": round(report["seconds"], 1),
+        f"{kind}_lost": max(flows - arrived, 0),
         f"{kind}_changes": changes,
         f"{kind}_limit_told": limited,
         **{f"{kind}_{name}": seen[name] for name in (*_EVENTS, *_DROPS) if seen[name]},
     })  # fmt: skip
     run.expect(report["frames"] == flood.frames, f"{kind}: {report} of {flood.frames} frames")
-    run.expect(arrived > (1 - _MOST_LOST) * flows, f"{kind}: of {flows} flows came {arrived}: {seen}")
+    run.expect(arrived > _OVERFILL * _SLOTS, f"{kind}: of {flows} flows came {arrived}: {seen}")
     run.expect(changes >= 2, f"{kind}: the ring changed {changes} times")
 
 
