@@ -182,7 +182,8 @@ std::vector<std::string> compare_overall(const config::Model& from, const config
   if (from.interfaces != to.interfaces) changes.emplace_back("interfaces changed");
   if (from.engine != to.engine)
     changes.push_back("engine changed to " + config::kEngines.show(to.engine) + ": flows are carried to its tables");
-  if (from.dpdk != to.dpdk) changes.emplace_back("ports or workers of the DPDK engine changed");
+  else if (from.dpdk != to.dpdk)
+    changes.emplace_back("ports or workers of the DPDK engine changed");
   if (from.hook != to.hook || from.interface_settings != to.interface_settings) changes.emplace_back("hooks changed");
   if (from.answers_echo != to.answers_echo)
     changes.emplace_back(to.answers_echo ? "echo requests are answered" : "echo requests are not answered any more");

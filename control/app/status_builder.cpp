@@ -180,6 +180,10 @@ void StatusBuilder::add_ports() {
   } else if (!report->running) {
     view_.problems.push_back(
         {"astil-dpdk does not run, and no packet is forwarded", "systemctl start astil-dpdk@" + view_.instance});
+  } else {
+    view_.problems.push_back(
+        {"astil-dpdk opens its ports, and no packet is forwarded yet",
+         "it takes as long as dataplane.dpdk.memory is large; its log: journalctl -u astil-dpdk@" + view_.instance});
   }
 }
 

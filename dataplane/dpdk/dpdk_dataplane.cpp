@@ -55,10 +55,16 @@ bool wait_until(const std::filesystem::path& folder, std::chrono::steady_clock::
   return true;
 }
 
-void take_fence_away(Text<16>& place) {
-  const std::uint32_t ifindex = ::if_nametoindex(place.bytes);
+/// What an interface is called by now, which may have been renamed, or made anew.
+std::string name_now(const Noted& noted) {
+  const std::string name = name_of(noted.ifindex);
+  return name.empty() ? noted.name.str() : name;
+}
+
+void take_fence_away(Noted& place) {
+  const std::uint32_t ifindex = ::if_nametoindex(name_now(place).c_str());
   if (ifindex != 0) give_back(ifindex);
-  place.set("");
+  place = {};
 }
 
 /// Those that are in force; of an instance whose share can not be read, whatever tables are there.
@@ -92,8 +98,8 @@ void give_back_interfaces(const std::string& instance) {
 /// The one that keeps the kernel off the frames that a port takes.
 void take_fence_away(Share& share, const PortPlan& port) {
   const std::string taken = taken_interface(port.device.str());
-  for (Text<16>& place : share.fences) {
-    if (!taken.empty() && place.str() == taken) take_fence_away(place);
+  for (Noted& place : share.fences) {
+    if (!taken.empty() && place.name.str() == taken) take_fence_away(place);
   }
 }
 
@@ -105,13 +111,15 @@ Result<void> check_taker(const std::string& device, const std::string& instance)
                "give it up there: astil detach --instance " + other};
 }
 
-/// Notes a name in a list of the share, so that whoever gives up the instance finds what has it.
-Result<void> note(Text<16> (&list)[kMostPorts], const std::string& name, const std::string& what) {
+/// Notes an interface in a list of the share, so that whoever gives up the instance finds it. `ifindex`: 0 before it is
+/// made.
+Result<void> note(Noted (&list)[kMostPorts], const std::string& name, std::uint32_t ifindex, const std::string& what) {
   const auto end = std::end(list);
-  auto place = std::find_if(list, end, [&](const Text<16>& each) { return each.str() == name; });
-  if (place == end) place = std::find_if(list, end, [](const Text<16>& each) { return each.str().empty(); });
+  auto place = std::find_if(list, end, [&](const Noted& each) { return each.name.str() == name; });
+  if (place == end) place = std::find_if(list, end, [](const Noted& each) { return each.name.str().empty(); });
   if (place == end) return Error{"there are " + std::to_string(kMostPorts) + " " + what + " already", {}};
-  place->set(name);
+  place->name.set(name);
+  place->ifindex = ifindex;
   return {};
 }
 
@@ -121,7 +129,7 @@ Result<void> fence(Share& share, const std::string& device) {
   if (taken.empty()) return {};
   const std::uint32_t ifindex = ::if_nametoindex(taken.c_str());
   if (ifindex == 0) return Error{"interface " + taken + " does not exist", "'ip link' lists those that do"};
-  if (auto noted = note(share.fences, taken, "fences"); noted.has_error()) return noted.error();
+  if (auto noted = note(share.fences, taken, ifindex, "fences"); noted.has_error()) return noted.error();
   return has_fence(ifindex) ? Result<void>() : raise_fence(ifindex);
 }
 
@@ -359,8 +367,8 @@ Result<void> DpdkDataplane::release() {
     write(before);
     return Error{"astil-dpdk does not give up its ports", "is it stopped? its log: journalctl -u 'astil-dpdk@*'"};
   }
-  for (const Text<16>& fenced : share_->fences) {
-    const std::uint32_t ifindex = ::if_nametoindex(fenced.bytes);
+  for (const Noted& fenced : share_->fences) {
+    const std::uint32_t ifindex = ::if_nametoindex(name_now(fenced).c_str());
     if (ifindex != 0) (void)remove_socket_program(ifindex);
   }
   return {};
@@ -496,11 +504,11 @@ Result<std::size_t> remove_instance(const std::string& instance) {
     const std::uint32_t number = mapped.plan_number;
     if (!wait_until(folder, kLongestRelease, [&] { return load(mapped.plan_in_force) == number; }))
       return Error{"astil-dpdk does not give up its ports", "stop it: systemctl stop astil-dpdk@" + instance};
-    for (Text<16>& place : mapped.fences) take_fence_away(place);
-    for (Text<16>& place : mapped.taps) {
-      if (place.str().empty()) continue;
-      if (auto removed = remove_tap(place.str()); removed.has_error()) return removed.error();
-      place.set("");
+    for (Noted& place : mapped.fences) take_fence_away(place);
+    for (Noted& place : mapped.taps) {
+      if (place.name.str().empty()) continue;
+      if (auto removed = remove_tap(name_now(place)); removed.has_error()) return removed.error();
+      place = {};
     }
   }
   std::filesystem::remove_all(folder, error);
@@ -513,8 +521,10 @@ Result<void> make_taps(const std::string& instance, const Drive& drive) {
     if (keeps_interface(device, interface) || ::if_nametoindex(interface.c_str()) != 0) continue;
     auto share = MappedShare::make(instance);
     if (share.has_error()) return share.error();
-    if (auto noted = note((*share)->taps, interface, "taps"); noted.has_error()) return noted.error();
+    Noted(&taps)[kMostPorts] = (*share)->taps;
+    if (auto noted = note(taps, interface, 0, "taps"); noted.has_error()) return noted.error();
     if (auto made = open_tap(interface, Stays::yes); made.has_error()) return made.error();
+    (void)note(taps, interface, ::if_nametoindex(interface.c_str()), "taps");
   }
   return {};
 }

@@ -51,7 +51,7 @@ std::optional<dataplane::PortReport> DpdkDataplane::port_report() const {
   const Share& share = *share_;
   dataplane::PortReport report{.running = is_engine_running(share_.folder()),
                                .as_planned = load(share.plan_in_force) == share.plan_number,
-                               .problem = {.what = share.problem.str(), .remedy = share.remedy.str()},
+                               .problem = read_problem(share),
                                .burst = share.plan.burst,
                                .ports = {},
                                .workers = {}};

@@ -84,6 +84,26 @@ Result<void> create(const std::filesystem::path& path) {
   return {};
 }
 
+/// A copy of what another process writes, and the number that it had; none: it is being written.
+template <class Value>
+std::optional<Value> read_numbered(const Value& place, const std::uint32_t& number, std::uint32_t& read) {
+  read = __atomic_load_n(&number, __ATOMIC_ACQUIRE);
+  Value value = place;
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  const bool is_whole = read % 2 == 0 && read == __atomic_load_n(&number, __ATOMIC_RELAXED);
+  return is_whole ? std::optional(value) : std::nullopt;
+}
+
+/// A writer that was killed may have left the number odd.
+template <class Value>
+void write_numbered(Value& place, std::uint32_t& number, const Value& value) {
+  const std::uint32_t during = number | 1U;
+  __atomic_store_n(&number, during, __ATOMIC_RELAXED);
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  place = value;
+  __atomic_store_n(&number, during + 1, __ATOMIC_RELEASE);
+}
+
 }  // namespace
 
 std::filesystem::path folder_of(const std::string& instance) { return std::filesystem::path(kRoot) / instance; }
@@ -155,12 +175,9 @@ bool MappedShare::is_current() const {
 }
 
 std::optional<NumberedPlan> read_plan(const Share& share) {
-  NumberedPlan read;
-  read.number = __atomic_load_n(&share.plan_number, __ATOMIC_ACQUIRE);
-  read.plan = share.plan;
-  __atomic_thread_fence(__ATOMIC_ACQUIRE);
-  const bool is_whole = read.number % 2 == 0 && read.number == __atomic_load_n(&share.plan_number, __ATOMIC_RELAXED);
-  return is_whole ? std::optional(read) : std::nullopt;
+  std::uint32_t number = 0;
+  const auto plan = read_numbered(share.plan, share.plan_number, number);
+  return plan ? std::optional(NumberedPlan{.number = number, .plan = *plan}) : std::nullopt;
 }
 
 bool is_other_plan(const Share& share, std::uint32_t number) {
@@ -168,13 +185,19 @@ bool is_other_plan(const Share& share, std::uint32_t number) {
   return now % 2 == 0 && now != number;
 }
 
-/// A writer that was killed may have left the number odd.
-void write_plan(Share& share, const Plan& plan) {
-  const std::uint32_t number = share.plan_number | 1U;
-  __atomic_store_n(&share.plan_number, number, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_RELEASE);
-  share.plan = plan;
-  __atomic_store_n(&share.plan_number, number + 1, __ATOMIC_RELEASE);
+void write_plan(Share& share, const Plan& plan) { write_numbered(share.plan, share.plan_number, plan); }
+
+Error read_problem(const Share& share) {
+  std::uint32_t number = 0;
+  const auto problem = read_numbered(share.problem, share.problem_number, number);
+  return problem ? Error{problem->what.str(), problem->remedy.str()} : Error{};
+}
+
+void write_problem(Share& share, const Error& problem) {
+  Problem written{};
+  written.what.set(problem.what);
+  written.remedy.set(problem.remedy);
+  write_numbered(share.problem, share.problem_number, written);
 }
 
 Result<base::Descriptor> lock_engine(const std::filesystem::path& folder) {

@@ -26,7 +26,7 @@
 namespace astil::dpdk {
 
 /// Changes whenever a record below does.
-inline constexpr std::uint32_t kShareVersion = 3;
+inline constexpr std::uint32_t kShareVersion = 4;
 inline constexpr std::uint64_t kShareMagic = 0x6b6470646c7473ULL;  // "stldpdk"
 inline constexpr std::size_t kMostPorts = 64;
 inline constexpr std::size_t kMostWorkers = 32;
@@ -65,6 +65,17 @@ struct Plan {
   std::uint32_t cores[kMostWorkers];  ///< of each worker, or kAnyCore
   PortPlan port[kMostPorts];
   bool operator==(const Plan&) const = default;
+};
+
+/// An interface of the kernel's that has something of the engine's. Its number stays when it is renamed.
+struct Noted {
+  Text<16> name;  ///< empty: a free place
+  std::uint32_t ifindex;
+};
+
+struct Problem {
+  Text<256> what;  ///< empty: there is none
+  Text<256> remedy;
 };
 
 /// What another process writes.
@@ -109,7 +120,6 @@ enum class PortState : std::uint32_t { absent, open };
 /// Written by the main thread.
 struct alignas(64) PortShare {
   PortState state;
-  std::uint32_t queues;
   Text<16> interface;  ///< whose counters these are
   Text<32> driver;
   std::uint64_t missed;     ///< the port's own counters (rte_eth_stats): came while its queues were full
@@ -134,21 +144,20 @@ struct Share {
   std::uint32_t plan_number;
   std::uint32_t tables_number;  ///< 0: there are none
   Plan plan;
-  Text<16> fences[kMostPorts];   ///< interfaces that have one (fence.hpp); empty: a free place
-  Text<16> taps[kMostPorts];     ///< devices that were made for ports, likewise; they stay when their port goes
+  Noted fences[kMostPorts];      ///< interfaces that have one (fence.hpp)
+  Noted taps[kMostPorts];        ///< devices that were made for ports; they stay when their port goes
   std::uint32_t capture_number;  ///< of the one that runs; 0: none does
   std::uint32_t last_capture;    ///< of the last one that was begun
   std::uint32_t sleeps;          ///< not 0: astild waits for the bell; who takes it rings
   std::uint64_t network;         ///< inode of astild's network namespace: whose interfaces the plan's are
 
   /// astil-dpdk's.
-  std::uint32_t unused;
+  std::uint32_t problem_number;   ///< of the problem, as that of the plan
   std::uint32_t plan_in_force;    ///< number of the plan whose ports are open, or that has none
   std::uint32_t running_workers;  ///< that may look at the tables
   std::uint32_t reserved_too;
   std::uint64_t forwarding_since;  ///< nanoseconds of the monotonic clock, when the ports were opened
-  Text<256> problem;               ///< why it does not do as planned; empty: it does
-  Text<256> remedy;
+  Problem problem;                 ///< why it does not do as planned
   WorkerShare workers[kMostWorkers];
   std::uint64_t events_behind[kMostWorkers];  ///< of each worker's, lost since astild was behind; the main thread's
   PortShare ports[kMostPorts];
@@ -219,6 +228,11 @@ std::optional<NumberedPlan> read_plan(const Share& share);
 /// Is a plan there, and not the one with this number?
 bool is_other_plan(const Share& share, std::uint32_t number);
 void write_plan(Share& share, const Plan& plan);
+
+/// None: there is none, or it is being written.
+Error read_problem(const Share& share);
+/// An empty error: there is none any more.
+void write_problem(Share& share, const Error& problem);
 
 /// Takes the lock of astil-dpdk; it goes with the descriptor. Error: another one runs.
 Result<base::Descriptor> lock_engine(const std::filesystem::path& folder);

@@ -345,6 +345,19 @@ TEST_F(Dpdk, a_share_that_is_damaged_is_refused_and_not_followed) {
   EXPECT_TRUE(DpdkDataplane::open(options_).has_error());
 }
 
+TEST_F(Dpdk, a_problem_is_read_whole_or_not_at_all) {
+  auto shared = share();
+  EXPECT_TRUE(read_problem(*shared).what.empty());
+  write_problem(*shared, Error{"no queue", "make one"});
+  EXPECT_EQ(read_problem(*shared).what, "no queue");
+  EXPECT_EQ(read_problem(*shared).remedy, "make one");
+  ++shared->problem_number;  // its writer was killed while it wrote
+  EXPECT_TRUE(read_problem(*shared).what.empty());
+  write_problem(*shared, Error{"another one", {}});
+  EXPECT_EQ(read_problem(*shared).what, "another one");
+  EXPECT_TRUE(read_problem(*shared).remedy.empty());
+}
+
 TEST_F(Dpdk, ports_are_reported_as_planned_and_closed_while_nobody_runs) {
   options_.drive.devices = {{"lo", "net_null0"}};
   const auto engine = open();

@@ -82,8 +82,7 @@ Result<void> Engine::start_workers() {
       return Error{"start worker " + std::to_string(i) + ": " + rte_strerror(-failed), "see the log of astil-dpdk"};
     (void)work.release();
   }
-  share_->problem.set("");
-  share_->remedy.set("");
+  write_problem(*share_, {});
   const auto now = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
   __atomic_store_n(&share_->forwarding_since, static_cast<std::uint64_t>(now), __ATOMIC_RELAXED);
   __atomic_store_n(&share_->plan_in_force, plan_.number, __ATOMIC_RELEASE);

@@ -4,6 +4,7 @@
 #include <rte_ring.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -112,15 +113,19 @@ bool KernelSide::give_to_worker(std::uint16_t port, Parcel parcel, rte_mbuf* fra
 void KernelSide::take_from_tap(std::uint16_t port) {
   for (int i = 0; i < kAtOnce; ++i) {
     rte_mbuf* frame = rte_pktmbuf_alloc(buffers_);
-    std::array<std::byte, 64> rest;
-    const ssize_t length =
-        frame == nullptr ? ::read(ports_[port].tap(), rest.data(), rest.size())
-                         : ::read(ports_[port].tap(), rte_pktmbuf_mtod(frame, void*), rte_pktmbuf_tailroom(frame));
+    const std::size_t room = frame == nullptr ? 0 : rte_pktmbuf_tailroom(frame);
+    std::byte rest;  // of one that is longer than a buffer: it is lost, as all are while there is no buffer
+    const std::array<iovec, 2> places{
+        iovec{.iov_base = frame == nullptr ? nullptr : rte_pktmbuf_mtod(frame, void*), .iov_len = room},
+        iovec{.iov_base = &rest, .iov_len = sizeof(rest)}};
+    const ssize_t length = ::readv(ports_[port].tap(), places.data(), places.size());
     if (length <= 0) {
       rte_pktmbuf_free(frame);
       return;
     }
-    const bool given = frame != nullptr && rte_pktmbuf_append(frame, static_cast<std::uint16_t>(length)) != nullptr &&
+    const bool fits = static_cast<std::size_t>(length) <= room;
+    if (!fits) rte_pktmbuf_free(frame);
+    const bool given = fits && rte_pktmbuf_append(frame, static_cast<std::uint16_t>(length)) != nullptr &&
                        give_to_worker(port, Parcel::frame, frame);
     add(given ? share_->ports[port].from_kernel : share_->ports[port].from_kernel_lost, 1);
   }

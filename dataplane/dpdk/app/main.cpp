@@ -87,8 +87,7 @@ Next serve(const std::string& instance) {
   if (!plan) return ended != 0 ? Next::end : Next::begin_anew;
   auto engine = Engine::start(instance, *share, *plan);
   if (engine.has_error()) {
-    (*share)->problem.set(engine.error().what);
-    (*share)->remedy.set(engine.error().remedy);
+    write_problem(**share, engine.error());
     return fail("not forwarding", engine.error());
   }
   log::info("forwarding", {{"ports", plan->plan.ports}, {"workers", plan->plan.workers}, {"burst", plan->plan.burst}});

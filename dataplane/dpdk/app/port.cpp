@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/base/log.hpp"
 #include "dataplane/dpdk/app/eal.hpp"
 #include "dataplane/dpdk/device.hpp"
 #include "dataplane/dpdk/fence.hpp"
@@ -14,6 +15,8 @@
 
 namespace astil::dpdk {
 namespace {
+
+constexpr const char* kLostAddresses = "give it its addresses and routes again; those of services come by themselves";
 
 Error device_error(const std::string& action, int failed) {
   return {action + ": " + rte_strerror(-failed), "see what its driver says above this line in the log of astil-dpdk"};
@@ -69,7 +72,6 @@ Result<void> Port::start(const PortPlan& plan, std::uint32_t workers, rte_mempoo
         "give it more queues (qpairs= or queue_count=), or name fewer cores in dataplane.dpdk.cores"};
   }
   queues_ = std::min<std::uint32_t>(workers, info.max_rx_queues);
-  share_->queues = queues_;
   rte_eth_conf configuration{};
   if (queues_ > 1) {
     configuration.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -121,6 +123,9 @@ Result<void> Port::meet_kernel(const PortPlan& plan) {
     tap_ = std::move(*tap);
     return hand_over(::if_nametoindex(name.c_str()), ifindex_);
   }
+  // astild makes it with its first plan, and notes it.
+  if (::if_nametoindex(interface.c_str()) == 0)
+    log::warning("tap device was gone, and is made anew", {{"interface", interface}, {"remedy", kLostAddresses}});
   auto tap = open_tap(interface, Stays::yes);
   if (tap.has_error()) return tap.error();
   tap_ = std::move(*tap);

@@ -1,13 +1,14 @@
 """What the kernel's hooks do, done by the DPDK engine as well: checks through the path, full NAT, draining, flow sync of a
 pair, neighbours that are not known, and the command line's views of what happens."""
 
+import json
 import time
 
 from harness import process
 from harness.balancer import Balancer
 from harness.case import case
 from harness.configuration import ADDRESSES, FORWARDINGS
-from harness.engine import Engine, dataplane
+from harness.engine import Engine, by_dpdk, dataplane, start_dpdk
 from harness.followers import DropFollower
 from harness.namespace import connect, let_pass
 from harness.ownership import Owner
@@ -20,21 +21,6 @@ from harness.ways import KINDS, WAYS
 _HEALTH = {"type": "http", "interval": "200ms", "timeout": "150ms", "rise": 1, "fall": 2}
 
 
-def _more(lab, **changes):
-    return {"dataplane": dataplane(lab.net.interfaces, **changes)}
-
-
-def _start(lab, ways=(), **options):
-    """The daemon and the engine's process, forwarding."""
-    engine = Engine(lab.balancer)
-    engine.start()
-    config = lab.configuration_for(ways, **options) if ways else lab.configuration(**options)
-    lab.balancer.start({**config, **_more(lab)})
-    lab.balancer.wait_until_in_rotation()
-    engine.wait_until_forwarding()
-    return engine
-
-
 @case("dpdk_path_checks")
 def dpdk_path_checks(run):
     """Probes go through the path: a backend without the service's address on its loopback is found, and back when it has
@@ -42,7 +28,7 @@ def dpdk_path_checks(run):
     ways = [*KINDS["direct"], *KINDS["ipip"]]
     up = lambda way, name: lab.balancer.backends(way.name)[name]["in_rotation"]
     with run.lab(ways=ways) as lab:
-        _start(lab, ways, health=_HEALTH)
+        start_dpdk(lab, ways, health=_HEALTH)
         b2 = lab.servers["b2"].namespace
         held = [f"{way.address}/{32 if way.version == 4 else 128}" for way in KINDS["direct"]]
         b2.ip(*(f"address delete {each} dev lo" for each in held))
@@ -63,7 +49,7 @@ def dpdk_full_nat(run):
     """Full NAT of either version of IP: connections, and transfers of 1 MiB; source addresses are the daemon's to hold."""
     ways = [WAYS["full_nat_ipv4"], WAYS["full_nat_ipv6"]]
     with run.lab(ways=ways) as lab:
-        _start(lab, ways)
+        start_dpdk(lab, ways)
         for way in ways:
             report = lab.traffic.short(way.to(), connections=1_000)
             run.expect(report["failed"] == 0, f"{way}: {report}")
@@ -80,7 +66,7 @@ def dpdk_full_nat(run):
 def dpdk_drain(run):
     """A drained backend keeps its connections and gets no new one."""
     with run.lab() as lab:
-        _start(lab)
+        start_dpdk(lab)
         load = SteadyLoad(lab, FORWARDINGS, lasting=50, parallel=4)
         load.go_on(0.5)
         lab.balancer.astil("backend", "drain", "b3")
@@ -100,7 +86,7 @@ def dpdk_backend_down(run):
     """Flows of a backend that is down are steered anew where the configuration says so; those of others go on."""
     quick = {"type": "http", "interval": "100ms", "timeout": "100ms", "rise": 1, "fall": 2}
     with run.lab() as lab:
-        _start(lab, forwardings=["direct"], health=quick, when_backend_down="re-steer")
+        start_dpdk(lab, forwardings=["direct"], health=quick, when_backend_down="re-steer")
         lasting = lab.traffic.start_long(lab.to("direct"), 60, interval_ms=100, timeout_ms=60000)
         lab.net.switch.ip("link set b2 down")
         lab.balancer.wait_until_out_of_rotation("b2")
@@ -116,7 +102,7 @@ def dpdk_first_reply_to_a_stranger(run):
     quick as any, of either version of IP; whether the kernel forwards or not."""
     ways = [WAYS["nat_ipv4"], WAYS["nat_ipv6"], WAYS["full_nat_ipv4"]]
     with run.lab(ways=ways) as lab:
-        _start(lab, ways)
+        start_dpdk(lab, ways)
         host = lab.net.balancer
         host.sysctl("net.ipv4.conf.all.forwarding=0", "net.ipv6.conf.all.forwarding=0")
         run.expect(not lab.balancer.status()["problems"], f"problems: {lab.balancer.status()['problems']}")
@@ -187,7 +173,7 @@ def dpdk_restarted_by_systemd(run):
     with run.lab() as lab:
         supervisor = Supervisor(lab.balancer)
         supervisor.start()
-        lab.balancer.start(lab.configuration(more=_more(lab)))
+        lab.balancer.start(lab.configuration(more=by_dpdk(lab)))
         supervisor.wait_until_forwarding()
         lab.balancer.wait_until_in_rotation()
         lasting = [lab.traffic.start_long(lab.to(each), 50, timeout_ms=15_000) for each in FORWARDINGS]
@@ -251,7 +237,7 @@ def dpdk_tells_the_same(run):
         lab.balancer.start(config)
         lab.balancer.wait_until_in_rotation(service="nat")
         by_kernel, kernel_metrics = _told(run, lab, "kernel")
-        lab.balancer.apply({**config, **_more(lab)})
+        lab.balancer.apply({**config, **by_dpdk(lab)})
         engine.wait_until_forwarding()
         log = lab.balancer.log_file.read_text()
         run.expect("service=nat backend=b1 state=down" not in log, "the change of engines took backends for dead")
@@ -269,7 +255,7 @@ def dpdk_port_vanishes(run):
     with run.lab() as lab:
         supervisor = Supervisor(lab.balancer)
         supervisor.start()
-        lab.balancer.start(lab.configuration(more=_more(lab)))
+        lab.balancer.start(lab.configuration(more=by_dpdk(lab)))
         supervisor.wait_until_forwarding()
         lab.balancer.wait_until_in_rotation()
         net = lab.net
@@ -292,13 +278,13 @@ def dpdk_port_vanishes(run):
 def dpdk_second_instance_is_refused(run):
     """Another instance that wants the same interface is refused by the name of the first, which notices nothing."""
     with run.lab() as lab:
-        _start(lab)
+        start_dpdk(lab)
         name = f"{lab.balancer.instance}-b"
         Owner.current().note("instances", name)
         folder = lab.balancer.directory / "second"
         folder.mkdir()
         second = Balancer(lab.balancer.namespace, name, folder)
-        config = {**lab.configuration(), **_more(lab), "instance": name, "api": {"socket": f"/run/astil/{name}.sock"}}
+        config = {**lab.configuration(), **by_dpdk(lab), "instance": name, "api": {"socket": f"/run/astil/{name}.sock"}}
         second.write(config)
         second.spawn()
         refused = f"is taken by the instance {lab.balancer.instance} already"
@@ -307,12 +293,32 @@ def dpdk_second_instance_is_refused(run):
         run.expect(report["failed"] == 0, f"{report}")
 
 
+def _expect_no_filters(run, lab):
+    for link in json.loads(lab.net.balancer.run("ip", "-json", "link").stdout):
+        shown = lab.net.balancer.run("tc", "filter", "show", "dev", link["ifname"], "ingress").stdout
+        run.expect("astil" not in shown, f"filters of {link['ifname']} are left: {shown}")
+
+
+@case("dpdk_detach_after_a_renaming")
+def dpdk_detach_after_a_renaming(run):
+    """An interface that was renamed while it had a port is given back to the kernel all the same."""
+    with run.lab() as lab:
+        engine = start_dpdk(lab)
+        lab.balancer.stop()
+        engine.stop()
+        host = lab.net.balancer
+        host.ip("link set eth1 down", "link set eth1 name other", "link set other up")
+        run.expect("astil" in host.run("tc", "filter", "show", "dev", "other", "ingress").stdout, "there was no fence")
+        lab.balancer.astil("detach")
+        _expect_no_filters(run, lab)
+
+
 @case("dpdk_detach_of_a_damaged_share")
 def dpdk_detach_of_a_damaged_share(run):
     """What both processes share is of a version that neither knows: a start is refused, and the remedy that it names gives
     interfaces and addresses back to the kernel."""
     with run.lab() as lab:
-        engine = _start(lab)
+        engine = start_dpdk(lab)
         lab.balancer.stop()
         engine.stop()
         with open(f"/dev/shm/astil/{lab.balancer.instance}/engine", "r+b") as share:
@@ -322,13 +328,11 @@ def dpdk_detach_of_a_damaged_share(run):
         run.expect(refused.wait(timeout=30) != 0, "it started")
         run.expect("astil detach" in lab.balancer.log_file.read_text(), "the remedy is not in the log")
         lab.balancer.astil("detach")
-        for interface in lab.net.interfaces:
-            filters = lab.net.balancer.run("tc", "filter", "show", "dev", interface, "ingress").stdout
-            run.expect("astil" not in filters, f"filters of {interface} are left: {filters}")
+        _expect_no_filters(run, lab)
         left = lab.net.balancer.run("ip", "address").stdout
         run.expect(ADDRESSES["nat"] not in left, f"the service's address is left: {left}")
         engine.start()
-        lab.balancer.start({**lab.configuration(), **_more(lab)})
+        lab.balancer.start({**lab.configuration(), **by_dpdk(lab)})
         engine.wait_until_forwarding()
 
 
@@ -341,7 +345,7 @@ def dpdk_what_the_host_lacks_is_refused(run):
         load = SteadyLoad(lab, FORWARDINGS, lasting=20, parallel=4)
 
         def expect_refused(told, **changes):
-            file = lab.balancer.write(lab.configuration(more=_more(lab, **changes)))
+            file = lab.balancer.write(lab.configuration(more=by_dpdk(lab, **changes)))
             for word in ("plan", "apply"):
                 done = lab.balancer.astil(word, file, check=False)
                 run.expect(done.returncode != 0 and told in done.stderr, f"{word} of {changes}: {done}")
@@ -354,5 +358,5 @@ def dpdk_what_the_host_lacks_is_refused(run):
         two = {name: {"device": f'"net_af_xdp{number},iface={name},queue_count=2"'} for number, name in enumerate(lab.net.interfaces)}
         expect_refused("queue_count=1", ports=two)
         expect_unharmed(run, *load.stop())
-        lab.balancer.apply(lab.configuration(more=_more(lab)))
+        lab.balancer.apply(lab.configuration(more=by_dpdk(lab)))
         engine.wait_until_forwarding()

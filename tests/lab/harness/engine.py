@@ -38,6 +38,22 @@ class Engine:
         process.until(forwards, "every port open", timeout=20)
 
 
+def by_dpdk(lab, **changes):
+    """What a configuration has besides, so that the engine forwards."""
+    return {"dataplane": dataplane(lab.net.interfaces, **changes)}
+
+
+def start_dpdk(lab, ways=(), **options):
+    """The daemon and the engine's process, forwarding."""
+    engine = Engine(lab.balancer)
+    engine.start()
+    config = lab.configuration_for(ways, **options) if ways else lab.configuration(**options)
+    lab.balancer.start({**config, **by_dpdk(lab)})
+    lab.balancer.wait_until_in_rotation()
+    engine.wait_until_forwarding()
+    return engine
+
+
 def dataplane(interfaces, **changes):
     """The section of a configuration: AF_XDP sockets on the interfaces themselves."""
     ports = {name: {"device": f'"net_af_xdp{number},iface={name}"'} for number, name in enumerate(interfaces)}
