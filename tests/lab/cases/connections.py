@@ -114,10 +114,6 @@ def connections_100k_wrk(run):
     with run.lab() as lab:
         lab.start_balancer()
         for each in FORWARDINGS:
-            done = {"requests": 0, "failed": 0}
-            while done["requests"] < 100_000 and done["failed"] == 0:
-                part = lab.traffic.wrk(f"http://{lab.to(each)}/", connections=50, seconds=10, close=True)
-                done = {key: done[key] + part[key] for key in done}
-                run.expect(part["requests"] > 0, f"{each}: wrk got no answer")
+            done = lab.traffic.wrk_until(f"http://{lab.to(each)}/", 100_000, seconds=10)
             run.figure(**{f"{each}_requests": done["requests"], f"{each}_failed": done["failed"]})
-            run.expect(done["failed"] == 0, f"{each}: wrk counts {done['failed']} failures")
+            run.expect(done["requests"] >= 100_000 and done["failed"] == 0, f"{each}: wrk counts {done}")

@@ -81,6 +81,16 @@ class Traffic:
         ).stdout
         return _wrk_figures(shown)
 
+    def wrk_until(self, url, least, seconds):
+        """Connections of one request each by wrk, until there are so many, or some fail or none comes about."""
+        done = {"requests": 0, "failed": 0}
+        while done["requests"] < least and done["failed"] == 0:
+            part = self.wrk(url, seconds=seconds, close=True)
+            done = {key: done[key] + part[key] for key in done}
+            if part["requests"] == 0:
+                break
+        return done
+
     def h2load(self, url, requests=20000, clients=50):
         """Requests and failures of h2load over HTTP/1.1."""
         shown = self.namespace.run("h2load", "--h1", "-n", str(requests), "-c", str(clients), url).stdout
