@@ -15,7 +15,6 @@
 #include <string>
 #include <thread>
 
-#include "dataplane/core/limit.hpp"
 #include "dataplane/dpdk/app/eal.hpp"
 
 namespace astil::dpdk {
@@ -27,6 +26,9 @@ constexpr std::uint32_t kFirstSleep = 10;  // microseconds
 /// How far ahead the send queue of a port may be before frames are given up: a virtual device makes room as it is
 /// asked.
 constexpr int kTries = 3;
+/// Replies to neighbours that are not known, which the kernel sends, of one unit of the fine clock: as many as clients
+/// that begin at once after a start, and no more than the main thread sends beside its work.
+constexpr std::uint32_t kMostSentByKernel = 64;
 
 std::uint64_t monotonic_now() {
   return static_cast<std::uint64_t>(
@@ -337,11 +339,11 @@ core::NextHop Forwarder::route(const core::Address& to, const core::Address& fro
   const std::uint32_t unit = current_->worker.fine_tick();
   const core::NextHop hop = routes_.find(to, from, length, current_->worker.settings(), unit);
   if (hop.status != core::NextHop::Status::no_neighbour) return hop;
-  if (neighbours_unit_ != unit) {
-    neighbours_unit_ = unit;
-    neighbours_asked_ = 0;
+  if (kernel_unit_ != unit) {
+    kernel_unit_ = unit;
+    sent_by_kernel_ = 0;
   }
-  if (neighbours_asked_++ >= core::per_unit(core::kNeighboursWantedPerSecond)) return hop;
+  if (sent_by_kernel_++ >= kMostSentByKernel) return hop;
   return {.status = core::NextHop::Status::found, .interface = hop.interface | kSentByKernel};
 }
 

@@ -124,8 +124,8 @@ class Forwarder final : private Outside {
   Handed<Capturing> captures_;
   Tabled* current_ = nullptr;    ///< in this turn
   CaptureSink* sink_ = nullptr;  ///< in this turn; nullptr: nothing is captured
-  std::uint32_t neighbours_unit_ = 0;
-  std::uint32_t neighbours_asked_ = 0;
+  std::uint32_t kernel_unit_ = 0;
+  std::uint32_t sent_by_kernel_ = 0;  ///< in that unit
 };
 
 }  // namespace astil::dpdk

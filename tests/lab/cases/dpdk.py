@@ -28,7 +28,7 @@ def _every_way(run, connections):
             by_wrk = lab.traffic.wrk_until(f"http://{way.to()}/", connections, seconds=1)
             wrong = wrong_transfers(lab, way, large, wanted)
             failed = report["failed"] + by_wrk["failed"]
-            run.figure(**{f"{way}_failed": failed, f"{way}_per_second": round(connections / report["seconds"])})
+            run.figure(**{f"{way}_delayed": report["delayed"], f"{way}_failed": failed, f"{way}_per_second": round(connections / report["seconds"])})
             run.figure(**{f"{way}_wrk_requests": by_wrk["requests"]})
             run.expect(failed == 0, f"{way}: {report} {by_wrk}")
             run.expect(len(report["backends"]) == 3, f"{way}: not every backend was used: {report}")
