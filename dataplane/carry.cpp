@@ -174,6 +174,7 @@ void carry_counters(const Tables& from, const Tables& to) {
     to_counter.packets += counted.packets;
     to_counter.bytes += counted.bytes;
     to_counter.connections += counted.connections;
+    to_counter.refused += counted.refused;
   };
   const std::vector<std::uint32_t> numbers = translate_numbers(from, to);
   for (std::uint32_t number = 0; number < from.sizes.backends; ++number) {

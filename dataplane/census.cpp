@@ -82,7 +82,8 @@ class Walk {
     for (const std::uint32_t number : given_up) {
       if (number < given_up_.size()) given_up_[number] = true;
     }
-    for (auto* counts : {&census_.flows, &census_.named, &census_.active}) counts->resize(tables.sizes.backends);
+    for (auto* counts : {&census_.flows, &census_.half_open, &census_.named, &census_.active})
+      counts->resize(tables.sizes.backends);
     for (const core::Load& load : tables.loads()) census_.loads_before.push_back(read_load(load));
   }
 
@@ -152,6 +153,7 @@ class Walk {
     if (backend >= census_.named.size()) return;
     ++census_.named[backend];
     if (!core::is_of_affinity(state)) ++census_.flows[backend];
+    if (state == core::FlowState::half_open) ++census_.half_open[backend];
     census_.active[backend] += core::is_active(entry);
   }
 

@@ -22,7 +22,8 @@ struct PortCount {
 };
 
 struct Census {
-  std::vector<std::uint32_t> flows;  ///< by backend number, all states; affinity entries are none
+  std::vector<std::uint32_t> flows;      ///< by backend number, all states; affinity entries are none
+  std::vector<std::uint32_t> half_open;  ///< of them, under nat: those that the backend has not answered
   std::vector<std::uint32_t>
       named;  ///< records that name the number, of affinity and ports too: it is not to be reused
   std::array<std::uint64_t, core::kFlowStates> by_state{};

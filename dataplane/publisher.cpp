@@ -573,6 +573,7 @@ std::size_t Publisher::release(const std::function<bool(std::uint32_t number)>& 
     total.packets += counted.packets;
     total.bytes += counted.bytes;
     total.connections += counted.connections;
+    total.refused += counted.refused;
     for (std::size_t row = 0; row <= tables_.sizes.cpus; ++row) {
       tables_.counters()[row * tables_.counter_stride() + use.number] = {};
     }

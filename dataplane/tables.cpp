@@ -13,6 +13,7 @@ core::Counter Tables::sum_counter(std::size_t slot) const {
     sum.packets += core::shared_load(counter.packets);
     sum.bytes += core::shared_load(counter.bytes);
     sum.connections += core::shared_load(counter.connections);
+    sum.refused += core::shared_load(counter.refused);
   }
   return sum;
 }

@@ -25,11 +25,12 @@ enum class EventKind {
   discovery,      ///< of a service: the number of backends that are found
   group,          ///< of a pair: active, backup, fault, stopped
   track,          ///< of a group, what is tracked: well, failing
+  suspicion,      ///< of a backend, by its clients' connections: suspect, none
   repair,  ///< of what somebody else had changed: what it was (attachment, pin, table, address, next-hop, probe),
            ///< failed
 };
 BOOST_DESCRIBE_ENUM(EventKind, health, order, rotation, flows, service, interface, configuration, daemon, discovery,
-                    group, track, repair)
+                    group, track, suspicion, repair)
 
 struct EventView {
   std::uint64_t number = 0;  ///< from 1, each one more than the last; goes on over restarts of the daemon

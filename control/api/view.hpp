@@ -43,17 +43,17 @@ struct Endpoint {
 BOOST_DESCRIBE_STRUCT(Endpoint, (), (address, port))
 
 struct Traffic {
-  std::uint64_t packets = 0;          ///< both directions where both pass the balancer
-  std::uint64_t bytes = 0;            ///< of IP datagrams, as received
-  std::uint64_t new_connections = 0;  ///< flows that were placed on a backend
-  std::uint64_t active_flows = 0;     ///< by the last census
+  std::uint64_t packets = 0;              ///< both directions where both pass the balancer
+  std::uint64_t bytes = 0;                ///< of IP datagrams, as received
+  std::uint64_t new_connections = 0;      ///< flows that were placed on a backend
+  std::uint64_t active_flows = 0;         ///< by the last census
+  std::uint64_t refused_connections = 0;  ///< of the new ones: reset by the backend in answer to the SYN (nat, full-nat)
 };
-BOOST_DESCRIBE_STRUCT(Traffic, (), (packets, bytes, new_connections, active_flows))
+BOOST_DESCRIBE_STRUCT(Traffic, (), (packets, bytes, new_connections, active_flows, refused_connections))
 
 enum class BackendState { unknown, up, down };
 BOOST_DESCRIBE_ENUM(BackendState, unknown, up, down)
 
-/// What the health checker knows. For a service without health checks the state stays `unknown` and counts as up.
 /// One of several checks of a backend.
 struct CheckView {
   std::string name;  ///< "health": the service's first
@@ -62,6 +62,7 @@ struct CheckView {
 };
 BOOST_DESCRIBE_STRUCT(CheckView, (), (name, state, last_error))
 
+/// What the health checker knows. For a service without health checks the state stays `unknown` and counts as up.
 struct HealthView {
   BackendState state = BackendState::unknown;
   TimePoint since;                           ///< of the last change of state
@@ -73,10 +74,11 @@ struct HealthView {
   std::optional<double> held_seconds;  ///< it flaps: so long it stays down yet, if its checks succeed
   std::uint64_t holds = 0;             ///< how often it was held out so, since the daemon started
   std::vector<CheckView> checks;       ///< none: there is one alone
+  std::string suspect;                 ///< what clients' connections tell against it; empty: nothing
 };
 BOOST_DESCRIBE_STRUCT(HealthView, (),
                       (state, since, last_error, last_check_seconds, checks_ok, checks_failed, checks_not_made,
-                       held_seconds, holds, checks))
+                       held_seconds, holds, checks, suspect))
 
 /// How packets reach a backend at layer 2.
 struct NextHopView {

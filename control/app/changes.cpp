@@ -154,6 +154,7 @@ void compare_services(const Service& from, const Service& to, api::ServiceChange
   if (from.health != to.health || from.further_checks != to.further_checks || from.healthy_when != to.healthy_when)
     changes.changes.push_back("health check changed");
   if (from.flapping != to.flapping) changes.changes.push_back("what flapping is changed");
+  if (from.passive != to.passive) changes.changes.push_back("what makes a backend suspect changed");
   if (from.ring_rule != to.ring_rule) changes.changes.push_back("ring: " + config::kRingRules.show(*to.ring_rule));
   if (from.ring_slots_per_weight != to.ring_slots_per_weight) changes.changes.push_back("ring size changed");
 }

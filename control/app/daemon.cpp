@@ -123,7 +123,10 @@ Result<void> Daemon::open_packet_path() {
   if (path.has_error()) return path.error();
   path_ = std::move(*path);
   path_->on_sources_released([this] { request_reconcile(); });
-  path_->on_counted([this] { watch_drains(); });
+  path_->on_counted([this] {
+    watch_drains();
+    watch_signs();
+  });
   std::set<config::address> served;
   for (const core::Address& address : dataplane::own_addresses(path_->inherited())) served.insert(from_core(address));
   forwarded_ = served;

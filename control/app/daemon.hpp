@@ -37,6 +37,7 @@
 #include "control/config/load.hpp"
 #include "control/discovery/discoveries.hpp"
 #include "control/health/asio_prober.hpp"
+#include "control/health/suspicions.hpp"
 #include "control/health/verdicts.hpp"
 #include "control/net/network.hpp"
 
@@ -178,6 +179,7 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Orders orders_of_sites() const;
   void learn_of_sites();
   void watch_drains();
+  void watch_signs();
   void give_up_retired();
   [[nodiscard]] std::set<std::string> withdrawn_services() const;
   void note_withdrawn();
@@ -224,6 +226,7 @@ class Daemon final : public api::Daemon {
   std::uint64_t orders_refused_ = 0;
   std::set<std::string> withdrawn_;  ///< services, by the last publication
   DrainWatch drains_;
+  health::Suspicions suspicions_;
   RemovalClock removal_clock_;
   std::set<BackendOrders::Key> drained_;  ///< ordered out, and told to be without flows
 

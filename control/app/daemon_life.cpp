@@ -240,6 +240,41 @@ void Daemon::watch_drains() {
   give_up_retired();
 }
 
+/// After each census: what clients' connections tell of backends, before the next check would.
+void Daemon::watch_signs() {
+  std::vector<health::Signs> all;
+  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+    const config::Service& service = model_.services[i];
+    const bool is_seen =
+        service.protocol == config::Protocol::tcp && service.health &&
+        (service.forwarding == config::Forwarding::nat || service.forwarding == config::Forwarding::full_nat);
+    if (!is_seen || service.passive == config::Passive{.refused = 0, .unanswered = 0}) continue;
+    const dataplane::PlacedService& placed = path_->placed()[i];
+    for (std::size_t b = 0; b < placed.backends.size(); ++b) {
+      if (path_->published().services[i].backends[b].rotation != dataplane::Rotation::in) continue;
+      const core::Counter counted = path_->tables().sum_counter(placed.backends[b]);
+      all.push_back({.key = {.service = service.name, .backend = service.backends[b].name},
+                     .limits = service.passive,
+                     .connections = counted.connections,
+                     .refused = counted.refused,
+                     .unanswered = path_->half_open(placed.backends[b])});
+    }
+  }
+  for (const health::Suspicions::Change& change : suspicions_.see(all, std::chrono::steady_clock::now())) {
+    const bool began = !change.why.empty();
+    checks_->hurry(change.key, began);
+    if (began)
+      log::warning("backend is suspect, and checked at once",
+                   {{"service", change.key.service}, {"backend", change.key.backend}, {"why", change.why}});
+    event_log_.change(api::EventKind::suspicion,
+                      {.service = change.key.service,
+                       .backend = change.key.backend,
+                       .after = began ? "suspect" : "none",
+                       .reason = began ? change.why : "nothing more was seen, or it is out of rotation"},
+                      "none");
+  }
+}
+
 /// Removed backends keep their flows as long as their service says.
 void Daemon::give_up_retired() {
   std::map<std::string, std::optional<std::chrono::milliseconds>, std::less<>> limits;

@@ -200,7 +200,8 @@ api::Traffic StatusBuilder::traffic_of(std::uint32_t backend) const {
   return {.packets = counted.packets,
           .bytes = counted.bytes,
           .new_connections = counted.connections,
-          .active_flows = daemon_.path_->active_flows(backend)};
+          .active_flows = daemon_.path_->active_flows(backend),
+          .refused_connections = counted.refused};
 }
 
 api::HealthView StatusBuilder::health_of(const config::Service& service, const config::Backend& backend) const {
@@ -224,6 +225,7 @@ api::HealthView StatusBuilder::health_of(const config::Service& service, const c
     const std::chrono::duration<double> left = *state->held_until - std::chrono::steady_clock::now();
     view.held_seconds = std::max(0.0, left.count());
   }
+  view.suspect = daemon_.suspicions_.why(key);
   for (const auto& [name, each] : daemon_.checks_->checks(key))
     view.checks.push_back({.name = name, .state = state_of(each.health), .last_error = each.last_error});
   return view;
@@ -335,12 +337,16 @@ void StatusBuilder::add_service(std::size_t index) {
   }
   add_retired(id, view);
   const core::Counter removed = tables_.sum_counter(std::size_t{tables_.sizes.backends} + id);
-  view.traffic = {
-      .packets = removed.packets, .bytes = removed.bytes, .new_connections = removed.connections, .active_flows = 0};
+  view.traffic = {.packets = removed.packets,
+                  .bytes = removed.bytes,
+                  .new_connections = removed.connections,
+                  .active_flows = 0,
+                  .refused_connections = removed.refused};
   for (const api::BackendView& backend : view.backends) {
     view.traffic.packets += backend.traffic.packets;
     view.traffic.bytes += backend.traffic.bytes;
     view.traffic.new_connections += backend.traffic.new_connections;
+    view.traffic.refused_connections += backend.traffic.refused_connections;
     view.traffic.active_flows += backend.traffic.active_flows;
   }
   view_.services.push_back(std::move(view));
@@ -426,6 +432,9 @@ void StatusBuilder::add_problems() {
         problems.push_back(
             {who + " is down: " + backend.health.last_error, "check the server at " + backend.address.to_string()});
       }
+      if (!backend.health.suspect.empty())
+        problems.push_back(
+            {who + " is suspect: " + backend.health.suspect, "its checks are made each second meanwhile"});
       const auto hop = daemon_.network_->next_hop(backend.address);
       if (service.forwarding == "tunnel" && hop.has_value() && hop->source_address.is_unspecified()) {
         problems.push_back(

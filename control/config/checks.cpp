@@ -113,12 +113,23 @@ void check_command(const CheckView& check, Mistakes& mistakes) {
 
 void check_several(const ServiceView& service, Mistakes& mistakes) {
   if (service.model->health) return;
-  for (const char* const key : {"further_checks", "flapping"}) {
+  for (const char* const key : {"further_checks", "flapping", "passive"}) {
     const Entry* entry = service.entry->value.find(key);
     if (entry != nullptr)
       mistakes.add(entry->place, std::string("\"") + key + "\" applies only with health",
                    "write the first check there");
   }
+}
+
+/// Of others the balancer does not see what backends answer.
+void check_passive(const ServiceView& service, Mistakes& mistakes) {
+  const Entry* entry = service.entry->value.find("passive");
+  const Forwarding forwarding = service.model->forwarding;
+  if (entry == nullptr || !service.is_sound("forwarding") || forwarding == Forwarding::nat ||
+      forwarding == Forwarding::full_nat)
+    return;
+  mistakes.add(entry->place, "\"passive\" does not apply to forwarding " + kForwardings.show(forwarding),
+               "leave it out: replies do not pass the balancer");
 }
 
 void check_has_backends(const ServiceView& service, Mistakes& mistakes) {
@@ -236,6 +247,7 @@ void check_model(const Model& model, const Node& root, Mistakes& mistakes) {
       check_command(check, mistakes);
     }
     check_several(service, mistakes);
+    check_passive(service, mistakes);
     check_has_backends(service, mistakes);
     check_discovery(service, mistakes);
     check_weights(service, mistakes);

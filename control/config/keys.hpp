@@ -232,6 +232,15 @@ void describe(V& v, Flapping& flapping) {
 }
 
 template <class V>
+void describe(V& v, Passive& passive) {
+  v.optional("refused", passive.refused, Integer<unsigned>{0, 1'000'000},
+             "Connections that the backend resets in answer to the SYN. 0: they are no sign.");
+  v.optional("unanswered", passive.unanswered, Integer<unsigned>{0, 1'000'000},
+             "More connections than the second before that wait for the backend's first answer, and half of its new "
+             "ones at least. 0: they are no sign.");
+}
+
+template <class V>
 void describe(V& v, Backend& backend) {
   v.required("address", backend.host, kHostAddress,
              "Address of the server. Of the service's IP version, but with tunnel, which takes both.");
@@ -414,6 +423,11 @@ void describe(V& v, Service& service) {
       "flapping", service.flapping,
       "With it, a backend that goes down again and again stays out longer. Without it one that is well gets flows "
       "at once.");
+  v.section(
+      "passive",
+      "What of clients' connections in a second makes a backend suspect, under nat and full-nat: its checks are made "
+      "at once then, and each second, until they have found it down or nothing was seen for 10s.",
+      [&](V& passive) { describe(passive, service.passive); });
   v.section("affinity", service.affinity,
             "With it, new flows of a client go to the backend of its last one while that is in rotation, whatever the "
             "scheduler.");

@@ -147,6 +147,7 @@ struct Service {
   std::vector<FurtherCheck> further_checks;   ///< none without `health`
   HealthRule healthy_when = HealthRule::all;  ///< which of `health` and `further_checks` must succeed
   std::optional<Flapping> flapping;           ///< none: a backend that is well is used at once
+  Passive passive;                            ///< only with `health`, under nat and full-nat
   std::vector<Backend> backends;              ///< at least one, or `discovery`
   std::optional<Discovery> discovery;         ///< of more backends
   WhenDown when_down = WhenDown::drop;

@@ -135,4 +135,12 @@ struct Flapping {
   auto operator<=>(const Flapping&) const = default;
 };
 
+/// What of clients' connections makes a backend suspect, in a round of the census, a second as a rule; 0: not looked
+/// at.
+struct Passive {
+  unsigned refused = 5;      ///< connections that it reset in answer to the SYN
+  unsigned unanswered = 20;  ///< connections without an answer, more than the round before; and half of the new ones
+  auto operator<=>(const Passive&) const = default;
+};
+
 }  // namespace astil::config

@@ -62,7 +62,7 @@ of your copy of `config/astil.schema.json`:
 - A backend's address is not the address of a service, and not all weights of a service are 0.
 - The timeout of a probe is not longer than the interval.
 - A check by https names no `ca` where it does not verify, and the first word of a command is an absolute path.
-- `further_checks` and `flapping` stand beside `health`.
+- `further_checks`, `flapping` and `passive` stand beside `health`; `passive` under `nat` and `full-nat`.
 - A service has a backend, or `discovery`; what is found has to fit as what is written down does, or is not used.
 - Services, backends and rings fit in the tables under `dataplane.tables`.
 - The endpoints of the metrics and of `api.remote` are not a service's, nor the same.

@@ -18,6 +18,7 @@ constexpr auto kStoodStill = 100ms;
 /// So long after the last probe that passed, a hindrance of this host's excuses failures.
 constexpr auto kLongestHindrance = 10s;
 constexpr auto kReprieve = 100ms;
+constexpr config::Milliseconds kHurriedInterval = 1s;
 constexpr auto kQuiet = 10s;  // between warnings of probes that could not be made
 
 Clock::duration part(Clock::duration whole, double fraction) {
@@ -92,6 +93,7 @@ void Checks::configure(const std::vector<Target>& targets) {
   probes_ = std::move(probes);
   prober_.prepare(trusts_of_probes());
   by_target_ = std::move(by_target);
+  std::erase_if(hurried_, [&](const TargetKey& key) { return !by_target_.contains(key); });
   arm();
 }
 
@@ -254,8 +256,23 @@ void Checks::finish(Probe& probe, Outcome outcome) {
   tell(probe);
 }
 
-config::Milliseconds Checks::interval_of(const Probe& probe) {
+void Checks::hurry(const TargetKey& key, bool wanted) {
+  const auto found = by_target_.find(key);
+  if (!wanted || found == by_target_.end()) {
+    hurried_.erase(key);
+    return;
+  }
+  Probe& probe = *found->second;
+  if (!hurried_.insert(key).second || probe.running) return;
+  schedule(probe, alarm_.now());
+  arm();
+}
+
+config::Milliseconds Checks::interval_of(const Probe& probe) const {
   const config::HealthCheck& check = probe.key.check;
+  const bool hurried = std::any_of(probe.targets.begin(), probe.targets.end(),
+                                   [&](const TargetKey& target) { return hurried_.contains(target); });
+  if (hurried) return std::min(check.interval, kHurriedInterval);
   const bool rests = probe.fails && probe.state.health == Health::down;
   return rests ? check.down_interval.value_or(check.interval) : check.interval;
 }

@@ -66,6 +66,9 @@ class Checks {
   /// Tells nobody: read `state` afterwards.
   void configure(const std::vector<Target>& targets);
 
+  /// A target's probe is made at once, and then each second if not more often, until that is not wanted any more.
+  void hurry(const TargetKey& key, bool wanted);
+
   /// None: no such target.
   [[nodiscard]] std::optional<State> state(const TargetKey& key) const;
   /// What it would be right after a `configure` with this target.
@@ -100,7 +103,7 @@ class Checks {
   void begin(Probe& probe);
   void on_deadline(Probe& probe);
   void finish(Probe& probe, Outcome outcome);
-  [[nodiscard]] static config::Milliseconds interval_of(const Probe& probe);
+  [[nodiscard]] config::Milliseconds interval_of(const Probe& probe) const;
   void schedule_next(Probe& probe);
   [[nodiscard]] bool is_hindered(const Probe& probe) const;
   void warn_not_made(const Probe& probe, const std::string& error);
@@ -114,6 +117,7 @@ class Checks {
   Clock::time_point last_passed_{};  ///< when any probe passed
   std::map<ProbeKey, std::unique_ptr<Probe>> probes_;
   std::map<TargetKey, Probe*> by_target_;
+  std::set<TargetKey> hurried_;
   std::set<Slot> queue_;  // each probe once: its next start, or the deadline of the one under way
   std::optional<Clock::time_point> armed_;
   std::uint64_t last_serial_ = 0;

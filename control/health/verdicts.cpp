@@ -62,6 +62,12 @@ void Verdicts::configure(const std::vector<Subject>& subjects) {
   arm();
 }
 
+void Verdicts::hurry(const TargetKey& key, bool wanted) {
+  const auto found = records_.find(key);
+  if (found == records_.end()) return;
+  for (const Target& target : found->second.subject.targets) checks_.hurry(target.key, wanted);
+}
+
 State Verdicts::combined(const Record& record) const {
   const std::vector<Target>& targets = record.subject.targets;
   if (targets.size() == 1) return checks_.state(targets.front().key).value_or(State{});

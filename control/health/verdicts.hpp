@@ -39,6 +39,9 @@ class Verdicts {
   /// Tells nobody: read `state` afterwards.
   void configure(const std::vector<Subject>& subjects);
 
+  /// Its checks are made at once, and often, as Checks has it.
+  void hurry(const TargetKey& key, bool wanted);
+
   /// None: no such subject.
   [[nodiscard]] std::optional<State> state(const TargetKey& key) const;
   /// What it would be right after a `configure` with this subject.

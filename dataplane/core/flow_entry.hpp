@@ -121,6 +121,14 @@ constexpr FlowState next_state(FlowState state, const Sign& sign, bool later_tic
   return udp ? FlowState::udp_stream : FlowState::established;
 }
 
+/// Does a backend refuse a connection? A SYN is answered by a RST with an ACK; a segment of no connection, which
+/// anybody can send, by one without (RFC 9293, 3.10.7.1).
+constexpr bool is_refusal(FlowState state, const Sign& sign) {
+  constexpr u32 kRefused = kTcpRst | kTcpAck;
+  return sign.direction == Direction::from_backend && state == FlowState::half_open &&
+         (sign.tcp_flags & kRefused) == kRefused;
+}
+
 /// What a full line gives up first: the highest class. Affinity before any flow: a connection that is lost breaks, a
 /// client that changes its backend with its next connection may not even notice.
 enum class EvictionClass : u8 { established = 0, closing = 1, half_open = 2, affinity = 3, expired = 4, free = 5 };

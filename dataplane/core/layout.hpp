@@ -336,7 +336,7 @@ struct Counter {
   u64 packets;
   u64 bytes;        ///< of IP datagrams from clients, and of replies under nat
   u64 connections;  ///< placed on the backend
-  u64 reserved;
+  u64 refused;      ///< of them, those that the backend reset in answer to the SYN (nat)
 };
 static_assert(sizeof(Counter) == 32);
 

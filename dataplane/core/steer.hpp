@@ -57,10 +57,12 @@ ASTIL_INLINE void touch(Engine& engine, u64* place, u64 value, const Sign& sign)
   if (entry.state == FlowState::claimed) return;  // its claimer's alone
   const FlowState state = next_state(entry.state, sign, tick != entry.age);
   if (tick == entry.age && state == entry.state) return;
+  const bool refused = is_refusal(entry.state, sign);
   entry.age = tick;
   entry.state = state;
   // Where another packet of the flow was quicker, its word stands.
-  (void)engine.change(place, value, pack(entry));
+  if (!engine.change(place, value, pack(entry)) || !refused) return;
+  if (Counter* counter = engine.counter(entry.backend)) engine.add(&counter->refused, 1);
 }
 
 namespace detail {
@@ -156,7 +158,7 @@ ASTIL_INLINE Placement place_flow(Engine& engine, const Opening& opening) {
       return number;
     } else if (backend->rotation == Rotation::reset && !opens && (opening.tcp_flags & kTcpRst) == 0) {
       engine.saw_known_flow(place, *backend);
-      engine.touch(entry_at(place), place.value, {flow.protocol, kTcpRst, 0, Direction::from_backend});
+      engine.touch(entry_at(place), place.value, {flow.protocol, kTcpRst, 0, Direction::from_client});
       return refused(Reason::reset, backend->service);
     } else if (settings->header.ring_only != 0 && backend->rotation == Rotation::in) {
       chosen = number;  // as in the tables that were carried before this SYN came

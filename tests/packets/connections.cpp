@@ -44,6 +44,26 @@ class Connections : public PacketCase {
 };
 ASTIL_ON_EVERY_ENGINE(Connections);
 
+TEST_P(Connections, that_their_backend_refuses_are_counted_and_no_others) {
+  world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  const auto refused = [this] { return world().tables().sum_counter(number_of("10.0.0.1")).refused; };
+  world().send(from_client(1000, kSyn));
+  world().send(from_backend(1000, kRst | kAck));
+  EXPECT_EQ(state_of(1000), FlowState::closed);
+  EXPECT_EQ(refused(), 1U);
+  world().send(from_backend(1000, kRst | kAck));
+  EXPECT_EQ(refused(), 1U) << "sent again";
+  world().send(from_client(1001, kAck));  // of no connection: whoever sends it gets a RST without an ACK
+  world().send(from_backend(1001, kRst));
+  world().send(from_client(1002, kSyn));
+  world().send(from_client(1002, kRst | kAck));
+  world().send(from_client(1003, kSyn));
+  world().send(from_backend(1003, kSyn | kAck));
+  world().send(from_client(1003, kAck));
+  world().send(from_backend(1003, kRst | kAck));
+  EXPECT_EQ(refused(), 1U);
+}
+
 TEST_P(Connections, stay_where_they_are_when_the_ring_changes) {
   world().publish({Service(kVip, 80).nat().backend("10.0.0.1")});
   for (std::uint16_t port = 1000; port < 1100; ++port) world().send(from_client(port, kSyn));

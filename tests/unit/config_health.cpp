@@ -53,6 +53,16 @@ TEST(ConfigHealth, has_neither_further_checks_nor_flapping_without_a_first_check
                           HasSubstr("\"flapping\" applies only with health")));
 }
 
+TEST(ConfigHealth, reads_what_makes_a_backend_suspect_where_replies_are_seen) {
+  const Service service = read(with("    health: {type: tcp}\n    passive: {refused: 7, unanswered: 0}\n"));
+  EXPECT_EQ(service.passive, (Passive{.refused = 7, .unanswered = 0}));
+  EXPECT_EQ(read(with("    health: {type: tcp}\n")).passive, (Passive{.refused = 5, .unanswered = 20}));
+  EXPECT_THAT(mistakes_in(with("    passive: {refused: 7}\n")),
+              ElementsAre(HasSubstr("\"passive\" applies only with health")));
+  EXPECT_THAT(mistakes_in(with("    forwarding: direct\n    health: {type: tcp}\n    passive: {refused: 7}\n")),
+              ElementsAre(HasSubstr("\"passive\" does not apply to forwarding direct")));
+}
+
 TEST(ConfigHealth, reads_what_flapping_is) {
   const Service service = read(with("    health: {type: tcp}\n    flapping: {downs: 5, within: 2m, hold: 30s}\n"));
   EXPECT_EQ(service.flapping, (Flapping{.downs = 5, .within = Milliseconds(120'000), .hold = Milliseconds(30'000)}));

@@ -44,6 +44,17 @@ TEST_F(CensusCase, counts_flows_by_backend_and_state) {
   EXPECT_EQ(census.flows[numbers[0]] + census.flows[numbers[1]], 100U);
 }
 
+TEST_F(CensusCase, tells_of_flows_that_their_backend_has_not_answered) {
+  const auto published = world_.publish({Service(kVip, 80).nat().backend("10.0.0.1")});
+  for (std::uint16_t port = 1; port <= 10; ++port) world_.send(from_client(port, kSyn));
+  for (std::uint16_t port = 1; port <= 3; ++port) {
+    world_.send(
+        Packet().ethernet(test::kBalancerMac, test::mac(0xb1)).ipv4("10.0.0.1", kClient).tcp(80, port, kSyn | kAck));
+  }
+  const Census census = take_census(world_.tables(), 0);
+  EXPECT_EQ(census.half_open[published.services[0].backends[0]], 7U);
+}
+
 TEST_F(CensusCase, forgets_what_has_expired) {
   world_.publish({Service(kVip, 80).direct().backend("10.0.0.1")});
   world_.send(from_client(1, kSyn));

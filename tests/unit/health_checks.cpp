@@ -451,6 +451,52 @@ TEST_F(health_checks, results_are_counted) {
   EXPECT_EQ(visited, 1);
 }
 
+TEST_F(health_checks, one_that_is_hurried_is_probed_at_once_and_each_second) {
+  Target slow = target("a");
+  slow.check.interval = config::Milliseconds(60'000);
+  slow.check.timeout = config::Milliseconds(500);
+  checks_.configure({slow});
+  for (int i = 0; i < 2; ++i) {
+    while (prober_.open.empty()) alarm_.pass(100ms);
+    prober_.end_all({});
+  }
+  checks_.hurry({"web", "a"}, true);
+  alarm_.pass(0ms);
+  EXPECT_THAT(prober_.open, SizeIs(1));
+  prober_.end_all({});
+  const auto before = prober_.started;
+  for (int i = 0; i < 100; ++i) {
+    alarm_.pass(100ms);
+    prober_.end_all({});
+  }
+  EXPECT_GE(prober_.started, before + 9);
+  EXPECT_LE(prober_.started, before + 11);
+  checks_.hurry({"web", "a"}, false);
+  prober_.end_all({});
+  const auto after = prober_.started;
+  alarm_.pass(1s);
+  prober_.end_all({});
+  alarm_.pass(55s);
+  EXPECT_LE(prober_.started, after + 1);
+}
+
+TEST_F(health_checks, one_that_is_configured_anew_is_hurried_no_more_when_it_was_away) {
+  Target slow = target("a");
+  slow.check.interval = config::Milliseconds(60'000);
+  checks_.configure({slow});
+  pass();
+  checks_.hurry({"web", "a"}, true);
+  checks_.configure({});
+  checks_.configure({slow});
+  for (int i = 0; i < 2; ++i) {
+    while (prober_.open.empty()) alarm_.pass(100ms);
+    prober_.end_all({});
+  }
+  const auto before = prober_.started;
+  alarm_.pass(30s);
+  EXPECT_EQ(prober_.started, before);
+}
+
 TEST_F(health_checks, the_duration_is_the_probes) {
   chance_ = 0;
   checks_.configure({target("a")});

@@ -236,13 +236,13 @@ def dpdk_tells_the_same(run):
         config["services"]["direct"]["backends"] = {"b9": {"address": "10.0.0.99", "port": 80}}
         lab.balancer.start(config)
         lab.balancer.wait_until_in_rotation(service="nat")
-        by_kernel, kernel_metrics = _told(run, lab, "kernel")
+        told_by_kernel, kernel_metrics = _told(run, lab, "kernel")
         lab.balancer.apply({**config, **by_dpdk(lab)})
         engine.wait_until_forwarding()
         log = lab.balancer.log_file.read_text()
         run.expect("service=nat backend=b1 state=down" not in log, "the change of engines took backends for dead")
-        by_dpdk, dpdk_metrics = _told(run, lab, "dpdk")
-        run.expect(by_kernel == by_dpdk, f"by the kernel {by_kernel}, by DPDK {by_dpdk}")
+        told_by_dpdk, dpdk_metrics = _told(run, lab, "dpdk")
+        run.expect(told_by_kernel == told_by_dpdk, f"by the kernel {told_by_kernel}, by DPDK {told_by_dpdk}")
         run.expect(kernel_metrics <= dpdk_metrics, f"not by DPDK: {kernel_metrics - dpdk_metrics}")
         more = dpdk_metrics - kernel_metrics
         own = ("astil_port_", "astil_queue_", "astil_worker_")

@@ -1,10 +1,12 @@
-"""A backend dies under load, by its process or with its whole host, and comes back."""
+"""A backend dies under load, by its process or with its whole host, and comes back; what checks find, and what clients'
+connections tell before."""
 
 import time
 
 from harness.case import case
 from harness.configuration import FORWARDINGS
 from harness.steady import SteadyLoad
+from harness.ways import WAYS
 
 _INTERVAL_MS, _TIMEOUT_MS, _FALL = 200, 150, 3
 _HEALTH = {
@@ -86,3 +88,30 @@ for _forwarding in ("tunnel", "nat"):
         f"backend_host_dies_{_forwarding}",
         alone=True, forwarding=_forwarding, die=_host_dies, come_back=_host_returns,
     )(_backend_dies)  # fmt: skip
+
+
+@case("clients_connections_hurry_the_checks", alone=True)
+def clients_connections_hurry_the_checks(run):
+    """Checks once a minute would find a dead backend after minutes. It refuses clients' connections, or leaves them without
+    an answer: that is seen, told, and checked at once, and it is out within seconds; under nat and full NAT."""
+    seldom = {"type": "http", "interval": "60s", "timeout": "500ms", "rise": 1, "fall": 2}
+    ways = [WAYS["nat_ipv4"], WAYS["full_nat_ipv4"]]
+    for word, die in {"refused": _process_dies, "left": _host_dies}.items():
+        with run.lab(ways=ways) as lab:
+            lab.start_balancer_for(ways, health=seldom)
+            options = {"per_second": 500, "parallel": 2000, "timeout_ms": 2500}
+            loads = [lab.traffic.start_short(way.to(), **options) for way in ways]
+            SteadyLoad.go_on(2)
+            died = time.monotonic()
+            die(lab)
+            lab.balancer.wait_until_out_of_rotation("b2")
+            run.figure(**{f"{word}_noticed_s": round(time.monotonic() - died, 2)})
+            for load in loads:
+                load.stop()
+            for way in ways:
+                why = lab.balancer.astil("why", "b2", "--service", way.name).stdout
+                run.expect(f"it {word} " in why, f"{way}, {word}: why says {why}")
+            log = lab.balancer.log_file.read_text()
+            run.expect("backend is suspect, and checked at once" in log, f"{word}: nothing in the log")
+            others = [line for line in log.splitlines() if "is suspect" in line and "backend=b2" not in line]
+            run.expect(not others, f"{word}: suspect are {others}")

@@ -1,0 +1,54 @@
+// Signs of clients' connections that a backend is not well: it refuses them, or leaves them without an answer. They
+// take no backend out, since clients could bring them about; they are a reason to check at once.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/config/model_health.hpp"
+#include "control/health/checks.hpp"
+
+namespace astil::health {
+
+/// Of a backend that gets new flows, as a census found it.
+struct Signs {
+  TargetKey key;  ///< without a check's name
+  config::Passive limits;
+  std::uint64_t connections = 0;  ///< placed on it so far
+  std::uint64_t refused = 0;      ///< of them, those that it refused
+  std::uint32_t unanswered = 0;   ///< that wait for its first answer now
+};
+
+class Suspicions {
+ public:
+  /// How long a backend stays suspect after the last sign.
+  static constexpr std::chrono::seconds kMemory{10};
+
+  struct Change {
+    TargetKey key;
+    std::string why;  ///< empty: it is suspect no more
+  };
+
+  /// After each census, of all backends that get new flows: what has changed. A backend that is not among them any more
+  /// is not suspect: others know better.
+  std::vector<Change> see(const std::vector<Signs>& all, Clock::time_point now);
+
+  /// Empty: it is not suspect.
+  [[nodiscard]] const std::string& why(const TargetKey& key) const;
+
+ private:
+  struct Record {
+    Signs last;
+    std::string why;
+    Clock::time_point last_sign;
+    std::uint64_t round = 0;
+  };
+
+  std::map<TargetKey, Record> records_;
+  std::uint64_t round_ = 0;
+};
+
+}  // namespace astil::health
