@@ -20,14 +20,15 @@ TEST(ApiJson, of_a_backend_has_stable_names) {
   status.services[0].backends.resize(1);
   EXPECT_THAT(
       text_of(status),
-      HasSubstr(R"("backends":[{"name":"b1","address":"10.0.0.2","port":80,"weight":1,"in_rotation":true,)"
-                R"("draining":false,"ring_share":5E-1,"health":{"state":"up","since":"2001-09-09T01:56:40Z",)"
-                R"("last_error":"","last_check_seconds":2.5E-3,"checks_ok":600,"checks_failed":0,"checks_not_made":0,)"
-                R"("held_seconds":null,"holds":0,"checks":[],"suspect":""},)"
-                R"("next_hop":{"interface":"eth1","mac":"02:00:00:00:00:0a","unresolved":""},)"
-                R"("traffic":{"packets":2000,"bytes":3000000,"new_connections":100,"active_flows":7,"refused_connections":0},"retired":false,)"
-                R"("admin":"active","admin_since":null,"empty_in_seconds":null,"weight_share":1E0,"fallback":false,)"
-                R"("found":false}])"));
+      HasSubstr(
+          R"("backends":[{"name":"b1","address":"10.0.0.2","port":80,"weight":1,"in_rotation":true,)"
+          R"("draining":false,"ring_share":5E-1,"health":{"state":"up","since":"2001-09-09T01:56:40Z",)"
+          R"("last_error":"","last_check_seconds":2.5E-3,"checks_ok":600,"checks_failed":0,"checks_not_made":0,)"
+          R"("held_seconds":null,"holds":0,"checks":[],"suspect":""},)"
+          R"("next_hop":{"interface":"eth1","mac":"02:00:00:00:00:0a","unresolved":""},)"
+          R"("traffic":{"packets":2000,"bytes":3000000,"new_connections":100,"active_flows":7,"refused_connections":0},"retired":false,)"
+          R"("admin":"active","admin_since":null,"empty_in_seconds":null,"weight_share":1E0,"fallback":false,)"
+          R"("found":false}])"));
 }
 
 TEST(ApiJson, reads_back_what_it_wrote) {
