@@ -1,7 +1,6 @@
 #include "dataplane/publisher.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cstring>
 
@@ -130,12 +129,6 @@ Pools free_room(const Tables& tables) {
     free.members.take(service.first_member / core::kMembersPerLine, lines_for(service.members, core::kMembersPerLine));
   }
   return free;
-}
-
-template <class Word>
-void store(Word& place, const Word& value) {
-  const std::atomic_ref<Word> shared(place);
-  if (shared.load(std::memory_order_relaxed) != value) shared.store(value, std::memory_order_relaxed);
 }
 
 /// The longest datagram of a client that the way to the backend carries. An IPv6 path that carries less than 1280 bytes
@@ -548,7 +541,7 @@ Result<void> Publisher::write_interfaces(const std::vector<InterfaceState>& inte
     core::Interface& place = places[core::interface_slot(interface.ifindex, multiplier)];
     store(place.mac, interface.mac);
     store(place.parent, interface.parent);
-    __atomic_store_n(&place.ifindex, interface.ifindex, __ATOMIC_RELEASE);
+    if (place.ifindex != interface.ifindex) __atomic_store_n(&place.ifindex, interface.ifindex, __ATOMIC_RELEASE);
   }
   if (multiplier != settings.interface_multiplier) {
     __atomic_store_n(&settings.interface_multiplier, multiplier, __ATOMIC_RELEASE);

@@ -43,19 +43,19 @@ void write_timeouts(const Tables& tables, const FlowTimeouts& timeouts, std::uin
   using core::FlowState;
   const auto store_ticks = [&](FlowState state, std::uint16_t ticks) {
     const auto at = static_cast<std::size_t>(state);
-    __atomic_store_n(&tables.settings().timeouts[at], ticks, __ATOMIC_RELAXED);
-    __atomic_store_n(&tables.settings().port_timeouts[at], std::max(ticks, core::kPortRest), __ATOMIC_RELAXED);
+    store(tables.settings().timeouts[at], ticks);
+    store(tables.settings().port_timeouts[at], std::max(ticks, core::kPortRest));
   };
-  const auto store = [&](FlowState state, std::uint32_t seconds) { store_ticks(state, ticks_for(seconds)); };
-  store(FlowState::claimed, 1);  // a claimer that never came back
-  store(FlowState::affinity_claimed, 1);
+  const auto store_seconds = [&](FlowState state, std::uint32_t seconds) { store_ticks(state, ticks_for(seconds)); };
+  store_seconds(FlowState::claimed, 1);  // a claimer that never came back
+  store_seconds(FlowState::affinity_claimed, 1);
   store_ticks(FlowState::affinity, affinity);
-  store(FlowState::half_open, timeouts.half_open);
-  store(FlowState::answered, timeouts.half_open);
-  store(FlowState::established, timeouts.established);
-  store(FlowState::closing, timeouts.closing);
-  store(FlowState::closed, timeouts.closed);
-  store(FlowState::udp_stream, timeouts.udp_stream);
+  store_seconds(FlowState::half_open, timeouts.half_open);
+  store_seconds(FlowState::answered, timeouts.half_open);
+  store_seconds(FlowState::established, timeouts.established);
+  store_seconds(FlowState::closing, timeouts.closing);
+  store_seconds(FlowState::closed, timeouts.closed);
+  store_seconds(FlowState::udp_stream, timeouts.udp_stream);
 }
 
 FlowTimeouts read_timeouts(const Tables& tables) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -165,6 +166,14 @@ struct Tables {
 constexpr std::uint16_t ticks_for(std::uint32_t seconds) {
   return static_cast<std::uint16_t>(1 +
                                     (std::min(seconds, kLongestTimeout) + core::kTickSeconds - 1) / core::kTickSeconds);
+}
+
+/// To a word that the packet path reads at the same time. One that is right already is not written: its line stays in
+/// the caches of those who read it.
+template <class Word>
+void store(Word& place, const Word& value) {
+  const std::atomic_ref<Word> shared(place);
+  if (shared.load(std::memory_order_relaxed) != value) shared.store(value, std::memory_order_relaxed);
 }
 
 /// `affinity`: the longest that any service has, in age ticks.
