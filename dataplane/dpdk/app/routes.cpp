@@ -12,6 +12,8 @@
 #include <cstring>
 #include <span>
 
+#include "dataplane/core/hash.hpp"
+#include "dataplane/core/hops.hpp"
 #include "dataplane/core/verdict.hpp"
 
 namespace astil::dpdk {
@@ -167,6 +169,17 @@ bool Routes::ask_neighbour(const core::Address& address, std::uint32_t ifindex, 
   return mac != 0;
 }
 
+std::uint64_t Routes::mac_of(const core::Address& neighbour, std::uint32_t ifindex, std::uint32_t unit) {
+  const std::uint64_t mixed = core::mixed(core::half(neighbour, 0) ^ core::half(neighbour, 1) ^ ifindex);
+  KnownNeighbour& known = neighbours_[mixed % neighbours_.size()];
+  if (known.mac != 0 && known.address == neighbour && known.ifindex == ifindex && unit - known.unit < core::kHopUnits)
+    return known.mac;
+  std::uint64_t mac = 0;
+  if (!ask_neighbour(neighbour, ifindex, mac)) return 0;
+  known = {.address = neighbour, .ifindex = ifindex, .unit = unit, .mac = mac};
+  return mac;
+}
+
 std::uint32_t Routes::mtu_of(std::uint32_t ifindex, std::uint32_t unit) {
   KnownMtu& known = mtus_[ifindex % mtus_.size()];
   if (known.ifindex == ifindex && unit - known.unit < core::kUnitsPerSecond) return known.mtu;
@@ -187,9 +200,8 @@ core::NextHop Routes::find(const core::Address& to, const core::Address& from, s
   if (own.ifindex != route.ifindex) return {.status = Status::no_route};
   const std::uint32_t mtu = route.mtu != 0 ? route.mtu : mtu_of(route.ifindex, unit);
   if (length > mtu) return {.status = Status::too_big, .mtu = mtu};
-  std::uint64_t mac = 0;
-  if (!ask_neighbour(route.neighbour, route.ifindex, mac))
-    return {.status = Status::no_neighbour, .interface = route.ifindex};
+  const std::uint64_t mac = mac_of(route.neighbour, route.ifindex, unit);
+  if (mac == 0) return {.status = Status::no_neighbour, .interface = route.ifindex};
   return {.status = Status::found,
           .interface = route.ifindex,
           .destination_mac = mac,

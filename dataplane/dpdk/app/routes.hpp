@@ -28,6 +28,8 @@ class Routes {
 
   [[nodiscard]] bool ask_route(const core::Address& to, const core::Address& from, Route& route);
   [[nodiscard]] bool ask_neighbour(const core::Address& address, std::uint32_t ifindex, std::uint64_t& mac);
+  /// The MAC address of a neighbour, asked for once in a while: clients have their gateway in common. 0: not known.
+  std::uint64_t mac_of(const core::Address& neighbour, std::uint32_t ifindex, std::uint32_t unit);
   std::uint32_t mtu_of(std::uint32_t ifindex, std::uint32_t unit);
   /// The answer to a request; nullptr: an error, or none.
   const nlmsghdr* exchange(nlmsghdr& request);
@@ -41,6 +43,13 @@ class Routes {
     std::uint32_t mtu = 0;
   };
   std::array<KnownMtu, 16> mtus_{};
+  struct KnownNeighbour {
+    core::Address address{};
+    std::uint32_t ifindex = 0;
+    std::uint32_t unit = 0;
+    std::uint64_t mac = 0;  ///< 0: none here
+  };
+  std::array<KnownNeighbour, 64> neighbours_{};
 };
 
 }  // namespace astil::dpdk
