@@ -22,6 +22,14 @@ constexpr std::uint8_t kAuthentication = 51;
 constexpr std::uint8_t kIcmpv6 = 58;
 constexpr std::uint8_t kDestinationOptions = 60;
 
+/// With room for what most frames have.
+Bytes empty_frame() {
+  constexpr std::size_t kRoom = 256;
+  Bytes bytes;
+  bytes.reserve(kRoom);
+  return bytes;
+}
+
 void put_mac(Bytes& bytes, std::uint64_t mac) {
   for (unsigned i = 0; i < 6; ++i) put8(bytes, static_cast<unsigned>(mac >> (8U * i)));
 }
@@ -197,7 +205,7 @@ Packet& Packet::gue_header() { return gue_header_ = true, *this; }
 Packet& Packet::payload(std::size_t bytes) { return payload_ = bytes, *this; }
 
 Packet::Part Packet::tcp_header(const Tcp& tcp) const {
-  Bytes bytes;
+  Bytes bytes = empty_frame();
   put16(bytes, tcp.source_port);
   put16(bytes, tcp.destination_port);
   put32(bytes, sequence_);
@@ -216,7 +224,7 @@ Packet::Part Packet::tcp_header(const Tcp& tcp) const {
 
 Packet::Part Packet::transport_header(std::size_t inside_bytes) const {
   if (const Tcp* const tcp = std::get_if<Tcp>(&transport_)) return tcp_header(*tcp);
-  Bytes bytes;
+  Bytes bytes = empty_frame();
   if (const Udp* const udp = std::get_if<Udp>(&transport_)) {
     put16(bytes, udp->source_port);
     put16(bytes, udp->destination_port);
@@ -236,7 +244,7 @@ Packet::Part Packet::transport_header(std::size_t inside_bytes) const {
 }
 
 Bytes Packet::inside() const {
-  Bytes bytes;
+  Bytes bytes = empty_frame();
   if (gue_header_) {
     put8(bytes, 0);  // variant 0, no control message, no further words
     put8(bytes, inner_ ? inner_->protocol : 0U);
@@ -269,7 +277,7 @@ Packet::Part Packet::body() const {
 
 Bytes Packet::ipv4_header(std::uint8_t protocol, std::size_t body_bytes) const {
   const unsigned words = 5 + option_words_;
-  Bytes bytes;
+  Bytes bytes = empty_frame();
   put8(bytes, (version_.value_or(4) << 4U) | header_words_.value_or(words));
   put8(bytes, type_of_service_);
   put16(bytes, length_.value_or(static_cast<std::uint16_t>(words * 4 + body_bytes)));
@@ -286,7 +294,7 @@ Bytes Packet::ipv4_header(std::uint8_t protocol, std::size_t body_bytes) const {
 }
 
 Bytes Packet::ipv6_header(std::uint8_t protocol, std::size_t body_bytes) const {
-  Bytes bytes;
+  Bytes bytes = empty_frame();
   put32(bytes, (version_.value_or(6) << 28U) | (std::uint32_t{type_of_service_} << 20U) | flow_label_);
   put16(bytes, length_.value_or(static_cast<std::uint16_t>(body_bytes)));
   put8(bytes, protocol);
@@ -311,7 +319,7 @@ Bytes Packet::datagram() const {
 }
 
 Bytes Packet::bytes() const {
-  Bytes bytes;
+  Bytes bytes = empty_frame();
   put_mac(bytes, destination_mac_);
   put_mac(bytes, source_mac_);
   for (std::size_t i = 0; i < vlans_.size(); ++i) {
