@@ -77,8 +77,10 @@ class Dataplane {
   }
 
   /// Returns when every packet that was under way at the call is done: what the packet path could see before, it sees
-  /// no more.
+  /// no more. Throws std::runtime_error where one does not come to its end.
   virtual void wait_for_readers() = 0;
+  /// Do they come to their end? An error: what is begun now could not be finished.
+  virtual Result<void> check_readers() { return {}; }
 
   /// Now, on the clock of flow ages; may be one tick off from the packet path's.
   [[nodiscard]] virtual std::uint32_t tick() const = 0;

@@ -51,6 +51,8 @@ struct PortReport {
   bool running = false;     ///< its process is there
   bool as_planned = false;  ///< and has done what it was last told
   Error problem;            ///< why not; empty: none is known
+  /// A worker that has not come round for a second; none: all of them do.
+  std::optional<std::uint32_t> stands_still;
   std::uint32_t burst = 0;
   std::vector<Port> ports;
   std::vector<Worker> workers;

@@ -1,5 +1,7 @@
 #include "control/app/packet_path.hpp"
 
+#include <stdexcept>
+
 #include "control/base/log.hpp"
 
 namespace astil::app {
@@ -61,8 +63,8 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
   balance::Plan plan = plan_of(*planner_, interfaces, services, settings);
   FlowSync::Pause pause(sync_);
   restore_tables();  // the publisher goes by what it finds there
-  auto published = publisher_->publish(plan.state);
-  mirror_->take();
+  if (auto checked = engine_->check_readers(); checked.has_error()) return checked.error();
+  auto published = publish_or_undo(plan.state);
   if (published.has_error()) return published.error();
   pause.note_change();
   planner_->commit(plan);
@@ -75,6 +77,18 @@ Result<std::vector<balance::RingReport>> PacketPath::publish(const std::vector<d
   trusted_round_ = runner_->next_round();
   census_is_new_ = false;
   return std::move(plan.rings);
+}
+
+/// Where a packet does not come to its end meanwhile, the tables become what they were.
+Result<dataplane::Published> PacketPath::publish_or_undo(const dataplane::DesiredState& state) {
+  try {
+    auto published = publisher_->publish(state);
+    mirror_->take();
+    return published;
+  } catch (const std::runtime_error& error) {
+    (void)mirror_->restore();
+    return Error{error.what(), "nothing was changed; try again"};
+  }
 }
 
 Result<Forecast> PacketPath::foresee(const std::vector<dataplane::InterfaceState>& interfaces,

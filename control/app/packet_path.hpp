@@ -114,6 +114,7 @@ class PacketPath {
   void on_census(dataplane::Census census, std::uint64_t round);
   void release_unused();
   void watch_limit();
+  Result<dataplane::Published> publish_or_undo(const dataplane::DesiredState& state);
   void restore_tables();
 
   boost::asio::io_context& loop_;

@@ -174,6 +174,11 @@ void StatusBuilder::add_ports() {
                              .strays = worker.strays,
                              .events_lost = worker.events_lost});
   }
+  if (report->running && report->stands_still) {
+    view_.problems.push_back(
+        {"worker " + std::to_string(*report->stands_still) + " of astil-dpdk stands still, and its packets are lost",
+         "is it stopped? systemctl restart astil-dpdk@" + view_.instance});
+  }
   if (report->running && report->as_planned) return;
   if (!report->problem.what.empty()) {
     view_.problems.push_back({"astil-dpdk does not forward: " + report->problem.what, report->problem.remedy});

@@ -26,7 +26,8 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A worker is done with a burst in microseconds, and a process that ends with its ports in less than a second.
-constexpr auto kLongestTurn = 10s;
+constexpr auto kLongestTurn = 2s;
+constexpr auto kStandsStill = 1s;
 constexpr auto kLongestRelease = 5s;
 /// A capture is begun and ended while others wait for the daemon.
 constexpr auto kLongestCaptureChange = 2s;
@@ -244,8 +245,35 @@ void DpdkDataplane::wait_for_readers() {
     const std::uint64_t turn = load(share_->workers[i].turn);
     if (turn % 2 == 0) continue;
     if (!wait_until(share_.folder(), kLongestTurn, [&] { return load(share_->workers[i].turn) != turn; }))
-      throw std::runtime_error("worker " + std::to_string(i) + " of astil-dpdk stands still; is it stopped?");
+      throw std::runtime_error("worker " + std::to_string(i) + " of astil-dpdk stands still");
   }
+}
+
+Result<void> DpdkDataplane::check_readers() {
+  try {
+    wait_for_readers();
+  } catch (const std::runtime_error& error) {
+    return Error{error.what(), "nothing was changed; continue it or end it, its supervisor starts it again"};
+  }
+  return {};
+}
+
+std::vector<dataplane::Repair> DpdkDataplane::mend() {
+  const auto now = std::chrono::steady_clock::now();
+  pulses_.resize(is_engine_running(share_.folder()) ? workers_of(*share_) : 0, Pulse{.polls = 0, .since = now});
+  for (std::size_t i = 0; i < pulses_.size(); ++i) {
+    const std::uint64_t polls = load(share_->workers[i].polls);
+    if (polls != pulses_[i].polls) pulses_[i] = {.polls = polls, .since = now};
+  }
+  return {};
+}
+
+std::optional<std::uint32_t> DpdkDataplane::standing_still() const {
+  const auto now = std::chrono::steady_clock::now();
+  const auto found = std::find_if(pulses_.begin(), pulses_.end(),
+                                  [&](const Pulse& pulse) { return now - pulse.since >= kStandsStill; });
+  if (found == pulses_.end()) return std::nullopt;
+  return static_cast<std::uint32_t>(found - pulses_.begin());
 }
 
 std::uint32_t DpdkDataplane::tick() const {
@@ -465,7 +493,7 @@ Result<core::CaptureCounts> DpdkDataplane::stop_capture() {
 
 std::optional<std::chrono::steady_clock::time_point> DpdkDataplane::forwarding_since() const {
   if (share_->plan.ports == 0 || load(share_->plan_in_force) != share_->plan_number ||
-      !is_engine_running(share_.folder()))
+      !is_engine_running(share_.folder()) || standing_still())
     return std::nullopt;
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(load(share_->forwarding_since)));
 }

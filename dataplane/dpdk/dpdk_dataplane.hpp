@@ -43,6 +43,7 @@ class DpdkDataplane final : public dataplane::Dataplane {
   [[nodiscard]] const dataplane::Tables& tables() const override { return tables_->tables(); }
   /// Throws std::runtime_error where a worker that runs stands still: to go on would be to write under packets.
   void wait_for_readers() override;
+  Result<void> check_readers() override;
   [[nodiscard]] std::uint32_t tick() const override;
   [[nodiscard]] std::uint32_t fine_tick() const override;
   [[nodiscard]] std::uint64_t source_clock() const override;
@@ -50,6 +51,8 @@ class DpdkDataplane final : public dataplane::Dataplane {
   Result<dataplane::Attachment> attach(std::uint32_t ifindex, dataplane::Hook hook) override;
   Result<void> detach(std::uint32_t ifindex) override;
   [[nodiscard]] std::vector<dataplane::Attachment> attachments() const override;
+  /// Looks whether workers come round, besides.
+  std::vector<dataplane::Repair> mend() override;
   [[nodiscard]] int event_descriptor() const override { return events_.get(); }
   void take_events(const dataplane::EventTaker& take) override;
   Result<void> inject(std::uint32_t ifindex, std::span<const std::byte> frame) override;
@@ -81,6 +84,7 @@ class DpdkDataplane final : public dataplane::Dataplane {
   void rest_or_ring();
   bool have_workers_capture(std::uint32_t number);
   [[nodiscard]] Plan driven(Plan plan) const;
+  [[nodiscard]] std::optional<std::uint32_t> standing_still() const;
 
   Options options_;
   MappedShare share_;
@@ -89,6 +93,12 @@ class DpdkDataplane final : public dataplane::Dataplane {
   base::Descriptor sender_;
   dataplane::Origin origin_;
   std::optional<Capture> capture_;  ///< the one that runs
+  /// What was seen last of a worker's rounds, and when they had gone on.
+  struct Pulse {
+    std::uint64_t polls = 0;
+    std::chrono::steady_clock::time_point since;
+  };
+  std::vector<Pulse> pulses_;  ///< of the workers that run
 };
 
 /// Has an instance ports, of this engine?

@@ -52,6 +52,7 @@ std::optional<dataplane::PortReport> DpdkDataplane::port_report() const {
   dataplane::PortReport report{.running = is_engine_running(share_.folder()),
                                .as_planned = load(share.plan_in_force) == share.plan_number,
                                .problem = read_problem(share),
+                               .stands_still = standing_still(),
                                .burst = share.plan.burst,
                                .ports = {},
                                .workers = {}};

@@ -2,6 +2,7 @@
 pair, neighbours that are not known, and the command line's views of what happens."""
 
 import json
+import signal
 import time
 
 from harness import process
@@ -272,6 +273,44 @@ def dpdk_port_vanishes(run):
             report = lab.traffic.short(lab.to(each), connections=100)
             run.expect(report["failed"] == 0, f"{each}: {report}")
         supervisor.stop()
+
+
+@case("dpdk_stands_still")
+def dpdk_stands_still(run):
+    """astil-dpdk is stopped while it has packets under way: an apply says so and changes nothing, nor does a backend that
+    dies meanwhile bring the daemon down; the status tells. Once it goes on, so does all else, and no connection breaks."""
+    quick = {**_HEALTH, "fall": 1}
+    with run.lab() as lab:
+        engine = start_dpdk(lab, health=quick)
+        daemon = lab.balancer.daemon.pid
+        load = SteadyLoad(lab, FORWARDINGS, lasting=20, timeout_ms=60_000)
+        refused = None
+        for attempt in range(20):
+            engine.child.send_signal(signal.SIGSTOP)
+            file = lab.balancer.write(lab.configuration(health=quick, more=by_dpdk(lab), weights={"b1": 1, "b2": 1, "b3": 2 + attempt}))
+            done = lab.balancer.astil("apply", file, check=False)
+            if done.returncode != 0:
+                refused = done.stderr
+                break
+            engine.child.send_signal(signal.SIGCONT)
+            load.go_on(0.05 + attempt / 100)
+        run.expect(refused is not None, "it was never stopped with packets under way")
+        run.expect("stands still" in (refused or "") and "the daemon failed" not in refused, f"apply says {refused!r}")
+        told = lambda: any("stands still" in each["what"] for each in lab.balancer.status()["problems"])
+        process.until(told, "the status says that it stands still", timeout=10)
+        lab.servers["b2"].kill_web()
+        load.go_on(1.5)
+        engine.child.send_signal(signal.SIGCONT)
+        lab.servers["b2"].start_web()
+        lab.balancer.wait_until_in_rotation()
+        run.expect(lab.balancer.daemon.poll() is None and lab.balancer.daemon.pid == daemon, "the daemon ended")
+        lab.balancer.apply(lab.configuration(health=quick, more=by_dpdk(lab)))
+        short, long = load.stop()
+        for way in FORWARDINGS:
+            broken = {name: each["broken"] for name, each in long[way]["backends"].items() if name != "b2"}
+            run.expect(not any(broken.values()), f"{way}: lasting connections of others than b2 broke: {long[way]}")
+        log = lab.balancer.log_file.read_text()
+        run.expect("somebody else had written" not in log, "what it had written itself was taken for somebody else's")
 
 
 @case("dpdk_second_instance_is_refused")
