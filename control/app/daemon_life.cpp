@@ -1,5 +1,6 @@
 // The life of a backend as the daemon sees it: what its checks and its operator say, and when it is empty.
 #include <algorithm>
+#include <unordered_map>
 
 #include "control/api/json.hpp"
 #include "control/app/daemon.hpp"
@@ -8,8 +9,36 @@
 
 namespace astil::app {
 
+namespace {
+
+/// What an earlier daemon had in rotation. Its backends are taken for well until checks have found otherwise: a host
+/// that is too busy at a restart to get its first answers in time would empty its rings else, and break what they hold.
+class Inheritance {
+ public:
+  /// `state` must outlive it.
+  explicit Inheritance(const dataplane::DesiredState& state) {
+    for (const dataplane::ServiceState& service : state.services) services_.emplace(service.key, &service);
+  }
+  [[nodiscard]] bool has(const config::Service& service, const config::Backend& backend) const {
+    const auto found = services_.find(key_of(service));
+    if (found == services_.end()) return false;
+    const auto& backends = found->second->backends;
+    return std::any_of(backends.begin(), backends.end(), [&](const dataplane::BackendUse& use) {
+      return use.rotation == dataplane::Rotation::in && use.address == to_core(backend.host) &&
+             use.port == static_cast<std::uint16_t>(backend.port);
+    });
+  }
+
+ private:
+  std::unordered_map<dataplane::ServiceKey, const dataplane::ServiceState*, dataplane::ServiceKeyHash> services_;
+};
+
+}  // namespace
+
 /// Health checks and next hops of the model's backends.
 void Daemon::follow_model() {
+  static const dataplane::DesiredState kNothing;
+  const Inheritance inheritance(settled_ ? kNothing : path_->inherited());
   std::vector<health::Subject> subjects;
   std::set<config::address> hosts;
   for (const config::Service& service : model_.services) {
@@ -18,6 +47,7 @@ void Daemon::follow_model() {
       const bool rests = orders_.state(service.name, backend.name) == api::AdminState::maintenance;
       if (!service.health || rests) continue;
       subjects.push_back(subject_of(service, backend));
+      for (health::Target& target : subjects.back().targets) target.was_up = inheritance.has(service, backend);
     }
   }
   add_site_targets(subjects);

@@ -150,7 +150,10 @@ std::unique_ptr<Checks::Probe> Checks::make_probe(const Target& target) {
   const auto before = by_target_.find(target.key);
   if (before != by_target_.end()) counters = before->second->counters;
   if (const Probe* same_place = follows(target)) state = same_place->state;
-  if (state.health == Health::unknown) state.since = alarm_.now();
+  if (state.health == Health::unknown) {
+    state.since = alarm_.now();
+    if (target.was_up) state.health = Health::up;
+  }
   state.consecutive = 0;
 
   auto probe = std::make_unique<Probe>(Probe{.serial = ++last_serial_,

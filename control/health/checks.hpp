@@ -39,6 +39,8 @@ struct Target {
   config::Port port{};  ///< the backend's; the check may name another, and does where this is 0, any
   config::HealthCheck check;
   std::optional<Path> path = std::nullopt;  ///< with it host and port are the service's
+  /// As it was before this process: a target that is new here is up then, until its probes have found otherwise.
+  bool was_up = false;
 };
 
 class Checks {

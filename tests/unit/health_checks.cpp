@@ -157,6 +157,19 @@ TEST_F(health_checks, a_backend_falls_and_rises_by_its_settings) {
   EXPECT_EQ(checks_.state({"web", "a"})->since, alarm_.now());
 }
 
+TEST_F(health_checks, one_that_was_up_before_a_restart_goes_down_by_failures_in_a_row) {
+  Target before = target("a");
+  before.was_up = true;
+  checks_.configure({before, target("new", "10.0.0.2")});
+  EXPECT_EQ(health("a"), Health::up);
+  EXPECT_EQ(health("new"), Health::unknown);
+  fail();
+  fail();
+  EXPECT_THAT(changes_, ElementsAre("web/new down"));
+  while (health("a") == Health::up) fail();
+  EXPECT_EQ(checks_.state({"web", "a"})->consecutive, 3U);
+}
+
 TEST_F(health_checks, a_host_that_loses_packets_takes_no_backend_for_dead_for_a_while) {
   bool hindered = false;
   checks_.mind([&](Clock::time_point) { return hindered; });

@@ -3,6 +3,7 @@ connection fails and none is reset."""
 
 from harness.case import case
 from harness.configuration import FORWARDINGS
+from harness.faulty import FAULTY_PORT, FaultyServer
 from harness.steady import SteadyLoad, expect_unharmed
 from harness.ways import WAYS
 
@@ -68,6 +69,33 @@ def kill_9_under_load(run, ways=()):
     """kill -9 of astild and a new start, twice."""
     status = _under_load(run, _crash, _start(), _crash, _start(), ways=ways)
     run.expect(status["adopted"], "the new daemon did not adopt the packet path that was running")
+
+
+@case("restart_while_probes_get_no_answer")
+def restart_while_probes_get_no_answer(run):
+    """For a moment after a restart no probe is answered in time: backends stay in rotation, as they were before, and the
+    rings as they are. One that was down before is not used for that."""
+    health = {"type": "http", "port": FAULTY_PORT, "interval": "500ms", "timeout": "200ms", "rise": 1, "fall": 4}
+    with run.lab() as lab:
+        servers = {name: FaultyServer(server) for name, server in lab.servers.items()}
+        lab.start_balancer(health=health)
+        servers["b3"].become("error")
+        lab.balancer.wait_until_out_of_rotation("b3")
+        load = SteadyLoad(lab, FORWARDINGS)
+        lab.balancer.crash()
+        for name in ("b1", "b2"):
+            servers[name].become("hang")
+        before = len(lab.balancer.ring_changes())
+        lab.balancer.start(lab.configuration(health=health))
+        load.go_on(0.8)
+        for name in ("b1", "b2"):
+            servers[name].become("well")
+        load.go_on(1.5)
+        changes = lab.balancer.ring_changes()[before:]
+        run.expect(not changes, f"the rings changed: {changes}")
+        rotation = {name: each["in_rotation"] for name, each in lab.balancer.backends("nat").items()}
+        run.expect(rotation == {"b1": True, "b2": True, "b3": False}, f"in rotation are {rotation}")
+        expect_unharmed(run, *load.stop())
 
 
 @case("stop_under_load")
