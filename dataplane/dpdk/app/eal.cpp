@@ -1,5 +1,7 @@
 #include "dataplane/dpdk/app/eal.hpp"
 
+#include <bpf/libbpf.h>
+#include <dlfcn.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
@@ -23,6 +25,16 @@ constexpr unsigned kCache = 256;
 constexpr unsigned kHeldByPort = 4096;
 
 bool started = false;
+
+/// The driver for AF_XDP and the libraries below it tell of each way that they try, errors of those that they do
+/// without among them. What fails in the end is returned.
+void hush_libraries() {
+  (void)::libbpf_set_print(nullptr);
+  void* const libxdp = ::dlopen("libxdp.so.1", RTLD_NOW);  // the driver's, which is loaded with it; absent: without one
+  if (libxdp == nullptr) return;
+  using SetPrint = void* (*)(void* print);
+  if (const auto set_print = reinterpret_cast<SetPrint>(::dlsym(libxdp, "libxdp_set_print"))) (void)set_print(nullptr);
+}
 
 Wanted wanted_of(const std::string& instance, const Plan& plan) {
   Wanted wanted{.memory = plan.memory,
@@ -113,6 +125,7 @@ Result<void> start_eal(const std::string& instance, const Plan& plan) {
   words.emplace_back(plan.huge_pages == 0 ? "--no-huge" : "--huge-unlink");
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
+  hush_libraries();
   started = rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) >= 0;
   if (started) return {};
   Error error{std::string("start DPDK: ") + rte_strerror(rte_errno), "see the log of astil-dpdk above this line"};
