@@ -40,6 +40,7 @@ Process::Process(ChannelServer channel, base::Descriptor signals, std::unique_pt
       events_(std::move(events)),
       asks_(std::move(asks)),
       keeper_(asks_, *guardian_),
+      devices_(asks_, *guardian_),
       scheduling_(scheduling),
       now_(monotonic_now()) {}
 
@@ -217,7 +218,7 @@ void Process::receive_claims() {
 void Process::take_claim(std::uint32_t ifindex, const Claim& claim) {
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     const Group& group = *groups_[i];
-    if (group.ifindex() != ifindex || claim.mac == group.mac() || !group.has(claim.host)) continue;
+    if (group.ifindex() != ifindex || !group.is_foreign(claim.mac) || !group.has(claim.host)) continue;
     election_.on_foreign_announcement(now_, i);
   }
 }
