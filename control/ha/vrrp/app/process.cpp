@@ -115,7 +115,9 @@ std::optional<Time> Process::deadline() const {
 void Process::on_time() {
   if (heartbeats_.died(now_)) {
     log::warning("the other node's heartbeats are lost", {{"node", heartbeats_.heard().node}});
-    election_.on_peer_gone(now_, now_ - heartbeats_.silence(), Cause::heartbeats_lost, std::exchange(peer_active_, {}));
+    // A node that lived sent the next heartbeat an interval later: an advert until then may have been its last word.
+    const Time next_was_due = now_ - heartbeats_.silence() + milliseconds(configuration_.settings.heartbeat_interval);
+    election_.on_peer_gone(now_, next_was_due, Cause::heartbeats_lost, std::exchange(peer_active_, {}));
   }
   election_.on_time(now_);
   for (const auto& group : groups_) group->on_time(now_);
