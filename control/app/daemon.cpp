@@ -378,6 +378,7 @@ std::vector<dataplane::InterfaceState> Daemon::interface_states(const config::Mo
         std::any_of(states.begin(), states.end(), [&](const auto& s) { return s.ifindex == state.ifindex; });
     if (!named) states.push_back(state);
   }
+  std::ranges::move(virtual_router_states(model, network_->links()), std::back_inserter(states));
   return states;
 }
 

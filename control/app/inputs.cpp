@@ -140,6 +140,34 @@ std::optional<dataplane::InterfaceState> interface_state(const net::Link& link) 
                                    .parent = link.vlan ? link.vlan->parent : 0};
 }
 
+std::vector<dataplane::InterfaceState> virtual_router_states(const config::Model& model,
+                                                             const std::vector<net::Link>& links) {
+  std::vector<dataplane::InterfaceState> states;
+  // Two VLANs of one interface may have the same one.
+  const auto add = [&](std::uint32_t ifindex, std::uint64_t mac) {
+    const std::uint32_t number = core::virtual_router_number(ifindex, mac);
+    const bool known = std::any_of(states.begin(), states.end(), [&](const auto& s) { return s.ifindex == number; });
+    if (!known) states.push_back({.ifindex = number, .mac = mac});
+  };
+  net::Links table;
+  static_cast<void>(table.replace(links));
+  // An interface that has such an address as its own is found under it alone.
+  for (const std::string& name : model.interfaces) {
+    const net::Link* link = table.by_name(name);
+    if (link != nullptr && link->mac && core::resembles_virtual_router(mac_word(*link->mac)))
+      add(link->ifindex, mac_word(*link->mac));
+  }
+  if (!model.ha) return states;
+  for (const config::VrrpGroup& group : model.ha->groups) {
+    const net::Link* link = table.by_name(group.interface.value_or(""));
+    if (!group.virtual_mac || link == nullptr) continue;
+    const std::uint8_t version = group.addresses.front().is_v4() ? 4 : 6;
+    const auto exit = table.exit_of(*link);
+    if (exit.has_value()) add(exit->ifindex, core::virtual_router_mac(version, group.virtual_router_id));
+  }
+  return states;
+}
+
 std::vector<dataplane::InterfaceState> vlan_states(const std::vector<net::Link>& links) {
   net::Links table;
   static_cast<void>(table.replace(links));

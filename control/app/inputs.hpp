@@ -41,6 +41,9 @@ struct Facts {
 /// An interface that packets come in by, or a VLAN device over one, as the packet path knows it. None where the link
 /// is not Ethernet.
 [[nodiscard]] std::optional<dataplane::InterfaceState> interface_state(const net::Link& link);
+/// The virtual routers whose MAC address is one of ours (`virtual_mac`), where their frames come in.
+[[nodiscard]] std::vector<dataplane::InterfaceState> virtual_router_states(const config::Model& model,
+                                                                           const std::vector<net::Link>& links);
 [[nodiscard]] dataplane::ServiceKey key_of(const config::Service& service);
 
 /// What the packet path does whatever the service.

@@ -44,6 +44,7 @@ ha::GroupRecord plan_group(const config::VrrpGroup& group, const std::set<config
   record.preempt = group.preempt ? 1 : 0;
   record.unicast = group.adverts == config::AdvertPath::unicast ? 1 : 0;
   record.plain_checksum = group.checksum == config::VrrpChecksum::plain ? 1 : 0;
+  record.virtual_mac = group.virtual_mac ? 1 : 0;
   record.authenticate = group.authenticate ? 1 : 0;
   record.advert_interval = static_cast<std::uint16_t>(group.advert_interval.count() / 10);
   record.preempt_delay = count(group.preempt_delay);

@@ -112,6 +112,9 @@ void describe(V& v, VrrpGroup& group) {
   v.optional("checksum", group.checksum, kVrrpChecksums,
              "What the checksum of an advert covers in IPv4: a pseudo-header too, as keepalived has it by default, or "
              "the message alone (plain), as RFC 9568 does. Both nodes need the same.");
+  v.optional("virtual_mac", group.virtual_mac, Boolean{},
+             "Whether the addresses have the virtual router's MAC, 00-00-5E-00-01-{VRID} or 00-00-5E-00-02-{VRID} (RFC "
+             "9568 section 7.3), which moves with them, and not that of the interface. Both nodes need the same.");
   v.optional("authenticate", group.authenticate, Boolean{},
              "Whether adverts carry a code made with ha.key_file (HMAC-SHA256), and those without a right one are "
              "dropped. Routers other than astild's do not know it.");

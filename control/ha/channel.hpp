@@ -21,7 +21,7 @@ namespace astil::ha {
 using Bytes = std::span<const std::byte>;
 
 inline constexpr std::uint32_t kChannelMagic = 0x41565250;  // "AVRP"
-inline constexpr std::uint16_t kChannelVersion = 2;
+inline constexpr std::uint16_t kChannelVersion = 3;
 inline constexpr std::size_t kMostChannelGroups = 64;
 inline constexpr std::size_t kMostChannelAddresses = 90;  ///< of a group
 inline constexpr std::size_t kMostChannelPeers = 8;       ///< of a group
@@ -129,6 +129,8 @@ struct GroupRecord {
   std::uint16_t address_count = 0;
   std::uint8_t peer_count = 0;
   std::uint8_t track_count = 0;
+  std::uint8_t virtual_mac = 0;
+  std::array<std::uint8_t, 3> unused{};
   std::array<AddressRecord, kMostChannelAddresses> addresses{};
   std::array<AddressRecord, kMostChannelPeers> peers{};
   std::array<TrackRecord, kMostChannelTracks> tracks{};

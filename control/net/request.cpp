@@ -168,4 +168,10 @@ Request add_address(const InterfaceAddress& address, std::uint8_t originator) {
 
 Request remove_address(const InterfaceAddress& address) { return address_request(address, RTM_DELADDR, 0); }
 
+Request remove_link(std::uint32_t ifindex) {
+  Request request(RTM_DELLINK, NLM_F_ACK);
+  request.add_header<ifinfomsg>().ifi_index = static_cast<int>(ifindex);
+  return request;
+}
+
 }  // namespace astil::net

@@ -69,4 +69,7 @@ enum class IfAbsent { create, leave };
 [[nodiscard]] Request add_address(const InterfaceAddress& address, std::uint8_t originator = kOriginator);
 [[nodiscard]] Request remove_address(const InterfaceAddress& address);
 
+/// Of a device that was made, with all that is on it.
+[[nodiscard]] Request remove_link(std::uint32_t ifindex);
+
 }  // namespace astil::net

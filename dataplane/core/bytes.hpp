@@ -87,6 +87,16 @@ ASTIL_INLINE void keep_in_memory(T& record) {
   asm volatile("" : : "r"(&record) : "memory");
 }
 
+/// A value that is worked out at this place, before anything that stands below is read. The compiler would read that
+/// ahead, and spill it.
+template <class T>
+ASTIL_INLINE T made_here(T value) {
+#ifdef __bpf__
+  asm volatile("" : "+r"(value) : : "memory");
+#endif
+  return value;
+}
+
 /// A pointer into the packet as one value. The compiler would work out the place of each field anew, and the kernel's
 /// verifier then does not see that it was found to be within the packet.
 template <class T>

@@ -83,7 +83,7 @@ struct Generation {
 /// Settings::interface_multiplier).
 struct Interface {
   u64 mac;      ///< own, as in the packet, in the low 6 bytes; of a VLAN device above them its tag (see tagged())
-  u32 ifindex;  ///< 0: empty
+  u32 ifindex;  ///< 0: empty; of a virtual router: virtual_router_number()
   u32 parent;   ///< of a VLAN device: ifindex of what carries its frames; else 0
 };
 
@@ -98,6 +98,21 @@ inline constexpr u32 kInterfaceBits = 10;
 inline constexpr u32 kInterfaces = 1U << kInterfaceBits;
 
 constexpr u32 interface_slot(u32 ifindex, u32 multiplier) { return (ifindex * multiplier) >> (32U - kInterfaceBits); }
+
+/// The MAC address of a virtual router, as in the packet: 00-00-5E-00-01-{VRID} for IPv4, 00-00-5E-00-02-{VRID} for
+/// IPv6 (RFC 9568 section 7.3).
+constexpr u64 virtual_router_mac(u8 ip_version, u8 id) {
+  return 0x5e0000ULL | u64{ip_version == 4 ? 1U : 2U} << 32U | u64{id} << 40U;
+}
+/// Whether it may be one: the fifth byte is looked at no closer than that it is below 4.
+constexpr bool resembles_virtual_router(u64 mac) { return (mac & 0xfcffffffffULL) == 0x5e0000ULL; }
+
+/// A virtual router of an interface has a place among the interfaces, under this number in place of an ifindex, which
+/// no interface has: those of the kernel are positive.
+constexpr u32 virtual_router_number(u32 ifindex, u64 mac) {
+  return 0x80000000U | static_cast<u32>(mac >> 33U & 1U) << 30U | static_cast<u32>(mac >> 40U & 0xffU) << 22U |
+         (ifindex & 0x3fffffU);
+}
 
 inline constexpr u32 kFlowStates = 16;
 

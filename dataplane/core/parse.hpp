@@ -216,14 +216,18 @@ ASTIL_INLINE u32 longest_datagram(Engine& engine, const auto& packet) {
   return packet.length - packet.transport_bytes + header_bytes + segment;
 }
 
-/// Is the frame for us? Frames for other stations reach us where a bridge floods; an interface that is not in the
+/// Is the frame for us, by the interface's MAC address or that of a virtual router (RFC 9568 section 7.3)? Frames for
+/// other stations reach us where a bridge floods; an interface that is not in the
 /// tables has not been set up yet. After `parse`.
 template <class Engine>
 ASTIL_INLINE bool is_for_this_station(Engine& engine, const auto& packet) {
-  const u32 ifindex = engine.ingress();
   const Settings* settings = engine.settings();
-  const Interface& interface = settings->interfaces[interface_slot(ifindex, settings->interface_multiplier)];
-  return interface.ifindex == ifindex && (packet.ethernet->destination ^ interface.mac) << 16U == 0;
+  u32 number = engine.ingress();
+  if (resembles_virtual_router(packet.ethernet->destination))
+    number = virtual_router_number(number, packet.ethernet->destination);
+  number = made_here(number);
+  const Interface& interface = settings->interfaces[interface_slot(number, settings->interface_multiplier)];
+  return interface.ifindex == number && (packet.ethernet->destination ^ interface.mac) << 16U == 0;
 }
 
 }  // namespace astil::core

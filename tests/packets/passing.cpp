@@ -44,6 +44,23 @@ TEST_P(Verdicts, a_frame_for_another_station_passes) {
   expect_pass(from_client().ethernet(~0ULL >> 16U, kClientMac).tcp(40000, 80, kSyn), Reason::other_mac);
 }
 
+TEST_P(Verdicts, a_frame_for_a_virtual_router_of_the_interface_is_ours) {
+  constexpr std::uint64_t kRouter = core::virtual_router_mac(4, 51);
+  const Packet frame = from_client().ethernet(kRouter, kClientMac).tcp(40000, 80, kSyn);
+  expect_pass(frame, Reason::other_mac);
+  auto state = desired({Service(kVip, 80).nat().backend(kBackend, {.port = 8080})});
+  const std::uint32_t ifindex = state.interfaces.front().ifindex;
+  state.interfaces.push_back({.ifindex = core::virtual_router_number(ifindex, kRouter), .mac = kRouter});
+  ASSERT_TRUE(world().publisher().publish(state).has_value());
+  EXPECT_NE(world().send(frame).exit, Exit::pass);
+  for (const std::uint64_t other : {core::virtual_router_mac(4, 52), core::virtual_router_mac(6, 51)})
+    expect_pass(from_client().ethernet(other, kClientMac).tcp(40000, 80, kSyn), Reason::other_mac);
+  // The same virtual router of another interface.
+  state.interfaces.back().ifindex = core::virtual_router_number(ifindex + 1, kRouter);
+  ASSERT_TRUE(world().publisher().publish(state).has_value());
+  expect_pass(from_client().ethernet(kRouter, kClientMac).tcp(40001, 80, kSyn), Reason::other_mac);
+}
+
 TEST_P(Verdicts, what_is_not_ip_passes) {
   expect_pass(from_client().ether_type(0x86dd).tcp(40000, 80, kSyn), Reason::not_ip);
   expect_pass(from_client().ether_type(0x0806).tcp(40000, 80, kSyn), Reason::not_ip);

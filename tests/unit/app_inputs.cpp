@@ -143,6 +143,26 @@ TEST(Inputs, have_the_vlan_devices_whose_tags_the_packet_path_can_put_on) {
   EXPECT_EQ(states[2].parent, 6U);
 }
 
+TEST(Inputs, have_the_virtual_routers_where_their_frames_come_in) {
+  config::VrrpGroup four{.name = "four", .interface = "link3", .virtual_router_id = 51};
+  four.addresses = {boost::asio::ip::make_address("192.0.2.10")};
+  config::VrrpGroup six{.name = "six", .interface = "link4", .virtual_router_id = 52, .virtual_mac = true};
+  six.addresses = {boost::asio::ip::make_address("2001:db8::10")};
+  config::Model model;
+  model.ha.emplace();
+  model.ha->groups = {four, six};
+  const std::vector<net::Link> links{link(3), link(4, net::Vlan{.parent = 3, .id = 42})};
+  const auto states = virtual_router_states(model, links);
+  ASSERT_EQ(states.size(), 1U);
+  EXPECT_EQ(states[0].mac, 0x34'02'00'5e'00'00U);
+  EXPECT_EQ(states[0].ifindex, core::virtual_router_number(3, states[0].mac));
+  EXPECT_TRUE(virtual_router_states(model, {}).empty());
+  net::Link own = link(7);
+  own.mac = net::MacAddress{{0, 0, 0x5e, 0, 1, 9}};
+  model.interfaces = {own.name};
+  EXPECT_EQ(virtual_router_states(model, {own}).at(0).ifindex, core::virtual_router_number(7, mac_word(*own.mac)));
+}
+
 TEST(Inputs, have_no_more_vlan_devices_than_the_table_of_interfaces_takes) {
   std::vector<net::Link> links{link(3)};
   for (std::uint32_t i = 0; i < 1000; ++i)

@@ -24,7 +24,7 @@ ha:
   groups:
     web: {virtual_router_id: 51, addresses: [192.0.2.10, 192.0.2.11], advert_interval: 100ms,
           adverts: unicast, peers: [192.0.2.3], track: {a: {type: interface, interface: eth1, subtract: 7}}}
-    six: {virtual_router_id: 51, addresses: ["2001:db8::10"], link_local: "fe80::51"}
+    six: {virtual_router_id: 51, addresses: ["2001:db8::10"], link_local: "fe80::51", virtual_mac: true}
 services: {}
 )",
                                   "f");
@@ -49,6 +49,8 @@ TEST(app_pair_plan, each_setting_has_its_place) {
   EXPECT_EQ(plan.groups[0].unicast, 1);
   EXPECT_EQ(plan.groups[0].peer_count, 1);
   EXPECT_EQ(plan.groups[0].tracks[0].subtract, 7);
+  EXPECT_EQ(plan.groups[0].virtual_mac, 0);
+  EXPECT_EQ(plan.groups[1].virtual_mac, 1);
   ASSERT_EQ(plan.groups[1].address_count, 2);
   EXPECT_EQ(from_record(plan.groups[1].addresses[0]), make_address("fe80::51"));
   EXPECT_EQ(from_record(plan.groups[1].addresses[1]), make_address("2001:db8::10"));

@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "control/base/internet_checksum.hpp"
+#include "control/ha/vrrp/advert_frame.hpp"
 #include "control/ha/vrrp/announcement.hpp"
 #include "control/ha/vrrp/authentication.hpp"
 #include "control/ha/vrrp/heartbeat.hpp"
@@ -118,6 +122,41 @@ TEST(ha_announcement, a_neighbour_advertisement_is_of_a_router_and_overrides) {
   const address all = make_address("ff02::1");
   EXPECT_EQ(checksum_with_pseudo_header(Bytes(frame).subspan(54), make_address("2001:db8::10"), all, 58), 0);
   EXPECT_EQ(parse_claim(frame)->host, make_address("2001:db8::10"));
+}
+
+TEST(ha_advert_frame, the_virtual_routers_mac_is_that_of_the_rfc) {
+  EXPECT_EQ(net::to_string(virtual_router_mac(4, 51)), "00:00:5e:00:01:33");
+  EXPECT_EQ(net::to_string(virtual_router_mac(6, 255)), "00:00:5e:00:02:ff");
+  EXPECT_EQ(net::to_string(multicast_mac(advert_multicast(true))), "01:00:5e:00:00:12");
+  EXPECT_EQ(net::to_string(multicast_mac(make_address("239.255.0.1"))), "01:00:5e:7f:00:01");
+  EXPECT_EQ(net::to_string(multicast_mac(advert_multicast(false))), "33:33:00:00:00:12");
+}
+
+TEST(ha_advert_frame, an_ipv4_advert_leaves_with_a_whole_header) {
+  const Frame frame = advert_frame(bytes(12), make_address("192.0.2.2"), advert_multicast(true),
+                                   virtual_router_mac(4, 51), multicast_mac(advert_multicast(true)));
+  ASSERT_THAT(frame, SizeIs(14 + 20 + 12));
+  EXPECT_EQ(frame[11], std::byte{51});
+  EXPECT_EQ(frame[12], std::byte{0x08});
+  EXPECT_EQ(frame[17], std::byte{32});
+  EXPECT_EQ(frame[22], std::byte{255});
+  EXPECT_EQ(frame[23], std::byte{112});
+  EXPECT_EQ(base::internet_checksum(base::sum_of_words(Bytes(frame).subspan(14, 20))), 0);
+  EXPECT_TRUE(std::ranges::equal(Bytes(frame).subspan(34), bytes(12)));
+}
+
+TEST(ha_advert_frame, an_ipv6_advert_leaves_with_a_whole_header) {
+  const address source = make_address("fe80::2");
+  const Frame frame = advert_frame(bytes(24), source, advert_multicast(false), virtual_router_mac(6, 51),
+                                   multicast_mac(advert_multicast(false)));
+  ASSERT_THAT(frame, SizeIs(14 + 40 + 24));
+  EXPECT_EQ(frame[12], std::byte{0x86});
+  EXPECT_EQ(frame[14], std::byte{0x6c});
+  EXPECT_EQ(frame[19], std::byte{24});
+  EXPECT_EQ(frame[20], std::byte{112});
+  EXPECT_EQ(frame[21], std::byte{255});
+  EXPECT_TRUE(std::ranges::equal(Bytes(frame).subspan(22, 16), bytes_of(source)));
+  EXPECT_TRUE(std::ranges::equal(Bytes(frame).subspan(38, 16), bytes_of(advert_multicast(false))));
 }
 
 TEST(ha_announcement, what_is_cut_short_claims_nothing) {

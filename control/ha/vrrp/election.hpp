@@ -18,6 +18,7 @@ struct GroupKey {
   std::string interface;
   std::uint8_t version = 4;  ///< of IP
   std::uint8_t virtual_router_id = 0;
+  bool virtual_mac = false;  ///< with the other MAC address it is another one: its addresses are elsewhere
   auto operator<=>(const GroupKey&) const = default;
 };
 

@@ -36,6 +36,7 @@ from cases import (  # noqa: F401
     dpdk,
     dpdk_features,
     pair,
+    pair_mac,
     flow_sync,
     moves,
     configuration,

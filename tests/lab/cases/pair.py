@@ -9,7 +9,7 @@ from harness import paths, process
 from harness.capture import capture
 from harness.case import case
 from harness.configuration import ADDRESSES, TUNNEL
-from harness.pair import NODES, OWN, OWN_6, VRID, Keepalived, Pair, PairNet, keepalived_instance, settle
+from harness.pair import NODES, OWN, OWN_6, ROUTER_MACS, VRID, Keepalived, Pair, PairNet, all_from, keepalived_instance, settle
 from harness.topology import BACK, BACK_6
 from harness.ways import WAYS
 
@@ -49,7 +49,7 @@ def _judge(run, taken, version, vrid=VRID):
     return [(row[0], int(row[5])) for row in rows]
 
 
-def _interop(run, version, unicast):
+def _interop(run, version, unicast, virtual_mac=False):
     address, host = (TUNNEL, f"{TUNNEL}/32") if version == 4 else (_V6_ADDRESS, f"{_V6_ADDRESS}/128")
     own = OWN if version == 4 else OWN_6
     group = {"advert_interval": "100ms", "priority": 150}
@@ -62,6 +62,9 @@ def _interop(run, version, unicast):
         group |= {"adverts": "unicast", "peers": [own["lb2"]]}
         # Else it sends those of IPv6 with a hop limit of 64, which is to be dropped (RFC 9568 section 5.1.2.3).
         more = f"unicast_ttl 255\n  unicast_src_ip {own['lb2']}\n  unicast_peer {{\n    {own['lb1']}\n  }}"
+    if virtual_mac:
+        group |= {"virtual_mac": "true"}
+        more += "\n  use_vmac"
     with _pair(run, backends=1) as lab:
         pair = Pair(lab, run)
         groups = pair.group([address], **group)
@@ -98,6 +101,13 @@ def _interop(run, version, unicast):
         heard = _judge(run, taken, version)
         priorities = {priority for _, priority in heard}
         run.expect({150, 100, 50, 0} <= priorities, f"not all priorities were heard: {priorities}")
+        if virtual_mac:
+            # Unicast ones keepalived sends from the interface's; of ours the first may have the kernel find the peer.
+            whose = "vrrp && !icmp && !icmpv6" + (f" && ip.src == {own['lb1']}" if unicast else "")
+            others = [row[0] for row in taken.rows(whose, "eth.src") if row[0] != ROUTER_MACS[version]]
+            run.expect(len(others) <= (1 if unicast else 0), f"adverts from other stations: {others}")
+            told_of = f"arp.isgratuitous && arp.dst.proto_ipv4 == {address}" if version == 4 else f"icmpv6.nd.na.target_address == {address}"
+            all_from(run, taken, told_of, ROUTER_MACS[version])
         told = taken.count(f"arp.isgratuitous && arp.dst.proto_ipv4 == {address}" if version == 4 else f"icmpv6.nd.na.target_address == {address}")
         run.expect(told >= 2, f"hardly anybody was told where {address} is: {told}")
         run.figure(adverts=len(heard), announcements=told)
@@ -110,9 +120,12 @@ def _interop(run, version, unicast):
 @case("pair_keepalived_multicast_v6", version=6, unicast=False)
 @case("pair_keepalived_unicast_v4", version=4, unicast=True)
 @case("pair_keepalived_unicast_v6", version=6, unicast=True)
-def keepalived(run, version, unicast):
+@case("pair_keepalived_virtual_mac_v4", version=4, unicast=False, virtual_mac=True)
+@case("pair_keepalived_virtual_mac_v6", version=6, unicast=False, virtual_mac=True)
+@case("pair_keepalived_virtual_mac_unicast", version=4, unicast=True, virtual_mac=True)
+def keepalived(run, version, unicast, virtual_mac=False):
     """Elections with keepalived as the other node, in both roles; tshark judges each packet."""
-    _interop(run, version, unicast)
+    _interop(run, version, unicast, virtual_mac)
 
 
 def _failovers(run, runs, advert_interval, heartbeat, limit_ms):

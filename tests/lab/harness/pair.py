@@ -28,6 +28,8 @@ _OWN_BACK_6 = {"lb1": "2001:db8:2::2", "lb2": "2001:db8:2::3"}
 SYNC = {"lb1": "10.255.0.1", "lb2": "10.255.0.2"}
 KEY = "3b1f" * 16
 VRID = 51
+# By IP version (RFC 9568 section 7.3).
+ROUTER_MACS = {4: f"00:00:5e:00:01:{VRID:02x}", 6: f"00:00:5e:00:02:{VRID:02x}"}
 
 
 class PairNet(Topology):
@@ -212,8 +214,14 @@ class Keepalived:
         process.end(self.child, 15)
 
     def holds(self, address):
-        shown = process.run(["ip", "-n", self.namespace.name, "-o", "address", "show", "dev", "eth0"]).stdout
+        shown = process.run(["ip", "-n", self.namespace.name, "-o", "address", "show"]).stdout
         return f" {address}/" in shown
+
+
+def all_from(run, taken, which, mac):
+    """Every frame of the capture that the filter takes is from that station."""
+    stations = {row[0] for row in taken.rows(which, "eth.src")}
+    run.expect(stations == {mac}, f"{which}: from {stations}, not from {mac}")
 
 
 def settle(seconds):

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "control/base/log.hpp"
+#include "control/ha/vrrp/advert_frame.hpp"
 
 namespace astil::ha {
 namespace {
@@ -25,10 +26,15 @@ std::set<address> hosts_of(std::span<const AddressRecord> records) {
 Time monotonic_now() { return clock_now(CLOCK_MONOTONIC); }
 std::uint64_t real_now() { return static_cast<std::uint64_t>(clock_now(CLOCK_REALTIME).count()); }
 
+Group::~Group() {
+  if (has_virtual_mac() && home_ != 0) devices_.remove(home_);
+}
+
 GroupKey Group::key() const {
   return {.interface = std::string(record_.interface.view()),
           .version = record_.addresses.front().version,
-          .virtual_router_id = record_.virtual_router_id};
+          .virtual_router_id = record_.virtual_router_id,
+          .virtual_mac = record_.virtual_mac != 0};
 }
 
 void Group::configure(const GroupRecord& record, const KeyRing& keys) {
@@ -51,10 +57,12 @@ void Group::configure(const GroupRecord& record, const KeyRing& keys) {
   if (more) plan_.start(monotonic_now(), addresses_.size(), milliseconds(record_.announce_refresh));
 }
 
-void Group::set_link(std::uint32_t ifindex, const net::MacAddress& mac, const address& local, AdvertSocket* adverts,
+void Group::set_link(const net::Link& link, std::uint32_t home, const address& local, AdvertSocket* adverts,
                      FrameSocket* frames) {
-  ifindex_ = ifindex;
-  mac_ = mac;
+  ifindex_ = link.ifindex;
+  if (has_virtual_mac() && home_ != home) devices_.forget(home_);
+  home_ = home;
+  mac_ = has_virtual_mac() ? virtual_router_mac(is_v4() ? 4 : 6, record_.virtual_router_id) : *link.mac;
   local_ = local;
   adverts_ = adverts;
   frames_ = frames;
@@ -66,7 +74,7 @@ void Group::lose_link() {
 }
 
 void Group::put(const address& host) {
-  if (auto added = keeper_.add(ifindex_, host); added.has_error()) {
+  if (auto added = keeper_.add(home_, host); added.has_error()) {
     ++counters_.address_errors;
     log::error("address not added",
                {{"group", record_.name.view()}, {"address", host.to_string()}, {"error", added.error().text()}});
@@ -74,7 +82,7 @@ void Group::put(const address& host) {
 }
 
 void Group::take_away(const address& host) {
-  if (auto removed = keeper_.remove(ifindex_, host); removed.has_error()) {
+  if (auto removed = keeper_.remove(home_, host); removed.has_error()) {
     ++counters_.address_errors;
     log::error("address not removed",
                {{"group", record_.name.view()}, {"address", host.to_string()}, {"error", removed.error().text()}});
@@ -83,6 +91,7 @@ void Group::take_away(const address& host) {
 
 void Group::take_addresses() {
   active_ = true;
+  if (has_virtual_mac()) devices_.bring_up(home_);
   for (const address& host : addresses_) put(host);
 }
 
@@ -90,18 +99,21 @@ void Group::leave_addresses() {
   active_ = false;
   plan_.stop();
   for (const address& host : addresses_) take_away(host);
+  if (has_virtual_mac() && home_ != 0) devices_.bring_down(home_);
 }
 
 void Group::clean() {
-  if (active_ || ifindex_ == 0) return;
-  for (const address& host : addresses_) (void)keeper_.remove_ours(ifindex_, host);
+  if (active_ || home_ == 0) return;
+  for (const address& host : addresses_) (void)keeper_.remove_ours(home_, host);
+  if (has_virtual_mac()) devices_.bring_down(home_);
 }
 
 void Group::repair(const std::set<net::InterfaceAddress>& there) {
-  if (!active_ || ifindex_ == 0) return;
+  if (!active_ || home_ == 0) return;
   for (const address& host : addresses_) {
-    if (there.contains(host_address(ifindex_, host))) continue;
+    if (there.contains(host_address(home_, host))) continue;
     log::warning("address is gone, put back", {{"group", record_.name.view()}, {"address", host.to_string()}});
+    if (has_virtual_mac()) devices_.bring_up(home_);
     put(host);
     plan_.again(monotonic_now());
   }
@@ -126,7 +138,7 @@ void Group::send_advert(std::uint8_t priority) {
     std::vector<std::byte> message = build_advert(advert, local_, destination, kind);
     if (record_.authenticate != 0 && keys_.current() != nullptr)
       message = keys_.seal(message, bytes_of(local_), counter_.next(real_now()));
-    const bool sent = adverts_->send(message, local_, destination) == 0;
+    const bool sent = send_to(destination, message);
     ++(sent ? counters_.adverts_sent : counters_.send_errors);
   };
   if (record_.unicast == 0) {
@@ -134,6 +146,16 @@ void Group::send_advert(std::uint8_t priority) {
   } else {
     for (const address& peer : peers_) send(peer);
   }
+}
+
+/// With the virtual router's MAC address as the source (RFC 9568 section 7.2), where it is used and the way is known. A
+/// unicast peer whose own address is not known, or which is behind a router, has the kernel find it.
+bool Group::send_to(const address& destination, Bytes message) {
+  std::optional<net::MacAddress> station;
+  if (has_virtual_mac() && frames_ != nullptr)
+    station = destination.is_multicast() ? multicast_mac(destination) : devices_.station(ifindex_, destination);
+  if (station) return frames_->send(advert_frame(message, local_, destination, mac_, *station)) == 0;
+  return adverts_->send(message, local_, destination) == 0;
 }
 
 /// On a takeover by the plan; else the neighbours are told once more.

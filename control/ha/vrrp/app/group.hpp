@@ -11,6 +11,7 @@
 #include "control/ha/vrrp/app/address_keeper.hpp"
 #include "control/ha/vrrp/app/advert_socket.hpp"
 #include "control/ha/vrrp/app/frame_socket.hpp"
+#include "control/ha/vrrp/app/router_devices.hpp"
 #include "control/ha/vrrp/authentication.hpp"
 #include "control/ha/vrrp/election.hpp"
 #include "control/ha/vrrp/track_states.hpp"
@@ -24,12 +25,18 @@ namespace astil::ha {
 
 class Group final : public Output {
  public:
-  explicit Group(AddressKeeper& keeper) : keeper_(keeper) {}
+  /// Both must outlive it.
+  Group(AddressKeeper& keeper, RouterDevices& devices) : keeper_(keeper), devices_(devices) {}
+  /// Its device goes with it.
+  ~Group() override;
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
 
   /// Addresses that come or go do so at once where it is active.
   void configure(const GroupRecord& record, const KeyRing& keys);
-  /// Where packets go. Null: the interface is not there. They must outlive their use.
-  void set_link(std::uint32_t ifindex, const net::MacAddress& mac, const address& local, AdvertSocket* adverts,
+  /// Where packets go. `home` is the ifindex that the addresses are put on: the interface's, or its virtual router's
+  /// device. The sockets must outlive their use.
+  void set_link(const net::Link& link, std::uint32_t home, const address& local, AdvertSocket* adverts,
                 FrameSocket* frames);
   void lose_link();
 
@@ -54,7 +61,10 @@ class Group final : public Output {
   [[nodiscard]] bool is_v4() const { return record_.addresses.front().version == 4; }
   [[nodiscard]] bool has(const address& host) const { return addresses_.contains(host); }
   [[nodiscard]] std::uint32_t ifindex() const { return ifindex_; }
-  [[nodiscard]] const net::MacAddress& mac() const { return mac_; }
+  [[nodiscard]] std::uint32_t home() const { return home_; }
+  [[nodiscard]] bool has_virtual_mac() const { return record_.virtual_mac != 0; }
+  /// Whether somebody who says that an address of the group has this MAC address is another station.
+  [[nodiscard]] bool is_foreign(const net::MacAddress& mac) const { return has_virtual_mac() || mac != mac_; }
   [[nodiscard]] const address& local() const { return local_; }
   [[nodiscard]] TrackStates& tracks() { return tracks_; }
   /// The counters of the report, and the sender of the last advert.
@@ -63,18 +73,21 @@ class Group final : public Output {
  private:
   [[nodiscard]] std::optional<AdvertDrop> check_code(const Received& packet);
   void drop(AdvertDrop reason) { ++counters_.drops[static_cast<std::size_t>(reason)]; }
+  [[nodiscard]] bool send_to(const address& destination, Bytes message);
   void put(const address& host);
   void take_away(const address& host);
   [[nodiscard]] std::vector<address> in_order() const;
 
   AddressKeeper& keeper_;
+  RouterDevices& devices_;
   GroupRecord record_;
   KeyRing keys_;
   std::set<address> addresses_;
   std::set<address> peers_;
   bool active_ = false;
   std::uint32_t ifindex_ = 0;
-  net::MacAddress mac_;
+  std::uint32_t home_ = 0;  ///< 0: not known yet
+  net::MacAddress mac_;     ///< that neighbours are told
   address local_;
   AdvertSocket* adverts_ = nullptr;
   FrameSocket* frames_ = nullptr;

@@ -1,9 +1,10 @@
-// The addresses that are on interfaces by astil-vrrp, in memory that a second process shares. That one, the guardian,
-// sleeps until astil-vrrp is gone, however it went, and removes what is there then.
+// The addresses that are on interfaces by astil-vrrp, and the devices that it made, in memory that a second process
+// shares. That one, the guardian, sleeps until astil-vrrp is gone, however it went, and removes what is there then.
 #pragma once
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,6 +31,11 @@ class Guardian {
   /// After it was removed.
   void forget(const net::InterfaceAddress& address);
 
+  /// When it was made, by its ifindex; again does no harm.
+  void note_device(std::uint32_t ifindex);
+  /// After it was removed.
+  void forget_device(std::uint32_t ifindex);
+
   /// The second process is gone: another is started.
   [[nodiscard]] Result<void> restart();
   [[nodiscard]] pid_t process() const { return process_; }
@@ -40,12 +46,18 @@ class Guardian {
     AddressRecord address;  ///< version 0: free
   };
 
+  struct Held {
+    std::array<Place, kPlaces> places{};
+    std::array<std::uint32_t, kMostChannelGroups> devices{};  ///< ifindex; 0: free
+  };
+
   Guardian() = default;
-  [[noreturn]] static void watch(int pipe, const Place* places);
+  [[noreturn]] static void watch(int pipe, const Held& held);
+  static void remove(const Held& held);
   Place* find(const net::InterfaceAddress& address);
 
-  Place* places_ = nullptr;  ///< shared
-  base::Descriptor pipe_;    ///< its other end is the guardian's: it ends when this process does
+  Held* held_ = nullptr;   ///< shared
+  base::Descriptor pipe_;  ///< its other end is the guardian's: it ends when this process does
   pid_t process_ = -1;
 };
 

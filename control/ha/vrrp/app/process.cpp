@@ -40,6 +40,7 @@ Process::Process(ChannelServer channel, base::Descriptor signals, std::unique_pt
       events_(std::move(events)),
       asks_(std::move(asks)),
       keeper_(asks_, *guardian_),
+      devices_(asks_, *guardian_),
       scheduling_(scheduling),
       now_(monotonic_now()) {}
 
@@ -114,7 +115,9 @@ std::optional<Time> Process::deadline() const {
 void Process::on_time() {
   if (heartbeats_.died(now_)) {
     log::warning("the other node's heartbeats are lost", {{"node", heartbeats_.heard().node}});
-    election_.on_peer_gone(now_, now_ - heartbeats_.silence(), Cause::heartbeats_lost, std::exchange(peer_active_, {}));
+    // A node that lived sent the next heartbeat an interval later: an advert until then may have been its last word.
+    const Time next_was_due = now_ - heartbeats_.silence() + milliseconds(configuration_.settings.heartbeat_interval);
+    election_.on_peer_gone(now_, next_was_due, Cause::heartbeats_lost, std::exchange(peer_active_, {}));
   }
   election_.on_time(now_);
   for (const auto& group : groups_) group->on_time(now_);
@@ -217,7 +220,7 @@ void Process::receive_claims() {
 void Process::take_claim(std::uint32_t ifindex, const Claim& claim) {
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     const Group& group = *groups_[i];
-    if (group.ifindex() != ifindex || claim.mac == group.mac() || !group.has(claim.host)) continue;
+    if (group.ifindex() != ifindex || !group.is_foreign(claim.mac) || !group.has(claim.host)) continue;
     election_.on_foreign_announcement(now_, i);
   }
 }

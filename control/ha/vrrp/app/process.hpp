@@ -47,6 +47,7 @@ class Process {
   void refresh_link(std::size_t group);
   [[nodiscard]] std::optional<address> local_address(const Group& group, std::uint32_t ifindex);
   [[nodiscard]] std::optional<address> source_towards(const address& peer, std::uint32_t ifindex);
+  [[nodiscard]] std::optional<std::uint32_t> home_of(const Group& group, const net::Link& link);
   [[nodiscard]] AdvertSocket* adverts_of(const net::Link& link, bool is_v4);
   [[nodiscard]] FrameSocket* frames_of(const net::Link& link);
   void close_unused_sockets();
@@ -82,6 +83,7 @@ class Process {
   net::NetlinkSocket events_;
   net::NetlinkSocket asks_;
   AddressKeeper keeper_;
+  RouterDevices devices_;
   Scheduling scheduling_;
 
   Time now_{0};

@@ -58,15 +58,25 @@ void Process::refresh_link(std::size_t index) {
   const auto local = is_up ? local_address(group, link->ifindex) : std::nullopt;
   AdvertSocket* adverts = local ? adverts_of(*link, group.is_v4()) : nullptr;
   FrameSocket* frames = local ? frames_of(*link) : nullptr;
-  if (adverts == nullptr || frames == nullptr) {
+  const auto home = frames != nullptr ? home_of(group, *link) : std::nullopt;
+  if (adverts == nullptr || !home) {
     election_.set_link(now_, index, std::nullopt);
     group.lose_link();
     return;
   }
   // Another interface by the same name: what is on the old one goes with it.
-  if (group.ifindex() != 0 && group.ifindex() != link->ifindex) election_.set_link(now_, index, std::nullopt);
-  group.set_link(link->ifindex, *link->mac, *local, adverts, frames);
+  if (group.home() != 0 && group.home() != *home) election_.set_link(now_, index, std::nullopt);
+  group.set_link(*link, *home, *local, adverts, frames);
   election_.set_link(now_, index, local);
+}
+
+/// Where the group's addresses are put: the interface, or its virtual router's device.
+std::optional<std::uint32_t> Process::home_of(const Group& group, const net::Link& link) {
+  if (!group.has_virtual_mac()) return link.ifindex;
+  const auto device = devices_.ensure(group.key(), link, links_);
+  if (device.has_value()) return *device;
+  log::error("no virtual router's device", {{"interface", link.name}, {"error", device.error().text()}});
+  return std::nullopt;
 }
 
 /// RFC 9568 section 5.1.1.1: the primary IPv4 address; section 5.1.2.1: the link-local one; towards unicast peers one

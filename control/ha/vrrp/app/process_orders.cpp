@@ -73,10 +73,11 @@ void Process::configure(const Configuration& configuration) {
   for (const GroupRecord& record : configuration.groups) {
     const GroupKey key{.interface = std::string(record.interface.view()),
                        .version = record.addresses.front().version,
-                       .virtual_router_id = record.virtual_router_id};
+                       .virtual_router_id = record.virtual_router_id,
+                       .virtual_mac = record.virtual_mac != 0};
     const auto kept =
         std::find_if(before.begin(), before.end(), [&](const auto& group) { return group && group->key() == key; });
-    groups_.push_back(kept == before.end() ? std::make_unique<Group>(keeper_) : std::move(*kept));
+    groups_.push_back(kept == before.end() ? std::make_unique<Group>(keeper_, devices_) : std::move(*kept));
     groups_.back()->configure(record, keys);
     by_key[key] = groups_.back().get();
     setups.push_back({.key = key,
