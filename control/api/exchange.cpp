@@ -5,15 +5,12 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
+#include <charconv>
 
 namespace astil::api {
 namespace {
@@ -32,10 +29,17 @@ constexpr std::chrono::seconds kRemotePatience{30};  // for a client of the netw
 constexpr std::size_t kReadAtOnce = 16'384;  // a buffer that is smaller makes many reads of a large configuration
 constexpr std::size_t kLingerBytes = 16U << 20U;
 
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+// Of an answer in chunks (RFC 9112, section 7.1).
+constexpr std::string_view kChunkEnd = "\r\n";
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
-PlainStream& lowest(PlainStream& stream) { return stream; }
-PlainStream& lowest(TlsStream& stream) { return stream.next_layer(); }
+std::string chunk_size(std::string_view piece) {
+  std::array<char, 16> digits{};
+  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), piece.size(), 16);
+  return std::string(digits.data(), written.ptr) + "\r\n";
+}
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
 /// What every answer's header has.
 template <class Body>
@@ -92,7 +96,6 @@ struct Waiting {
 };
 
 /// A connection while it is served.
-template <class Stream>
 class Exchange {
  public:
   Exchange(ServerState& server, Stream& stream, const Peer& peer, const Progress& progress)
@@ -128,9 +131,9 @@ class Exchange {
 
   /// Reads a request and answers it, all but a feed; none: nobody is there to hear an answer.
   awaitable<std::optional<Answer>> take_request(RequestParser& parser, beast::flat_buffer& buffer) {
-    lowest(stream_).expires_after(server_.options.request_timeout);
+    stream_.lowest().expires_after(server_.options.request_timeout);
     progress_.waits();
-    auto [unread, read] = co_await http::async_read_header(stream_, buffer, parser, kToken);
+    auto unread = co_await read_message(stream_, buffer, parser, Until::header);
     std::optional<Request> request;
     if (!unread && server_.daemon != nullptr) {
       request = let_in(parser);
@@ -142,8 +145,7 @@ class Exchange {
       }
       // Of those who may change nothing no body is read.
       const bool wants_body = !peer_.shows_token || request->access == Access::everything;
-      if (wants_body && !parser.is_done())
-        std::tie(unread, read) = co_await http::async_read(stream_, buffer, parser, kToken);
+      if (wants_body && !parser.is_done()) unread = co_await read_message(stream_, buffer, parser, Until::end);
     }
     progress_.works();
     if (unread == beast::error::timeout && peer_.shows_token && parser.got_some()) ++server_.timed_out;
@@ -178,37 +180,41 @@ class Exchange {
     const bool detached = reply->detached;
     auto out = to_http(std::move(*reply), parser);
     if (requests >= server_.options.requests_of_connection) out.keep_alive(false);
-    lowest(stream_).expires_after(server_.options.request_timeout);
-    const auto [unsent, sent] = co_await http::async_write(stream_, out, kToken);
+    stream_.lowest().expires_after(server_.options.request_timeout);
+    const std::string header = text_of(out.base());
+    const Stream::Pieces pieces{asio::buffer(header), asio::buffer(out.body())};
+    const auto [unsent, sent] = co_await stream_.write(pieces, kToken);
     if (detached && server_.daemon != nullptr) server_.daemon->after_detach();
     co_return !unsent && out.keep_alive();
   }
 
-  // In chunks (RFC 9112, section 7.1). What a client does not take in time stays with its feed, which is bounded; so on
+  // In chunks. What a client does not take in time stays with its feed, which is bounded; so on
   // the Unix socket it may take its time, as one whose user has stopped it does. A client that shuts down its side may
   // still read the end.
   awaitable<void> send_feed(const Answer& answer) {
     auto header = header_of<http::empty_body>(answer);
     header.keep_alive(false);
     header.chunked(true);
-    http::response_serializer<http::empty_body> serializer(header);
-    const auto [unsent, header_bytes] = co_await http::async_write_header(stream_, serializer, kToken);
+    const std::string text = text_of(header.base());
+    const Stream::Pieces first{asio::buffer(text)};
+    const auto [unsent, header_bytes] = co_await stream_.write(first, kToken);
     if (unsent) co_return;
-    lowest(stream_).expires_never();
+    stream_.lowest().expires_never();
     // Followers must not keep others out: over the network one gives way as who says nothing does. It can come back,
     // and events go on where it was.
     if (peer_.shows_token) progress_.waits();
     const auto waiting = std::make_shared<Waiting>(server_.loop);
-    stream_.async_read_some(asio::buffer(waiting->waste),
-                            [waiting](const boost::system::error_code& /*end*/, std::size_t /*bytes*/) {
-                              waiting->left = true;
-                              waiting->woken.cancel();
-                            });
+    stream_.read_some(asio::buffer(waiting->waste),
+                      [waiting](const boost::system::error_code& /*end*/, std::size_t /*bytes*/) {
+                        waiting->left = true;
+                        waiting->woken.cancel();
+                      });
     answer.feed->on_ready([waiting] { waiting->woken.cancel(); });
     const bool whole = co_await send_pieces(*answer.feed, *waiting);
-    if (whole) co_await asio::async_write(stream_, http::make_chunk_last(), kToken);
+    const Stream::Pieces last{asio::buffer(kLastChunk)};
+    if (whole) co_await stream_.write(last, kToken);
     boost::system::error_code closed;
-    lowest(stream_).socket().cancel(closed);
+    stream_.lowest().socket().cancel(closed);
     // Whoever reads next from the stream must be the only one.
     while (!waiting->left) co_await waiting->woken.async_wait(kToken);
   }
@@ -220,7 +226,7 @@ class Exchange {
       last = waiting.left;
       if (last) {
         feed.end();
-        lowest(stream_).expires_after(server_.options.request_timeout);
+        stream_.lowest().expires_after(server_.options.request_timeout);
       }
       std::string piece = feed.take();
       if (piece.empty()) {
@@ -235,11 +241,13 @@ class Exchange {
       }
       auto patience = feed.patience();
       if (!patience && peer_.shows_token) patience = kRemotePatience;
-      if (patience && !last) lowest(stream_).expires_after(*patience);
-      const auto [failed, bytes] = co_await asio::async_write(stream_, http::make_chunk(asio::buffer(piece)), kToken);
+      if (patience && !last) stream_.lowest().expires_after(*patience);
+      const std::string size = chunk_size(piece);
+      const Stream::Pieces chunk{asio::buffer(size), asio::buffer(piece), asio::buffer(kChunkEnd)};
+      const auto [failed, bytes] = co_await stream_.write(chunk, kToken);
       if (failed == beast::error::timeout) feed.lose_patience();
       if (failed) break;
-      if (!last) lowest(stream_).expires_never();
+      if (!last) stream_.lowest().expires_never();
     }
     co_return last;
   }
@@ -253,23 +261,25 @@ class Exchange {
 }  // namespace
 
 awaitable<void> serve(ServerState& server, PlainStream& stream, const Peer& peer, const Progress& progress) {
-  co_await Exchange<PlainStream>(server, stream, peer, progress).run();
+  OverPlain over(stream);
+  co_await Exchange(server, over, peer, progress).run();
   co_await linger(stream);
 }
 
 awaitable<void> serve(ServerState& server, TlsStream& stream, const Peer& peer, const Progress& progress) {
+  OverTls over(stream);
   progress.waits();
-  lowest(stream).expires_after(server.options.request_timeout);
-  const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, kToken);
+  over.lowest().expires_after(server.options.request_timeout);
+  const auto refused = co_await over.shake_hands(asio::ssl::stream_base::server);
   progress.works();
   if (refused) {
     ++server.failed_handshakes;
     co_return;
   }
-  co_await Exchange<TlsStream>(server, stream, peer, progress).run();
-  lowest(stream).expires_after(kLingerTime);
-  co_await stream.async_shutdown(kToken);
-  co_await linger(lowest(stream));
+  co_await Exchange(server, over, peer, progress).run();
+  over.lowest().expires_after(kLingerTime);
+  co_await over.shut_down();
+  co_await linger(over.lowest());
 }
 
 }  // namespace astil::api

@@ -4,10 +4,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/beast/core/basic_stream.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 #include <functional>
 #include <optional>
 #include <string>
@@ -15,12 +12,9 @@
 #include "control/api/credentials.hpp"
 #include "control/api/routes.hpp"
 #include "control/api/server.hpp"
+#include "control/api/stream.hpp"
 
 namespace astil::api {
-
-/// One kind of stream for all families, so that the HTTP code is compiled once for each of these two.
-using PlainStream = boost::beast::basic_stream<boost::asio::generic::stream_protocol>;
-using TlsStream = boost::beast::ssl_stream<PlainStream>;
 
 /// What all connections of a server share.
 struct ServerState {

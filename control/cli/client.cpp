@@ -1,8 +1,9 @@
 // The exchange runs on an event loop of its own, for the sake of the timeout. It is the same over both kinds of stream.
 #include "control/cli/client.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -10,16 +11,15 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/basic_stream.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/url/url.hpp>
 #include <csignal>
 #include <memory>
+
+#include "control/api/stream.hpp"
 
 namespace astil::cli {
 namespace {
@@ -28,10 +28,11 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 namespace ssl = asio::ssl;
+using api::PlainStream;
+using api::TlsStream;
 using asio::ip::tcp;
 using boost::system::error_code;
-using Plain = beast::basic_stream<asio::generic::stream_protocol>;
-using Secure = beast::ssl_stream<Plain>;
+using Parser = http::response_parser<http::string_body>;
 
 /// How long the daemon has to end an answer that the user has enough of.
 constexpr std::chrono::seconds kPatience{5};
@@ -77,6 +78,14 @@ Result<std::pair<std::string, std::string>> parts_of(const std::string& server) 
   return std::pair(std::move(host), port);
 }
 
+/// Runs it on the loop; `done` gets what it returns.
+void begin(asio::io_context& loop, asio::awaitable<error_code> work, std::function<void(error_code failed)> done) {
+  asio::co_spawn(loop, std::move(work), [done = std::move(done)](const std::exception_ptr& thrown, error_code failed) {
+    if (thrown) std::rethrow_exception(thrown);
+    done(failed);
+  });
+}
+
 /// A connection to the daemon, of either kind.
 class Connection {
  public:
@@ -85,12 +94,9 @@ class Connection {
   /// False: nobody listens.
   Result<bool> open(const Target& target) { return target.server.empty() ? open_socket(target) : open_server(target); }
 
-  /// Does something with the stream, of whichever kind.
-  template <class Action>
-  auto with(const Action& action) {
-    return secure_ ? action(*secure_) : action(*plain_);
-  }
-  Plain& lowest() { return secure_ ? secure_->next_layer() : *plain_; }
+  /// Of one that is open.
+  api::Stream& stream() { return *stream_; }
+  PlainStream& lowest() { return stream_->lowest(); }
 
  private:
   Result<bool> open_socket(const Target& target) {
@@ -103,7 +109,8 @@ class Connection {
     if (failed == boost::system::errc::no_such_file_or_directory || failed == boost::system::errc::connection_refused)
       return false;
     if (failed) return failed_exchange(target, failed);
-    plain_.emplace(Plain::socket_type(std::move(socket)));
+    plain_.emplace(PlainStream::socket_type(std::move(socket)));
+    stream_ = std::make_unique<api::OverPlain>(*plain_);
     return true;
   }
 
@@ -138,17 +145,19 @@ class Connection {
   }
 
   Result<bool> shake_hands(const Target& target, const std::string& host, tcp::socket socket) {
-    secure_.emplace(Plain(Plain::socket_type(std::move(socket))), context_);
+    secure_.emplace(PlainStream(PlainStream::socket_type(std::move(socket))), context_);
+    auto over = std::make_unique<api::OverTls>(*secure_);
     error_code no_address;
     static_cast<void>(asio::ip::make_address(host, no_address));
     // RFC 6066, section 3: names only. The macro of OpenSSL has an old-style cast.
     if (no_address)
       ::SSL_ctrl(secure_->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
                  const_cast<char*>(host.c_str()));
-    lowest().expires_after(kConnectTime);
+    over->lowest().expires_after(kConnectTime);
     error_code failed;
-    secure_->async_handshake(ssl::stream_base::client, [&](error_code refused) { failed = refused; });
+    begin(loop_, over->shake_hands(ssl::stream_base::client), [&](error_code refused) { failed = refused; });
     run();
+    stream_ = std::move(over);
     if (!failed) return true;
     const long why = ::SSL_get_verify_result(secure_->native_handle());
     if (why != X509_V_OK) {
@@ -166,9 +175,21 @@ class Connection {
 
   asio::io_context& loop_;
   ssl::context context_;
-  std::optional<Plain> plain_;
-  std::optional<Secure> secure_;
+  std::optional<PlainStream> plain_;
+  std::optional<TlsStream> secure_;
+  std::unique_ptr<api::Stream> stream_;
 };
+
+/// Sends a question and reads the answer to its end. Returns why it failed. All arguments must outlive it.
+asio::awaitable<error_code> exchange(api::Stream& stream, const http::request<http::string_body>& request,
+                                     beast::flat_buffer& buffer, Parser& parser) {
+  const std::string header = api::text_of(request.base());
+  const api::Stream::Pieces pieces{asio::buffer(header), asio::buffer(request.body())};
+  const auto [unsent, bytes] = co_await stream.write(pieces, asio::as_tuple(asio::use_awaitable));
+  // A daemon that refuses a body before it has read all of it has answered nevertheless.
+  const error_code unread = co_await api::read_message(stream, buffer, parser, api::Until::end);
+  co_return unread&& unsent ? unsent : unread;
+}
 
 }  // namespace
 
@@ -179,19 +200,12 @@ Result<std::optional<Reply>> ask(const Target& target, const Question& question,
   if (!connected) return connected.error();
   if (!*connected) return std::optional<Reply>();
   beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
+  Parser parser;
   parser.body_limit(boost::none);
   const auto request = to_http(target, question);
   error_code failed;
   connection.lowest().expires_after(timeout);
-  connection.with([&](auto& stream) {
-    http::async_write(stream, request, [&](error_code unsent, std::size_t) {
-      // A daemon that refuses a body before it has read all of it has answered nevertheless.
-      http::async_read(stream, buffer, parser, [&failed, unsent](error_code unread, std::size_t) {
-        failed = unread && unsent ? unsent : unread;
-      });
-    });
-  });
+  begin(loop, exchange(connection.stream(), request, buffer, parser), [&](error_code ended) { failed = ended; });
   loop.run();
   if (failed) return failed_exchange(target, failed);
   auto response = parser.release();
@@ -239,7 +253,7 @@ Result<std::optional<Followed>> receive(const Target& target, const Question& qu
   if (!connected) return connected.error();
   if (!*connected) return std::optional<Followed>();
   beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
+  Parser parser;
   parser.body_limit(boost::none);
   bool by_user = false;
   auto on_chunk = [&](std::uint64_t /*left*/, boost::core::string_view piece, error_code& /*failed*/) {
@@ -268,13 +282,9 @@ Result<std::optional<Followed>> receive(const Target& target, const Question& qu
   const auto request = to_http(target, question);
   error_code failed;
   connection.lowest().expires_never();
-  connection.with([&](auto& stream) {
-    http::async_write(stream, request, [&](error_code unsent, std::size_t) {
-      http::async_read(stream, buffer, parser, [&, unsent](error_code unread, std::size_t) {
-        failed = unread && unsent ? unsent : unread;
-        loop.stop();
-      });
-    });
+  begin(loop, exchange(connection.stream(), request, buffer, parser), [&](error_code ended) {
+    failed = ended;
+    loop.stop();
   });
   loop.run();
   const bool whole = parser.is_done();

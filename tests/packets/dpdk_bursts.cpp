@@ -9,7 +9,7 @@
 namespace astil::test {
 namespace {
 
-constexpr std::uint64_t kSeed = 20260101;
+constexpr std::uint64_t kSeedOfBursts = 20260101;
 constexpr std::size_t kBursts = 2000;
 
 std::vector<Service> services() {
@@ -35,7 +35,7 @@ TEST_P(Bursts, come_out_as_their_frames_do_alone) {
   World together(std::move(engine));
   alone.publish(services());
   together.publish(services());
-  Mutator mutator(kSeed);
+  Mutator mutator(kSeedOfBursts);
   for (std::size_t i = 0; i < kBursts; ++i) {
     std::vector<Bytes> frames(GetParam());
     std::generate(frames.begin(), frames.end(), [&] { return mutator.next(); });
