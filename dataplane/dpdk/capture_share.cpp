@@ -12,6 +12,8 @@
 namespace astil::dpdk {
 namespace {
 
+constexpr std::uint32_t kLeastRing = 4096;
+
 constexpr std::size_t bytes_of(std::uint32_t rings, std::uint32_t ring_bytes) {
   return sizeof(CaptureShare) + std::size_t{rings} * ring_bytes;
 }
@@ -52,13 +54,12 @@ Result<MappedCapture> MappedCapture::open(const std::filesystem::path& path) {
   if (::fstat(file.get(), &found) != 0) return system_error("look at " + path.string(), errno);
   const auto bytes = static_cast<std::size_t>(found.st_size);
   const Error cut{path.string() + " is not as long as its rings", {}};
-  if (bytes < sizeof(CaptureShare)) return cut;
+  if (bytes < sizeof(CaptureShare) || bytes > bytes_of(1, kCaptureBytes)) return cut;
   auto share = map(file.get(), bytes, path);
   if (share.has_error()) return share.error();
   MappedCapture capture(*share, bytes);
-  if (capture->rings > kMostWorkers || !std::has_single_bit(capture->ring_bytes) ||
-      bytes_of(capture->rings, capture->ring_bytes) != bytes)
-    return cut;
+  const bool has_rooms = std::has_single_bit(capture->ring_bytes) && capture->ring_bytes >= kLeastRing;
+  if (capture->rings > kMostWorkers || !has_rooms || bytes_of(capture->rings, capture->ring_bytes) != bytes) return cut;
   return capture;
 }
 

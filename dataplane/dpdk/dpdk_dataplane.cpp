@@ -87,6 +87,16 @@ std::optional<dataplane::SharedTables> tables_of(const std::string& instance) {
   return std::nullopt;
 }
 
+/// Another instance whose share can not be read; empty: there is none.
+std::string other_unreadable(const std::string& instance) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_of(instance).parent_path(), error)) {
+    const std::string other = entry.path().filename().string();
+    if (other != instance && MappedShare::find(other).has_error()) return other;
+  }
+  return {};
+}
+
 /// Nobody knows any more which ones the instance has taken: those that nobody else has.
 void give_back_interfaces(const std::string& instance) {
   struct if_nameindex* all = ::if_nameindex();
@@ -352,9 +362,8 @@ Result<dataplane::Attachment> DpdkDataplane::attach(std::uint32_t ifindex, datap
   if (same == end) {
     if (plan.ports == kMostPorts) return Error{"there are " + std::to_string(kMostPorts) + " ports already", {}};
     ++plan.ports;
-  } else if (same->device != wanted.device) {
+  } else if (taken_interface(same->device.str()) != taken_interface(device->second)) {
     take_fence_away(*share_, *same);
-    if (auto fenced = fence(*share_, device->second); fenced.has_error()) return fenced.error();
   }
   *same = wanted;
   write(plan);
@@ -368,11 +377,10 @@ Result<void> DpdkDataplane::detach(std::uint32_t ifindex) {
   const auto gone = std::find_if(plan.port, end, [&](const PortPlan& port) { return port.interface.str() == name; });
   if (gone == end) return {};
   const PortPlan port = *gone;
+  const Plan before = plan;
   std::copy(gone + 1, end, gone);
   plan.port[--plan.ports] = {};
-  write(plan);
-  const std::uint32_t number = share_->plan_number;
-  wait_until(share_.folder(), kLongestRelease, [&] { return load(share_->plan_in_force) == number; });
+  if (auto released = release_to(plan, before); released.has_error()) return released.error();
   take_fence_away(*share_, port);
   return {};
 }
@@ -387,14 +395,18 @@ std::vector<dataplane::Attachment> DpdkDataplane::attachments() const {
   return all;
 }
 
+/// A plan with fewer ports; where astil-dpdk does not follow it, the one before is there again.
+Result<void> DpdkDataplane::release_to(const Plan& plan, const Plan& before) {
+  write(plan);
+  const std::uint32_t number = share_->plan_number;
+  if (wait_until(share_.folder(), kLongestRelease, [&] { return load(share_->plan_in_force) == number; })) return {};
+  write(before);
+  return Error{"astil-dpdk does not give up its ports", "is it stopped? its log: journalctl -u 'astil-dpdk@*'"};
+}
+
 Result<void> DpdkDataplane::release() {
   const Plan before = share_->plan;
-  write(Plan{});
-  const std::uint32_t number = share_->plan_number;
-  if (!wait_until(share_.folder(), kLongestRelease, [&] { return load(share_->plan_in_force) == number; })) {
-    write(before);
-    return Error{"astil-dpdk does not give up its ports", "is it stopped? its log: journalctl -u 'astil-dpdk@*'"};
-  }
+  if (auto released = release_to(Plan{}, before); released.has_error()) return released.error();
   for (const Noted& fenced : share_->fences) {
     const std::uint32_t ifindex = ::if_nametoindex(name_now(fenced).c_str());
     if (ifindex != 0) (void)remove_socket_program(ifindex);
@@ -524,9 +536,20 @@ Result<std::size_t> remove_instance(const std::string& instance) {
     if (is_engine_running(folder))
       return Error{"astil-dpdk runs, and cannot be told to give up its ports: " + share.error().what,
                    "stop it first: systemctl stop astil-dpdk@" + instance};
+    if (const std::string other = other_unreadable(instance); !other.empty()) {
+      std::filesystem::remove_all(folder, error);
+      return Error{
+          "the filters of astil-dpdk stay on its interfaces: nobody can tell them from those of the instance " + other +
+              ", which is of another version or damaged too",
+          "stop that one, too; then: astil detach --instance " + other};
+    }
     give_back_interfaces(instance);
   } else if (share->has_value()) {
     Share& mapped = ***share;
+    if (mapped.network != 0 && mapped.network != own_network())
+      return Error{
+          "the instance " + instance + " is of another network namespace",
+          "give it up there, by 'ip netns exec' or nsenter; where that namespace is gone: rm -r " + folder.string()};
     ports = mapped.plan.ports;
     write_plan(mapped, Plan{});
     const std::uint32_t number = mapped.plan_number;

@@ -79,6 +79,7 @@ class DpdkDataplane final : public dataplane::Dataplane {
   Result<dataplane::SharedTables> make_tables(std::uint32_t number);
   void switch_to_tables(std::uint32_t number);
   void write(Plan plan);
+  Result<void> release_to(const Plan& plan, const Plan& before);
   void wake();
   void take_message(std::span<const std::byte> message, const dataplane::EventTaker& take) const;
   void rest_or_ring();

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 
 namespace astil::dpdk {
@@ -42,7 +43,20 @@ class RecordRing {
   /// In the place of a length: the next record stands at the begin of the room.
   static constexpr Length kGoesOnAtBegin = ~Length{0};
   static constexpr std::size_t taken(std::size_t bytes) { return sizeof(Length) + (bytes + 7) / 8 * 8; }
+  void reset();
   [[nodiscard]] std::size_t at(std::uint64_t place) const { return place & (room_.size() - 1); }
+  /// Are the places those of a ring? Whoever else can write there is no writer of this version.
+  [[nodiscard]] bool is_sound() const {
+    const std::uint64_t read = places_->read;
+    return read % sizeof(Length) == 0 && __atomic_load_n(&places_->written, __ATOMIC_ACQUIRE) - read <= room_.size();
+  }
+  /// Of the record at `read`, or kGoesOnAtBegin; none: it would leave the room.
+  [[nodiscard]] std::optional<Length> length_at(std::uint64_t read) const {
+    Length length = 0;
+    std::memcpy(&length, &room_[at(read)], sizeof(length));
+    const bool fits = length == kGoesOnAtBegin || length <= room_.size() - at(read) - sizeof(Length);
+    return fits ? std::optional(length) : std::nullopt;
+  }
 
   RingPlaces* places_;
   std::span<std::byte> room_;
@@ -80,14 +94,13 @@ inline bool RecordRing::write(std::span<const std::byte> record) {
 inline std::span<const std::byte> RecordRing::front() {
   while (!empty()) {
     const std::uint64_t read = places_->read;
-    Length length = 0;
-    std::memcpy(&length, &room_[at(read)], sizeof(length));
-    if (length == kGoesOnAtBegin) {
+    const auto length = is_sound() ? length_at(read) : std::nullopt;
+    if (!length) {
+      reset();
+    } else if (*length == kGoesOnAtBegin) {
       __atomic_store_n(&places_->read, read + room_.size() - at(read), __ATOMIC_RELEASE);
-    } else if (length > room_.size() - at(read) - sizeof(Length)) {
-      clear();  // not what a writer of this version has left
     } else {
-      return room_.subspan(at(read) + sizeof(Length), length);
+      return room_.subspan(at(read) + sizeof(Length), *length);
     }
   }
   return {};
@@ -95,9 +108,17 @@ inline std::span<const std::byte> RecordRing::front() {
 
 inline void RecordRing::drop() {
   const std::uint64_t read = places_->read;
-  Length length = 0;
-  std::memcpy(&length, &room_[at(read)], sizeof(length));
-  __atomic_store_n(&places_->read, read + taken(length), __ATOMIC_RELEASE);
+  const auto length = is_sound() ? length_at(read) : std::nullopt;
+  if (!length || *length == kGoesOnAtBegin) return reset();
+  __atomic_store_n(&places_->read, read + taken(*length), __ATOMIC_RELEASE);
+}
+
+/// What stands there is not what a writer of this version has left. A place that is no multiple of a length's never
+/// comes right by itself.
+inline void RecordRing::reset() {
+  const std::uint64_t written = __atomic_load_n(&places_->written, __ATOMIC_ACQUIRE);
+  __atomic_store_n(&places_->written, written / sizeof(Length) * sizeof(Length), __ATOMIC_RELEASE);
+  clear();
 }
 
 inline void RecordRing::clear() {

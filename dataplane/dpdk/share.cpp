@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,14 +35,19 @@ Result<void> own_folder(const std::filesystem::path& folder) {
   return {};
 }
 
-Result<Share*> map(int file, const std::filesystem::path& path) {
+struct Mapped {
+  Share* share;
+  ino_t inode;
+};
+
+Result<Mapped> map(int file, const std::filesystem::path& path) {
   struct stat found {};
   if (::fstat(file, &found) != 0) return system_error("look at " + path.string(), errno);
   if (static_cast<std::size_t>(found.st_size) < sizeof(Share))
     return Error{path.string() + " is of another version, or cut short", "give it up: astil detach"};
   void* memory = ::mmap(nullptr, sizeof(Share), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   if (memory == MAP_FAILED) return system_error("map " + path.string(), errno);
-  return static_cast<Share*>(memory);
+  return Mapped{.share = static_cast<Share*>(memory), .inode = found.st_ino};
 }
 
 /// What others are counted by.
@@ -51,14 +55,15 @@ bool has_sound_numbers(const Share& share) {
   return share.plan.ports <= kMostPorts && share.plan.workers <= kMostWorkers && share.running_workers <= kMostWorkers;
 }
 
-Result<Share*> open(const std::filesystem::path& path) {
+Result<Mapped> open(const std::filesystem::path& path) {
   const base::Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!file.valid()) return system_error("open " + path.string(), errno);
   auto mapped = map(file.get(), path);
   if (mapped.has_error()) return mapped.error();
-  const bool is_ours = (*mapped)->magic == kShareMagic && (*mapped)->version == kShareVersion;
-  if (is_ours && has_sound_numbers(**mapped)) return *mapped;
-  ::munmap(*mapped, sizeof(Share));
+  const Share& share = *mapped->share;
+  const bool is_ours = share.magic == kShareMagic && share.version == kShareVersion;
+  if (is_ours && has_sound_numbers(share)) return *mapped;
+  ::munmap(mapped->share, sizeof(Share));
   if (is_ours) return Error{path.string() + " is damaged", "give it up: astil detach"};
   return Error{path.string() + " is of another version of astil",
                "run astild and astil-dpdk of one version, or give up the flows: astil detach"};
@@ -73,11 +78,9 @@ Result<void> create(const std::filesystem::path& path) {
     return system_error(action, failed);
   auto mapped = map(file.get(), path);
   if (mapped.has_error()) return mapped.error();
-  const bool is_drawn = ::getrandom(&(*mapped)->identity, sizeof((*mapped)->identity), 0) >= 0;
-  (*mapped)->version = kShareVersion;
-  (*mapped)->magic = kShareMagic;
-  ::munmap(*mapped, sizeof(Share));
-  if (!is_drawn) return system_error("get random bytes", errno);
+  mapped->share->version = kShareVersion;
+  mapped->share->magic = kShareMagic;
+  ::munmap(mapped->share, sizeof(Share));
   const std::string unnamed = "/proc/self/fd/" + std::to_string(file.get());
   if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0 && errno != EEXIST)
     return system_error(action, errno);
@@ -119,7 +122,7 @@ Result<MappedShare> MappedShare::make(const std::string& instance) {
   }
   auto mapped = open(file);
   if (mapped.has_error()) return mapped.error();
-  return MappedShare(folder, *mapped);
+  return MappedShare(folder, mapped->share, mapped->inode);
 }
 
 Result<std::optional<MappedShare>> MappedShare::find(const std::string& instance) {
@@ -130,7 +133,7 @@ Result<std::optional<MappedShare>> MappedShare::find(const std::string& instance
   }
   auto mapped = open(folder / "engine");
   if (mapped.has_error()) return mapped.error();
-  return std::optional<MappedShare>(MappedShare(folder, *mapped));
+  return std::optional<MappedShare>(MappedShare(folder, mapped->share, mapped->inode));
 }
 
 std::uint64_t own_network() {
@@ -154,11 +157,12 @@ std::string who_takes(const std::string& interface, const std::string& instance)
 }
 
 MappedShare::MappedShare(MappedShare&& other) noexcept
-    : folder_(std::move(other.folder_)), share_(std::exchange(other.share_, nullptr)) {}
+    : folder_(std::move(other.folder_)), share_(std::exchange(other.share_, nullptr)), inode_(other.inode_) {}
 
 MappedShare& MappedShare::operator=(MappedShare&& other) noexcept {
   std::swap(folder_, other.folder_);
   std::swap(share_, other.share_);
+  std::swap(inode_, other.inode_);
   return *this;
 }
 
@@ -166,12 +170,11 @@ MappedShare::~MappedShare() {
   if (share_ != nullptr) ::munmap(share_, sizeof(Share));
 }
 
+/// What can not be asked for a moment is no reason to give up what runs.
 bool MappedShare::is_current() const {
-  auto found = open(folder_ / "engine");
-  if (found.has_error()) return false;
-  const bool is_same = (*found)->identity == share_->identity;
-  ::munmap(*found, sizeof(Share));
-  return is_same;
+  struct stat found {};
+  if (::stat((folder_ / "engine").c_str(), &found) != 0) return errno != ENOENT && errno != ENOTDIR;
+  return found.st_ino == inode_;
 }
 
 std::optional<NumberedPlan> read_plan(const Share& share) {

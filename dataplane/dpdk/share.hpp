@@ -11,6 +11,8 @@
 // Each member has one writer. Counters go on when their writer starts anew.
 #pragma once
 
+#include <sys/types.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -138,7 +140,6 @@ struct Share {
   std::uint64_t magic;
   std::uint32_t version;
   std::uint32_t reserved;
-  std::uint64_t identity;  ///< drawn when the file was made
 
   /// astild's. The number of the plan is odd while it is written, and another one afterwards.
   std::uint32_t plan_number;
@@ -204,10 +205,12 @@ class MappedShare {
   [[nodiscard]] RecordRing frames() const { return {share_->frames_places, share_->frames}; }
 
  private:
-  MappedShare(std::filesystem::path folder, Share* share) : folder_(std::move(folder)), share_(share) {}
+  MappedShare(std::filesystem::path folder, Share* share, ino_t inode)
+      : folder_(std::move(folder)), share_(share), inode_(inode) {}
 
   std::filesystem::path folder_;
   Share* share_ = nullptr;
+  ino_t inode_ = 0;
 };
 
 std::filesystem::path folder_of(const std::string& instance);

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <deque>
 #include <future>
-#include <set>
 
 #include "dataplane/publisher.hpp"
 #include "tests/packets/world.hpp"
@@ -298,6 +297,40 @@ TEST(RecordRing, a_length_that_no_writer_left_empties_it) {
   EXPECT_EQ(ring.front().size(), 8U);
 }
 
+TEST(RecordRing, places_that_no_ring_can_have_empty_it) {
+  for (const auto& [written, read] : {std::pair<std::uint64_t, std::uint64_t>{8, 64}, {64, 3}, {1003, 1000}, {5, 0}}) {
+    RingPlaces places{.written = written, .read = read};
+    alignas(8) std::array<std::byte, 64> room{};
+    RecordRing ring(places, room);
+    for (int i = 0; i < 100 && !ring.empty(); ++i) {
+      const auto record = ring.front();
+      ASSERT_LE(record.data() + record.size(), room.data() + room.size()) << written << ", " << read;
+      if (record.data() != nullptr) ring.drop();
+    }
+    EXPECT_TRUE(ring.empty()) << written << ", " << read;
+    ASSERT_TRUE(ring.write(std::array<std::byte, 8>{}));
+    EXPECT_EQ(ring.front().size(), 8U);
+  }
+}
+
+TEST_F(Dpdk, an_instance_of_another_network_namespace_is_not_given_up_from_here) {
+  share()->network = own_network() + 1;
+  const auto refused = remove_instance(options_.instance);
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_NE(refused.error().text().find("another network namespace"), std::string::npos);
+  share()->network = own_network();
+}
+
+TEST_F(Dpdk, a_port_that_is_not_given_up_stays_planned) {
+  options_.drive.devices = {{"lo", "net_null0"}};
+  const auto engine = open();
+  ASSERT_TRUE(engine->attach(1, dataplane::Hook::automatic).has_value());
+  const auto lock = lock_engine(share().folder());  // as one that is stopped has it
+  const auto refused = engine->detach(1);
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_EQ(engine->attachments().size(), 1U);
+}
+
 TEST_F(Dpdk, an_interface_without_a_device_is_refused_by_name) {
   const auto engine = open();
   const auto refused = engine->attach(1, dataplane::Hook::automatic);  // the loopback
@@ -316,17 +349,19 @@ TEST_F(Dpdk, a_folder_that_others_can_write_to_is_refused) {
 
 TEST_F(Dpdk, processes_that_begin_at_the_same_time_have_the_same_share) {
   for (int round = 0; round < 20; ++round) {
-    std::vector<std::future<std::uint64_t>> all;
+    std::vector<std::future<bool>> all;
     std::barrier together(8);
     for (int i = 0; i < 8; ++i) {
       all.push_back(std::async(std::launch::async, [&] {
         together.arrive_and_wait();
-        return share()->identity;
+        const MappedShare own = share();
+        __atomic_add_fetch(&own->last_capture, 1, __ATOMIC_RELAXED);
+        together.arrive_and_wait();
+        return own.is_current();
       }));
     }
-    std::set<std::uint64_t> identities;
-    for (auto& each : all) identities.insert(each.get());
-    EXPECT_EQ(identities.size(), 1U);
+    for (auto& each : all) EXPECT_TRUE(each.get());
+    EXPECT_EQ(share()->last_capture, 8U);
     ASSERT_TRUE(remove_instance(options_.instance).has_value());
   }
 }

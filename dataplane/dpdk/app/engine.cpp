@@ -1,6 +1,5 @@
 #include "dataplane/dpdk/app/engine.hpp"
 
-#include <net/if.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
@@ -144,7 +143,7 @@ void Engine::follow_capture() {
 /// Is an interface another one by now? A device that was made anew has to be opened anew.
 bool Engine::has_lost_interface() const {
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    if (::if_nametoindex(plan_.plan.port[i].interface.bytes) != ports_[i].ifindex()) return true;
+    if (ports_[i].has_lost_interface(plan_.plan.port[i])) return true;
   }
   return false;
 }

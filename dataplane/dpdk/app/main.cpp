@@ -30,6 +30,9 @@ constexpr auto kBetweenLooks = 20ms;
 /// How long a plan has to stand before it is followed: astild attaches one interface after the other.
 constexpr auto kPlanSettles = 60ms;
 
+/// A plan is written within microseconds.
+constexpr auto kHalfWritten = 2s;
+
 volatile std::sig_atomic_t ended = 0;
 
 enum class Next { end, begin_anew, fail };
@@ -39,14 +42,22 @@ enum class Next { end, begin_anew, fail };
 std::optional<NumberedPlan> await_plan(const MappedShare& share) {
   std::optional<NumberedPlan> seen;
   auto since = std::chrono::steady_clock::now();
+  bool told = false;
   while (ended == 0 && share.is_current()) {
     const auto now = read_plan(*share);
-    const bool same = now && seen && now->number == seen->number;
+    const bool same = now.has_value() == seen.has_value() && (!now || now->number == seen->number);
     if (!same) since = std::chrono::steady_clock::now();
     seen = now;
+    if (!seen && !told && std::chrono::steady_clock::now() - since >= kHalfWritten) {
+      const Error problem{"the plan of astild is half written: it was killed meanwhile",
+                          "start astild: it writes it anew"};
+      log::warning("no plan to follow", {{"error", problem.what}, {"remedy", problem.remedy}});
+      write_problem(*share, problem);
+      told = true;
+    }
     if (seen && seen->plan.ports == 0) {
       __atomic_store_n(&share->plan_in_force, seen->number, __ATOMIC_RELEASE);
-    } else if (same && std::chrono::steady_clock::now() - since >= kPlanSettles &&
+    } else if (seen && same && std::chrono::steady_clock::now() - since >= kPlanSettles &&
                __atomic_load_n(&share->tables_number, __ATOMIC_ACQUIRE) != 0) {
       return seen;
     }

@@ -31,6 +31,7 @@ Port::Port(Port&& other) noexcept
     : id_(other.id_),
       share_(std::exchange(other.share_, nullptr)),
       ifindex_(other.ifindex_),
+      taken_ifindex_(other.taken_ifindex_),
       queues_(other.queues_),
       sends_for_kernel_(other.sends_for_kernel_),
       tap_(std::move(other.tap_)),
@@ -113,8 +114,15 @@ Result<void> Port::start(const PortPlan& plan, std::uint32_t workers, rte_mempoo
   return {};
 }
 
+bool Port::has_lost_interface(const PortPlan& plan) const {
+  const std::string taken = taken_interface(plan.device.str());
+  return ::if_nametoindex(plan.interface.str().c_str()) != ifindex_ ||
+         (!taken.empty() && ::if_nametoindex(taken.c_str()) != taken_ifindex_);
+}
+
 Result<void> Port::meet_kernel(const PortPlan& plan) {
   const std::string interface = plan.interface.str();
+  taken_ifindex_ = ::if_nametoindex(taken_interface(plan.device.str()).c_str());
   if (keeps_interface(plan.device.str(), interface)) {
     ifindex_ = ::if_nametoindex(interface.c_str());
     const std::string name = "astil-" + std::to_string(ifindex_);

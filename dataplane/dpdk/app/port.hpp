@@ -23,6 +23,8 @@ class Port {
   [[nodiscard]] std::uint16_t id() const { return id_; }
   /// The kernel's interface.
   [[nodiscard]] std::uint32_t ifindex() const { return ifindex_; }
+  /// Is an interface that it had another one by now, or gone?
+  [[nodiscard]] bool has_lost_interface(const PortPlan& plan) const;
   /// Receive queues: at most one for each worker.
   [[nodiscard]] std::uint32_t queues() const { return queues_; }
   /// Takes frames for the kernel.
@@ -41,6 +43,7 @@ class Port {
   std::uint16_t id_;
   PortShare* share_;
   std::uint32_t ifindex_ = 0;
+  std::uint32_t taken_ifindex_ = 0;  ///< of the one whose frames it takes; 0: it takes none of the kernel's
   std::uint32_t queues_ = 0;
   bool sends_for_kernel_ = false;
   base::Descriptor tap_;
