@@ -9,6 +9,7 @@
 
 #include "control/config/model.hpp"
 #include "dataplane/dpdk/dpdk_dataplane.hpp"
+#include "dataplane/dpdk/instance.hpp"
 #include "dataplane/xdp/xdp_dataplane.hpp"
 
 namespace astil::app {

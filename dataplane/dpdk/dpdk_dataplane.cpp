@@ -2,7 +2,6 @@
 
 #include <net/if.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -11,11 +10,11 @@
 #include <limits>
 #include <new>
 #include <stdexcept>
-#include <thread>
 
+#include "dataplane/dpdk/await.hpp"
 #include "dataplane/dpdk/device.hpp"
 #include "dataplane/dpdk/fence.hpp"
-#include "dataplane/dpdk/tap.hpp"
+#include "dataplane/dpdk/noted.hpp"
 #include "dataplane/jiffies.hpp"
 #include "dataplane/publisher.hpp"
 #include "dataplane/succession.hpp"
@@ -28,7 +27,6 @@ using namespace std::chrono_literals;
 /// A worker is done with a burst in microseconds, and a process that ends with its ports in less than a second.
 constexpr auto kLongestTurn = 2s;
 constexpr auto kStandsStill = 1s;
-constexpr auto kLongestRelease = 5s;
 /// A capture is begun and ended while others wait for the daemon.
 constexpr auto kLongestCaptureChange = 2s;
 constexpr std::size_t kEventsAtOnce = 256;
@@ -38,110 +36,6 @@ Result<std::array<std::uint64_t, core::kHashKeys>> random_key() {
   if (::getrandom(key.data(), sizeof(key), 0) != static_cast<ssize_t>(sizeof(key)))
     return system_error("get random bytes", errno);
   return key;
-}
-
-std::string name_of(std::uint32_t ifindex) {
-  std::array<char, IF_NAMESIZE> name{};
-  return ::if_indextoname(ifindex, name.data()) == nullptr ? std::string() : std::string(name.data());
-}
-
-/// Until it is so, nobody runs astil-dpdk, or the time is over: then false.
-bool wait_until(const std::filesystem::path& folder, std::chrono::steady_clock::duration limit, const auto& condition) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  for (std::uint32_t round = 0; !condition(); ++round) {
-    if (round % 64 == 63 && !is_engine_running(folder)) return true;
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(50us);
-  }
-  return true;
-}
-
-/// What an interface is called by now, which may have been renamed, or made anew.
-std::string name_now(const Noted& noted) {
-  const std::string name = name_of(noted.ifindex);
-  return name.empty() ? noted.name.str() : name;
-}
-
-void take_fence_away(Noted& place) {
-  const std::uint32_t ifindex = ::if_nametoindex(name_now(place).c_str());
-  if (ifindex != 0) give_back(ifindex);
-  place = {};
-}
-
-/// Those that are in force; of an instance whose share can not be read, whatever tables are there.
-std::optional<dataplane::SharedTables> tables_of(const std::string& instance) {
-  const auto share = MappedShare::find(instance);
-  std::vector<std::filesystem::path> files;
-  if (share.has_value() && !share->has_value()) return std::nullopt;
-  if (share.has_value()) {
-    files.push_back((*share)->tables((**share)->tables_number));
-  } else {
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_of(instance), error)) {
-      if (entry.path().filename().string().starts_with("tables-")) files.push_back(entry.path());
-    }
-  }
-  for (const std::filesystem::path& file : files) {
-    if (auto tables = dataplane::SharedTables::open(file); tables.has_value()) return std::move(*tables);
-  }
-  return std::nullopt;
-}
-
-/// Another instance whose share can not be read; empty: there is none.
-std::string other_unreadable(const std::string& instance) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_of(instance).parent_path(), error)) {
-    const std::string other = entry.path().filename().string();
-    if (other != instance && MappedShare::find(other).has_error()) return other;
-  }
-  return {};
-}
-
-/// Nobody knows any more which ones the instance has taken: those that nobody else has.
-void give_back_interfaces(const std::string& instance) {
-  struct if_nameindex* all = ::if_nameindex();
-  for (const struct if_nameindex* each = all; each != nullptr && each->if_index != 0; ++each) {
-    if (has_fence(each->if_index) && who_takes(each->if_name, instance).empty()) give_back(each->if_index);
-  }
-  ::if_freenameindex(all);
-}
-
-/// The one that keeps the kernel off the frames that a port takes.
-void take_fence_away(Share& share, const PortPlan& port) {
-  const std::string taken = taken_interface(port.device.str());
-  for (Noted& place : share.fences) {
-    if (!taken.empty() && place.name.str() == taken) take_fence_away(place);
-  }
-}
-
-Result<void> check_taker(const std::string& device, const std::string& instance) {
-  const std::string taken = taken_interface(device);
-  const std::string other = taken.empty() ? std::string() : who_takes(taken, instance);
-  if (other.empty()) return {};
-  return Error{"interface " + taken + " is taken by the instance " + other + " already",
-               "give it up there: astil detach --instance " + other};
-}
-
-/// Notes an interface in a list of the share, so that whoever gives up the instance finds it. `ifindex`: 0 before it is
-/// made.
-Result<void> note(Noted (&list)[kMostPorts], const std::string& name, std::uint32_t ifindex, const std::string& what) {
-  const auto end = std::end(list);
-  auto place = std::find_if(list, end, [&](const Noted& each) { return each.name.str() == name; });
-  if (place == end) place = std::find_if(list, end, [](const Noted& each) { return each.name.str().empty(); });
-  if (place == end) return Error{"there are " + std::to_string(kMostPorts) + " " + what + " already", {}};
-  place->name.set(name);
-  place->ifindex = ifindex;
-  return {};
-}
-
-/// Keeps the kernel off the frames that a device takes.
-Result<void> fence(Share& share, const std::string& device) {
-  const std::string taken = taken_interface(device);
-  if (taken.empty()) return {};
-  const std::uint32_t ifindex = ::if_nametoindex(taken.c_str());
-  if (ifindex == 0) return Error{"interface " + taken + " does not exist", "'ip link' lists those that do"};
-  if (auto noted = note(share.fences, taken, ifindex, "fences"); noted.has_error()) return noted.error();
-  return has_fence(ifindex) ? Result<void>() : raise_fence(ifindex);
 }
 
 }  // namespace
@@ -238,12 +132,12 @@ void DpdkDataplane::switch_to_tables(std::uint32_t number) {
   const std::uint32_t before = share_->tables_number;
   __atomic_store_n(&share_->tables_number, number, __ATOMIC_RELEASE);
   wake();
-  const bool switched = wait_until(share_.folder(), kLongestTurn, [&] {
+  const Awaited switched = await(share_.folder(), kLongestTurn, [&] {
     const std::uint32_t workers = workers_of(*share_);
     return std::all_of(share_->workers, share_->workers + workers,
                        [&](const WorkerShare& worker) { return load(worker.tables) == number; });
   });
-  if (switched) return;
+  if (switched != Awaited::late) return;
   __atomic_store_n(&share_->tables_number, before, __ATOMIC_RELEASE);
   throw std::runtime_error("a worker of astil-dpdk does not go over to new tables; is it stopped?");
 }
@@ -254,7 +148,7 @@ void DpdkDataplane::wait_for_readers() {
   for (std::uint32_t i = 0; i < workers; ++i) {
     const std::uint64_t turn = load(share_->workers[i].turn);
     if (turn % 2 == 0) continue;
-    if (!wait_until(share_.folder(), kLongestTurn, [&] { return load(share_->workers[i].turn) != turn; }))
+    if (await(share_.folder(), kLongestTurn, [&] { return load(share_->workers[i].turn) != turn; }) == Awaited::late)
       throw std::runtime_error("worker " + std::to_string(i) + " of astil-dpdk stands still");
   }
 }
@@ -327,8 +221,7 @@ bool DpdkDataplane::has_device(std::uint32_t ifindex) const {
 
 Result<void> DpdkDataplane::raise_fences() {
   for (const auto& [interface, device] : options_.drive.devices) {
-    if (auto checked = check_taker(device, options_.instance); checked.has_error()) return checked.error();
-    if (auto fenced = fence(*share_, device); fenced.has_error()) return fenced.error();
+    if (auto fenced = fence(*share_, device, options_.instance); fenced.has_error()) return fenced.error();
   }
   return {};
 }
@@ -351,8 +244,7 @@ Result<dataplane::Attachment> DpdkDataplane::attach(std::uint32_t ifindex, datap
   const auto device = options_.drive.devices.find(name);
   if (device == options_.drive.devices.end())
     return Error{"interface " + name + " has no device", "name it in dataplane.dpdk.ports"};
-  if (auto checked = check_taker(device->second, options_.instance); checked.has_error()) return checked.error();
-  if (auto fenced = fence(*share_, device->second); fenced.has_error()) return fenced.error();
+  if (auto fenced = fence(*share_, device->second, options_.instance); fenced.has_error()) return fenced.error();
   PortPlan wanted{};
   wanted.interface.set(name);
   wanted.device.set(device->second);
@@ -399,7 +291,8 @@ std::vector<dataplane::Attachment> DpdkDataplane::attachments() const {
 Result<void> DpdkDataplane::release_to(const Plan& plan, const Plan& before) {
   write(plan);
   const std::uint32_t number = share_->plan_number;
-  if (wait_until(share_.folder(), kLongestRelease, [&] { return load(share_->plan_in_force) == number; })) return {};
+  if (await(share_.folder(), kLongestRelease, [&] { return load(share_->plan_in_force) == number; }) != Awaited::late)
+    return {};
   write(before);
   return Error{"astil-dpdk does not give up its ports", "is it stopped? its log: journalctl -u 'astil-dpdk@*'"};
 }
@@ -466,10 +359,11 @@ Result<void> DpdkDataplane::inject(std::uint32_t ifindex, std::span<const std::b
 bool DpdkDataplane::have_workers_capture(std::uint32_t number) {
   __atomic_store_n(&share_->capture_number, number, __ATOMIC_RELEASE);
   wake();
-  return wait_until(share_.folder(), kLongestCaptureChange, [&] {
+  const auto all_do = [&] {
     return std::all_of(share_->workers, share_->workers + workers_of(*share_),
                        [&](const WorkerShare& worker) { return load(worker.capture) == number; });
-  });
+  };
+  return await(share_.folder(), kLongestCaptureChange, all_do) != Awaited::late;
 }
 
 Result<void> DpdkDataplane::start_capture(const core::CaptureFilter& filter, const dataplane::CaptureTaker& take) {
@@ -508,76 +402,6 @@ std::optional<std::chrono::steady_clock::time_point> DpdkDataplane::forwarding_s
       !is_engine_running(share_.folder()) || standing_still())
     return std::nullopt;
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(load(share_->forwarding_since)));
-}
-
-bool is_running(const std::string& instance) {
-  auto share = MappedShare::find(instance);
-  return share.has_value() && share->has_value() && (**share)->plan.ports != 0;
-}
-
-std::optional<core::Sizes> sizes_of(const std::string& instance) {
-  const auto tables = tables_of(instance);
-  return tables ? std::optional(tables->tables().sizes) : std::nullopt;
-}
-
-std::vector<core::Address> shared_services(const std::string& instance) {
-  const auto tables = tables_of(instance);
-  if (!tables) return {};
-  return dataplane::own_addresses(dataplane::read_state(tables->tables()));
-}
-
-Result<std::size_t> remove_instance(const std::string& instance) {
-  const std::filesystem::path folder = folder_of(instance);
-  std::error_code error;
-  if (!std::filesystem::exists(folder, error)) return std::size_t{0};
-  auto share = MappedShare::find(instance);
-  std::size_t ports = 0;
-  if (share.has_error()) {
-    if (is_engine_running(folder))
-      return Error{"astil-dpdk runs, and cannot be told to give up its ports: " + share.error().what,
-                   "stop it first: systemctl stop astil-dpdk@" + instance};
-    if (const std::string other = other_unreadable(instance); !other.empty()) {
-      std::filesystem::remove_all(folder, error);
-      return Error{
-          "the filters of astil-dpdk stay on its interfaces: nobody can tell them from those of the instance " + other +
-              ", which is of another version or damaged too",
-          "stop that one, too; then: astil detach --instance " + other};
-    }
-    give_back_interfaces(instance);
-  } else if (share->has_value()) {
-    Share& mapped = ***share;
-    if (mapped.network != 0 && mapped.network != own_network())
-      return Error{
-          "the instance " + instance + " is of another network namespace",
-          "give it up there, by 'ip netns exec' or nsenter; where that namespace is gone: rm -r " + folder.string()};
-    ports = mapped.plan.ports;
-    write_plan(mapped, Plan{});
-    const std::uint32_t number = mapped.plan_number;
-    if (!wait_until(folder, kLongestRelease, [&] { return load(mapped.plan_in_force) == number; }))
-      return Error{"astil-dpdk does not give up its ports", "stop it: systemctl stop astil-dpdk@" + instance};
-    for (Noted& place : mapped.fences) take_fence_away(place);
-    for (Noted& place : mapped.taps) {
-      if (place.name.str().empty()) continue;
-      if (auto removed = remove_tap(name_now(place)); removed.has_error()) return removed.error();
-      place = {};
-    }
-  }
-  std::filesystem::remove_all(folder, error);
-  if (error) return Error{"remove " + folder.string() + ": " + error.message(), {}};
-  return ports;
-}
-
-Result<void> make_taps(const std::string& instance, const Drive& drive) {
-  for (const auto& [interface, device] : drive.devices) {
-    if (keeps_interface(device, interface) || ::if_nametoindex(interface.c_str()) != 0) continue;
-    auto share = MappedShare::make(instance);
-    if (share.has_error()) return share.error();
-    Noted(&taps)[kMostPorts] = (*share)->taps;
-    if (auto noted = note(taps, interface, 0, "taps"); noted.has_error()) return noted.error();
-    if (auto made = open_tap(interface, Stays::yes); made.has_error()) return made.error();
-    (void)note(taps, interface, ::if_nametoindex(interface.c_str()), "taps");
-  }
-  return {};
 }
 
 }  // namespace astil::dpdk

@@ -11,22 +11,12 @@
 
 #include "dataplane/dataplane.hpp"
 #include "dataplane/dpdk/capture.hpp"
+#include "dataplane/dpdk/drive.hpp"
 #include "dataplane/dpdk/events.hpp"
 #include "dataplane/dpdk/share.hpp"
 #include "dataplane/shared_tables.hpp"
 
 namespace astil::dpdk {
-
-/// How packets are moved.
-struct Drive {
-  std::uint32_t burst = 32;
-  std::uint32_t idle_sleep = 250;  ///< as in Plan
-  std::uint32_t memory = 256;      ///< likewise
-  bool huge_pages = true;
-  std::vector<std::uint32_t> cores;            ///< one worker each; empty: one, on any core
-  std::map<std::string, std::string> devices;  ///< by the interface of the kernel's that stands for it
-  bool operator==(const Drive&) const = default;
-};
 
 struct Options {
   std::string instance;
@@ -101,20 +91,5 @@ class DpdkDataplane final : public dataplane::Dataplane {
   };
   std::vector<Pulse> pulses_;  ///< of the workers that run
 };
-
-/// Has an instance ports, of this engine?
-bool is_running(const std::string& instance);
-
-/// The sizes of the tables that stand there; none: there are none that this build can read.
-std::optional<core::Sizes> sizes_of(const std::string& instance);
-
-/// The addresses of the services that an instance's tables hold.
-std::vector<core::Address> shared_services(const std::string& instance);
-
-/// Removes everything that an instance has of this engine, with or without a daemon. Returns the number of ports.
-Result<std::size_t> remove_instance(const std::string& instance);
-
-/// Makes the taps that stand for devices where they are missing. `remove_instance` removes those, and no other.
-Result<void> make_taps(const std::string& instance, const Drive& drive);
 
 }  // namespace astil::dpdk

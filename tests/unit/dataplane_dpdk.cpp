@@ -12,6 +12,7 @@
 #include <deque>
 #include <future>
 
+#include "dataplane/dpdk/instance.hpp"
 #include "dataplane/publisher.hpp"
 #include "tests/packets/world.hpp"
 

@@ -99,6 +99,6 @@ def _floods(run, way, flows):
 
 
 case("flood", alone=True, way=WAYS["nat_ipv4"], flows=500_000)(_floods)
-case("flood_under_full_nat", alone=True, way=WAYS["full_nat_ipv4"], flows=2_000_000)(_floods)
+case("flood_under_full_nat", alone=True, way=WAYS["full_nat_ipv4"], flows=1_000_000)(_floods)
 for _name in ("nat_ipv4", "ipip_4in4", "direct_ipv4", "gue_6in6", "nat_ipv6", "full_nat_ipv4", "full_nat_ipv6"):
     case(f"flood_of_ten_million_{_name}", long=True, alone=True, way=WAYS[_name], flows=10_000_000)(_floods)

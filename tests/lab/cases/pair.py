@@ -117,8 +117,8 @@ def _interop(run, version, unicast, virtual_mac=False):
 
 
 @case("pair_keepalived_multicast_v4", version=4, unicast=False)
-@case("pair_keepalived_multicast_v6", version=6, unicast=False)
-@case("pair_keepalived_unicast_v4", version=4, unicast=True)
+@case("pair_keepalived_multicast_v6", version=6, unicast=False, long=True)
+@case("pair_keepalived_unicast_v4", version=4, unicast=True, long=True)
 @case("pair_keepalived_unicast_v6", version=6, unicast=True)
 @case("pair_keepalived_virtual_mac_v4", version=4, unicast=False, virtual_mac=True)
 @case("pair_keepalived_virtual_mac_v6", version=6, unicast=False, virtual_mac=True)
