@@ -1,4 +1,6 @@
 // What is answered for a name with sites: those that its policy picks.
+#include <algorithm>
+
 #include "control/dns/response.hpp"
 #include "control/dns/signer.hpp"
 
@@ -41,13 +43,25 @@ void Response::answer_dynamic(const Zone& zone, const Node& node, std::string_vi
        node.owner == owner ? OwnerKind::of_zone : OwnerKind::of_client);
 }
 
+namespace {
+
+/// By IPv4, unless only IPv6 has addresses, or has some that are up. The answer holds until either can be another.
+Choice choose_by_either(const DynamicName& name, const NameState& state, std::uint64_t client, Random& random) {
+  Choice by4 = choose(name, state, Type::a, client, random);
+  Choice by6 = choose(name, state, Type::aaaa, client, random);
+  if (by4.ttl != 0 && by6.ttl != 0) by4.ttl = by6.ttl = std::min(by4.ttl, by6.ttl);
+  const bool is_better = by4.kind == Choice::Kind::no_data || (by4.all_down && !by6.all_down);
+  return by6.kind != Choice::Kind::no_data && is_better ? by6 : by4;
+}
+
+}  // namespace
+
 /// Hints of both versions are of the same sites.
 void Response::answer_https(const Zone& zone, const Node& node, std::string_view owner) {
   const DynamicName& name = snapshot_.zones->names()[*node.dynamic];
   const NameState& state = snapshot_.states[*node.dynamic];
   const std::uint64_t client = name.policy == Policy::hash ? key_of_client() : 0;
-  Choice choice = choose(name, state, Type::a, client, worker_.random);
-  if (choice.kind == Choice::Kind::no_data) choice = choose(name, state, Type::aaaa, client, worker_.random);
+  const Choice choice = choose_by_either(name, state, client, worker_.random);
   if (choice.kind == Choice::Kind::no_data) return deny(zone, owner, &node);
   if (failed_by(choice)) return;
   std::string data = name.https;

@@ -159,6 +159,11 @@ TEST(Sites, an_https_record_hints_at_the_sites_that_are_answered) {
   server.snapshot.states = {world.state};
   EXPECT_EQ(server.ask({.type = 65}).answer(),
             (Lines{"www.example.org. 60 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.2 ipv6hint=::1"}));
+  world.down({0, 1, 2});  // by IPv4
+  world.state[1][1].steady = 7;
+  server.snapshot.states = {world.state};
+  EXPECT_EQ(server.ask({.type = 65}).answer(),
+            (Lines{"www.example.org. 7 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv6hint=::1"}));
 }
 
 TEST(Sites, an_answer_is_kept_until_it_can_be_another_within_bounds) {
