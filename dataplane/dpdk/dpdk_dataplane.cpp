@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 #include <new>
 #include <stdexcept>
@@ -109,20 +110,23 @@ Result<dataplane::SharedTables> DpdkDataplane::make_tables(std::uint32_t number)
 
 Result<void> DpdkDataplane::carry_tables(dataplane::SharedTables from, const std::string& why) {
   const std::uint32_t old = share_->tables_number;
-  auto made = make_tables(old + 1);
+  // Not one that an attempt had that failed: a process that was stopped with those open would take them for these.
+  std::uint32_t number = old + 1;
+  while (std::filesystem::exists(share_.tables(number))) ++number;
+  auto made = make_tables(number);
   if (made.has_error()) return made.error();
   tables_.emplace(std::move(*made));
   auto succession = dataplane::Succession::begin(from.tables(), *this);
   if (succession.has_error()) {
     std::error_code ignored;
-    std::filesystem::remove(share_.tables(old + 1), ignored);
+    std::filesystem::remove(share_.tables(number), ignored);
     return succession.error();
   }
-  switch_to_tables(old + 1);
+  switch_to_tables(number);
   (*succession)->carry_ports();
   origin_ = {.kind = dataplane::Origin::Kind::carried, .carried = {(*succession)->finish()}, .why = why};
   std::error_code ignored;
-  std::filesystem::remove(share_.tables(old), ignored);
+  for (std::uint32_t each = old; each < number; ++each) std::filesystem::remove(share_.tables(each), ignored);
   return {};
 }
 

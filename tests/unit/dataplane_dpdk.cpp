@@ -83,6 +83,24 @@ TEST_F(Dpdk, tables_of_other_sizes_get_the_services_and_the_secret_of_those_befo
   EXPECT_FALSE(std::filesystem::exists(share().tables(1)));
 }
 
+TEST_F(Dpdk, tables_that_workers_did_not_go_over_to_leave_their_number_unused) {
+  { const auto first = open(); }
+  options_.sizes.flow_lines *= 2;
+  if (options_.sizes.client_lines != 0) options_.sizes.client_lines = options_.sizes.flow_lines;
+  auto shared = share();
+  {
+    const auto lock = lock_engine(shared.folder());  // a process that is stopped
+    shared->running_workers = 1;
+    EXPECT_TRUE(DpdkDataplane::open(options_).has_error());
+  }
+  EXPECT_EQ(shared->tables_number, 1U);
+  shared->running_workers = 0;
+  const auto engine = open();
+  EXPECT_EQ(shared->tables_number, 3U);
+  EXPECT_FALSE(std::filesystem::exists(shared.tables(1)));
+  EXPECT_FALSE(std::filesystem::exists(shared.tables(2)));
+}
+
 TEST_F(Dpdk, a_worker_in_its_turn_is_waited_for) {
   const auto engine = open();
   auto shared = share();
