@@ -43,12 +43,11 @@ struct Endpoint {
 BOOST_DESCRIBE_STRUCT(Endpoint, (), (address, port))
 
 struct Traffic {
-  std::uint64_t packets = 0;          ///< both directions where both pass the balancer
-  std::uint64_t bytes = 0;            ///< of IP datagrams, as received
-  std::uint64_t new_connections = 0;  ///< flows that were placed on a backend
-  std::uint64_t active_flows = 0;     ///< by the last census
-  std::uint64_t refused_connections =
-      0;  ///< of the new ones: reset by the backend in answer to the SYN (nat, full-nat)
+  std::uint64_t packets = 0;              ///< both directions where both pass the balancer
+  std::uint64_t bytes = 0;                ///< of IP datagrams, as received
+  std::uint64_t new_connections = 0;      ///< flows that were placed on a backend
+  std::uint64_t active_flows = 0;         ///< by the last census
+  std::uint64_t refused_connections = 0;  ///< of the new ones, by a RST in answer to the SYN (nat, full-nat)
 };
 BOOST_DESCRIBE_STRUCT(Traffic, (), (packets, bytes, new_connections, active_flows, refused_connections))
 

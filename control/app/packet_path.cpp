@@ -87,6 +87,9 @@ Result<dataplane::Published> PacketPath::publish_or_undo(const dataplane::Desire
     return published;
   } catch (const std::runtime_error& error) {
     (void)mirror_->restore();
+    // The publisher goes by what it had begun: until the next publication no census may give back what is in use.
+    trusted_round_.reset();
+    census_is_new_ = false;
     return Error{error.what(), "nothing was changed; try again"};
   }
 }

@@ -188,7 +188,8 @@ asio::awaitable<error_code> exchange(api::Stream& stream, const http::request<ht
   const auto [unsent, bytes] = co_await stream.write(pieces, asio::as_tuple(asio::use_awaitable));
   // A daemon that refuses a body before it has read all of it has answered nevertheless.
   const error_code unread = co_await api::read_message(stream, buffer, parser, api::Until::end);
-  co_return unread&& unsent ? unsent : unread;
+  if (unread && unsent) co_return unsent;
+  co_return unread;
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 namespace astil::health {
 namespace {
 
-/// Counters begin anew with tables that are made anew.
+/// Counters begin anew with tables that are made anew, and what waits may have become less.
 std::uint64_t growth(std::uint64_t before, std::uint64_t now) { return now > before ? now - before : 0; }
 
 std::string connections(std::uint64_t count) {

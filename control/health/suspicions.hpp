@@ -2,9 +2,9 @@
 // take no backend out, since clients could bring them about; they are a reason to check at once.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 

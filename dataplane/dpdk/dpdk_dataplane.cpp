@@ -167,19 +167,19 @@ Result<void> DpdkDataplane::check_readers() {
 }
 
 std::vector<dataplane::Repair> DpdkDataplane::mend() {
-  const auto now = std::chrono::steady_clock::now();
-  pulses_.resize(is_engine_running(share_.folder()) ? workers_of(*share_) : 0, Pulse{.polls = 0, .since = now});
+  looked_ = std::chrono::steady_clock::now();
+  pulses_.resize(is_engine_running(share_.folder()) ? workers_of(*share_) : 0, Pulse{.polls = 0, .since = looked_});
   for (std::size_t i = 0; i < pulses_.size(); ++i) {
     const std::uint64_t polls = load(share_->workers[i].polls);
-    if (polls != pulses_[i].polls) pulses_[i] = {.polls = polls, .since = now};
+    if (polls != pulses_[i].polls) pulses_[i] = {.polls = polls, .since = looked_};
   }
   return {};
 }
 
+/// As of the last look: one that is overdue says something of this process, and nothing of the workers.
 std::optional<std::uint32_t> DpdkDataplane::standing_still() const {
-  const auto now = std::chrono::steady_clock::now();
   const auto found = std::find_if(pulses_.begin(), pulses_.end(),
-                                  [&](const Pulse& pulse) { return now - pulse.since >= kStandsStill; });
+                                  [&](const Pulse& pulse) { return looked_ - pulse.since >= kStandsStill; });
   if (found == pulses_.end()) return std::nullopt;
   return static_cast<std::uint32_t>(found - pulses_.begin());
 }

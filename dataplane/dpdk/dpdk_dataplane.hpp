@@ -90,6 +90,7 @@ class DpdkDataplane final : public dataplane::Dataplane {
     std::chrono::steady_clock::time_point since;
   };
   std::vector<Pulse> pulses_;  ///< of the workers that run
+  std::chrono::steady_clock::time_point looked_;
 };
 
 }  // namespace astil::dpdk

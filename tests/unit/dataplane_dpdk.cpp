@@ -11,6 +11,7 @@
 #include <cstring>
 #include <deque>
 #include <future>
+#include <thread>
 
 #include "dataplane/dpdk/instance.hpp"
 #include "dataplane/publisher.hpp"
@@ -410,6 +411,26 @@ TEST_F(Dpdk, a_problem_is_read_whole_or_not_at_all) {
   write_problem(*shared, Error{"another one", {}});
   EXPECT_EQ(read_problem(*shared).what, "another one");
   EXPECT_TRUE(read_problem(*shared).remedy.empty());
+}
+
+TEST_F(Dpdk, a_worker_that_stands_still_is_told_by_two_looks_and_not_by_one_that_is_overdue) {
+  const auto engine = open();
+  auto shared = share();
+  const auto lock = lock_engine(shared.folder());
+  shared->running_workers = 1;
+  const auto pass = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1010)); };
+  (void)engine->mend();
+  pass();
+  EXPECT_FALSE(engine->port_report()->stands_still) << "this process may have stood still itself";
+  ++shared->workers[0].polls;
+  (void)engine->mend();
+  EXPECT_FALSE(engine->port_report()->stands_still);
+  pass();
+  (void)engine->mend();
+  EXPECT_EQ(engine->port_report()->stands_still, 0U);
+  ++shared->workers[0].polls;
+  (void)engine->mend();
+  EXPECT_FALSE(engine->port_report()->stands_still);
 }
 
 TEST_F(Dpdk, ports_are_reported_as_planned_and_closed_while_nobody_runs) {
