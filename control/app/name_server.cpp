@@ -153,7 +153,7 @@ std::vector<dns::NameState> NameServer::states(const SiteFacts& facts) const {
     dns::NameState& state = states.emplace_back();
     bool any = false;
     for (std::size_t s = 0; s < hosts_[n].size(); ++s) {
-      std::vector<dns::AddressState>& addresses = state.emplace_back();
+      std::vector<dns::AddressState>& addresses = state.emplace_back().addresses;
       for (const config::address& host : hosts_[n][s]) {
         const AddressFact fact = facts(zones_->names()[n].name, names_[n]->sites[s], host);
         addresses.push_back({.is_up = fact.is_up, .was_up = fact.is_up, .steady = fact.steady});
@@ -163,8 +163,8 @@ std::vector<dns::NameState> NameServer::states(const SiteFacts& facts) const {
     if (any) continue;
     // The last one that was up is remembered as it was.
     for (std::size_t s = 0; s < state.size(); ++s) {
-      for (std::size_t a = 0; a < state[s].size(); ++a)
-        state[s][a].was_up = n >= states_.size() || states_[n][s][a].was_up;
+      for (std::size_t a = 0; a < state[s].addresses.size(); ++a)
+        state[s].addresses[a].was_up = n >= states_.size() || states_[n][s].addresses[a].was_up;
     }
   }
   return states;
@@ -315,11 +315,19 @@ void NameServer::explain_names(api::DnsExplainView& view, std::string name, dns:
   }
 }
 
+std::string NameServer::why_near(const config::DnsName& name, const dns::Asker& asker) const {
+  const auto is_it = [&](const config::DnsMap& map) { return map.name == name.map; };
+  const config::DnsMap& map = *std::find_if(wanted_->maps.begin(), wanted_->maps.end(), is_it);
+  const std::string scope = "the client's first " + std::to_string(asker.scope) + " bits are in ";
+  if (asker.region == dns::kNowhere) return scope + "no region of map " + map.name;
+  return scope + "region " + map.regions[asker.region].name + " of map " + map.name;
+}
+
 std::string NameServer::why_of(std::size_t number, dns::Type type, const dns::Client& client) const {
   const dns::DynamicName& name = zones_->names()[number];
   dns::Random random(1);
-  const dns::Choice choice =
-      dns::choose(name, states_[number], type, dns::client_key(client.address, client.is_ipv4), random);
+  const dns::Asker asker = dns::asker_of(name, client.bytes(), client.is_ipv4);
+  const dns::Choice choice = dns::choose(name, states_[number], type, asker, random);
   const std::string rule = config::kDnsAllDown.show(names_[number]->when_down);
   if (choice.kind == dns::Choice::Kind::no_data && !choice.all_down) return "no site has an address of that type";
   if (choice.all_down) return "no site is up: " + rule;
@@ -328,6 +336,7 @@ std::string NameServer::why_of(std::size_t number, dns::Type type, const dns::Cl
     why += ": tier " + std::to_string(name.sites[choice.sites[0]].tier) + " is the first with a site that is up";
   if (name.policy == dns::Policy::weighted) why += ": drawn among the sites that are up";
   if (name.policy == dns::Policy::hash) why += ": by the client's network, among the sites that are up";
+  if (name.policy == dns::Policy::nearest) why += ": " + why_near(*names_[number], asker);
   return why + "; it can be another in " + std::to_string(choice.ttl) + " s, or after the longest TTL";
 }
 

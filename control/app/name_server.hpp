@@ -68,6 +68,7 @@ class NameServer {
   [[nodiscard]] api::DnsNameView name_view(std::size_t number, const SiteFacts& facts, const Orders& order) const;
   void explain_names(api::DnsExplainView& view, std::string name, dns::Type type, const dns::Client& client,
                      const SiteFacts& facts, const Orders& order) const;
+  [[nodiscard]] std::string why_near(const config::DnsName& name, const dns::Asker& asker) const;
   [[nodiscard]] std::string why_of(std::size_t number, dns::Type type, const dns::Client& client) const;
   void retire();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/app/name_maps.hpp"
 #include "control/dns/key_files.hpp"
 #include "control/dns/name.hpp"
 #include "control/dns/signer.hpp"
@@ -17,6 +18,8 @@ dns::Policy policy_of(config::DnsPolicy policy) {
       return dns::Policy::weighted;
     case config::DnsPolicy::hash:
       return dns::Policy::hash;
+    case config::DnsPolicy::nearest:
+      return dns::Policy::nearest;
     case config::DnsPolicy::all:
       break;
   }
@@ -46,8 +49,14 @@ std::uint64_t seed_of(const std::string& site) {
   return hash;
 }
 
-dns::DynamicName to_name(const config::DnsName& wanted, const std::string& whole,
-                         const std::vector<config::Service>& services) {
+/// What names are made from, beside what the configuration says of each.
+struct Sources {
+  const std::vector<config::Service>& services;
+  const std::vector<config::DnsMap>& maps;
+  NameMaps read;  ///< what the maps' files say
+};
+
+dns::DynamicName to_name(const config::DnsName& wanted, const std::string& whole, const Sources& sources) {
   dns::DynamicName name{.name = dns::name_to_text(whole),
                         .policy = policy_of(wanted.policy),
                         .at_most = wanted.at_most.value_or(1),
@@ -56,7 +65,14 @@ dns::DynamicName to_name(const config::DnsName& wanted, const std::string& whole
                         .when_down = rule_of(wanted.when_down),
                         .fallback = {},
                         .https = {},
-                        .sites = {}};
+                        .sites = {},
+                        .regions = nullptr,
+                        .near = {}};
+  if (wanted.policy == config::DnsPolicy::nearest) {
+    const auto is_it = [&](const config::DnsMap& map) { return map.name == wanted.map; };
+    name.near = nearness(*std::find_if(sources.maps.begin(), sources.maps.end(), is_it), wanted.sites);
+    name.regions = sources.read.at(wanted.map);
+  }
   if (wanted.https)
     name.https =
         dns::https_data(wanted.https->alpn, static_cast<std::uint16_t>(wanted.https->port.value_or(config::Port{})));
@@ -68,7 +84,8 @@ dns::DynamicName to_name(const config::DnsName& wanted, const std::string& whole
                      .addresses = {},
                      .seed = seed_of(site.name),
                      .answers = nullptr};
-    for (const config::address& host : addresses_of(site, services)) use.addresses.push_back(to_site_address(host));
+    for (const config::address& host : addresses_of(site, sources.services))
+      use.addresses.push_back(to_site_address(host));
     name.sites.push_back(std::move(use));
   }
   return name;
@@ -98,7 +115,7 @@ Result<std::shared_ptr<const dns::Signer>> make_signer(const config::DnsSigning&
 }
 
 /// Adds the zone's names to `names`.
-Result<dns::Zone> read_zone(const config::DnsZone& wanted, const std::vector<config::Service>& services,
+Result<dns::Zone> read_zone(const config::DnsZone& wanted, const Sources& sources,
                             std::vector<dns::DynamicName>& names) {
   auto apex = dns::name_from_text(wanted.name);
   if (apex.has_error()) return apex.error();
@@ -118,7 +135,7 @@ Result<dns::Zone> read_zone(const config::DnsZone& wanted, const std::vector<con
   for (const config::DnsName& name : wanted.names) {
     auto whole = dns::name_below(name.name, *apex);
     if (whole.has_error()) return whole.error();
-    names.push_back(to_name(name, *whole, services));
+    names.push_back(to_name(name, *whole, sources));
     dynamic.push_back(std::move(*whole));
   }
   std::shared_ptr<const dns::Signer> signer;
@@ -161,10 +178,13 @@ Result<std::shared_ptr<const dns::Zones>> read_zones(
     const config::Dns& wanted, const std::vector<config::Service>& services,
     const std::function<std::shared_ptr<std::atomic<std::uint64_t>>(const std::string& name, const std::string& site)>&
         answers) {
+  auto maps = read_maps(wanted.maps);
+  if (maps.has_error()) return maps.error();
+  const Sources sources{.services = services, .maps = wanted.maps, .read = std::move(*maps)};
   std::vector<dns::Zone> zones;
   std::vector<dns::DynamicName> names;
   for (const config::DnsZone& each : wanted.zones) {
-    auto zone = read_zone(each, services, names);
+    auto zone = read_zone(each, sources, names);
     if (zone.has_error()) return zone.error().within("dns: zone " + each.name);
     zones.push_back(std::move(*zone));
   }

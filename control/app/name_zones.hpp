@@ -11,7 +11,7 @@
 
 namespace astil::app {
 
-/// Error: a zone file can not be read, or a zone is not whole with it. `answers` gives the counter of a name's site.
+/// Error: a file can not be read, or a zone is not whole with it. `answers` gives the counter of a name's site.
 [[nodiscard]] Result<std::shared_ptr<const dns::Zones>> read_zones(
     const config::Dns& wanted, const std::vector<config::Service>& services,
     const std::function<std::shared_ptr<std::atomic<std::uint64_t>>(const std::string& name, const std::string& site)>&

@@ -15,11 +15,14 @@ inline constexpr Text kRecordLine{"a record as zone files have it, such as www 3
 inline constexpr Text kNsid{"text of at most 128 characters", "!-~", " -~", 128};
 inline constexpr Text kBelowZone{"a name below the zone such as www, or @ for the zone itself", "@*A-Za-z0-9_",
                                  "A-Za-z0-9._-", 253};
+inline constexpr Text kNearSites{"a site, or several that are equally near, with blanks between", "A-Za-z0-9",
+                                 "A-Za-z0-9._ -", 1024};
 inline constexpr Text kAlpn{"a protocol such as h2 or h3", "!-+.-~", "!-+.-~", 32};
-inline constexpr Choice<DnsPolicy, 4> kDnsPolicies{"policy",
+inline constexpr Choice<DnsPolicy, 5> kDnsPolicies{"policy",
                                                    {{{"failover", DnsPolicy::failover},
                                                      {"weighted", DnsPolicy::weighted},
                                                      {"hash", DnsPolicy::hash},
+                                                     {"nearest", DnsPolicy::nearest},
                                                      {"all", DnsPolicy::all}}}};
 inline constexpr Choice<DnsAllDown, 5> kDnsAllDown{"way",
                                                    {{{"fail-open", DnsAllDown::fail_open},
@@ -65,9 +68,14 @@ void describe(V& v, DnsHttps& https) {
 
 template <class V>
 void describe(V& v, DnsName& name) {
-  v.optional("policy", name.policy, kDnsPolicies,
-             "How sites are picked among those that are up. failover: those of the first tier that has one, by weight. "
-             "weighted: by weight. hash: by weight, and the same client keeps its site. all: every one.");
+  v.optional(
+      "policy", name.policy, kDnsPolicies,
+      "How sites are picked among those that are up. failover: those of the first tier that has one, by weight. "
+      "weighted: by weight. hash: by weight, and the same client keeps its site. nearest: those that are nearest to "
+      "the client, by weight. all: every one.");
+  v.only_with("policy", name.policy, {DnsPolicy::nearest}, kDnsPolicies, [&] {
+    v.required("map", name.map, kName, "The one of dns.maps that says where clients are, and what is near.");
+  });
   v.optional("at_most", name.at_most, Integer<unsigned>{1, kMostDnsSites}, "Sites in an answer.",
              Otherwise{"1, with policy all 8"});
   v.section("ttl", "How long an answer may be kept: until it could be another, by what its checks have seen.",
@@ -117,6 +125,31 @@ void describe(V& v, DnsZone& zone) {
 }
 
 template <class V>
+void describe(V& v, DnsRegion& region) {
+  v.list("near", region.near, kNearSites, kMostDnsSites, AtLeast::one,
+         "Sites, the nearest first. Sites that are not named are farther than all that are.");
+}
+
+template <class V>
+void describe(V& v, DnsMap& map) {
+  v.optional(
+      "networks", map.networks, kFilePath,
+      "File of lines with a network and a region, 203.0.113.0/24 europe. What it says goes before the databases. "
+      "It is read when the configuration is applied.",
+      Otherwise{"none"});
+  v.list(
+      "databases", map.databases, kFilePath, kMostDnsDatabases, AtLeast::absent,
+      "Databases in MaxMind's form, of countries, cities or autonomous systems. The first that leads a client to one "
+      "of the regions decides. They are read when the configuration is applied.");
+  v.mapping(
+      "regions", map.regions, kName, AtLeast::one,
+      "What is near to each region, by name. Databases lead to AS64500, US-CA, US and north-america (also africa, "
+      "antarctica, asia, europe, oceania, south-america), to the first of these that is there.");
+  v.list("elsewhere", map.elsewhere, kNearSites, kMostDnsSites, AtLeast::absent,
+         "The same as near, for clients in no region. Without it all sites are equally near to them.");
+}
+
+template <class V>
 void describe(V& v, DnsRateLimit& limit) {
   v.optional("per_second", limit.per_second, Integer<std::uint32_t>{1, 1'000'000},
              "Responses that a network may have in a second from each worker.");
@@ -152,11 +185,12 @@ void describe(V& v, Dns& dns) {
       Otherwise{"a secret that is drawn at the start"});
   v.optional(
       "client_subnet", dns.client_subnet, Boolean{},
-      "Whether the client's network is believed that a resolver tells (EDNS client subnet, RFC 7871), for policy "
-      "hash.");
+      "Whether the client's network is believed that a resolver tells (EDNS client subnet, RFC 7871), for policies "
+      "hash and nearest.");
   v.section("rate_limit", dns.rate_limit,
             "How many responses by UDP a network gets whose clients have no cookie of ours. Without it there is no "
             "limit.");
+  v.mapping("maps", dns.maps, kName, AtLeast::absent, "Where clients are, for policy nearest, by name.");
   v.mapping("zones", dns.zones, kZoneName, AtLeast::one, "What is answered for, by name.");
 }
 

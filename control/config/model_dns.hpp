@@ -25,6 +25,7 @@ enum class DnsPolicy {
   failover,  ///< those of the first tier that has one that is up
   weighted,  ///< by weight
   hash,      ///< by weight, and the same client keeps its site
+  nearest,   ///< those that are nearest to where the client is; among several by weight
   all,       ///< every one
 };
 
@@ -62,6 +63,7 @@ inline constexpr std::size_t kMostAlpn = 8;
 struct DnsName {
   std::string name;  ///< below the zone, @: the zone itself
   DnsPolicy policy = DnsPolicy::failover;
+  std::string map;                  ///< of Dns::maps; only with DnsPolicy::nearest
   std::optional<unsigned> at_most;  ///< sites in an answer; always given: 1, with policy all 8
   Milliseconds least_ttl{5'000};    ///< whole seconds
   Milliseconds most_ttl{60'000};    ///< whole seconds, at least least_ttl
@@ -91,6 +93,28 @@ struct DnsZone {
   bool operator==(const DnsZone&) const = default;
 };
 
+/// Which sites are near to a region.
+struct DnsRegion {
+  std::string name;
+  std::vector<std::string> near;  ///< at least one, the nearest first; those that are equally near with a blank between
+  bool operator==(const DnsRegion&) const = default;
+};
+
+/// Where clients are, and what is near to that.
+struct DnsMap {
+  std::string name;
+  std::optional<std::string> networks;  ///< a file; goes before the databases
+  std::vector<std::string> databases;   ///< files; the first that knows a client decides
+  std::vector<DnsRegion> regions;       ///< at least one
+  std::vector<std::string> elsewhere;   ///< as DnsRegion::near, of clients in no region; none: all sites are
+  bool operator==(const DnsMap&) const = default;
+};
+inline constexpr std::size_t kMostDnsRegions = 10'000;
+inline constexpr std::size_t kMostDnsDatabases = 4;
+
+/// The names of `near` in words: those of each line are equally near.
+[[nodiscard]] std::vector<std::vector<std::string>> sites_by_nearness(const std::vector<std::string>& near);
+
 /// Of responses by UDP to a network of clients without a good cookie, for each worker.
 struct DnsRateLimit {
   std::uint32_t per_second = 100;      ///< 1 to 1000000
@@ -111,7 +135,8 @@ struct Dns {
   std::optional<std::string> cookie_secret_file;  ///< none: a secret of this daemon's own, until it ends
   bool client_subnet = false;
   std::optional<DnsRateLimit> rate_limit;  ///< none: no limit
-  std::vector<DnsZone> zones;              ///< at least one
+  std::vector<DnsMap> maps;
+  std::vector<DnsZone> zones;  ///< at least one
   bool operator==(const Dns&) const = default;
 };
 

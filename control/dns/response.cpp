@@ -44,11 +44,11 @@ void Response::add_subnet() {
 }
 
 /// Who is answered: by the subnet that a resolver tells, else by the address that asks.
-std::uint64_t Response::key_of_client() {
-  if (!has_subnet_ || query_.edns->subnet->source == 0) return client_key(client_.address, client_.is_ipv4);
-  const bool is_ipv4 = query_.edns->subnet->family == 1;
-  scope_ = is_ipv4 ? kClientBitsV4 : kClientBitsV6;
-  return client_key(query_.edns->subnet->address, is_ipv4);
+Asker Response::asker_for(const DynamicName& name) {
+  if (!has_subnet_ || query_.edns->subnet->source == 0) return asker_of(name, client_.bytes(), client_.is_ipv4);
+  const Asker asker = asker_of(name, query_.edns->subnet->address, query_.edns->subnet->family == 1);
+  scope_ = std::max(scope_, asker.scope);
+  return asker;
 }
 
 void Response::write(Section section, std::string_view owner, Type type, std::uint32_t ttl, std::string_view data) {

@@ -87,7 +87,7 @@ class Response {
   bool failed_by(const Choice& choice);
   void add_cookie();
   void add_subnet();
-  [[nodiscard]] std::uint64_t key_of_client();
+  [[nodiscard]] Asker asker_for(const DynamicName& name);
 
   /// Whether what the zone says comes with signatures.
   [[nodiscard]] bool signs(const Zone& zone) const {

@@ -6,10 +6,6 @@
 namespace astil::dns {
 namespace {
 
-bool has_type(const std::vector<SiteAddress>& addresses, Type type) {
-  return std::any_of(addresses.begin(), addresses.end(), [&](const SiteAddress& each) { return each.type == type; });
-}
-
 bool has_type(const DynamicName& name, Type type) {
   if (type == Type::https) return !name.https.empty();
   return has_type(name.fallback, type) || std::any_of(name.sites.begin(), name.sites.end(), [&](const SiteUse& site) {

@@ -18,8 +18,8 @@ bool Response::failed_by(const Choice& choice) {
 void Response::answer_dynamic(const Zone& zone, const Node& node, std::string_view owner) {
   const DynamicName& name = snapshot_.zones->names()[*node.dynamic];
   const NameState& state = snapshot_.states[*node.dynamic];
-  const std::uint64_t client = name.policy == Policy::hash ? key_of_client() : 0;
-  const Choice choice = choose(name, state, query_.type, client, worker_.random);
+  const Asker asker = asker_for(name);
+  const Choice choice = choose(name, state, query_.type, asker, worker_.random);
   if (choice.kind == Choice::Kind::no_data) return deny(zone, owner, &node);
   if (failed_by(choice)) return;
   worker_.set.clear();
@@ -46,9 +46,9 @@ void Response::answer_dynamic(const Zone& zone, const Node& node, std::string_vi
 namespace {
 
 /// By IPv4, unless only IPv6 has addresses, or has some that are up. The answer holds until either can be another.
-Choice choose_by_either(const DynamicName& name, const NameState& state, std::uint64_t client, Random& random) {
-  Choice by4 = choose(name, state, Type::a, client, random);
-  Choice by6 = choose(name, state, Type::aaaa, client, random);
+Choice choose_by_either(const DynamicName& name, const NameState& state, const Asker& asker, Random& random) {
+  Choice by4 = choose(name, state, Type::a, asker, random);
+  Choice by6 = choose(name, state, Type::aaaa, asker, random);
   if (by4.ttl != 0 && by6.ttl != 0) by4.ttl = by6.ttl = std::min(by4.ttl, by6.ttl);
   const bool is_better = by4.kind == Choice::Kind::no_data || (by4.all_down && !by6.all_down);
   return by6.kind != Choice::Kind::no_data && is_better ? by6 : by4;
@@ -60,8 +60,8 @@ Choice choose_by_either(const DynamicName& name, const NameState& state, std::ui
 void Response::answer_https(const Zone& zone, const Node& node, std::string_view owner) {
   const DynamicName& name = snapshot_.zones->names()[*node.dynamic];
   const NameState& state = snapshot_.states[*node.dynamic];
-  const std::uint64_t client = name.policy == Policy::hash ? key_of_client() : 0;
-  const Choice choice = choose_by_either(name, state, client, worker_.random);
+  const Asker asker = asker_for(name);
+  const Choice choice = choose_by_either(name, state, asker, worker_.random);
   if (choice.kind == Choice::Kind::no_data) return deny(zone, owner, &node);
   if (failed_by(choice)) return;
   std::string data = name.https;

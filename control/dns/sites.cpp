@@ -39,22 +39,25 @@ bool counts(AllDown rule, bool all_down, const AddressState& state) {
 /// The sites that can be answered, some of them to be taken out again.
 class Candidates {
  public:
-  Candidates(const DynamicName& name, Choice& choice) : name_(name), choice_(choice) {}
+  Candidates(const DynamicName& name, const NameState& state, Choice& choice)
+      : name_(name), state_(state), choice_(choice) {}
 
   void add(std::size_t site) { sites_[count_++] = static_cast<std::uint8_t>(site); }
   [[nodiscard]] bool empty() const { return count_ == 0; }
 
   void keep_first_tier() {
-    unsigned first = ~0U;
-    for (std::size_t i = 0; i < count_; ++i) first = std::min(first, at(i).tier);
-    keep([&](const SiteUse& site) { return site.tier == first; });
+    keep_least([&](std::uint8_t site) { return name_.sites[site].tier; });
+  }
+
+  void keep_nearest(Region region) {
+    const std::vector<std::uint8_t>& near = name_.near[std::min<std::size_t>(region, name_.near.size() - 1)];
+    keep_least([&](std::uint8_t site) { return near[site]; });
   }
 
   /// Those of weight 0 get nothing while others are there.
   void keep_weighty() {
-    const bool any = std::any_of(sites_.begin(), sites_.begin() + static_cast<std::ptrdiff_t>(count_),
-                                 [&](std::uint8_t site) { return name_.sites[site].weight > 0; });
-    if (any) keep([](const SiteUse& site) { return site.weight > 0; });
+    const auto has_weight = [&](std::uint8_t site) { return written_weight(site) > 0; };
+    if (std::any_of(sites_.begin(), sites_.begin() + static_cast<std::ptrdiff_t>(count_), has_weight)) keep(has_weight);
   }
 
   void pick_by_weight(Random& random) {
@@ -74,7 +77,8 @@ class Candidates {
       std::size_t best = 0;
       double best_score = -1;
       for (std::size_t i = 0; i < count_; ++i) {
-        const double uniform = (static_cast<double>(mixed(client ^ at(i).seed) >> 11U) + 0.5) * 0x1p-53;
+        const std::uint64_t seed = name_.sites[sites_[i]].seed;
+        const double uniform = (static_cast<double>(mixed(client ^ seed) >> 11U) + 0.5) * 0x1p-53;
         const double score = static_cast<double>(weight(i)) / -std::log(uniform);
         if (score > best_score) {
           best_score = score;
@@ -92,17 +96,26 @@ class Candidates {
   }
 
  private:
-  [[nodiscard]] const SiteUse& at(std::size_t i) const { return name_.sites[sites_[i]]; }
+  [[nodiscard]] std::uint32_t written_weight(std::uint8_t site) const {
+    return state_[site].weight.value_or(name_.sites[site].weight);
+  }
   /// Where all have none, all have the same.
-  [[nodiscard]] std::uint64_t weight(std::size_t i) const { return std::max(1U, at(i).weight); }
+  [[nodiscard]] std::uint64_t weight(std::size_t i) const { return std::max(1U, written_weight(sites_[i])); }
 
   template <class Holds>
   void keep(const Holds& holds) {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < count_; ++i) {
-      if (holds(at(i))) sites_[kept++] = sites_[i];
+      if (holds(sites_[i])) sites_[kept++] = sites_[i];
     }
     count_ = kept;
+  }
+
+  template <class Of>
+  void keep_least(const Of& of) {
+    unsigned least = ~0U;
+    for (std::size_t i = 0; i < count_; ++i) least = std::min<unsigned>(least, of(sites_[i]));
+    keep([&](std::uint8_t site) { return of(site) == least; });
   }
 
   void take(std::size_t i) {
@@ -113,6 +126,7 @@ class Candidates {
   }
 
   const DynamicName& name_;
+  const NameState& state_;
   Choice& choice_;
   std::array<std::uint8_t, kMostSites> sites_{};
   std::size_t count_ = 0;
@@ -123,17 +137,17 @@ std::uint32_t ttl_of(const DynamicName& name, const NameState& state, Type type)
   std::uint32_t earliest = UINT32_MAX;
   for (std::size_t s = 0; s < name.sites.size(); ++s) {
     for (std::size_t a = 0; a < name.sites[s].addresses.size(); ++a) {
-      if (name.sites[s].addresses[a].type == type) earliest = std::min(earliest, state[s][a].steady);
+      if (name.sites[s].addresses[a].type == type) earliest = std::min(earliest, state[s].addresses[a].steady);
     }
   }
   return std::clamp(earliest, name.least_ttl, name.most_ttl);
 }
 
+}  // namespace
+
 bool has_type(const std::vector<SiteAddress>& addresses, Type type) {
   return std::any_of(addresses.begin(), addresses.end(), [&](const SiteAddress& each) { return each.type == type; });
 }
-
-}  // namespace
 
 std::string https_data(const std::vector<std::string>& alpn, std::uint16_t port) {
   std::string data{0, 1, 0};  // priority 1, target "."
@@ -149,27 +163,39 @@ void add_hint(std::string& data, Type type, std::string_view addresses) {
   if (!addresses.empty()) add_parameter(data, type == Type::a ? kIpv4HintKey : kIpv6HintKey, addresses);
 }
 
-std::uint64_t client_key(std::span<const std::byte> address, bool is_ipv4) {
+namespace {
+
+std::uint64_t key_of(std::span<const std::byte> address, bool is_ipv4) {
   std::uint64_t key = is_ipv4 ? 4 : 6;
   for (const std::byte byte : address.first(is_ipv4 ? kClientBitsV4 / 8U : kClientBitsV6 / 8U))
     key = key << 8U | std::to_integer<std::uint64_t>(byte);
   return mixed(key);
 }
 
+}  // namespace
+
+Asker asker_of(const DynamicName& name, std::span<const std::byte> address, bool is_ipv4) {
+  if (name.policy == Policy::hash)
+    return {.key = key_of(address, is_ipv4), .scope = is_ipv4 ? kClientBitsV4 : kClientBitsV6};
+  if (name.policy != Policy::nearest) return {};
+  const Located located = name.regions->find(address, is_ipv4);
+  return {.region = located.region, .scope = located.scope};
+}
+
 bool is_answered(const DynamicName& name, const NameState& state, const Choice& choice, std::size_t site,
                  std::size_t address, Type type) {
   return name.sites[site].addresses[address].type == type &&
-         counts(name.when_down, choice.all_down, state[site][address]);
+         counts(name.when_down, choice.all_down, state[site].addresses[address]);
 }
 
-Choice choose(const DynamicName& name, const NameState& state, Type type, std::uint64_t client, Random& random) {
+Choice choose(const DynamicName& name, const NameState& state, Type type, const Asker& asker, Random& random) {
   Choice choice;
   const bool exists =
       has_type(name.fallback, type) || std::any_of(name.sites.begin(), name.sites.end(),
                                                    [&](const SiteUse& site) { return has_type(site.addresses, type); });
   if (!exists) return choice;
   choice.ttl = ttl_of(name, state, type);
-  Candidates candidates(name, choice);
+  Candidates candidates(name, state, choice);
   const auto gather = [&] {
     for (std::size_t s = 0; s < name.sites.size(); ++s) {
       const std::size_t count = name.sites[s].addresses.size();
@@ -205,7 +231,12 @@ Choice choose(const DynamicName& name, const NameState& state, Type type, std::u
       break;
     case Policy::hash:
       candidates.keep_weighty();
-      candidates.pick_by_hash(client);
+      candidates.pick_by_hash(asker.key);
+      break;
+    case Policy::nearest:
+      candidates.keep_nearest(asker.region);
+      candidates.keep_weighty();
+      candidates.pick_by_weight(random);
       break;
     case Policy::all:
       candidates.pick_in_turn(random);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "control/dns/protocol.hpp"
+#include "control/dns/regions.hpp"
 
 namespace astil::dns {
 
@@ -20,6 +21,7 @@ enum class Policy {
   failover,  ///< the sites of the first tier that has one; among several by weight
   weighted,  ///< by weight
   hash,      ///< by weight, and the same client keeps its site
+  nearest,   ///< those that are nearest to where the client is; among several by weight
   all,       ///< every one, beginning anywhere
 };
 
@@ -41,6 +43,9 @@ struct SiteAddress {
   std::string data;     ///< 4 or 16 bytes, network byte order
 };
 
+/// Whether one of them is of that type.
+[[nodiscard]] bool has_type(const std::vector<SiteAddress>& addresses, Type type);
+
 struct SiteUse {
   std::string site;
   unsigned tier = 1;
@@ -60,7 +65,10 @@ struct DynamicName {
   AllDown when_down = AllDown::fail_open;
   std::vector<SiteAddress> fallback;
   std::string https;  ///< data of the HTTPS record up to its address hints (see https_data); empty: there is none
-  std::vector<SiteUse> sites;  ///< at least one
+  std::vector<SiteUse> sites;              ///< at least one
+  std::shared_ptr<const Regions> regions;  ///< with `nearest`
+  std::vector<std::vector<std::uint8_t>>
+      near;  ///< likewise: by region and site, less is nearer; the last is of kNowhere
 };
 
 /// What is known of an address.
@@ -71,14 +79,28 @@ struct AddressState {
   std::uint32_t steady = UINT32_MAX;
   bool operator==(const AddressState&) const = default;
 };
-/// By site and address, as DynamicName::sites has them.
-using NameState = std::vector<std::vector<AddressState>>;
+/// What is known of a site.
+struct SiteState {
+  std::vector<AddressState> addresses;                 ///< as SiteUse::addresses
+  std::optional<std::uint32_t> weight = std::nullopt;  ///< in place of SiteUse::weight, 0 to kMostWeight: by its load
+  bool operator==(const SiteState&) const = default;
+};
+inline constexpr std::uint32_t kMostWeight = 1'000'000;
+/// As DynamicName::sites.
+using NameState = std::vector<SiteState>;
 
 inline constexpr std::uint8_t kClientBitsV4 = 24;
 inline constexpr std::uint8_t kClientBitsV6 = 56;
 
-/// Who is answered, for `hash`: clients of an IPv4 /24 or an IPv6 /56 are one, since resolvers come in numbers.
-[[nodiscard]] std::uint64_t client_key(std::span<const std::byte> address, bool is_ipv4);
+/// Who is answered, as far as the policy goes by that.
+struct Asker {
+  std::uint64_t key = 0;  ///< of `hash`: clients of an IPv4 /24 or an IPv6 /56 are one, since resolvers come in numbers
+  Region region = kNowhere;  ///< of `nearest`
+  std::uint8_t scope = 0;    ///< bits of the address on which this depends
+};
+
+/// `address` has 4 or 16 bytes.
+[[nodiscard]] Asker asker_of(const DynamicName& name, std::span<const std::byte> address, bool is_ipv4);
 
 /// Xorshift64*; good enough to spread, no secret.
 class Random {
@@ -119,7 +141,7 @@ struct Choice {
 void add_hint(std::string& data, Type type, std::string_view addresses);
 
 /// `type` is A or AAAA.
-[[nodiscard]] Choice choose(const DynamicName& name, const NameState& state, Type type, std::uint64_t client,
+[[nodiscard]] Choice choose(const DynamicName& name, const NameState& state, Type type, const Asker& asker,
                             Random& random);
 
 /// Whether the choice has this address: of a site that is up in part, only what is up.

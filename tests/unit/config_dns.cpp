@@ -147,5 +147,44 @@ TEST(config_dns, a_name_is_chosen_or_written_and_stands_once) {
               ElementsAre(HasSubstr("\"fallback\" applies only with when_down: fallback")));
 }
 
+/// The same by nearness; the map's first line is line 10.
+const std::string kNear =
+    replaced(replaced(kSites, "policy: weighted", "policy: nearest\n          map: world"), "  zones:", R"(  maps:
+    world:
+      networks: /etc/astil/networks
+      regions:
+        europe: {near: [here, there]}
+      elsewhere: [here there]
+  zones:)");
+
+std::vector<std::string> near_changed(std::string_view from, std::string_view to) {
+  return mistakes_in(replaced(kNear, from, to));
+}
+
+TEST(config_dns, a_map_is_read) {
+  const auto model = load(kNear, "astil.yaml");
+  ASSERT_TRUE(model.has_value());
+  EXPECT_EQ(model->dns->zones.front().names.front().map, "world");
+  const DnsMap& map = model->dns->maps.front();
+  using Tiers = std::vector<std::vector<std::string>>;
+  EXPECT_EQ(sites_by_nearness(map.regions.front().near), (Tiers{{"here"}, {"there"}}));
+  EXPECT_EQ(sites_by_nearness(map.elsewhere), (Tiers{{"here", "there"}}));
+}
+
+TEST(config_dns, a_map_is_there_and_leads_to_sites) {
+  EXPECT_THAT(near_changed("map: world", "map: word"),
+              ElementsAre(HasSubstr("there is no map \"word\" [did you mean \"world\"?]")));
+  EXPECT_THAT(near_changed("          map: world\n", ""), ElementsAre(HasSubstr("lacks the required key \"map\"")));
+  EXPECT_THAT(near_changed("policy: nearest", "policy: hash"),
+              ElementsAre(HasSubstr("\"map\" applies only with policy: nearest")));
+  EXPECT_THAT(near_changed("near: [here,", "near: [hree,"),
+              ElementsAre(HasSubstr("14:25: no name has a site \"hree\" [did you mean \"here\"?]")));
+  EXPECT_THAT(near_changed("[here, there]", "[here, there here]"),
+              ElementsAre(HasSubstr("site \"here\" is near twice")));
+  EXPECT_THAT(near_changed("[here there]", "[here nowhere]"), ElementsAre(HasSubstr("no name has a site \"nowhere\"")));
+  EXPECT_THAT(near_changed("      networks: /etc/astil/networks\n", ""),
+              ElementsAre(HasSubstr("11:5: map \"world\" has neither networks nor databases")));
+}
+
 }  // namespace
 }  // namespace astil::config::test

@@ -221,7 +221,7 @@ struct SignedSites : Signed {
       use.seed = static_cast<std::uint64_t>(last);
       use.addresses.push_back({.type = Type::a, .data = std::string{'\xc0', 0, 2, last}});
       use.answers = std::make_shared<std::atomic<std::uint64_t>>(0);
-      state.push_back({{.steady = 7}});
+      state.push_back({.addresses = {{.steady = 7}}});
     }
     std::vector<DynamicName> names;
     names.push_back(std::move(name));
@@ -234,9 +234,9 @@ TEST(SignedSites, whatever_a_policy_picks_is_signed) {
     for (const unsigned at_most : {1U, 2U, 8U}) {
       SignedSites server(policy, at_most);
       for (int i = 0; i < 40; ++i) {
-        server.snapshot.states[0][0][0].is_up = i % 2 == 0;
+        server.snapshot.states[0][0].addresses[0].is_up = i % 2 == 0;
         const auto ttl = static_cast<std::uint32_t>(5 + i % 8);
-        for (auto& site : server.snapshot.states[0]) site[0].steady = ttl;
+        for (auto& site : server.snapshot.states[0]) site.addresses[0].steady = ttl;
         const Read read = server.ask_signed("www.example.org");
         EXPECT_THAT(server.answer(read), ElementsAre("A www.example.org.: good")) << static_cast<int>(policy);
         EXPECT_THAT(read.answer().front(), StartsWith("www.example.org. " + std::to_string(ttl) + " IN A "));
@@ -251,7 +251,7 @@ TEST(SignedSites, whatever_a_policy_picks_is_signed) {
 
 TEST(SignedSites, all_that_is_answered_while_none_is_up_is_signed) {
   SignedSites server(Policy::failover, 1);
-  for (auto& site : server.snapshot.states[0]) site[0].is_up = false;
+  for (auto& site : server.snapshot.states[0]) site.addresses[0].is_up = false;
   EXPECT_THAT(server.answer(server.ask_signed("www.example.org")), ElementsAre("A www.example.org.: good"));
   const Read denied = server.ask_signed("www.example.org", 28);
   EXPECT_EQ(nsec_in(denied), "www.example.org. 60 IN NSEC \\000.www.example.org. A RRSIG NSEC HTTPS ");

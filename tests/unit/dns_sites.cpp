@@ -18,14 +18,15 @@ SiteUse site(const std::string& name, unsigned last, unsigned weight = 1, unsign
 /// Three sites, of which some are down.
 struct World {
   DynamicName name{.name = "www.example.org", .sites = {site("fra", 1), site("nyc", 2), site("tok", 3)}};
-  NameState state{{{}}, {{}}, {{}}};
+  NameState state = NameState(3, {.addresses = {{}}});
   Random random{42};
 
   explicit World(Policy policy) { name.policy = policy; }
   void down(std::initializer_list<std::size_t> sites) {
-    for (const std::size_t s : sites) state[s][0].is_up = false;
+    for (const std::size_t s : sites) state[s].addresses[0].is_up = false;
   }
-  Choice choose_for(std::uint64_t client = 0, Type type = Type::a) { return choose(name, state, type, client, random); }
+  Choice choose_for(std::uint64_t client = 0, Type type = Type::a) { return choose_by({.key = client}, type); }
+  Choice choose_by(const Asker& asker, Type type = Type::a) { return choose(name, state, type, asker, random); }
   /// How often each was the first of so many answers.
   std::map<std::string, unsigned> shares(unsigned answers) {
     std::map<std::string, unsigned> counts;
@@ -99,11 +100,12 @@ TEST(Sites, hash_keeps_clients_of_the_sites_that_stay) {
 }
 
 TEST(Sites, clients_of_one_network_are_one) {
-  const auto key = [](std::initializer_list<unsigned> bytes, bool is_ipv4) {
+  const World world(Policy::hash);
+  const auto key = [&](std::initializer_list<unsigned> bytes, bool is_ipv4) {
     std::array<std::byte, 16> address{};
     std::size_t i = 0;
     for (const unsigned byte : bytes) address[i++] = static_cast<std::byte>(byte);
-    return client_key(address, is_ipv4);
+    return asker_of(world.name, address, is_ipv4).key;
   };
   EXPECT_EQ(key({192, 0, 2, 1}, true), key({192, 0, 2, 200}, true));
   EXPECT_NE(key({192, 0, 2, 1}, true), key({192, 0, 3, 1}, true));
@@ -115,7 +117,7 @@ TEST(Sites, while_all_are_down_the_rule_decides) {
   World world(Policy::all);
   world.name.at_most = 8;
   world.down({0, 1, 2});
-  world.state[0][0].was_up = false;
+  world.state[0].addresses[0].was_up = false;
   EXPECT_EQ(world.choose_for().count, 3U);
   world.name.when_down = AllDown::last_known;
   EXPECT_EQ(world.choose_for().count, 2U);
@@ -140,7 +142,7 @@ TEST(Sites, an_https_record_hints_at_the_sites_that_are_answered) {
   World world(Policy::failover);
   world.name.https = https_data({"h2", "h3"}, 8443);
   world.name.sites[1].addresses.push_back({.type = Type::aaaa, .data = std::string(15, '\0') + '\1'});
-  world.state[1].emplace_back();
+  world.state[1].addresses.emplace_back();
   std::vector<Record> records;
   for (const char* line : {"@ SOA ns1 hm 1 1 1 1 9", "@ NS ns1"})
     records.push_back(parse_record(line, "example.org", 300).value());
@@ -154,13 +156,13 @@ TEST(Sites, an_https_record_hints_at_the_sites_that_are_answered) {
   server.snapshot.states = {world.state};
   EXPECT_EQ(server.ask({.type = 65}).answer(),
             (Lines{"www.example.org. 60 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.1"}));
-  world.state[0][0].is_up = false;
-  world.state[1][0].is_up = true;
+  world.state[0].addresses[0].is_up = false;
+  world.state[1].addresses[0].is_up = true;
   server.snapshot.states = {world.state};
   EXPECT_EQ(server.ask({.type = 65}).answer(),
             (Lines{"www.example.org. 60 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.2 ipv6hint=::1"}));
   world.down({0, 1, 2});  // by IPv4
-  world.state[1][1].steady = 7;
+  world.state[1].addresses[1].steady = 7;
   server.snapshot.states = {world.state};
   EXPECT_EQ(server.ask({.type = 65}).answer(),
             (Lines{"www.example.org. 7 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv6hint=::1"}));
@@ -171,9 +173,9 @@ TEST(Sites, an_answer_is_kept_until_it_can_be_another_within_bounds) {
   world.name.least_ttl = 2;
   world.name.most_ttl = 30;
   EXPECT_EQ(world.choose_for().ttl, 30U);
-  world.state[2][0].steady = 7;
+  world.state[2].addresses[0].steady = 7;
   EXPECT_EQ(world.choose_for().ttl, 7U);
-  world.state[1][0].steady = 0;
+  world.state[1].addresses[0].steady = 0;
   EXPECT_EQ(world.choose_for().ttl, 2U);
 }
 

@@ -24,6 +24,7 @@ from cases import (  # noqa: F401
     remote,
     names,
     sites,
+    nearest,
     names_bench,
     names_signed,
     flood,

@@ -1,0 +1,13 @@
+// What the section dns says of places that can not be: maps that nobody has, and sites that no name leads to.
+#pragma once
+
+#include "control/config/model.hpp"
+#include "control/config/source.hpp"
+#include "control/config/tree.hpp"
+
+namespace astil::config {
+
+/// The files of the maps are not read here: whoever applies the configuration does.
+void check_maps(const Dns& dns, const Node& section, Mistakes& mistakes);
+
+}  // namespace astil::config
