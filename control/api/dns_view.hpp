@@ -3,6 +3,7 @@
 
 #include <boost/describe/class.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,11 +44,13 @@ struct DnsSiteView {
   std::string site;
   std::uint32_t tier = 0;
   std::uint32_t weight = 0;
-  std::string order;  ///< of the operator: "up", "down", "auto"
+  std::optional<double> weight_by_load;  ///< part of the most that a site of the name has; none: it does not go by load
+  std::optional<double> load;            ///< how full it is, 1: as full as it may be; none: not known
+  std::string order;                     ///< of the operator: "up", "down", "auto"
   std::vector<DnsAddressView> addresses;
   std::uint64_t answers = 0;  ///< that named it
 };
-BOOST_DESCRIBE_STRUCT(DnsSiteView, (), (site, tier, weight, order, addresses, answers))
+BOOST_DESCRIBE_STRUCT(DnsSiteView, (), (site, tier, weight, weight_by_load, load, order, addresses, answers))
 
 /// A name whose addresses are chosen.
 struct DnsNameView {
@@ -56,6 +59,35 @@ struct DnsNameView {
   std::vector<DnsSiteView> sites;
 };
 BOOST_DESCRIBE_STRUCT(DnsNameView, (), (name, policy, sites))
+
+/// What a balancer tells other sites' name servers of one of its services.
+struct ReportedServiceView {
+  std::string service;
+  std::string address;
+  bool up = false;                ///< enough of its backends are in rotation
+  std::uint32_t steady = 0;       ///< seconds until that can change, at the earliest; 4294967295: nothing can change it
+  std::string why;                ///< "2 of 3 backends in rotation"
+  std::uint64_t connections = 0;  ///< that are open; where answers pass the balancer, that were answered
+  std::optional<std::uint64_t> capacity;  ///< how many the backends that are in rotation serve well; none: not told
+};
+BOOST_DESCRIBE_STRUCT(ReportedServiceView, (), (service, address, up, steady, why, connections, capacity))
+
+struct ReportView {
+  std::vector<ReportedServiceView> services;
+};
+BOOST_DESCRIBE_STRUCT(ReportView, (), (services))
+
+/// What is heard of a site whose balancers tell of it.
+struct DnsReportView {
+  std::string site;
+  std::string server;                 ///< whose answer was the last; "": there was none
+  std::optional<double> age_seconds;  ///< of that
+  bool stale = false;                 ///< it counts no more
+  std::string failure;                ///< why the last question was not answered; "": it was
+  std::uint64_t answers = 0;
+  std::uint64_t failures = 0;  ///< questions that no server answered
+};
+BOOST_DESCRIBE_STRUCT(DnsReportView, (), (site, server, age_seconds, stale, failure, answers, failures))
 
 /// What the operator has ordered of a site, wherever it is used.
 struct DnsOrderView {
@@ -106,9 +138,10 @@ struct DnsView {
   std::vector<DnsCountView> signatures;  ///< "made", "kept": made before, "failed"
   std::vector<DnsCountView> tcp_closed;  ///< by reason
   std::vector<DnsNameView> names;        ///< whose addresses are chosen
+  std::vector<DnsReportView> reports;    ///< of sites whose balancers tell of them
 };
 BOOST_DESCRIBE_STRUCT(DnsView, (),
                       (listen, workers, tcp_connections, zones, queries, types, responses, drops, truncated, tcp_opened,
-                       tcp_closed, names, slipped, cookies, signatures))
+                       tcp_closed, names, reports, slipped, cookies, signatures))
 
 }  // namespace astil::api

@@ -293,6 +293,8 @@ Answer post_rollback(Daemon& daemon, const Query& query, const Request& request)
   return answer_of(daemon.rollback(number, request.by));
 }
 
+Answer get_report(Daemon& daemon, const Query& /*query*/, const Request& /*request*/) { return ok(daemon.report()); }
+
 Answer get_dns_explain(Daemon& daemon, const Query& query, const Request& /*request*/) {
   const auto explained = daemon.explain({.name = value_of(query, "name"),
                                          .from = value_of(query, "from"),

@@ -58,6 +58,7 @@ std::optional<Number> parse_number(std::string_view text) {
 [[nodiscard]] Answer post_apply(Daemon& daemon, const Query& query, const Request& request);
 [[nodiscard]] Answer post_confirm(Daemon& daemon, const Query& query, const Request& request);
 [[nodiscard]] Answer post_rollback(Daemon& daemon, const Query& query, const Request& request);
+[[nodiscard]] Answer get_report(Daemon& daemon, const Query& query, const Request& request);
 [[nodiscard]] Answer get_dns_explain(Daemon& daemon, const Query& query, const Request& request);
 [[nodiscard]] Answer post_dns_site(Daemon& daemon, const Query& query, const Request& request);
 [[nodiscard]] Answer get_ha(Daemon& daemon, const Query& query, const Request& request);

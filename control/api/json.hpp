@@ -13,7 +13,7 @@ namespace astil::api {
 
 /// Defined for StatusView, FlowsView, DropsView, DropEventView, DrainsView, OrdersView, TraceView, ApplyView,
 /// HistoryView, HistoryEntry, PairView, HandoverView, EventView, EventsView, WhyView, FailureView, VersionView,
-/// DnsExplainView, DnsOrderView and DnsOrdersView.
+/// DnsExplainView, ReportView, DnsOrderView and DnsOrdersView.
 template <class View>
 [[nodiscard]] boost::json::value to_json(const View& view);
 

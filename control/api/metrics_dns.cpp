@@ -38,6 +38,33 @@ void collect_site_answers(const MetricsSource& source, const Emit& emit) {
   }
 }
 
+/// What a site of a name has by its load.
+auto each_loaded(std::optional<double> DnsSiteView::*member) {
+  return [member](const MetricsSource& source, const Emit& emit) {
+    if (!source.status.dns) return;
+    for (const DnsNameView& name : source.status.dns->names) {
+      for (const DnsSiteView& site : name.sites) {
+        if (const auto& value = site.*member) emit({name.name, site.site}, *value);
+      }
+    }
+  };
+}
+
+void collect_reports(const MetricsSource& source, const Emit& emit) {
+  if (!source.status.dns) return;
+  for (const DnsReportView& report : source.status.dns->reports) {
+    emit({report.site, "answered"}, static_cast<double>(report.answers));
+    emit({report.site, "failed"}, static_cast<double>(report.failures));
+  }
+}
+
+void collect_report_ages(const MetricsSource& source, const Emit& emit) {
+  if (!source.status.dns) return;
+  for (const DnsReportView& report : source.status.dns->reports) {
+    if (report.age_seconds) emit({report.site}, *report.age_seconds);
+  }
+}
+
 }  // namespace
 
 std::vector<Metric> dns_metrics() {
@@ -108,6 +135,26 @@ std::vector<Metric> dns_metrics() {
        "Answers of a name that had the site's addresses.",
        {"name", "site", "policy"},
        collect_site_answers},
+      {"astil_dns_site_load_ratio",
+       MetricType::Gauge,
+       "How full a site of a name is that is answered by load: connections to capacity.",
+       {"name", "site"},
+       each_loaded(&DnsSiteView::load)},
+      {"astil_dns_site_weight_ratio",
+       MetricType::Gauge,
+       "Weight of a site of a name that is answered by load, to the most that a site of it can have.",
+       {"name", "site"},
+       each_loaded(&DnsSiteView::weight_by_load)},
+      {"astil_dns_site_reports_total",
+       MetricType::Counter,
+       "How often a site elsewhere was asked for its health and load, by what came of it.",
+       {"site", "result"},
+       collect_reports},
+      {"astil_dns_site_report_age_seconds",
+       MetricType::Gauge,
+       "How old the last answer of such a site is.",
+       {"site"},
+       collect_report_ages},
   };
 }
 

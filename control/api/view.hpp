@@ -573,6 +573,7 @@ class Daemon {
   [[nodiscard]] virtual HistoryView history() const = 0;
   /// Leaves addresses of the pair's to the other node once it has all flows. Ends when that node has them.
   [[nodiscard]] virtual Awaited<HandoverView> handover(const HandoverOrder& order) = 0;
+  [[nodiscard]] virtual ReportView report() const = 0;
   /// What the name server would answer. Nothing is counted.
   [[nodiscard]] virtual Result<DnsExplainView> explain(const DnsQuestion& question) const = 0;
   /// Orders "up", "down" or "auto" of a site of names, which lasts until another one is ordered.

@@ -147,6 +147,7 @@ void compare_services(const Service& from, const Service& to, api::ServiceChange
   if (from.when_down != to.when_down || from.minimum_up != to.minimum_up)
     changes.changes.push_back("with fewer than " + std::to_string(to.minimum_up) +
                               " backends: " + config::kWhenDown.show(to.when_down));
+  if (from.capacity != to.capacity) changes.changes.push_back("capacity changed");
   if (from.when_backend_down != to.when_backend_down)
     changes.changes.push_back("flows of a backend that is down: " + config::kDownFlows.show(*to.when_backend_down));
   if (from.removal_limit != to.removal_limit) changes.changes.push_back("limit for removed backends changed");

@@ -34,6 +34,7 @@
 #include "control/app/retry.hpp"
 #include "control/app/service_addresses.hpp"
 #include "control/app/site_orders.hpp"
+#include "control/app/site_reports.hpp"
 #include "control/config/load.hpp"
 #include "control/discovery/discoveries.hpp"
 #include "control/health/asio_prober.hpp"
@@ -83,6 +84,7 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] api::Applied rollback(std::optional<std::uint64_t> number, const api::Caller& by) override;
   [[nodiscard]] api::HistoryView history() const override;
   [[nodiscard]] api::Awaited<api::HandoverView> handover(const api::HandoverOrder& order) override;
+  [[nodiscard]] api::ReportView report() const override;
   [[nodiscard]] Result<api::DnsExplainView> explain(const api::DnsQuestion& question) const override;
   [[nodiscard]] Result<api::DnsOrderView> order_site(const std::string& site, const std::string& state) override;
   [[nodiscard]] Result<> detach() override;
@@ -175,6 +177,9 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] AddressFact fact_of(const config::Service& service) const;
   [[nodiscard]] AddressFact fact_of(const std::string& name, const config::DnsSite& site,
                                     const config::address& host) const;
+  [[nodiscard]] std::uint64_t connections_of(std::size_t service) const;
+  [[nodiscard]] std::optional<std::uint64_t> capacity_now(std::size_t service) const;
+  [[nodiscard]] std::optional<dns::SiteLoad> load_of(const config::DnsSite& site) const;
   [[nodiscard]] SiteFacts site_facts() const;
   [[nodiscard]] Orders orders_of_sites() const;
   void learn_of_sites();
@@ -249,6 +254,7 @@ class Daemon final : public api::Daemon {
   std::unique_ptr<api::Server> server_;
   std::optional<discovery::Discoveries> discoveries_;
   NameServer name_server_;
+  SiteReports site_reports_{loop_, [this] { learn_of_sites(); }};
   SiteOrders site_orders_;
   boost::asio::steady_timer learn_timer_{loop_};
   std::optional<boost::asio::posix::stream_descriptor> events_;

@@ -51,6 +51,7 @@ void Daemon::follow_model() {
     }
   }
   add_site_targets(subjects);
+  site_reports_.follow(model_.dns ? model_.dns->sites : std::vector<config::DnsReport>());
   network_->keep_gateways(
       std::any_of(model_.services.begin(), model_.services.end(), [](const config::Service& service) {
         return service.forwarding == config::Forwarding::nat || service.forwarding == config::Forwarding::full_nat;

@@ -63,6 +63,60 @@ AddressFact Daemon::fact_of(const config::Service& service) const {
                  std::to_string(backends.size()) + " backends in rotation"};
 }
 
+/// Connections of a service by the last census: where answers pass the balancer, those that were answered.
+std::uint64_t Daemon::connections_of(std::size_t service) const {
+  const config::Forwarding forwarding = model_.services[service].forwarding;
+  const bool sees_answers = forwarding == config::Forwarding::nat || forwarding == config::Forwarding::full_nat;
+  std::uint64_t connections = 0;
+  for (const std::uint32_t number : path_->placed()[service].backends) {
+    const std::uint32_t open = path_->open_flows(number);
+    connections += sees_answers ? open - std::min(open, path_->half_open(number)) : open;
+  }
+  return connections;
+}
+
+/// None: the service has not told it.
+std::optional<std::uint64_t> Daemon::capacity_now(std::size_t service) const {
+  const config::Service& wanted = model_.services[service];
+  if (!wanted.capacity) return std::nullopt;
+  std::uint64_t weights = 0;
+  for (std::size_t b = 0; b < wanted.backends.size(); ++b) {
+    const bool is_in = path_->published().services[service].backends[b].rotation == dataplane::Rotation::in;
+    if (is_in && !wanted.backends[b].is_fallback) weights += static_cast<std::uint64_t>(wanted.backends[b].weight);
+  }
+  return weights * *wanted.capacity;
+}
+
+api::ReportView Daemon::report() const {
+  api::ReportView view;
+  for (std::size_t i = 0; i < model_.services.size(); ++i) {
+    const config::Service& service = model_.services[i];
+    const AddressFact fact = fact_of(service);
+    const bool is_known = settled_ && i < path_->placed().size();
+    view.services.push_back({.service = service.name,
+                             .address = service.host.to_string(),
+                             .up = fact.is_up,
+                             .steady = fact.steady,
+                             .why = fact.why,
+                             .connections = is_known ? connections_of(i) : 0,
+                             .capacity = is_known ? capacity_now(i) : std::nullopt});
+  }
+  return view;
+}
+
+std::optional<dns::SiteLoad> Daemon::load_of(const config::DnsSite& site) const {
+  if (site_reports_.has(site.name) && site.services.empty())
+    return site_reports_.load(site.name, site.addresses, std::chrono::steady_clock::now());
+  dns::SiteLoad load;
+  for (std::size_t i = 0; i < model_.services.size(); ++i) {
+    if (std::find(site.services.begin(), site.services.end(), model_.services[i].name) == site.services.end()) continue;
+    if (!settled_ || i >= path_->placed().size() || !model_.services[i].capacity) return std::nullopt;
+    load.connections += static_cast<double>(connections_of(i));
+    load.capacity += static_cast<double>(*capacity_now(i));
+  }
+  return load;
+}
+
 AddressFact Daemon::fact_of(const std::string& name, const config::DnsSite& site, const config::address& host) const {
   const std::string order = site_orders_.of(site.name);
   if (order != "auto") return {.is_up = order == "up", .why = "ordered " + order};
@@ -78,6 +132,11 @@ AddressFact Daemon::fact_of(const std::string& name, const config::DnsSite& site
     }
     return all;
   }
+  if (site_reports_.has(site.name)) {
+    const auto now = std::chrono::steady_clock::now();
+    if (const auto told = site_reports_.fact(site.name, host, now)) return *told;
+    if (!site.health) return site_reports_.stale_fact(site.name, host, now);
+  }
   if (!site.health) return {.why = "not checked"};
   const auto state = checks_->state(key_of(name, site, host));
   if (!state || state->health == health::Health::unknown) return {.steady = 0, .why = "not known yet"};
@@ -88,9 +147,10 @@ AddressFact Daemon::fact_of(const std::string& name, const config::DnsSite& site
 }
 
 SiteFacts Daemon::site_facts() const {
-  return [this](const std::string& name, const config::DnsSite& site, const config::address& host) {
-    return fact_of(name, site, host);
-  };
+  return {.now = std::chrono::steady_clock::now(),
+          .address = [this](const std::string& name, const config::DnsSite& site,
+                            const config::address& host) { return fact_of(name, site, host); },
+          .load = [this](const config::DnsSite& site) { return load_of(site); }};
 }
 
 Orders Daemon::orders_of_sites() const {

@@ -126,6 +126,7 @@ Result<> NameServer::follow(const config::Model& model, const SiteFacts& facts) 
       for (const config::DnsSite& site : name.sites) hosts.push_back(addresses_of(site, model.services));
     }
   }
+  next.load_weights_ = load_weights_;
   next.states_ = next.states(facts);
   dns::ServerOptions options = options_of(*model.dns);
   options.seed = seed_;
@@ -143,11 +144,12 @@ Result<> NameServer::follow(const config::Model& model, const SiteFacts& facts) 
   names_ = std::move(next.names_);
   hosts_ = std::move(next.hosts_);
   states_ = std::move(next.states_);
+  load_weights_ = std::move(next.load_weights_);
   secrets_ = std::move(next.secrets_);
   return {};
 }
 
-std::vector<dns::NameState> NameServer::states(const SiteFacts& facts) const {
+std::vector<dns::NameState> NameServer::states(const SiteFacts& facts) {
   std::vector<dns::NameState> states;
   for (std::size_t n = 0; n < names_.size(); ++n) {
     dns::NameState& state = states.emplace_back();
@@ -155,11 +157,12 @@ std::vector<dns::NameState> NameServer::states(const SiteFacts& facts) const {
     for (std::size_t s = 0; s < hosts_[n].size(); ++s) {
       std::vector<dns::AddressState>& addresses = state.emplace_back().addresses;
       for (const config::address& host : hosts_[n][s]) {
-        const AddressFact fact = facts(zones_->names()[n].name, names_[n]->sites[s], host);
+        const AddressFact fact = facts.address(zones_->names()[n].name, names_[n]->sites[s], host);
         addresses.push_back({.is_up = fact.is_up, .was_up = fact.is_up, .steady = fact.steady});
         any = any || fact.is_up;
       }
     }
+    if (config::goes_by_load(*names_[n])) weigh_by_load(n, facts, state);
     if (any) continue;
     // The last one that was up is remembered as it was.
     for (std::size_t s = 0; s < state.size(); ++s) {
@@ -168,6 +171,20 @@ std::vector<dns::NameState> NameServer::states(const SiteFacts& facts) const {
     }
   }
   return states;
+}
+
+/// Weights can become others at any moment.
+void NameServer::weigh_by_load(std::size_t number, const SiteFacts& facts, dns::NameState& state) {
+  const config::DnsName& name = *names_[number];
+  std::vector<dns::LoadedSite> sites;
+  for (const config::DnsSite& site : name.sites)
+    sites.push_back({.name = site.name, .weight = static_cast<unsigned>(site.weight), .load = facts.load(site)});
+  const auto weights = load_weights_[zones_->names()[number].name].update(sites, facts.now);
+  for (std::size_t s = 0; s < state.size(); ++s) {
+    state[s].weight = weights[s];
+    for (dns::AddressState& address : state[s].addresses)
+      address.steady = std::min(address.steady, static_cast<std::uint32_t>(dns::LoadWeights::kToLess.count()));
+  }
 }
 
 void NameServer::learn(const SiteFacts& facts) {
@@ -247,11 +264,17 @@ api::DnsNameView NameServer::name_view(std::size_t number, const SiteFacts& fact
     api::DnsSiteView shown{.site = site.name,
                            .tier = site.tier,
                            .weight = static_cast<std::uint32_t>(site.weight),
+                           .weight_by_load = std::nullopt,
+                           .load = std::nullopt,
                            .order = order(site.name),
                            .addresses = {},
                            .answers = name.sites[s].answers->load(std::memory_order_relaxed)};
+    if (const auto weight = states_[number][s].weight) {
+      shown.weight_by_load = static_cast<double>(*weight) / dns::kMostWeight;
+      shown.load = dns::fullness(facts.load(site));
+    }
     for (const config::address& host : hosts_[number][s]) {
-      const AddressFact fact = facts(name.name, site, host);
+      const AddressFact fact = facts.address(name.name, site, host);
       shown.addresses.push_back({.address = host.to_string(), .up = fact.is_up, .why = fact.why});
     }
     view.sites.push_back(std::move(shown));
@@ -334,7 +357,8 @@ std::string NameServer::why_of(std::size_t number, dns::Type type, const dns::Cl
   std::string why = "policy " + config::kDnsPolicies.show(names_[number]->policy);
   if (name.policy == dns::Policy::failover)
     why += ": tier " + std::to_string(name.sites[choice.sites[0]].tier) + " is the first with a site that is up";
-  if (name.policy == dns::Policy::weighted) why += ": drawn among the sites that are up";
+  if (names_[number]->policy == config::DnsPolicy::weighted) why += ": drawn among the sites that are up";
+  if (config::goes_by_load(*names_[number])) why += ": drawn by weight, capacity and load";
   if (name.policy == dns::Policy::hash) why += ": by the client's network, among the sites that are up";
   if (name.policy == dns::Policy::nearest) why += ": " + why_near(*names_[number], asker);
   return why + "; it can be another in " + std::to_string(choice.ttl) + " s, or after the longest TTL";

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -17,6 +18,7 @@
 #include "control/api/dns_view.hpp"
 #include "control/base/result.hpp"
 #include "control/config/model.hpp"
+#include "control/dns/load_weights.hpp"
 #include "control/dns/responder.hpp"
 #include "control/dns/server.hpp"
 
@@ -29,9 +31,13 @@ struct AddressFact {
   std::string why;
 };
 
-/// `name` is the whole name that the site is of.
-using SiteFacts =
-    std::function<AddressFact(const std::string& name, const config::DnsSite& site, const config::address& host)>;
+/// What is known of sites at a moment.
+struct SiteFacts {
+  std::chrono::steady_clock::time_point now;
+  /// `name` is the whole name that the site is of.
+  std::function<AddressFact(const std::string& name, const config::DnsSite& site, const config::address& host)> address;
+  std::function<std::optional<dns::SiteLoad>(const config::DnsSite& site)> load;
+};
 
 /// Of a site: "up", "down" or "auto".
 using Orders = std::function<std::string(const std::string& site)>;
@@ -62,7 +68,8 @@ class NameServer {
   using AnswersOf = std::map<std::pair<std::string, std::string>, Answers>;  ///< by name and site
 
   [[nodiscard]] static Result<dns::CookieSecrets> read_secrets(const config::Dns& wanted);
-  [[nodiscard]] std::vector<dns::NameState> states(const SiteFacts& facts) const;
+  [[nodiscard]] std::vector<dns::NameState> states(const SiteFacts& facts);
+  void weigh_by_load(std::size_t number, const SiteFacts& facts, dns::NameState& state);
   [[nodiscard]] std::shared_ptr<const dns::Snapshot> snapshot() const;
   [[nodiscard]] std::uint64_t count(dns::Counter counter) const;
   [[nodiscard]] api::DnsNameView name_view(std::size_t number, const SiteFacts& facts, const Orders& order) const;
@@ -79,6 +86,7 @@ class NameServer {
   std::unique_ptr<dns::Server> server_;
   std::shared_ptr<const dns::Zones> zones_;
   std::vector<dns::NameState> states_;
+  std::map<std::string, dns::LoadWeights> load_weights_;  ///< by name
   dns::CookieSecrets secrets_;
   std::uint64_t seed_ = std::random_device{}();
   dns::CookieSecret own_secret_ = dns::random_cookie_secret();

@@ -16,6 +16,8 @@ dns::Policy policy_of(config::DnsPolicy policy) {
       return dns::Policy::failover;
     case config::DnsPolicy::weighted:
       return dns::Policy::weighted;
+    case config::DnsPolicy::load:  // with weights that follow it
+      return dns::Policy::weighted;
     case config::DnsPolicy::hash:
       return dns::Policy::hash;
     case config::DnsPolicy::nearest:

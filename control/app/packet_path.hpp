@@ -102,6 +102,10 @@ class PacketPath {
   [[nodiscard]] std::uint32_t active_flows(std::uint32_t backend) const {
     return backend < census_.flows.size() ? census_.flows[backend] : 0;
   }
+  /// Of them, those that are not closing.
+  [[nodiscard]] std::uint32_t open_flows(std::uint32_t backend) const {
+    return backend < census_.active.size() ? census_.active[backend] : 0;
+  }
   /// Of a backend under nat: flows that it has not answered.
   [[nodiscard]] std::uint32_t half_open(std::uint32_t backend) const {
     return backend < census_.half_open.size() ? census_.half_open[backend] : 0;

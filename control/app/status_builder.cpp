@@ -85,6 +85,7 @@ api::StatusView StatusBuilder::build() {
     view_.pair->handovers_failed = daemon_.handovers_failed_;
   }
   view_.dns = daemon_.name_server_.view(daemon_.site_facts(), daemon_.orders_of_sites());
+  if (view_.dns) view_.dns->reports = daemon_.site_reports_.view(std::chrono::steady_clock::now());
   if (daemon_.settled_) add_services();
   add_problems();
   return std::move(view_);
@@ -388,6 +389,13 @@ void StatusBuilder::add_problems() {
   if (const auto& damage = daemon_.site_orders_.damage()) problems.push_back({damage->what, damage->remedy});
   if (const auto& damage = daemon_.orders_.damage()) problems.push_back({damage->what, damage->remedy});
   add_problems_of_changes();
+  if (view_.dns) {
+    for (const api::DnsReportView& report : view_.dns->reports) {
+      if (!report.failure.empty())
+        problems.push_back({"site " + report.site + " does not tell of itself: " + report.failure,
+                            report.stale ? "what it said last counts no more" : "what it said last counts yet"});
+    }
+  }
   if (view_.pair && daemon_.settled_) {
     for (const api::ProblemView& problem : pair_problems(*view_.pair)) problems.push_back(problem);
   }

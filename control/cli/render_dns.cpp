@@ -24,6 +24,30 @@ std::string counters_text(const api::DnsView& dns, Colour colour) {
   return table.text(colour);
 }
 
+/// As configured, and what of it is left by the load.
+std::string weight_text(const api::DnsSiteView& site) {
+  if (!site.weight_by_load) return std::to_string(site.weight);
+  return std::to_string(site.weight) + " (" + percent_text(*site.weight_by_load) + ")";
+}
+
+std::string reports_text(const std::vector<api::DnsReportView>& reports, Colour colour) {
+  if (reports.empty()) return {};
+  Table table({{"SITE"}, {"TOLD BY"}, {"AGE", Align::right}, {"STATE"}, {"ANSWERS", Align::right}, {"FAILURE"}});
+  for (const api::DnsReportView& report : reports) {
+    const Tone tone = report.stale ? Tone::bad : report.failure.empty() ? Tone::good : Tone::warning;
+    table.add({{report.site},
+               {report.server},
+               {report.age_seconds ? std::to_string(static_cast<std::uint64_t>(*report.age_seconds)) + " s" : ""},
+               {report.stale             ? "stale"
+                : report.failure.empty() ? "heard"
+                                         : "failing",
+                tone},
+               {count_text(report.answers)},
+               {report.failure}});
+  }
+  return table.text(colour) + "\n";
+}
+
 std::string names_text(const std::vector<api::DnsNameView>& names, Colour colour) {
   if (names.empty()) return {};
   Table table({{"NAME"},
@@ -31,6 +55,7 @@ std::string names_text(const std::vector<api::DnsNameView>& names, Colour colour
                {"SITE"},
                {"TIER", Align::right},
                {"WEIGHT", Align::right},
+               {"FULL", Align::right},
                {"ADDRESS"},
                {"STATE"},
                {"ANSWERS", Align::right},
@@ -42,7 +67,8 @@ std::string names_text(const std::vector<api::DnsNameView>& names, Colour colour
                    {name.policy},
                    {site.site},
                    {std::to_string(site.tier)},
-                   {std::to_string(site.weight)},
+                   {weight_text(site)},
+                   {site.load ? percent_text(*site.load) : ""},
                    {address.address},
                    {address.up ? "up" : "down", address.up ? Tone::good : Tone::bad},
                    {count_text(site.answers)},
@@ -77,7 +103,8 @@ std::string dns_status_text(const std::optional<api::DnsView>& dns, Colour colou
       keys += (keys.empty() ? "" : ", ") + std::to_string(key.tag) + " " + key.algorithm;
     zones.add({{zone.name}, {std::to_string(zone.serial)}, {count_text(zone.names)}, {keys}});
   }
-  return text + zones.text(colour) + "\n" + names_text(dns->names, colour) + counters_text(*dns, colour);
+  return text + zones.text(colour) + "\n" + names_text(dns->names, colour) + reports_text(dns->reports, colour) +
+         counters_text(*dns, colour);
 }
 
 }  // namespace astil::cli

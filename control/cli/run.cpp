@@ -13,6 +13,7 @@
 
 #include "control/api/json.hpp"
 #include "control/api/routes.hpp"
+#include "control/api/tls_connection.hpp"
 #include "control/cli/arguments.hpp"
 #include "control/cli/capture.hpp"
 #include "control/cli/client.hpp"
@@ -518,12 +519,8 @@ constexpr std::array kHandlers{
 Result<Target> target_of(const Invocation& invocation) {
   Target target{.socket = invocation.socket, .server = invocation.server, .token = {}, .ca = invocation.ca};
   if (target.server.empty()) return target;
-  auto token = read_file(invocation.token_file);
+  auto token = api::read_token(invocation.token_file);
   if (!token) return token.error().within("--token-file");
-  while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
-  const bool is_token = !token->empty() && std::ranges::all_of(*token, [](char c) { return c > ' ' && c < '\x7f'; });
-  if (!is_token)
-    return Error{invocation.token_file + " does not hold a token and nothing else", "put it there, in one line"};
   target.token = std::move(*token);
   return target;
 }

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "control/config/address_kinds.hpp"
-#include "control/config/checks_maps.hpp"
+#include "control/config/checks_places.hpp"
 #include "control/config/checks_sites.hpp"
 #include "control/config/keys.hpp"
 #include "control/config/utf8.hpp"
@@ -92,7 +92,7 @@ void check_dns(const Model& model, const std::vector<ServiceView>& services, con
   }
   const Entry* zones = section.find("zones");
   if (zones == nullptr || zones->value.kind != Node::Kind::mapping) return;
-  check_maps(*model.dns, section, mistakes);
+  check_places(model, section, mistakes);
   std::map<std::string, Place> tops;
   for (const DnsZone& zone : model.dns->zones) {
     const Entry* entry = zones->value.find(zone.name);

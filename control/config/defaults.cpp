@@ -27,6 +27,10 @@ void fill_in_defaults(Model& model) {
   }
   if (model.dns) {
     if (auto& limit = model.dns->rate_limit; limit && !limit->burst) limit->burst = limit->per_second;
+    for (DnsReport& report : model.dns->sites) {
+      constexpr int kIntervals = 4;
+      if (!report.stale_after) report.stale_after = kIntervals * report.interval;
+    }
     for (DnsZone& zone : model.dns->zones) {
       for (DnsName& name : zone.names) {
         constexpr unsigned kAll = 8;

@@ -355,6 +355,11 @@ void describe_life(V& v, Service& service) {
       "all backends are used as if they were well, but those that are ordered out. fallback: those with fallback: true "
       "are used too. withdraw: the service's address is taken away from the interface, unless another service has it "
       "that is well.");
+  v.optional(
+      "capacity", service.capacity, Integer<std::uint32_t>{1, 100'000'000},
+      "Connections that a backend of weight 1 serves well at once, one of weight 3 three times as many: for names "
+      "that are answered by load.",
+      Otherwise{"not told"});
   v.optional("minimum_up", service.minimum_up, Integer<unsigned>{1, 65535},
              "Backends that must be in rotation, fallback ones not counted; with fewer when_down applies.");
   v.optional("when_backend_down", service.when_backend_down, kDownFlows,

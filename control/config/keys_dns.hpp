@@ -18,12 +18,16 @@ inline constexpr Text kBelowZone{"a name below the zone such as www, or @ for th
 inline constexpr Text kNearSites{"a site, or several that are equally near, with blanks between", "A-Za-z0-9",
                                  "A-Za-z0-9._ -", 1024};
 inline constexpr Text kAlpn{"a protocol such as h2 or h3", "!-+.-~", "!-+.-~", 32};
-inline constexpr Choice<DnsPolicy, 5> kDnsPolicies{"policy",
+inline constexpr Choice<DnsPolicy, 6> kDnsPolicies{"policy",
                                                    {{{"failover", DnsPolicy::failover},
                                                      {"weighted", DnsPolicy::weighted},
+                                                     {"load", DnsPolicy::load},
                                                      {"hash", DnsPolicy::hash},
                                                      {"nearest", DnsPolicy::nearest},
                                                      {"all", DnsPolicy::all}}}};
+inline constexpr Choice<DnsAmong, 2> kDnsAmong{"way", {{{"weighted", DnsAmong::weighted}, {"load", DnsAmong::load}}}};
+inline constexpr Choice<DnsWhenStale, 3> kDnsWhenStale{
+    "way", {{{"last", DnsWhenStale::last}, {"up", DnsWhenStale::up}, {"down", DnsWhenStale::down}}}};
 inline constexpr Choice<DnsAllDown, 5> kDnsAllDown{"way",
                                                    {{{"fail-open", DnsAllDown::fail_open},
                                                      {"last-known", DnsAllDown::last_known},
@@ -71,10 +75,11 @@ void describe(V& v, DnsName& name) {
   v.optional(
       "policy", name.policy, kDnsPolicies,
       "How sites are picked among those that are up. failover: those of the first tier that has one, by weight. "
-      "weighted: by weight. hash: by weight, and the same client keeps its site. nearest: those that are nearest to "
-      "the client, by weight. all: every one.");
+      "weighted: by weight. load: by weight, and by how much of their capacity sites have left. hash: by weight, and "
+      "the same client keeps its site. nearest: those that are nearest to the client. all: every one.");
   v.only_with("policy", name.policy, {DnsPolicy::nearest}, kDnsPolicies, [&] {
     v.required("map", name.map, kName, "The one of dns.maps that says where clients are, and what is near.");
+    v.optional("among", name.among, kDnsAmong, "How one is picked of sites that are equally near, as the policies do.");
   });
   v.optional("at_most", name.at_most, Integer<unsigned>{1, kMostDnsSites}, "Sites in an answer.",
              Otherwise{"1, with policy all 8"});
@@ -122,6 +127,24 @@ void describe(V& v, DnsZone& zone) {
   v.section("dnssec", zone.dnssec, "What the zone is signed with. Without it, it is not.");
   v.mapping("names", zone.names, kBelowZone, AtLeast::absent,
             "Names whose addresses (A, AAAA) are those of sites that are up, by name.");
+}
+
+template <class V>
+void describe(V& v, DnsReport& report) {
+  v.list("servers", report.servers, RemoteServer{}, kMostReportServers, AtLeast::one,
+         "api.remote of the site's balancers. They are asked in this order, and the first that answers is heard.");
+  v.required("token_file", report.token_file, kFilePath,
+             "File with the token that they know, of role read-only. It is read for each question.");
+  v.optional("ca_file", report.ca_file, kFilePath, "File of the authorities that sign their certificates.",
+             Otherwise{"the system's"});
+  v.optional("interval", report.interval, Duration{std::chrono::seconds(1), std::chrono::minutes(5)},
+             "How often they are asked.");
+  v.optional("stale_after", report.stale_after, Duration{std::chrono::seconds(1), std::chrono::hours(1)},
+             "How old the last answer may be until it counts no more.", Otherwise{"four intervals"});
+  v.optional(
+      "when_stale", report.when_stale, kDnsWhenStale,
+      "How the site's addresses count then, but for those whose health is checked from here. last: as in the last "
+      "answer. up, down: that.");
 }
 
 template <class V>
@@ -190,6 +213,8 @@ void describe(V& v, Dns& dns) {
   v.section("rate_limit", dns.rate_limit,
             "How many responses by UDP a network gets whose clients have no cookie of ours. Without it there is no "
             "limit.");
+  v.mapping("sites", dns.sites, kName, AtLeast::absent,
+            "Sites elsewhere whose balancers tell of their services' health and load, by name, as names have them.");
   v.mapping("maps", dns.maps, kName, AtLeast::absent, "Where clients are, for policy nearest, by name.");
   v.mapping("zones", dns.zones, kZoneName, AtLeast::one, "What is answered for, by name.");
 }

@@ -138,7 +138,8 @@ struct Service {
   Forwarding forwarding = Forwarding::nat;
   Tunnel tunnel;  ///< only with forwarding tunnel
   Scheduler scheduler = Scheduler::maglev;
-  ClientPrefixes source_hash;  ///< only with scheduler source_hash
+  std::optional<std::uint32_t> capacity;  ///< connections that a backend of weight 1 serves well; none: not told
+  ClientPrefixes source_hash;             ///< only with scheduler source_hash
   std::optional<Affinity> affinity;
   std::optional<Sources> sources;
   std::uint32_t ring_slots_per_weight = 100;  ///< slots for the smallest weight, at least; 10 to 10000

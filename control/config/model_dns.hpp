@@ -24,10 +24,14 @@ struct DnsTcp {
 enum class DnsPolicy {
   failover,  ///< those of the first tier that has one that is up
   weighted,  ///< by weight
+  load,      ///< by weight, capacity and load
   hash,      ///< by weight, and the same client keeps its site
-  nearest,   ///< those that are nearest to where the client is; among several by weight
+  nearest,   ///< those that are nearest to where the client is; among several as DnsAmong says
   all,       ///< every one
 };
+
+/// How one is picked of sites that are equally near.
+enum class DnsAmong { weighted, load };
 
 /// What a name is answered with while none of its sites is up.
 enum class DnsAllDown {
@@ -63,10 +67,11 @@ inline constexpr std::size_t kMostAlpn = 8;
 struct DnsName {
   std::string name;  ///< below the zone, @: the zone itself
   DnsPolicy policy = DnsPolicy::failover;
-  std::string map;                  ///< of Dns::maps; only with DnsPolicy::nearest
-  std::optional<unsigned> at_most;  ///< sites in an answer; always given: 1, with policy all 8
-  Milliseconds least_ttl{5'000};    ///< whole seconds
-  Milliseconds most_ttl{60'000};    ///< whole seconds, at least least_ttl
+  std::string map;                      ///< of Dns::maps; only with DnsPolicy::nearest
+  DnsAmong among = DnsAmong::weighted;  ///< likewise
+  std::optional<unsigned> at_most;      ///< sites in an answer; always given: 1, with policy all 8
+  Milliseconds least_ttl{5'000};        ///< whole seconds
+  Milliseconds most_ttl{60'000};        ///< whole seconds, at least least_ttl
   DnsAllDown when_down = DnsAllDown::fail_open;
   std::optional<DnsHttps> https;  ///< none: there is no HTTPS record
   std::vector<address> fallback;  ///< only with DnsAllDown::fallback
@@ -92,6 +97,22 @@ struct DnsZone {
   std::vector<DnsName> names;        ///< whose addresses are chosen
   bool operator==(const DnsZone&) const = default;
 };
+
+/// How addresses of a site count whose last report is old, and which no check of ours looks at.
+enum class DnsWhenStale { last, up, down };
+
+/// A site elsewhere whose balancers tell of it, wherever a name has it.
+struct DnsReport {
+  std::string name;                    ///< of the site
+  std::vector<std::string> servers;    ///< HOST:PORT of their api.remote, at least one; the first that answers is heard
+  std::string token_file;              ///< read for each question
+  std::optional<std::string> ca_file;  ///< none: the system's
+  Milliseconds interval{5'000};
+  std::optional<Milliseconds> stale_after;  ///< always given: by default four intervals; at least one
+  DnsWhenStale when_stale = DnsWhenStale::down;
+  bool operator==(const DnsReport&) const = default;
+};
+inline constexpr std::size_t kMostReportServers = 8;
 
 /// Which sites are near to a region.
 struct DnsRegion {
@@ -125,6 +146,11 @@ struct DnsRateLimit {
   bool operator==(const DnsRateLimit&) const = default;
 };
 
+/// Whether the sites' load has a part in what the name is answered with.
+[[nodiscard]] inline bool goes_by_load(const DnsName& name) {
+  return name.policy == DnsPolicy::load || (name.policy == DnsPolicy::nearest && name.among == DnsAmong::load);
+}
+
 struct Dns {
   std::vector<Endpoint> listen;   ///< at least one, each by UDP and TCP
   unsigned workers = 1;           ///< threads, 1 to 64
@@ -135,6 +161,7 @@ struct Dns {
   std::optional<std::string> cookie_secret_file;  ///< none: a secret of this daemon's own, until it ends
   bool client_subnet = false;
   std::optional<DnsRateLimit> rate_limit;  ///< none: no limit
+  std::vector<DnsReport> sites;
   std::vector<DnsMap> maps;
   std::vector<DnsZone> zones;  ///< at least one
   bool operator==(const Dns&) const = default;

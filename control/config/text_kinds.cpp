@@ -1,5 +1,7 @@
 #include "control/config/text_kinds.hpp"
 
+#include "control/base/server_name.hpp"
+
 namespace astil::config {
 namespace {
 
@@ -38,6 +40,20 @@ Shape DomainName::shape() const {
   shape.words = "a domain name such as www.example.org";
   shape.pattern = "^([A-Za-z0-9_-]{1,63}([.][A-Za-z0-9_-]{1,63})*[.]?|[.])$";
   shape.longest = kLongestName + 1;
+  return shape;
+}
+
+Result<std::string> RemoteServer::read(const Scalar& scalar) const {
+  if (scalar.text.size() > kLongestName + 2 + sizeof ":65535" || !parse_server(std::string(scalar.text)))
+    return Error{};
+  return read_text(scalar);
+}
+
+Shape RemoteServer::shape() const {
+  Shape shape;
+  shape.words = "a host and a port such as lb1.example.org:9443 or [2001:db8::5]:9443";
+  shape.pattern = R"(^(\[[^]]+\]|[^:]+):[0-9]{1,5}$)";
+  shape.longest = kLongestName + 2 + sizeof ":65535";
   return shape;
 }
 

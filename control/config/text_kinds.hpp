@@ -13,6 +13,13 @@ struct DomainName {
   [[nodiscard]] Shape shape() const;
 };
 
+/// `lb1.example.org:9443`, `[2001:db8::5]:9443`.
+struct RemoteServer {
+  [[nodiscard]] Result<std::string> read(const Scalar& scalar) const;
+  [[nodiscard]] std::string show(const std::string& value) const { return value; }
+  [[nodiscard]] Shape shape() const;
+};
+
 /// Any text, none as well.
 struct Payload {
   std::size_t longest;  ///< in bytes

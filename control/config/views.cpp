@@ -23,6 +23,7 @@ bool View<T>::has_value(std::string_view key) const {
 }
 
 template struct View<Backend>;
+template struct View<DnsReport>;
 template struct View<Service>;
 template struct View<VrrpGroup>;
 template struct View<DnsZone>;

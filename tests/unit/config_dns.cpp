@@ -186,5 +186,41 @@ TEST(config_dns, a_map_is_there_and_leads_to_sites) {
               ElementsAre(HasSubstr("11:5: map \"world\" has neither networks nor databases")));
 }
 
+/// The same by load; the site elsewhere stands in line 11.
+const std::string kLoaded =
+    replaced(replaced(replaced(kSites, "policy: weighted", "policy: load"), "  zones:", R"(  sites:
+    there: {servers: ["lb1.example.org:9443", "[2001:db8::5]:9443"], token_file: /etc/astil/token}
+  zones:)"),
+             "    port: 80\n", "    port: 80\n    capacity: 1000\n");
+
+std::vector<std::string> loaded_changed(std::string_view from, std::string_view to) {
+  return mistakes_in(replaced(kLoaded, from, to));
+}
+
+TEST(config_dns, a_site_that_tells_of_itself_is_read) {
+  const auto model = load(kLoaded, "astil.yaml");
+  ASSERT_TRUE(model.has_value());
+  const DnsReport& report = model->dns->sites.front();
+  EXPECT_THAT(report.servers, ElementsAre("lb1.example.org:9443", "[2001:db8::5]:9443"));
+  EXPECT_EQ(report.stale_after, std::chrono::seconds(20));
+  EXPECT_EQ(model->services.front().capacity, 1000U);
+  EXPECT_TRUE(goes_by_load(model->dns->zones.front().names.front()));
+}
+
+TEST(config_dns, a_site_that_tells_of_itself_is_elsewhere_and_known) {
+  EXPECT_THAT(loaded_changed("    there: {servers", "    theer: {servers"),
+              ElementsAre(HasSubstr("no name has a site \"theer\" with addresses [did you mean \"there\"?]"),
+                          HasSubstr("nothing tells the load of site \"there\" [add it to dns.sites")));
+  EXPECT_THAT(loaded_changed("lb1.example.org:9443", "lb1.example.org"),
+              ElementsAre(HasSubstr("each of servers must be a host and a port such as lb1.example.org:9443")));
+  EXPECT_THAT(loaded_changed("/token}", "/token, interval: 10s, stale_after: 9s}"),
+              ElementsAre(HasSubstr("the stale_after of 9s is shorter than the interval of 10s")));
+}
+
+TEST(config_dns, by_load_needs_capacities) {
+  EXPECT_THAT(loaded_changed("    capacity: 1000\n", ""),
+              ElementsAre(HasSubstr("the load of site \"here\" is not known: service \"web\" has no capacity")));
+}
+
 }  // namespace
 }  // namespace astil::config::test

@@ -25,6 +25,7 @@ from cases import (  # noqa: F401
     names,
     sites,
     nearest,
+    site_reports,
     names_bench,
     names_signed,
     flood,

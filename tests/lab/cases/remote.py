@@ -17,7 +17,7 @@ _OPERATOR = "operator-0123456789abcdef01234567"
 _PORT = 9443
 
 
-def _identity(lab, address):
+def identity(lab, address):
     """A certificate for the address, and its key."""
     certificate, key = lab.directory / "api.pem", lab.directory / "api.key"
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -30,7 +30,7 @@ def api_over_the_network(run):
     """curl and astil on another host read and change by TLS with a token; who has none, or a lesser role, does not."""
     with run.lab() as lab:
         address = FRONT
-        certificate, key = _identity(lab, address)
+        certificate, key = identity(lab, address)
         tokens = lab.directory / "tokens"
         tokens.write_text(f"dashboard read-only {_READER}\ndeploy operator {_OPERATOR}\n")
         tokens.chmod(0o600)
@@ -72,7 +72,7 @@ def api_under_attack(run):
     """Clients that are silent, slow, half-closed, long-winded, guess tokens, or follow and follow: an operator is answered all
     the while, no check fails for it, clients of the services notice nothing, and nothing stays behind."""
     with run.lab() as lab:
-        certificate, key = _identity(lab, FRONT)
+        certificate, key = identity(lab, FRONT)
         tokens = lab.directory / "tokens"
         tokens.write_text(f"dashboard read-only {_READER}\ndeploy operator {_OPERATOR}\n")
         tokens.chmod(0o600)
