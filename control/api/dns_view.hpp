@@ -125,13 +125,14 @@ BOOST_DESCRIBE_STRUCT(DnsExplainView, (), (name, zone, type, code, answers, why,
 struct DnsView {
   std::vector<std::string> listen;  ///< "192.0.2.53:53", each by UDP and TCP
   std::uint32_t workers = 0;
-  std::uint64_t tcp_connections = 0;    ///< open now
-  std::vector<DnsZoneView> zones;       ///< in the configuration's order
-  std::vector<DnsCountView> queries;    ///< by transport: "udp-ipv4"
-  std::vector<DnsCountView> types;      ///< of queries that could be read: "A", "other"
-  std::vector<DnsCountView> responses;  ///< by response code: "NXDOMAIN"
-  std::vector<DnsCountView> drops;      ///< what was not answered, by reason
-  std::uint64_t truncated = 0;          ///< responses that did not fit
+  std::uint64_t tcp_connections = 0;     ///< open now
+  std::vector<DnsZoneView> zones;        ///< in the configuration's order
+  std::vector<DnsCountView> queries;     ///< by transport: "udp-ipv4"
+  std::vector<DnsCountView> types;       ///< of queries that could be read: "A", "other"
+  std::vector<DnsCountView> responses;   ///< by response code: "NXDOMAIN"
+  std::vector<DnsCountView> drops;       ///< what was not answered, by reason
+  std::uint64_t truncated = 0;           ///< responses that did not fit
+  std::uint64_t queries_not_logged = 0;  ///< that were to be written down, and were too many
   std::uint64_t tcp_opened = 0;
   std::uint64_t slipped = 0;             ///< truncated since the client's network was above its limit
   std::vector<DnsCountView> cookies;     ///< of queries that had one: "good", "bad", or the client's part alone: "none"
@@ -141,7 +142,7 @@ struct DnsView {
   std::vector<DnsReportView> reports;    ///< of sites whose balancers tell of them
 };
 BOOST_DESCRIBE_STRUCT(DnsView, (),
-                      (listen, workers, tcp_connections, zones, queries, types, responses, drops, truncated, tcp_opened,
-                       tcp_closed, names, reports, slipped, cookies, signatures))
+                      (listen, workers, tcp_connections, zones, queries, types, responses, drops, truncated,
+                       queries_not_logged, tcp_opened, tcp_closed, names, reports, slipped, cookies, signatures))
 
 }  // namespace astil::api

@@ -159,8 +159,9 @@ Orders Daemon::orders_of_sites() const {
 
 void Daemon::learn_of_sites() {
   name_server_.learn(site_facts());
+  name_server_.write_queries(std::chrono::steady_clock::now());
   learn_timer_.cancel();
-  if (!name_server_.has_names()) return;
+  if (!name_server_.has_names() && !name_server_.keeps_queries()) return;
   learn_timer_.expires_after(kLearnInterval);
   learn_timer_.async_wait([this](boost::system::error_code error) {
     if (!error) learn_of_sites();

@@ -65,6 +65,16 @@ dns::Client client_of(const config::address& host) {
   return client;
 }
 
+std::string host_of(const dns::LoggedQuery& query) {
+  namespace ip = boost::asio::ip;
+  const auto bytes_of = [&](auto bytes) {
+    std::memcpy(bytes.data(), query.client.data(), bytes.size());
+    return bytes;
+  };
+  if (query.is_ipv4) return ip::address_v4(bytes_of(ip::address_v4::bytes_type())).to_string();
+  return ip::address_v6(bytes_of(ip::address_v6::bytes_type())).to_string();
+}
+
 std::vector<std::byte> query_for(const std::string& name, dns::Type type) {
   std::vector<std::byte> query;
   const auto put = [&](unsigned value) { query.push_back(static_cast<std::byte>(value)); };
@@ -173,6 +183,28 @@ std::vector<dns::NameState> NameServer::states(const SiteFacts& facts) {
   return states;
 }
 
+void NameServer::write_queries(std::chrono::steady_clock::time_point now) {
+  if (!keeps_queries()) return;
+  if (now - lines_since_ >= std::chrono::seconds(1)) {
+    lines_since_ = now;
+    lines_ = 0;
+  }
+  server_->take_log([&](const dns::LoggedQuery& query) {
+    if (lines_ >= wanted_->query_log->per_second) {
+      ++lines_lost_;
+      return;
+    }
+    ++lines_;
+    log::info("query", {{"client", host_of(query)},
+                        {"transport", query.is_tcp ? "tcp" : "udp"},
+                        {"name", dns::name_to_text({query.name.data(), query.name_size})},
+                        {"type", dns::type_name(query.type)},
+                        {"code", dns::code_name(query.code)},
+                        {"answers", query.answers},
+                        {"site", query.site.data()}});
+  });
+}
+
 /// Weights can become others at any moment.
 void NameServer::weigh_by_load(std::size_t number, const SiteFacts& facts, dns::NameState& state) {
   const config::DnsName& name = *names_[number];
@@ -203,6 +235,7 @@ std::shared_ptr<const dns::Snapshot> NameServer::snapshot() const {
   snapshot->udp_size = wanted_->udp_size;
   if (wanted_->cookies) snapshot->cookies = secrets_;
   snapshot->uses_client_subnet = wanted_->client_subnet;
+  if (wanted_->query_log) snapshot->log_every = wanted_->query_log->every;
   if (const auto& limit = wanted_->rate_limit) {
     snapshot->rate_limit = {.per_second = limit->per_second,
                             .burst = limit->burst.value_or(limit->per_second),
@@ -249,6 +282,7 @@ std::optional<api::DnsView> NameServer::view(const SiteFacts& facts, const Order
     if (family == "signatures") view.signatures.push_back(counted);
     if (family == "slipped") view.slipped = counted.count;
     if (family == "truncated") view.truncated = counted.count;
+    if (family == "not-logged") view.queries_not_logged = counted.count + lines_lost_;
     if (family == "tcp-opened") view.tcp_opened = counted.count;
     if (family == "tcp-closed") view.tcp_closed.push_back(counted);
   }

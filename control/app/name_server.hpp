@@ -54,6 +54,11 @@ class NameServer {
   /// The facts are other ones, perhaps. What is answered follows at once.
   void learn(const SiteFacts& facts);
 
+  /// Writes down the queries that were kept for that since the last time.
+  void write_queries(std::chrono::steady_clock::time_point now);
+
+  /// Whether there is a server that keeps some.
+  [[nodiscard]] bool keeps_queries() const { return server_ && wanted_->query_log; }
   /// Whether answers depend on facts.
   [[nodiscard]] bool has_names() const { return zones_ && !zones_->names().empty(); }
   /// Whether a name leads there.
@@ -91,6 +96,9 @@ class NameServer {
   std::uint64_t seed_ = std::random_device{}();
   dns::CookieSecret own_secret_ = dns::random_cookie_secret();
   AnswersOf answers_;
+  std::chrono::steady_clock::time_point lines_since_{};
+  std::uint32_t lines_ = 0;  ///< of queries, written within a second since then
+  std::uint64_t lines_lost_ = 0;
   std::array<std::uint64_t, dns::kCounters> retired_{};  ///< what earlier servers counted
 };
 

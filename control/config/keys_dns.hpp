@@ -187,6 +187,14 @@ void describe(V& v, DnsRateLimit& limit) {
 }
 
 template <class V>
+void describe(V& v, DnsQueryLog& log) {
+  v.optional("every", log.every, Integer<std::uint32_t>{1, 1'000'000'000},
+             "Of the queries that a thread answers each so manieth.");
+  v.optional("per_second", log.per_second, Integer<std::uint32_t>{1, 10'000},
+             "Lines in a second, at most. More are counted.");
+}
+
+template <class V>
 void describe(V& v, Dns& dns) {
   v.list("listen", dns.listen, ListenEndpoint{}, kMostDnsEndpoints, AtLeast::one,
          "Addresses and ports where queries are answered, by UDP and TCP. Service addresses too, which need not be on "
@@ -213,6 +221,8 @@ void describe(V& v, Dns& dns) {
   v.section("rate_limit", dns.rate_limit,
             "How many responses by UDP a network gets whose clients have no cookie of ours. Without it there is no "
             "limit.");
+  v.section("query_log", dns.query_log,
+            "Which queries are written to the daemon's log, with who asked and what was answered. Without it none is.");
   v.mapping("sites", dns.sites, kName, AtLeast::absent,
             "Sites elsewhere whose balancers tell of their services' health and load, by name, as names have them.");
   v.mapping("maps", dns.maps, kName, AtLeast::absent, "Where clients are, for policy nearest, by name.");

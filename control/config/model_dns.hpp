@@ -151,6 +151,13 @@ struct DnsRateLimit {
   return name.policy == DnsPolicy::load || (name.policy == DnsPolicy::nearest && name.among == DnsAmong::load);
 }
 
+/// Queries that are written to the daemon's log.
+struct DnsQueryLog {
+  std::uint32_t every = 1000;      ///< each so manieth of a thread
+  std::uint32_t per_second = 100;  ///< lines at most
+  bool operator==(const DnsQueryLog&) const = default;
+};
+
 struct Dns {
   std::vector<Endpoint> listen;   ///< at least one, each by UDP and TCP
   unsigned workers = 1;           ///< threads, 1 to 64
@@ -161,6 +168,7 @@ struct Dns {
   std::optional<std::string> cookie_secret_file;  ///< none: a secret of this daemon's own, until it ends
   bool client_subnet = false;
   std::optional<DnsRateLimit> rate_limit;  ///< none: no limit
+  std::optional<DnsQueryLog> query_log;    ///< none: no query is written down
   std::vector<DnsReport> sites;
   std::vector<DnsMap> maps;
   std::vector<DnsZone> zones;  ///< at least one

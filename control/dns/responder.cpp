@@ -34,6 +34,19 @@ Counter counter_of(Type type) {
   }
 }
 
+void write_down(const Query& query, const Client& client, const Response& response, WorkerContext& worker) {
+  LoggedQuery logged{.client = client.address,
+                     .is_ipv4 = client.is_ipv4,
+                     .is_tcp = client.transport == Transport::tcp,
+                     .type = query.type,
+                     .code = response.code(),
+                     .answers = static_cast<std::uint32_t>(response.answers()),
+                     .name = query.buffer,
+                     .name_size = static_cast<std::uint8_t>(query.name_size)};
+  worker.site.copy(logged.site.data(), logged.site.size() - 1);
+  if (!worker.log.add(logged)) worker.counters.add(Counter::not_logged);
+}
+
 }  // namespace
 
 std::size_t respond(const Snapshot& snapshot, Bytes message, const Client& client, std::span<std::byte> room,
@@ -72,9 +85,12 @@ std::size_t respond(const Snapshot& snapshot, Bytes message, const Client& clien
   } else if (reading != Reading::sound) {
     response.fail(Code::format_error);
   } else {
+    worker.site = {};
     response.answer();
   }
-  return response.finish();
+  const std::size_t size = response.finish();
+  if (reading == Reading::sound && worker.log.is_due(snapshot.log_every)) write_down(query, client, response, worker);
+  return size;
 }
 
 }  // namespace astil::dns

@@ -10,6 +10,7 @@
 
 #include "control/dns/counters.hpp"
 #include "control/dns/query.hpp"
+#include "control/dns/query_log.hpp"
 #include "control/dns/signatures.hpp"
 #include "control/dns/snapshot.hpp"
 
@@ -36,8 +37,13 @@ struct WorkerContext {
   std::vector<std::string_view> set{};  ///< room for the records of the set that is signed at the moment
   std::uint32_t now = 0;                ///< seconds since 1970
   std::uint32_t milliseconds = 0;       ///< of the steady clock; they may wrap
-  bool counts_sites = true;             ///< false: answers are made to be looked at
+  QueryLog log{};
+  std::string_view site{};   ///< the first that the last response names; the snapshot's
+  bool counts_sites = true;  ///< false: answers are made to be looked at
 };
+
+/// "NOERROR", as IANA has it.
+[[nodiscard]] std::string_view code_name(Code code);
 
 /// Writes the response to `room`, which has at least 4096 bytes for UDP and kLongestMessage for TCP. Returns its size;
 /// 0: there is none.

@@ -178,6 +178,8 @@ Counter counter_of(Code code) {
 
 }  // namespace
 
+std::string_view code_name(Code code) { return kCounterNames[static_cast<std::size_t>(counter_of(code))].label; }
+
 std::size_t Response::finish() {
   std::uint16_t flags = flag::kResponse;
   flags |= query_.flags & (flag::kOpcode | flag::kRecursionDesired | flag::kCheckingDisabled);

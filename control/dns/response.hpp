@@ -67,6 +67,10 @@ class Response {
   /// In place of an answer: the client is to ask by TCP.
   void truncate() { is_slipped_ = true; }
 
+  /// After finish().
+  [[nodiscard]] Code code() const { return code_; }
+  [[nodiscard]] std::size_t answers() const { return writer_.answers(); }
+
   /// RFC 4035 section 3.1.6 has CD copied too.
   std::size_t finish();
 
@@ -85,6 +89,7 @@ class Response {
   void answer_https(const Zone& zone, const Node& node, std::string_view owner);
   void deny(const Zone& zone, std::string_view name, const Node* node);
   bool failed_by(const Choice& choice);
+  void note_site(const DynamicName& name, const Choice& choice);
   void add_cookie();
   void add_subnet();
   [[nodiscard]] Asker asker_for(const DynamicName& name);

@@ -14,6 +14,10 @@ bool Response::failed_by(const Choice& choice) {
   return true;
 }
 
+void Response::note_site(const DynamicName& name, const Choice& choice) {
+  if (choice.count > 0) worker_.site = name.sites[choice.sites[0]].site;
+}
+
 /// Signatures are for the longest TTL that the name has, so that one does for each variant of its addresses.
 void Response::answer_dynamic(const Zone& zone, const Node& node, std::string_view owner) {
   const DynamicName& name = snapshot_.zones->names()[*node.dynamic];
@@ -22,6 +26,7 @@ void Response::answer_dynamic(const Zone& zone, const Node& node, std::string_vi
   const Choice choice = choose(name, state, query_.type, asker, worker_.random);
   if (choice.kind == Choice::Kind::no_data) return deny(zone, owner, &node);
   if (failed_by(choice)) return;
+  note_site(name, choice);
   worker_.set.clear();
   const auto put_address = [&](const SiteAddress& address) {
     write(Section::answer, owner, address.type, choice.ttl, address.data);
@@ -64,6 +69,7 @@ void Response::answer_https(const Zone& zone, const Node& node, std::string_view
   const Choice choice = choose_by_either(name, state, asker, worker_.random);
   if (choice.kind == Choice::Kind::no_data) return deny(zone, owner, &node);
   if (failed_by(choice)) return;
+  note_site(name, choice);
   std::string data = name.https;
   for (const Type type : {Type::a, Type::aaaa}) {
     std::string hints;

@@ -1,16 +1,18 @@
-// The name server's sockets and threads: workers that share each port (SO_REUSEPORT), off the control loop, answering
-// by UDP in batches and by TCP, each from the snapshot that was published last.
+// The name server's sockets and threads: workers that share each port (SO_REUSEPORT), off the control loop, by UDP a
+// thread for each address, by TCP one for all, each answering from the snapshot that was published last.
 #pragma once
 
 #include <atomic>
 #include <boost/asio/ip/address.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "control/base/result.hpp"
 #include "control/dns/counters.hpp"
+#include "control/dns/query_log.hpp"
 #include "control/dns/snapshot.hpp"
 
 namespace astil::dns {
@@ -47,6 +49,9 @@ class Published {
   std::atomic<std::shared_ptr<const Snapshot>> current_;
 };
 
+class UdpWorker;
+class TcpWorker;
+
 class Server {
  public:
   /// Binds everything, and then starts the threads, which take no signals. Error: a port can not be had.
@@ -65,7 +70,8 @@ class Server {
   [[nodiscard]] std::uint64_t count(Counter counter) const;
   [[nodiscard]] std::uint64_t tcp_connections() const;
 
-  class Worker;
+  /// Gives each query that was to be written down to `write`.
+  void take_log(const std::function<void(const LoggedQuery&)>& write);
 
  private:
   Server(ServerOptions options, std::shared_ptr<const Snapshot> first);
@@ -73,7 +79,8 @@ class Server {
   ServerOptions options_;
   std::vector<ListenAddress> bound_;
   Published published_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<UdpWorker>> by_udp_;
+  std::vector<std::unique_ptr<TcpWorker>> by_tcp_;
 };
 
 }  // namespace astil::dns

@@ -43,6 +43,7 @@ struct Snapshot {
   CookieSecrets cookies{};          ///< none: cookies are passed over
   RateLimit rate_limit{};           ///< of responses by UDP to clients without a good cookie
   bool uses_client_subnet = false;  ///< EDNS client subnet tells who is answered (RFC 7871)
+  std::uint32_t log_every = 0;      ///< each so manieth query is written down; 0: none
   std::uint16_t udp_size = 1232;    ///< what a response by UDP holds at most, 512 to 4096
 };
 

@@ -36,7 +36,7 @@ Result<Descriptor> open_socket(const ListenAddress& address, Transport transport
   const bool is_udp = transport == Transport::udp;
   const std::string what = "dns: listen at " + address.host.to_string() + " port " + std::to_string(address.port) +
                            (is_udp ? " by UDP" : " by TCP");
-  const int type = (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const int type = (is_udp ? SOCK_DGRAM : SOCK_STREAM | SOCK_NONBLOCK) | SOCK_CLOEXEC;
   Descriptor socket(::socket(address.host.is_v4() ? AF_INET : AF_INET6, type, 0));
   if (socket.get() < 0) return system_error(what, errno);
   set(socket.get(), SOL_SOCKET, SO_REUSEPORT, 1);

@@ -13,7 +13,7 @@ namespace astil::dns {
 
 using base::Descriptor;
 
-/// Bound and not blocking. A service address may not be on this host yet: it is bound all the same (IP_FREEBIND).
+/// Bound; of TCP not blocking. A service address may not be on this host yet: it is bound all the same (IP_FREEBIND).
 /// Of UDP, an unspecified address has the packets tell what they were sent to, which is what is answered from.
 [[nodiscard]] Result<Descriptor> open_socket(const ListenAddress& address, Transport transport);
 

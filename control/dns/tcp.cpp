@@ -18,7 +18,12 @@ constexpr unsigned kAcceptsAtOnce = 64;
 }  // namespace
 
 TcpConnections::TcpConnections(int poll, const TcpLimits& limits, const Published& published, WorkerContext& worker)
-    : poll_(poll), limits_(limits), published_(published), worker_(worker), room_(kLongestMessage) {}
+    : poll_(poll),
+      limits_(limits),
+      published_(published),
+      worker_(worker),
+      room_(kLongestMessage),
+      received_(kReadAtOnce) {}
 
 void TcpConnections::accept(int listener, Clock::time_point now) {
   for (unsigned i = 0; i < kAcceptsAtOnce; ++i) {
@@ -30,7 +35,7 @@ void TcpConnections::accept(int listener, Clock::time_point now) {
       const bool is_full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
       if (!is_full || connections_.empty()) return;
       close(*connections_.front(), Counter::tcp_closed_limit);
-      bury();  // events at hand are of the listener alone: see Worker::run
+      bury();  // events at hand are of the listener alone: see TcpWorker::serve
       continue;
     }
     add(std::move(socket), from, now);
@@ -72,11 +77,11 @@ void TcpConnections::close(Connection& connection, Counter why) {
 
 /// What the kernel has; false: it was closed.
 bool TcpConnections::receive(Connection& connection) {
-  const std::size_t had = connection.in.size();
-  connection.in.resize(had + kReadAtOnce);
-  const ssize_t got = ::recv(connection.socket.get(), connection.in.data() + had, kReadAtOnce, MSG_DONTWAIT);
-  connection.in.resize(had + (got > 0 ? static_cast<std::size_t>(got) : 0));
-  if (got > 0) return true;
+  const ssize_t got = ::recv(connection.socket.get(), received_.data(), received_.size(), MSG_DONTWAIT);
+  if (got > 0) {
+    connection.in.insert(connection.in.end(), received_.begin(), received_.begin() + got);
+    return true;
+  }
   if (got == 0) {
     connection.has_ended = true;
     return true;
@@ -145,7 +150,7 @@ void TcpConnections::serve(Connection& connection, Clock::time_point now) {
   if (!connection.has_ended && connection.unsent() < kMostUnsent && !receive(connection)) return;
   if (!flush(connection)) return;
   // What was held back while the client took nothing may be answered now.
-  for (;;) {
+  while (connection.in.size() >= kLengthSize) {
     const std::size_t before = connection.in.size();
     if (!answer(connection, now) || !flush(connection)) return;
     if (connection.in.size() == before || connection.unsent() >= kMostUnsent) break;

@@ -74,7 +74,8 @@ class TcpConnections {
   std::list<std::unique_ptr<Connection>> buried_;
   std::map<std::array<std::byte, 16>, std::uint32_t> of_client_;
   std::atomic<std::uint64_t> count_{0};
-  std::vector<std::byte> room_;
+  std::vector<std::byte> room_;      ///< of a response
+  std::vector<std::byte> received_;  ///< room of what is read at once
 };
 
 }  // namespace astil::dns

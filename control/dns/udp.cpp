@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "control/dns/sockets.hpp"
+#include "control/dns/worker.hpp"
 
 namespace astil::dns {
 namespace {
-
-constexpr unsigned kBatchesAtOnce = 8;
 
 /// What a packet was sent to becomes what it is answered from; by which interface is left to the routes, but where the
 /// address means something on one alone.
@@ -49,7 +47,7 @@ void UdpBatch::make_ready(std::size_t message) {
 /// At usual rates a batch is of one or two messages: the rest is left as it is.
 std::size_t UdpBatch::receive(int socket) {
   for (std::size_t i = 0; i < used_; ++i) make_ready(i);
-  const int count = ::recvmmsg(socket, received_.data(), kMessages, MSG_DONTWAIT, nullptr);
+  const int count = ::recvmmsg(socket, received_.data(), kMessages, MSG_WAITFORONE, nullptr);
   const std::size_t got = count < 0 ? 0 : static_cast<std::size_t>(count);
   used_ = std::min(got + 1, kMessages);  // the kernel may have begun with one more
   return got;
@@ -68,31 +66,49 @@ void UdpBatch::send(int socket, std::size_t count, Counters& counters) {
   }
 }
 
-void UdpBatch::serve(int socket, const Published& published, WorkerContext& worker) {
-  for (unsigned batch = 0; batch < kBatchesAtOnce; ++batch) {
-    const std::size_t count = receive(socket);
-    if (count == 0) return;
-    const std::shared_ptr<const Snapshot> snapshot = published.get();
-    std::size_t responses = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      Message& message = messages_[i];
-      msghdr& head = received_[i].msg_hdr;
-      const Bytes query = Bytes(message.query).first(received_[i].msg_len);
-      const Client client = client_of(message.client, Transport::udp);
-      const std::size_t size = respond(*snapshot, query, client, message.response, worker);
-      if (size == 0) continue;
-      message.response_at = {.iov_base = message.response.data(), .iov_len = size};
-      msghdr& out = sent_[responses++].msg_hdr;
-      out = head;
-      out.msg_iov = &message.response_at;
-      if (out.msg_controllen == 0) {
-        out.msg_control = nullptr;
-      } else {
-        turn(out);
-      }
+void UdpBatch::answer(int socket, std::size_t count, const Snapshot& snapshot, WorkerContext& worker) {
+  std::size_t responses = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    Message& message = messages_[i];
+    const Bytes query = Bytes(message.query).first(received_[i].msg_len);
+    const Client client = client_of(message.client, Transport::udp);
+    const std::size_t size = respond(snapshot, query, client, message.response, worker);
+    if (size == 0) continue;
+    message.response_at = {.iov_base = message.response.data(), .iov_len = size};
+    msghdr& out = sent_[responses++].msg_hdr;
+    out = received_[i].msg_hdr;
+    out.msg_iov = &message.response_at;
+    if (out.msg_controllen == 0) {
+      out.msg_control = nullptr;
+    } else {
+      turn(out);
     }
-    send(socket, responses, worker.counters);
-    if (count < kMessages) return;
+  }
+  send(socket, responses, worker.counters);
+}
+
+UdpWorker::UdpWorker(Descriptor socket, const Published& published, std::uint64_t seed)
+    : socket_(std::move(socket)), published_(published), context_(worker_context(seed)) {}
+
+UdpWorker::~UdpWorker() {
+  if (!thread_.joinable()) return;
+  ends_ = true;
+  // A socket without a peer is told by ENOTCONN, but who waits at it is woken, and nobody can wait at it any more.
+  (void)::shutdown(socket_.get(), SHUT_RD);
+  thread_.join();
+}
+
+void UdpWorker::start() {
+  thread_ = start_worker([this] { run(); });
+}
+
+void UdpWorker::run() {
+  for (;;) {
+    const std::size_t count = batch_.receive(socket_.get());
+    if (ends_) return;
+    if (count == 0) continue;
+    tell_time(context_);
+    batch_.answer(socket_.get(), count, *published_.get(), context_);
   }
 }
 

@@ -1,15 +1,21 @@
-// Queries by UDP, a batch at a time: one call of the kernel takes many, one sends the responses.
+// Queries by UDP, a batch at a time: one call of the kernel waits for some and takes them, one sends the responses. A
+// thread for each socket, since another call to wait for several costs as much again
+// (docs/decisions/0024-the-name-server.md).
 #pragma once
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
+#include <memory>
+#include <thread>
 
 #include "control/dns/counters.hpp"
 #include "control/dns/responder.hpp"
 #include "control/dns/server.hpp"
+#include "control/dns/sockets.hpp"
 
 namespace astil::dns {
 
@@ -17,8 +23,10 @@ class UdpBatch {
  public:
   UdpBatch();
 
-  /// Answers what waits at the socket, some batches at most: others wait too.
-  void serve(int socket, const Published& published, WorkerContext& worker);
+  /// Waits for what comes to the socket, and takes some of it. Returns how many; 0: nothing came after all.
+  [[nodiscard]] std::size_t receive(int socket);
+  /// Answers that.
+  void answer(int socket, std::size_t count, const Snapshot& snapshot, WorkerContext& worker);
 
  private:
   static constexpr std::size_t kMessages = 64;
@@ -36,7 +44,6 @@ class UdpBatch {
     Control control;
   };
 
-  [[nodiscard]] std::size_t receive(int socket);
   void send(int socket, std::size_t count, Counters& counters);
 
   void make_ready(std::size_t message);
@@ -45,6 +52,28 @@ class UdpBatch {
   std::array<mmsghdr, kMessages> received_;
   std::array<mmsghdr, kMessages> sent_;
   std::size_t used_ = kMessages;  ///< that are not as recvmmsg needs them
+};
+
+class UdpWorker {
+ public:
+  UdpWorker(Descriptor socket, const Published& published, std::uint64_t seed);
+  /// Ends the thread, and waits for that.
+  ~UdpWorker();
+  UdpWorker(const UdpWorker&) = delete;
+  UdpWorker& operator=(const UdpWorker&) = delete;
+
+  void start();
+  [[nodiscard]] WorkerContext& context() { return context_; }
+
+ private:
+  void run();
+
+  Descriptor socket_;
+  const Published& published_;
+  WorkerContext context_;
+  UdpBatch batch_;
+  std::atomic<bool> ends_ = false;
+  std::thread thread_;
 };
 
 }  // namespace astil::dns

@@ -174,5 +174,32 @@ TEST(Answers, the_longest_zone_decides) {
   EXPECT_EQ(server.ask({.name = "inner.example.org", .type = 43}).authority(), kDenial);
 }
 
+TEST(QueryLog, keeps_each_so_manieth_query_and_counts_what_finds_no_room) {
+  Answering server;
+  server.snapshot.log_every = 3;
+  for (int i = 0; i < 10; ++i) (void)server.ask({.name = "www.example.org"});
+  std::vector<LoggedQuery> taken;
+  const auto take = [&] { server.worker.log.take([&](const LoggedQuery& query) { taken.push_back(query); }); };
+  take();
+  ASSERT_EQ(taken.size(), 3U);
+  EXPECT_EQ(name_to_text({taken[0].name.data(), taken[0].name_size}), "www.example.org");
+  EXPECT_EQ(taken[0].type, Type::a);
+  EXPECT_EQ(taken[0].answers, 2U);
+  EXPECT_EQ(code_name(taken[0].code), "NOERROR");
+  EXPECT_EQ(server.counters.get(Counter::not_logged), 0U);
+  server.snapshot.log_every = 1;
+  for (std::size_t i = 0; i < QueryLog::kHeld + 5; ++i) (void)server.ask({.name = "missing.example.org"});
+  EXPECT_EQ(server.counters.get(Counter::not_logged), 5U);
+  taken.clear();
+  take();
+  EXPECT_EQ(taken.size(), QueryLog::kHeld);
+  EXPECT_EQ(code_name(taken.back().code), "NXDOMAIN");
+  server.snapshot.log_every = 0;
+  (void)server.ask({});
+  taken.clear();
+  take();
+  EXPECT_TRUE(taken.empty());
+}
+
 }  // namespace
 }  // namespace astil::dns::testing

@@ -22,7 +22,7 @@ def _configuration(lab, networks):
         "elsewhere": ["s1"],
     }  # fmt: skip
     names = {"www": {"policy": "nearest", "map": "world", "sites": sites}}
-    dns = section(_APEX, listen=[f"{FRONT}:53"], client_subnet="true", maps={"world": world}, zone={"names": names})
+    dns = section(_APEX, listen=[f"{FRONT}:53"], client_subnet="true", query_log={"every": 1}, maps={"world": world}, zone={"names": names})
     return lab.configuration(forwardings=["nat"], more={"dns": dns})
 
 
@@ -94,6 +94,8 @@ def sites_nearest(run):
         run.expect("region of-s2 of map world" in said and "policy nearest" in said, said)
         said = lab.balancer.astil("dns", "explain", WWW, "--from", "192.0.2.1").stdout
         run.expect("no region of map world" in said and _SITES["s1"] in said, said)
+        written = f'query client={clients[0]} transport=udp name={WWW} type=A code=NOERROR answers=1 site=s2'
+        run.expect(written in lab.balancer.log_file.read_text(), "a query is not in the log")
         file.write_text("10.1.0.0/24 of-s6\n")
         refused = lab.balancer.astil("apply", str(lab.balancer.config_file), check=False)
         run.expect(refused.returncode == 1 and f"{file}:1: the map has no region 'of-s6'" in refused.stderr, refused.stderr)
