@@ -58,6 +58,12 @@ struct Sources {
   NameMaps read;  ///< what the maps' files say
 };
 
+/// None where it is not wanted.
+std::string service_of(const std::optional<config::DnsHttps>& wanted) {
+  if (!wanted) return {};
+  return dns::service_data(wanted->alpn, static_cast<std::uint16_t>(wanted->port.value_or(config::Port{})));
+}
+
 dns::DynamicName to_name(const config::DnsName& wanted, const std::string& whole, const Sources& sources) {
   dns::DynamicName name{.name = dns::name_to_text(whole),
                         .policy = policy_of(wanted.policy),
@@ -67,6 +73,7 @@ dns::DynamicName to_name(const config::DnsName& wanted, const std::string& whole
                         .when_down = rule_of(wanted.when_down),
                         .fallback = {},
                         .https = {},
+                        .svcb = {},
                         .sites = {},
                         .regions = nullptr,
                         .near = {}};
@@ -75,9 +82,8 @@ dns::DynamicName to_name(const config::DnsName& wanted, const std::string& whole
     name.near = nearness(*std::find_if(sources.maps.begin(), sources.maps.end(), is_it), wanted.sites);
     name.regions = sources.read.at(wanted.map);
   }
-  if (wanted.https)
-    name.https =
-        dns::https_data(wanted.https->alpn, static_cast<std::uint16_t>(wanted.https->port.value_or(config::Port{})));
+  name.https = service_of(wanted.https);
+  name.svcb = service_of(wanted.svcb);
   for (const config::address& host : wanted.fallback) name.fallback.push_back(to_site_address(host));
   for (const config::DnsSite& site : wanted.sites) {
     dns::SiteUse use{.site = site.name,

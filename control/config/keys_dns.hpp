@@ -67,7 +67,7 @@ template <class V>
 void describe(V& v, DnsHttps& https) {
   v.list("alpn", https.alpn, kAlpn, kMostAlpn, AtLeast::absent,
          "Protocols that the servers speak by TLS, by their ALPN names, the preferred one first.");
-  v.optional("port", https.port, kPort, "Port of the servers.", Otherwise{"443"});
+  v.optional("port", https.port, kPort, "Port of the servers.", Otherwise{"443, of svcb the protocol's"});
 }
 
 template <class V>
@@ -97,6 +97,7 @@ void describe(V& v, DnsName& name) {
   v.section(
       "https", name.https,
       "With it the name has an HTTPS record (RFC 9460), whose address hints are those of the sites that are picked.");
+  v.section("svcb", name.svcb, "The same with an SVCB record, for a name such as _dns.resolver.");
   v.mapping("sites", name.sites, kName, AtLeast::one, "Where the name leads to, by name of the site.");
 }
 

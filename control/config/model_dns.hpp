@@ -55,10 +55,10 @@ struct DnsSite {
 inline constexpr std::size_t kMostDnsSites = 64;
 inline constexpr std::size_t kMostDnsSiteAddresses = 16;
 
-/// What an HTTPS record says beside the addresses.
+/// What an HTTPS or SVCB record says beside the addresses.
 struct DnsHttps {
   std::vector<std::string> alpn;  ///< protocols, the preferred one first; none: HTTP/1.1
-  std::optional<Port> port;       ///< none: 443
+  std::optional<Port> port;       ///< none: of HTTPS 443, of SVCB the protocol's
   bool operator==(const DnsHttps&) const = default;
 };
 inline constexpr std::size_t kMostAlpn = 8;
@@ -74,6 +74,7 @@ struct DnsName {
   Milliseconds most_ttl{60'000};        ///< whole seconds, at least least_ttl
   DnsAllDown when_down = DnsAllDown::fail_open;
   std::optional<DnsHttps> https;  ///< none: there is no HTTPS record
+  std::optional<DnsHttps> svcb;   ///< none: there is no SVCB record
   std::vector<address> fallback;  ///< only with DnsAllDown::fallback
   std::vector<DnsSite> sites;     ///< at least one
   bool operator==(const DnsName&) const = default;

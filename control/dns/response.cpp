@@ -139,8 +139,9 @@ void Response::answer_by(const Zone& zone, const Node& node, std::string_view na
                     kMinimalAnyTtl, kind);
   }
   if (node.dynamic && (query_.type == Type::a || query_.type == Type::aaaa)) return answer_dynamic(zone, node, name);
-  if (node.dynamic && query_.type == Type::https && !snapshot_.zones->names()[*node.dynamic].https.empty())
-    return answer_https(zone, node, name);
+  if (node.dynamic && (query_.type == Type::https || query_.type == Type::svcb) &&
+      !service_of(snapshot_.zones->names()[*node.dynamic], query_.type).empty())
+    return answer_service(zone, node, name);
   if (const RecordSet* set = node.find(query_.type)) return put(zone, Section::answer, name, *set, kind);
   const RecordSet* alias = node.find(Type::cname);
   if (alias == nullptr) return deny(zone, name, &node);

@@ -86,7 +86,7 @@ class Response {
   void refer(const Zone& zone, const Node& cut);
   void answer_by(const Zone& zone, const Node& node, std::string_view name);
   void answer_dynamic(const Zone& zone, const Node& node, std::string_view owner);
-  void answer_https(const Zone& zone, const Node& node, std::string_view owner);
+  void answer_service(const Zone& zone, const Node& node, std::string_view owner);
   void deny(const Zone& zone, std::string_view name, const Node* node);
   bool failed_by(const Choice& choice);
   void note_site(const DynamicName& name, const Choice& choice);

@@ -7,7 +7,7 @@ namespace astil::dns {
 namespace {
 
 bool has_type(const DynamicName& name, Type type) {
-  if (type == Type::https) return !name.https.empty();
+  if (type == Type::https || type == Type::svcb) return !service_of(name, type).empty();
   return has_type(name.fallback, type) || std::any_of(name.sites.begin(), name.sites.end(), [&](const SiteUse& site) {
            return has_type(site.addresses, type);
          });
@@ -71,7 +71,7 @@ void Response::add_types(const Node& node, std::vector<Type>& types) const {
     if (!node.is_cut || set.type == Type::ns || set.type == Type::ds) types.push_back(set.type);
   }
   if (!node.dynamic) return;
-  for (const Type type : {Type::a, Type::aaaa, Type::https}) {
+  for (const Type type : {Type::a, Type::aaaa, Type::svcb, Type::https}) {
     // Its addresses of a type may all be gone for now.
     if (type != query_.type && has_type(snapshot_.zones->names()[*node.dynamic], type)) types.push_back(type);
   }

@@ -62,7 +62,7 @@ Choice choose_by_either(const DynamicName& name, const NameState& state, const A
 }  // namespace
 
 /// Hints of both versions are of the same sites.
-void Response::answer_https(const Zone& zone, const Node& node, std::string_view owner) {
+void Response::answer_service(const Zone& zone, const Node& node, std::string_view owner) {
   const DynamicName& name = snapshot_.zones->names()[*node.dynamic];
   const NameState& state = snapshot_.states[*node.dynamic];
   const Asker asker = asker_for(name);
@@ -70,7 +70,7 @@ void Response::answer_https(const Zone& zone, const Node& node, std::string_view
   if (choice.kind == Choice::Kind::no_data) return deny(zone, owner, &node);
   if (failed_by(choice)) return;
   note_site(name, choice);
-  std::string data = name.https;
+  std::string data = service_of(name, query_.type);
   for (const Type type : {Type::a, Type::aaaa}) {
     std::string hints;
     for (const SiteAddress& address : name.fallback) {
@@ -88,9 +88,9 @@ void Response::answer_https(const Zone& zone, const Node& node, std::string_view
     for (std::size_t i = 0; i < choice.count; ++i)
       name.sites[choice.sites[i]].answers->fetch_add(1, std::memory_order_relaxed);
   }
-  write(Section::answer, owner, Type::https, choice.ttl, data);
+  write(Section::answer, owner, query_.type, choice.ttl, data);
   if (!signs(zone)) return;
-  sign_one(zone, Section::answer, {.owner = owner, .type = Type::https, .ttl = name.most_ttl}, data, choice.ttl,
+  sign_one(zone, Section::answer, {.owner = owner, .type = query_.type, .ttl = name.most_ttl}, data, choice.ttl,
            node.owner == owner ? OwnerKind::of_zone : OwnerKind::of_client);
 }
 

@@ -149,7 +149,7 @@ bool has_type(const std::vector<SiteAddress>& addresses, Type type) {
   return std::any_of(addresses.begin(), addresses.end(), [&](const SiteAddress& each) { return each.type == type; });
 }
 
-std::string https_data(const std::vector<std::string>& alpn, std::uint16_t port) {
+std::string service_data(const std::vector<std::string>& alpn, std::uint16_t port) {
   std::string data{0, 1, 0};  // priority 1, target "."
   std::string protocols;
   for (const std::string& each : alpn) protocols += static_cast<char>(each.size()) + each;

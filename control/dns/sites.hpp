@@ -64,12 +64,18 @@ struct DynamicName {
   std::uint32_t most_ttl = 60;
   AllDown when_down = AllDown::fail_open;
   std::vector<SiteAddress> fallback;
-  std::string https;  ///< data of the HTTPS record up to its address hints (see https_data); empty: there is none
+  std::string https;  ///< data of the HTTPS record up to its address hints (see service_data); empty: there is none
+  std::string svcb;   ///< likewise of the SVCB record
   std::vector<SiteUse> sites;              ///< at least one
   std::shared_ptr<const Regions> regions;  ///< with `nearest`
   std::vector<std::vector<std::uint8_t>>
       near;  ///< likewise: by region and site, less is nearer; the last is of kNowhere
 };
+
+/// What the name has of such a record, HTTPS or SVCB.
+[[nodiscard]] inline const std::string& service_of(const DynamicName& name, Type type) {
+  return type == Type::https ? name.https : name.svcb;
+}
 
 /// What is known of an address.
 struct AddressState {
@@ -134,9 +140,9 @@ struct Choice {
   bool all_down = false;  ///< the rule for that decided
 };
 
-/// The begin of an HTTPS record's data for this very name: priority, target, and the parameters in front of the hints
-/// (RFC 9460 section 2.2). `port` 0: none is told.
-[[nodiscard]] std::string https_data(const std::vector<std::string>& alpn, std::uint16_t port);
+/// The begin of an HTTPS or SVCB record's data for this very name: priority, target, and the parameters in front of the
+/// hints (RFC 9460 section 2.2). `port` 0: none is told.
+[[nodiscard]] std::string service_data(const std::vector<std::string>& alpn, std::uint16_t port);
 /// Adds a parameter with these addresses, where there are some: ipv4hint or ipv6hint.
 void add_hint(std::string& data, Type type, std::string_view addresses);
 

@@ -213,7 +213,7 @@ struct SignedSites : Signed {
     zones.push_back(signed_zone_of("example.org", {"@ SOA ns1 hm 1 1 1 1 60", "@ NS ns1", "ns1 A 192.0.2.53"}, signer,
                                    {name_from_text("www.example.org").value()}));
     DynamicName name{.name = "www.example.org", .policy = policy, .at_most = at_most, .most_ttl = 60};
-    name.https = https_data({"h2"}, 0);
+    name.https = service_data({"h2"}, 0);
     NameState& state = snapshot.states.emplace_back();
     for (const char last : {'\3', '\2', '\1'}) {
       SiteUse& use = name.sites.emplace_back();

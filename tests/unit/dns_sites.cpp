@@ -140,7 +140,7 @@ TEST(Sites, a_type_that_no_site_has_is_no_data_whatever_is_down) {
 
 TEST(Sites, an_https_record_hints_at_the_sites_that_are_answered) {
   World world(Policy::failover);
-  world.name.https = https_data({"h2", "h3"}, 8443);
+  world.name.https = service_data({"h2", "h3"}, 8443);
   world.name.sites[1].addresses.push_back({.type = Type::aaaa, .data = std::string(15, '\0') + '\1'});
   world.state[1].addresses.emplace_back();
   std::vector<Record> records;
@@ -161,11 +161,31 @@ TEST(Sites, an_https_record_hints_at_the_sites_that_are_answered) {
   server.snapshot.states = {world.state};
   EXPECT_EQ(server.ask({.type = 65}).answer(),
             (Lines{"www.example.org. 60 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.2 ipv6hint=::1"}));
+  EXPECT_TRUE(server.ask({.type = 64}).answer().empty());
   world.down({0, 1, 2});  // by IPv4
   world.state[1].addresses[1].steady = 7;
   server.snapshot.states = {world.state};
   EXPECT_EQ(server.ask({.type = 65}).answer(),
             (Lines{"www.example.org. 7 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv6hint=::1"}));
+}
+
+TEST(Sites, an_svcb_record_hints_likewise) {
+  World world(Policy::failover);
+  world.name.svcb = service_data({"dot"}, 853);
+  std::vector<Record> records;
+  for (const char* line : {"@ SOA ns1 hm 1 1 1 1 9", "@ NS ns1"})
+    records.push_back(parse_record(line, "example.org", 300).value());
+  std::vector<Zone> zones;
+  zones.push_back(std::move(
+      Zone::make(name_from_text("example.org").value(), records, {name_from_text("www.example.org").value()}).value()));
+  Answering server;
+  server.snapshot.zones = std::make_shared<const Zones>(std::move(zones), std::vector<DynamicName>{world.name});
+  world.down({1, 2});
+  server.snapshot.states = {world.state};
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(server.ask({.type = 64}).answer(),
+            (Lines{"www.example.org. 60 IN SVCB 1 . alpn=dot port=853 ipv4hint=192.0.2.1"}));
+  EXPECT_TRUE(server.ask({.type = 65}).answer().empty());
 }
 
 TEST(Sites, an_answer_is_kept_until_it_can_be_another_within_bounds) {

@@ -1,7 +1,10 @@
 """The name server, asked by the tools that operators have: each of them is a judge of what it says."""
 
 import re
+import subprocess
+import sys
 
+from harness import paths
 from harness.case import case
 from harness.topology import FRONT, FRONT_6
 
@@ -148,6 +151,35 @@ def _bytes(namespace):
     """Received and sent by the namespace's eth0."""
     read = lambda which: int(namespace.run("cat", "/proc/net/dev").stdout.split("eth0:")[1].split()[which])
     return read(0), read(8)
+
+
+@case("names_asked_in_others_names")
+def names_asked_in_others_names(run):
+    """Queries with made up sources of a network bring on it less than they are; who is there, and has a cookie, is answered."""
+    with run.lab(backends=1) as lab:
+        limit = {"per_second": 100, "slip": 2}
+        dns = section(RECORDS + LARGE, listen=[f"{FRONT}:53"], rate_limit=limit)
+        lab.balancer.start(lab.configuration(forwardings=["nat"], more={"dns": dns}))
+        victim = "198.18.7.9"
+        lab.net.route_strangers()
+        lab.net.client.ip(f"address add {victim}/32 dev eth0")
+        ask = Asker(lab)
+        cookie = re.search(r"COOKIE: (\w+) \(good\)", ask.dig("+cookie", "-b", victim, f"www.{ZONE}"))
+        run.expect(cookie, "dig gets no cookie")
+        received, _ = _bytes(lab.net.client)
+        program = [sys.executable, paths.ROOT / "tests/lab/harness/spoofed_queries.py"]
+        names = [f"{name}.{ZONE}" for name in ("www", "missing", "large")]
+        flood = lab.net.client.spawn(*program, FRONT, "198.18.7.0/24", 5000, 4, *names, stdout=subprocess.PIPE)
+        said = [ask.dig("+notcp", "+ignore", "-b", victim, f"+cookie={cookie[1]}", f"www.{ZONE}") for _ in range(20)]
+        sent = int(flood.communicate(timeout=60)[0])
+        received = _bytes(lab.net.client)[0] - received
+        shown = lab.balancer.status()["dns"]
+        drops = {each["name"]: each["count"] for each in shown["drops"]}
+        run.figure(amplification=round(received / sent, 3), dropped=drops["rate-limited"], slipped=shown["slipped"])
+        run.expect(received < sent, f"{received} bytes came back for {sent}")
+        run.expect(drops["rate-limited"] > 5000, f"hardly anything was limited: {shown}")
+        answered = sum("ANSWER: 2" in each for each in said)
+        run.expect(answered == len(said), f"{answered} of {len(said)} answers to a client with a cookie")
 
 
 @case("names_under_flood")

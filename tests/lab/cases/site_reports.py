@@ -171,7 +171,7 @@ def sites_by_load_at_rest(run):
                 shares.append(sites.share())
 
         watch(120)
-        busy = _busy(sites, 50)
+        busy = _busy(sites, 80)
         at = len(shares)
         watch(15 * 60)
         _plot(lab, shares)
