@@ -288,7 +288,8 @@ void Daemon::watch_signs() {
                      .limits = service.passive,
                      .connections = counted.connections,
                      .refused = counted.refused,
-                     .unanswered = path_->half_open(placed.backends[b])});
+                     .unanswered = path_->half_open(placed.backends[b]),
+                     .has_any_port = service.port == config::Port{0}});
     }
   }
   for (const health::Suspicions::Change& change : suspicions_.see(all, std::chrono::steady_clock::now())) {

@@ -2,6 +2,7 @@
 // take no backend out, since clients could bring them about; they are a reason to check at once.
 #pragma once
 
+#include <boost/circular_buffer.hpp>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -20,6 +21,7 @@ struct Signs {
   std::uint64_t connections = 0;  ///< placed on it so far
   std::uint64_t refused = 0;      ///< of them, those that it refused
   std::uint32_t unanswered = 0;   ///< that wait for its first answer now
+  bool has_any_port = false;      ///< clients say which port they want, and it may be closed
 };
 
 class Suspicions {
@@ -40,12 +42,22 @@ class Suspicions {
   [[nodiscard]] const std::string& why(const TargetKey& key) const;
 
  private:
+  /// Censuses of a second each that are looked at together.
+  static constexpr std::size_t kRounds = 10;
+
+  struct Sample {
+    std::uint64_t connections;
+    std::uint64_t refused;
+    std::uint32_t unanswered;
+  };
   struct Record {
-    Signs last;
+    boost::circular_buffer<Sample> before{kRounds};  ///< of the last censuses, the oldest first
     std::string why;
     Clock::time_point last_sign;
     std::uint64_t round = 0;
   };
+
+  [[nodiscard]] static std::string sign_of(const Record& record, const Signs& now);
 
   std::map<TargetKey, Record> records_;
   std::uint64_t round_ = 0;

@@ -76,6 +76,34 @@ TEST_F(SuspicionsCase, old_ones_that_nobody_answers_any_more_are_no_sign_again) 
   EXPECT_EQ(suspicions_.why(kBackend), "");
 }
 
+TEST_F(SuspicionsCase, a_backend_stays_suspect_while_as_many_give_up_as_come) {
+  see(0, 0, 0);
+  see(30, 0, 30);
+  for (std::uint32_t second = 0; second < 60; ++second) EXPECT_THAT(see(30, 0, 300 + second % 2), IsEmpty());
+  EXPECT_NE(suspicions_.why(kBackend), "");
+  // It answers again: what was left without an answer becomes less, and no new ones are.
+  std::vector<std::string> told;
+  for (std::uint32_t left = 300; left > 0 && told.empty(); left -= 10) told = see(30, 0, left);
+  EXPECT_THAT(told, ElementsAre("b1: "));
+}
+
+TEST_F(SuspicionsCase, few_refusals_of_few_connections_add_up) {
+  see(0, 0, 0);
+  EXPECT_THAT(see(1, 1, 0), IsEmpty());
+  EXPECT_THAT(see(0, 0, 0), IsEmpty());
+  EXPECT_THAT(see(2, 2, 0), IsEmpty());
+  EXPECT_THAT(see(2, 1, 0), IsEmpty());
+  EXPECT_THAT(see(1, 1, 0), ElementsAre("b1: it refused 5 connections"));
+}
+
+TEST_F(SuspicionsCase, on_any_port_half_must_be_refused_since_clients_may_ask_for_closed_ones) {
+  signs_.has_any_port = true;
+  see(0, 0, 0);
+  EXPECT_THAT(see(100, 40, 0), IsEmpty());
+  EXPECT_THAT(see(10, 9, 0), IsEmpty()) << "49 of 110";
+  EXPECT_THAT(see(20, 20, 0), ElementsAre("b1: it refused 69 connections"));
+}
+
 TEST_F(SuspicionsCase, a_zero_turns_a_sign_off) {
   signs_.limits = {.refused = 0, .unanswered = 0};
   see(0, 0, 0);
