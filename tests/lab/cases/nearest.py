@@ -40,10 +40,26 @@ def _drawn(chance, count):
     return networks
 
 
-def _site_of(networks, address):
-    """The site of the longest network that holds it: a plain search."""
-    holding = [network for network in networks if address in network]
-    return networks[max(holding, key=lambda network: network.prefixlen)] if holding else "s1"
+class _Plain:
+    """A plain search: every network is looked at."""
+
+    def __init__(self, networks):
+        self.of_version = {version: [] for version in (4, 6)}
+        for network, site in networks.items():
+            behind = network.max_prefixlen - network.prefixlen
+            self.of_version[network.version].append((int(network.network_address) >> behind, behind, site))
+
+    def site(self, address):
+        """Of the longest network that holds it."""
+        number = int(address)
+        holding = [(behind, site) for bits, behind, site in self.of_version[address.version] if number >> behind == bits]
+        return min(holding)[1] if holding else "s1"
+
+    def sites_within(self, network):
+        """Those that begin anywhere in it."""
+        first, last = int(network.network_address), int(network.broadcast_address)
+        begins = {bits << behind for bits, behind, _ in self.of_version[network.version]}
+        return {self.site(type(network.network_address)(begin)) for begin in begins if first <= begin <= last}
 
 
 def _asked(chance, networks):
@@ -54,20 +70,19 @@ def _asked(chance, networks):
         yield ipaddress.ip_network((address, length), strict=False)
 
 
-def _expect_subnets(run, lab, networks, subnets):
+def _expect_subnets(run, lab, plain, subnets):
     batch = lab.directory / "batch"
     batch.write_text("".join(f"{WWW} A +subnet={subnet}\n" for subnet in subnets))
     said = Asker(lab).dig("+noall", "+answer", "+comments", "-f", batch)
     told = re.findall(r"CLIENT-SUBNET: (\S+)/(\d+)/(\d+)\n.*?IN\s+A\s+(\S+)", said, re.S)
     run.expect(len(told) == len(subnets), f"{len(told)} of {len(subnets)} subnets were answered")
     for subnet, (_, source, scope, answer) in zip(subnets, told, strict=True):
-        wanted = _site_of(networks, subnet.network_address)
+        wanted = plain.site(subnet.network_address)
         run.expect(answer == _SITES[wanted], f"{subnet}: {answer}, and {wanted} is near")
         run.expect(int(source) == subnet.prefixlen, f"{subnet}: comes back as /{source}")
         # Every network within what the scope says has the same site, or the answer would not be right for all of it.
         whole = ipaddress.ip_network((subnet.network_address, int(scope)), strict=False)
-        within = [each for each in networks if each.version == whole.version and each.subnet_of(whole)]
-        others = {_site_of(networks, each.network_address) for each in within} - {wanted}
+        others = plain.sites_within(whole) - {wanted}
         run.expect(not others, f"{subnet}: scope /{scope} holds {others} too, and {wanted} was answered")
 
 
@@ -81,15 +96,16 @@ def sites_nearest(run):
         for number, client in enumerate(clients):
             lab.net.client.run("ip", "address", "add", f"{client}/32", "dev", "eth0")
             networks[ipaddress.ip_network(f"{client}/32")] = f"s{number % 4 + 2}"
+        plain = _Plain(networks)
         file = lab.directory / "networks"
         file.write_text("".join(f"{network} of-{site}\n" for network, site in networks.items()))
         lab.balancer.start(_configuration(lab, file))
         ask = Asker(lab)
         for client in clients:
-            wanted = _site_of(networks, ipaddress.ip_address(client))
+            wanted = plain.site(ipaddress.ip_address(client))
             said = ask.short("+notcp", "-b", client, WWW)
             run.expect(said == [_SITES[wanted]], f"client {client}: {said}, and {wanted} is near")
-        _expect_subnets(run, lab, networks, list(_asked(chance, networks)))
+        _expect_subnets(run, lab, plain, list(_asked(chance, networks)))
         said = lab.balancer.astil("dns", "explain", WWW, "--from", clients[0]).stdout
         run.expect("region of-s2 of map world" in said and "policy nearest" in said, said)
         said = lab.balancer.astil("dns", "explain", WWW, "--from", "192.0.2.1").stdout
