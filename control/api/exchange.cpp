@@ -24,7 +24,8 @@ using RequestParser = http::request_parser<http::string_body>;
 using HttpAnswer = http::response<http::string_body>;
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
-constexpr std::chrono::seconds kLingerTime{1};       // for a refused client to stop sending and read why
+constexpr std::chrono::seconds kLingerTime{1};  // for a refused client to stop sending and read why
+constexpr std::chrono::seconds kTokenLook{1};   // how often a silent feed looks whether its client's token is valid yet
 constexpr std::chrono::seconds kRemotePatience{30};  // for a client of the network to take a piece of a feed
 constexpr std::size_t kReadAtOnce = 16'384;  // a buffer that is smaller makes many reads of a large configuration
 constexpr std::size_t kLingerBytes = 16U << 20U;
@@ -129,6 +130,13 @@ class Exchange {
     return request;
   }
 
+  /// Whether who was let in would be still, for a feed that it began.
+  [[nodiscard]] bool is_still_let_in() const {
+    if (!peer_.shows_token) return true;
+    const Tokens::Owner* owner = server_.credentials->tokens().find(token_);
+    return owner != nullptr && owner->access >= access_;
+  }
+
   /// Reads a request and answers it, all but a feed; none: nobody is there to hear an answer.
   awaitable<std::optional<Answer>> take_request(RequestParser& parser, beast::flat_buffer& buffer) {
     stream_.lowest().expires_after(server_.options.request_timeout);
@@ -137,6 +145,10 @@ class Exchange {
     std::optional<Request> request;
     if (!unread && server_.daemon != nullptr) {
       request = let_in(parser);
+      if (request && peer_.shows_token) {
+        token_ = bearer_of(view(parser.get()[http::field::authorization]));
+        access_ = request->access;
+      }
       if (!request) {
         progress_.works();
         ++server_.no_token;
@@ -222,7 +234,8 @@ class Exchange {
   /// True: all that there was.
   awaitable<bool> send_pieces(Feed& feed, Waiting& waiting) {
     bool last = false;
-    while (server_.daemon != nullptr && !last) {
+    auto beat = Clock::now();
+    while (server_.daemon != nullptr && !last && is_still_let_in()) {
       last = waiting.left;
       if (last) {
         feed.end();
@@ -233,12 +246,15 @@ class Exchange {
         last = last || feed.ended();
         if (last) continue;
         const auto heartbeat = feed.heartbeat();
-        if (heartbeat) waiting.woken.expires_after(heartbeat->interval);
-        const auto [woken] = co_await waiting.woken.async_wait(kToken);
-        waiting.woken.expires_at(asio::steady_timer::time_point::max());
-        if (woken || !heartbeat) continue;
+        auto until = heartbeat ? beat + heartbeat->interval : Clock::time_point::max();
+        if (peer_.shows_token) until = std::min(until, Clock::now() + kTokenLook);
+        waiting.woken.expires_at(until);
+        co_await waiting.woken.async_wait(kToken);
+        waiting.woken.expires_at(Clock::time_point::max());
+        if (!heartbeat || Clock::now() < beat + heartbeat->interval) continue;
         piece = heartbeat->text;
       }
+      beat = Clock::now();
       auto patience = feed.patience();
       if (!patience && peer_.shows_token) patience = kRemotePatience;
       if (patience && !last) stream_.lowest().expires_after(*patience);
@@ -252,6 +268,10 @@ class Exchange {
     co_return last;
   }
 
+  using Clock = std::chrono::steady_clock;
+
+  std::string token_;  ///< of the last request, by which a feed goes on
+  Access access_ = Access::metrics;
   ServerState& server_;
   Stream& stream_;
   const Peer& peer_;

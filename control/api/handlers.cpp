@@ -171,7 +171,7 @@ namespace {
 Answer answer_of(const Applied& applied) {
   if (applied) return ok(*applied);
   const auto& refusal = applied.error();
-  return failure(refusal.diagnostics.empty() ? 500 : 422, refusal.error, refusal.diagnostics);
+  return failure(422, refusal.error, refusal.diagnostics);
 }
 
 Result<BackendFilter> backend_filter(const Query& query) {

@@ -67,8 +67,8 @@ Result<void> Daemon::open() {
   choose_start();
   discoveries_.emplace(loop_, options_.state_directory + "/" + model_.instance + ".found", discovery::look_up,
                        [this](const std::string& service) { return on_found(service); });
-  follow_sources();
-  model_ = with_found(configured_, true);
+  follow_first_sources();
+  model_ = with_found(configured_);
   if (auto made = make_interfaces(model_); made.has_error()) return made.error();
   auto network = net::Network::open(
       loop_, {.on_link_change =
@@ -297,10 +297,12 @@ void Daemon::on_neighbour_wanted(const core::NeighbourWanted& wanted) {
 /// The first publication comes when every backend's health and next hop is known: a daemon that starts must not take
 /// backends out of rotation just because it has not looked yet.
 void Daemon::await_settling() {
-  settle_timer_.expires_after(kSettleLimit);
-  settle_timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) settle();
-  });
+  if (!std::exchange(is_settling_, true)) {  // changes meanwhile do not put it off
+    settle_timer_.expires_after(kSettleLimit);
+    settle_timer_.async_wait([this](boost::system::error_code error) {
+      if (!error) settle();
+    });
+  }
   settle_when_known();
 }
 
@@ -326,6 +328,16 @@ void Daemon::settle() {
   if (std::exchange(settled_, true)) return;
   settle_timer_.cancel();
   follow();
+}
+
+config::Model Daemon::exchange_model(config::Model next) {
+  is_placed_ = false;
+  return std::exchange(model_, std::move(next));
+}
+
+/// Services in the order of the model's, with their backends; none: the model is not in force yet.
+std::span<const dataplane::PlacedService> Daemon::in_force() const {
+  return is_placed_ ? std::span(path_->placed()) : std::span<const dataplane::PlacedService>();
 }
 
 /// Many changes at once make one publication.
@@ -445,8 +457,10 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
     done.shortcomings.push_back(added.error());
   auto rings = path_->publish(interface_states(model_), planner_inputs(model_, facts()), path_settings(model_));
   if (rings.has_error()) return rings.error();
+  is_placed_ = true;
   done.rings = std::move(*rings);
   remember_labels();
+  give_up_retired();
   await_next_step();
   note_withdrawn();
   note_states();
@@ -503,7 +517,7 @@ Result<void> Daemon::fit_tables() {
 /// A backend that is retired has no name any more: another may have it by now.
 void Daemon::remember_labels() {
   labels_.clear();
-  const auto& placed = path_->placed();
+  const auto& placed = in_force();
   for (std::size_t i = 0; i < placed.size(); ++i) {
     const config::Service& service = model_.services[i];
     service_names_[placed[i].id] = service.name;
@@ -531,7 +545,10 @@ Result<> Daemon::detach() {
   prober_.use(nullptr);
   path_probes_.reset();
   auto removed = remove_instance(model_.instance);
-  if (removed.has_error()) return removed.error();
+  if (removed.has_error()) {
+    request_reconcile();  // with addresses, and probes through the path, as they were
+    return removed.error();
+  }
   detached_ = true;
   retry_.rest();
   log::info("packet path removed", {{"instance", model_.instance}, {"links", *removed}});

@@ -109,10 +109,15 @@ class Daemon final : public api::Daemon {
   void detach_unused_interfaces();
   void follow_model();
   Result<void> follow_path_probes();
-  [[nodiscard]] config::Model with_found(config::Model model, bool of_now) const;
-  [[nodiscard]] Result<void> check_set(const std::string& name) const;
+  config::Model exchange_model(config::Model next);
+  [[nodiscard]] std::span<const dataplane::PlacedService> in_force() const;
+  [[nodiscard]] config::Model with_found(config::Model model) const;
+  [[nodiscard]] Result<config::Model> with_found_after(const config::Model& configured) const;
+  [[nodiscard]] Result<void> check_set(config::Model model, const std::string& name, const discovery::Set& set) const;
+  [[nodiscard]] Result<void> check_sets(const config::Model& configured) const;
   [[nodiscard]] Result<void> on_found(const std::string& service);
   void follow_sources();
+  void follow_first_sources();
   [[nodiscard]] std::optional<api::DiscoveryView> discovery_view(const config::Service& service) const;
   void watch();
   void mend();
@@ -165,7 +170,12 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Error refuse_change(const config::Model& wanted) const;
   [[nodiscard]] api::Refusal refuse(api::Refusal refusal);
   [[nodiscard]] Applied change_to(config::Model wanted);
-  [[nodiscard]] Applied take_back(config::Model before, const Error& why);
+  /// What a change is taken back to.
+  struct Before {
+    config::Model configured;
+    discovery::Discoveries::Sets found;
+  };
+  [[nodiscard]] Applied take_back(Before before, const Error& why);
   [[nodiscard]] Facts facts() const;
   [[nodiscard]] Labels labels_of(std::uint32_t backend) const;
   [[nodiscard]] std::string service_name(std::uint32_t id) const;
@@ -254,6 +264,7 @@ class Daemon final : public api::Daemon {
   std::unique_ptr<api::Server> server_;
   std::optional<discovery::Discoveries> discoveries_;
   NameServer name_server_;
+  mutable std::map<std::string, AddressFact> last_facts_;  ///< of services, while their model was in force
   SiteReports site_reports_{loop_, [this] { learn_of_sites(); }};
   SiteOrders site_orders_;
   boost::asio::steady_timer learn_timer_{loop_};
@@ -272,8 +283,10 @@ class Daemon final : public api::Daemon {
   Confirmation confirmation_{confirmation_alarm_, [this] { return take_back_unconfirmed(); }};
   std::optional<Error> started_instead_;  ///< why not with the file, as long as nothing has been applied
 
-  bool settled_ = false;  ///< health and next hops are known, or had their time: the packet path follows from now on
-  bool ready_ = false;    ///< all was as wanted once
+  bool is_settling_ = false;
+  bool is_placed_ = false;  ///< what was published last is `model_`
+  bool settled_ = false;    ///< health and next hops are known, or had their time: the packet path follows from now on
+  bool ready_ = false;      ///< all was as wanted once
   bool reconcile_requested_ = false;
   Pace pace_;
   boost::asio::steady_timer pace_timer_{loop_};

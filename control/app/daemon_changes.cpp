@@ -74,7 +74,9 @@ Daemon::Accepted Daemon::accept(const std::string& yaml, const std::string& file
 Daemon::Applied Daemon::plan(const api::Change& change) {
   const auto accepted = accept(change.yaml, change.file);
   if (accepted.has_error()) return accepted.error();
-  const config::Model wanted = with_found(*accepted, false);
+  const auto with = with_found_after(*accepted);
+  if (with.has_error()) return api::Refusal{.error = with.error(), .diagnostics = {}};
+  const config::Model& wanted = *with;
   api::ApplyView view = describe_changes(model_, wanted, flow_counts());
   if (!settled_) {
     view.warnings.emplace_back(kStarting);
@@ -178,6 +180,11 @@ Daemon::Applied Daemon::rollback(std::optional<std::uint64_t> number, const api:
     return refuse(
         {.error = {"the history has no configuration that ran before this one", "apply a file"}, .diagnostics = {}});
   }
+  if (confirmation_.awaits() && target == history_->running()) {
+    return refuse({.error = {"number " + std::to_string(target) + " runs, and waits for its confirmation",
+                             "keep it by 'astil confirm', or take it back by 'astil rollback'"},
+                   .diagnostics = {}});
+  }
   auto changed = go_back(target, {.by = api::ChangedBy::rollback, .uid = by.uid, .token = by.token});
   if (changed.has_error()) return changed;
   ++config_view_.rollbacks;
@@ -279,11 +286,11 @@ FlowCounts Daemon::flow_counts() const {
   std::map<std::pair<std::string, std::string>, std::uint64_t> of_backends;
   std::map<std::string, std::uint64_t> of_services;
   std::map<std::uint32_t, std::string> names;
-  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+  for (std::size_t i = 0; i < in_force().size(); ++i) {
     const config::Service& service = model_.services[i];
-    names[path_->placed()[i].id] = service.name;
+    names[in_force()[i].id] = service.name;
     for (std::size_t b = 0; b < service.backends.size(); ++b) {
-      const std::uint64_t flows = path_->active_flows(path_->placed()[i].backends[b]);
+      const std::uint64_t flows = path_->active_flows(in_force()[i].backends[b]);
       of_backends[{service.name, service.backends[b].name}] = flows;
       of_services[service.name] += flows;
     }
@@ -323,13 +330,16 @@ Facts Daemon::facts_after() const {
 }
 
 Daemon::Applied Daemon::change_to(config::Model wanted) {
-  config::Model before = std::exchange(configured_, std::move(wanted));
+  Before before{.configured = std::exchange(configured_, std::move(wanted)), .found = discoveries_->sets()};
   follow_sources();
-  config::Model with = with_found(configured_, true);
+  if (auto fit = check_sets(configured_); fit.has_error()) return take_back(std::move(before), fit.error());
+  config::Model with = with_found(configured_);
   api::ApplyView view = describe_changes(model_, with, flow_counts());
-  model_ = std::move(with);
-  follow_model();
+  (void)exchange_model(std::move(with));
   if (auto fitted = fit_tables(); fitted.has_error()) return take_back(std::move(before), fitted.error());
+  // Before anything that clients could notice.
+  if (auto attached = attach_interfaces(); attached.has_error()) return take_back(std::move(before), attached.error());
+  follow_model();
   if (auto serving = name_server_.follow(model_, site_facts()); serving.has_error())
     return take_back(std::move(before), serving.error());
   if (settled_) {
@@ -342,14 +352,21 @@ Daemon::Applied Daemon::change_to(config::Model wanted) {
     await_settling();
     view.warnings.emplace_back(kStarting);
   }
+  for (const config::Service& service : model_.services) {
+    const discovery::Report* const report = discoveries_->report(service.name);
+    if (service.discovery && report != nullptr && !report->error.empty())
+      view.warnings.push_back("the backends of service " + service.name + " are not as found: " + report->error);
+  }
   for (const std::string& change : view.changes) log::info("configuration changed", {{"change", change}});
   return view;
 }
 
-Daemon::Applied Daemon::take_back(config::Model before, const Error& why) {
-  configured_ = std::move(before);
+Daemon::Applied Daemon::take_back(Before before, const Error& why) {
+  configured_ = std::move(before.configured);
   follow_sources();
-  model_ = with_found(configured_, true);
+  // What was found since may be what could not be followed.
+  discoveries_->put_back(before.found, why.text());
+  (void)exchange_model(with_found(configured_));
   follow_model();
   if (auto fitted = fit_tables(); fitted.has_error())
     log::error("table sizes not as before", {{"error", fitted.error().text()}});

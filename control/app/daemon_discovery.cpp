@@ -7,6 +7,7 @@
 #include "control/app/daemon.hpp"
 #include "control/base/log.hpp"
 #include "control/config/address_kinds.hpp"
+#include "control/config/checks_across.hpp"
 
 namespace astil::app {
 namespace {
@@ -77,63 +78,114 @@ std::vector<config::Backend> drop_conflicts(config::Model& model) {
 std::vector<discovery::Wanted> wanted_sources(const config::Model& model) {
   std::vector<discovery::Wanted> wanted;
   for (const config::Service& service : model.services) {
-    if (service.discovery) wanted.push_back({.service = service.name, .how = *service.discovery});
+    if (!service.discovery) continue;
+    discovery::Wanted& source = wanted.emplace_back();
+    source = {.service = service.name, .how = *service.discovery};
+    const bool any_version = service.forwarding == config::Forwarding::tunnel && !service.tunnel.source;
+    const config::address& like = service.tunnel.source ? service.tunnel.source->network : service.host;
+    if (!any_version) source.version = like.is_v4() ? 4 : 6;
   }
   return wanted;
 }
 
 }  // namespace
 
-/// `of_now`: as the sources are followed; else as they would be right after a change to this model.
-config::Model Daemon::with_found(config::Model model, bool of_now) const {
-  std::map<std::string, discovery::Set> sets;
-  if (!of_now) sets = discoveries_->would_be(wanted_sources(model));
+/// As the sources are followed.
+config::Model Daemon::with_found(config::Model model) const {
   for (config::Service& service : model.services) {
-    if (!service.discovery) continue;
-    if (of_now) {
-      const discovery::Report* const report = discoveries_->report(service.name);
-      if (report != nullptr && report->set) add_found(service, *report->set);
-    } else if (const auto set = sets.find(service.name); set != sets.end()) {
-      add_found(service, set->second);
-    }
+    const discovery::Report* const report = discoveries_->report(service.name);
+    if (service.discovery && report != nullptr && report->set) add_found(service, *report->set);
   }
   (void)drop_conflicts(model);
   return model;
 }
 
-/// Whether all that a service's source names can be used.
-Result<void> Daemon::check_set(const std::string& name) const {
-  const discovery::Report* const report = discoveries_->report(name);
-  config::Model model = model_;
+/// As they would be right after a change to this configuration. Error: what is known does not fit it.
+Result<config::Model> Daemon::with_found_after(const config::Model& configured) const {
+  auto sets = discoveries_->would_be(wanted_sources(configured));
+  config::Model model = configured;
   for (config::Service& service : model.services) {
-    if (service.name != name || report == nullptr || !report->set) continue;
-    for (const discovery::Found& found : *report->set) {
-      if (auto checked = check_found(service, backend_of(service, found)); checked.has_error()) return checked;
+    const auto set = sets.find(service.name);
+    if (!service.discovery || set == sets.end()) continue;
+    auto fits = check_set(configured, service.name, set->second);
+    if (fits.has_value()) {
+      add_found(service, set->second);
+      continue;
     }
-    std::erase_if(service.backends, [](const config::Backend& backend) { return backend.is_found; });
-    add_found(service, *report->set);
+    // A file that has become wrong leaves what was known of it.
+    const auto known = discoveries_->known(service.name, *service.discovery);
+    if (!known) continue;
+    if (fits = check_set(configured, service.name, *known); fits.has_error())
+      return fits.error().within("the backends that were found for service " + service.name);
+    add_found(service, *known);
   }
-  const auto taken = drop_conflicts(model);
-  if (taken.empty()) return {};
-  return Error{
-      "backend " + config::show_endpoint(taken.front().host, taken.front().port) + " is one of another service already",
-      "under nat an address and port serve one service"};
+  (void)drop_conflicts(model);
+  return model;
 }
 
-void Daemon::follow_sources() { discoveries_->configure(wanted_sources(configured_)); }
+/// Whether all that a service's source names can be used in this configuration, beside what is known of the others.
+Result<void> Daemon::check_set(config::Model model, const std::string& name, const discovery::Set& set) const {
+  for (config::Service& service : model.services) {
+    if (!service.discovery) continue;
+    const discovery::Report* const report = discoveries_->report(service.name);
+    if (service.name != name) {
+      if (report != nullptr && report->set) add_found(service, *report->set);
+      continue;
+    }
+    for (const discovery::Found& found : set) {
+      if (auto checked = check_found(service, backend_of(service, found)); checked.has_error()) return checked;
+    }
+    add_found(service, set);
+  }
+  if (const auto taken = drop_conflicts(model); !taken.empty()) {
+    return Error{"backend " + config::show_endpoint(taken.front().host, taken.front().port) +
+                     " is one of another service already",
+                 "under nat an address and port serve one service"};
+  }
+  return config::check_room(model);
+}
+
+/// Whether what was found last can be used in this configuration, of every service.
+Result<void> Daemon::check_sets(const config::Model& configured) const {
+  for (const config::Service& service : configured.services) {
+    const discovery::Report* const report = discoveries_->report(service.name);
+    if (!service.discovery || report == nullptr || !report->set) continue;
+    if (auto fits = check_set(configured, service.name, *report->set); fits.has_error())
+      return fits.error().within("the backends that were found for service " + service.name);
+  }
+  return {};
+}
+
+/// What a source names that can not be used leaves what is known of it.
+void Daemon::follow_sources() {
+  discoveries_->configure(wanted_sources(configured_), [this](const std::string& service, const discovery::Set& set) {
+    return check_set(configured_, service, set);
+  });
+}
+
+/// At the start there is nothing to go back to: what an earlier daemon has found, and can not be used any more, is
+/// forgotten.
+void Daemon::follow_first_sources() {
+  follow_sources();
+  for (const auto& [service, set] : discoveries_->sets()) {
+    if (!set) continue;
+    if (const auto fits = check_set(configured_, service, *set); fits.has_error())
+      discoveries_->put_back({{service, std::nullopt}}, fits.error().text());
+  }
+}
 
 Result<void> Daemon::on_found(const std::string& service) {
   if (detached_ || !checks_) return {};
-  if (auto fits = check_set(service); fits.has_error()) return fits;
-  config::Model wanted = with_found(configured_, true);
+  if (auto fits = check_set(configured_, service, *discoveries_->report(service)->set); fits.has_error()) return fits;
+  config::Model wanted = with_found(configured_);
   if (wanted == model_) return {};
   const api::ApplyView changes = describe_changes(model_, wanted, flow_counts());
-  config::Model before = std::exchange(model_, std::move(wanted));
+  config::Model before = exchange_model(std::move(wanted));
   follow_model();
   if (settled_) {
     if (auto done = reconcile(); done.has_error()) {
       const Error why = done.error();
-      model_ = std::move(before);
+      (void)exchange_model(std::move(before));
       follow_model();
       follow();
       return why;

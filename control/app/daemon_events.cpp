@@ -56,7 +56,7 @@ std::string Daemon::why_in_or_out(std::size_t service, std::size_t backend) cons
 /// After a publication.
 void Daemon::note_states() {
   std::set<EventLog::Key> configured;
-  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+  for (std::size_t i = 0; i < in_force().size(); ++i) {
     const config::Service& service = model_.services[i];
     for (std::size_t b = 0; b < service.backends.size(); ++b) {
       const std::string& backend = service.backends[b].name;
@@ -115,7 +115,7 @@ Result<api::WhyView> Daemon::why(const api::BackendFilter& filter) const {
       if (key.second != filter.backend || (filter.service && key.first != *filter.service)) continue;
       api::BackendHistory& history = add(key);
       history.configured = true;
-      const bool placed = settled_ && i < path_->placed().size();
+      const bool placed = settled_ && i < in_force().size();
       history.in_rotation = placed && is_in_rotation(i, b);
       history.reason = placed ? why_in_or_out(i, b) : "the daemon is starting";
     }

@@ -167,14 +167,14 @@ Result<std::vector<BackendOrders::Key>> Daemon::named(const api::BackendFilter& 
 
 api::DrainView Daemon::drain_view(const BackendOrders::Key& key) const {
   api::DrainView view{.service = key.first, .backend = key.second, .admin = orders_.state(key.first, key.second)};
-  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+  for (std::size_t i = 0; i < in_force().size(); ++i) {
     const config::Service& service = model_.services[i];
     if (service.name != key.first) continue;
     for (std::size_t b = 0; b < service.backends.size(); ++b) {
       if (service.backends[b].name != key.second) continue;
       const dataplane::BackendUse& use = path_->published().services[i].backends[b];
       view.in_rotation = use.rotation == dataplane::Rotation::in;
-      view.active_flows = path_->active_flows(path_->placed()[i].backends[b]);
+      view.active_flows = path_->active_flows(in_force()[i].backends[b]);
       view.drained = !view.in_rotation && view.active_flows == 0 && path_->census_is_new();
     }
   }
@@ -225,7 +225,7 @@ Result<api::DrainsView> Daemon::order(const api::BackendFilter& filter, api::Adm
 /// Services whose address is taken away since they have too few backends.
 std::set<std::string> Daemon::withdrawn_services() const {
   std::set<std::string> names;
-  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+  for (std::size_t i = 0; i < in_force().size(); ++i) {
     const config::Service& service = model_.services[i];
     if (service.when_down == config::WhenDown::withdraw && path_->has_too_few(i)) names.insert(service.name);
   }
@@ -246,9 +246,9 @@ void Daemon::note_withdrawn() {
 /// After each census.
 void Daemon::watch_drains() {
   std::map<DrainWatch::Key, std::uint64_t> flows;
-  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+  for (std::size_t i = 0; i < in_force().size(); ++i) {
     const config::Service& service = model_.services[i];
-    const dataplane::PlacedService& placed = path_->placed()[i];
+    const dataplane::PlacedService& placed = in_force()[i];
     for (std::size_t b = 0; b < placed.backends.size(); ++b) {
       if (path_->published().services[i].backends[b].rotation == dataplane::Rotation::in) continue;
       const BackendOrders::Key key(service.name, service.backends[b].name);
@@ -274,13 +274,13 @@ void Daemon::watch_drains() {
 /// After each census: what clients' connections tell of backends, before the next check would.
 void Daemon::watch_signs() {
   std::vector<health::Signs> all;
-  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
+  for (std::size_t i = 0; i < in_force().size(); ++i) {
     const config::Service& service = model_.services[i];
     const bool is_seen =
         service.protocol == config::Protocol::tcp && service.health &&
         (service.forwarding == config::Forwarding::nat || service.forwarding == config::Forwarding::full_nat);
     if (!is_seen || service.passive == config::Passive{.refused = 0, .unanswered = 0}) continue;
-    const dataplane::PlacedService& placed = path_->placed()[i];
+    const dataplane::PlacedService& placed = in_force()[i];
     for (std::size_t b = 0; b < placed.backends.size(); ++b) {
       if (path_->published().services[i].backends[b].rotation != dataplane::Rotation::in) continue;
       const core::Counter counted = path_->tables().sum_counter(placed.backends[b]);

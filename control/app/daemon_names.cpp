@@ -42,10 +42,14 @@ void Daemon::add_site_targets(std::vector<health::Subject>& subjects) const {
   }
 }
 
-/// Of a service of ours. Before the first publication nothing is known, and what is not known counts as up.
+/// Of a service of ours. While another model is not in force yet, a service is as it was last; what is not known counts
+/// as up.
 AddressFact Daemon::fact_of(const config::Service& service) const {
   const auto index = static_cast<std::size_t>(&service - model_.services.data());
-  if (!settled_ || index >= path_->placed().size()) return {.steady = 0, .why = "not known yet"};
+  if (!settled_ || index >= in_force().size()) {
+    const auto last = last_facts_.find(service.name);
+    return last == last_facts_.end() ? AddressFact{.steady = 0, .why = "not known yet"} : last->second;
+  }
   std::vector<BackendSteadiness> backends;
   std::size_t in_rotation = 0;
   for (std::size_t b = 0; b < service.backends.size(); ++b) {
@@ -57,10 +61,10 @@ AddressFact Daemon::fact_of(const config::Service& service) const {
     const bool checked = service.health && state;
     backends.push_back({.is_up = is_in, .seconds = checked ? steady_seconds(*service.health, *state) : UINT32_MAX});
   }
-  return {.is_up = !path_->has_too_few(index),
-          .steady = steady_seconds(backends, service.minimum_up),
-          .why = "service " + service.name + ": " + std::to_string(in_rotation) + " of " +
-                 std::to_string(backends.size()) + " backends in rotation"};
+  return last_facts_[service.name] = {.is_up = !path_->has_too_few(index),
+                                      .steady = steady_seconds(backends, service.minimum_up),
+                                      .why = "service " + service.name + ": " + std::to_string(in_rotation) + " of " +
+                                             std::to_string(backends.size()) + " backends in rotation"};
 }
 
 /// Connections of a service by the last census: where answers pass the balancer, those that were answered.
@@ -68,7 +72,7 @@ std::uint64_t Daemon::connections_of(std::size_t service) const {
   const config::Forwarding forwarding = model_.services[service].forwarding;
   const bool sees_answers = forwarding == config::Forwarding::nat || forwarding == config::Forwarding::full_nat;
   std::uint64_t connections = 0;
-  for (const std::uint32_t number : path_->placed()[service].backends) {
+  for (const std::uint32_t number : in_force()[service].backends) {
     const std::uint32_t open = path_->open_flows(number);
     connections += sees_answers ? open - std::min(open, path_->half_open(number)) : open;
   }
@@ -92,7 +96,7 @@ api::ReportView Daemon::report() const {
   for (std::size_t i = 0; i < model_.services.size(); ++i) {
     const config::Service& service = model_.services[i];
     const AddressFact fact = fact_of(service);
-    const bool is_known = settled_ && i < path_->placed().size();
+    const bool is_known = settled_ && i < in_force().size();
     view.services.push_back({.service = service.name,
                              .address = service.host.to_string(),
                              .up = fact.is_up,
@@ -110,7 +114,7 @@ std::optional<dns::SiteLoad> Daemon::load_of(const config::DnsSite& site) const 
   dns::SiteLoad load;
   for (std::size_t i = 0; i < model_.services.size(); ++i) {
     if (std::find(site.services.begin(), site.services.end(), model_.services[i].name) == site.services.end()) continue;
-    if (!settled_ || i >= path_->placed().size() || !model_.services[i].capacity) return std::nullopt;
+    if (!settled_ || i >= in_force().size() || !model_.services[i].capacity) return std::nullopt;
     load.connections += static_cast<double>(connections_of(i));
     load.capacity += static_cast<double>(*capacity_now(i));
   }

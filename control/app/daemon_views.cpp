@@ -64,7 +64,7 @@ Result<api::DropsView> Daemon::drops(const api::DropFilter& filter) const {
     view.drops.back().without_service = view.drops.back().count;
   }
   std::map<std::uint32_t, std::string> named;
-  for (std::size_t i = 0; i < path_->placed().size(); ++i) named[path_->placed()[i].id] = model_.services[i].name;
+  for (std::size_t i = 0; i < in_force().size(); ++i) named[in_force()[i].id] = model_.services[i].name;
   for (std::uint32_t place = 0; place < tables.drop_stride(); ++place) {
     const core::ServiceDrops drops = tables.sum_drops(place);
     const auto name = named.find(place);
@@ -124,8 +124,8 @@ Result<std::unique_ptr<api::Capture>> Daemon::capture(const api::CaptureQuery& q
 
 /// Of a service that is placed; else of one whose last flows are left.
 std::optional<std::uint32_t> Daemon::service_id(const std::string& name) const {
-  for (std::size_t i = 0; i < path_->placed().size(); ++i) {
-    if (model_.services[i].name == name) return path_->placed()[i].id;
+  for (std::size_t i = 0; i < in_force().size(); ++i) {
+    if (model_.services[i].name == name) return in_force()[i].id;
   }
   for (const auto& [id, known] : service_names_) {
     if (known == name) return id;

@@ -2,10 +2,12 @@
 #include <getopt.h>
 #include <sys/resource.h>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <utility>
 
 #include "control/app/daemon.hpp"
 #include "control/base/log.hpp"
@@ -69,7 +71,8 @@ Arguments parse(int count, char** values) {
 }
 
 /// SIGTERM and SIGINT end the loop; SIGHUP applies the file again.
-void follow_signals(boost::asio::signal_set& signals, boost::asio::io_context& loop, app::Daemon& daemon) {
+void follow_signals(boost::asio::signal_set& signals, boost::asio::io_context& loop, app::Daemon& daemon,
+                    bool& reloads) {
   signals.async_wait([&](boost::system::error_code error, int number) {
     if (error) return;
     if (number != SIGHUP) {
@@ -78,8 +81,12 @@ void follow_signals(boost::asio::signal_set& signals, boost::asio::io_context& l
       loop.stop();
       return;
     }
-    daemon.reload();
-    follow_signals(signals, loop, daemon);
+    follow_signals(signals, loop, daemon, reloads);
+    if (std::exchange(reloads, true)) return;  // many that come at once are one
+    boost::asio::post(loop, [&] {
+      reloads = false;
+      daemon.reload();
+    });
   });
 }
 
@@ -126,7 +133,8 @@ int serve(const Arguments& arguments) {
     log::error("daemon not started", {{"error", daemon.error().text()}});
     return kFailed;
   }
-  follow_signals(signals, loop, **daemon);
+  bool reloads = false;
+  follow_signals(signals, loop, **daemon, reloads);
   loop.run();
   return EXIT_SUCCESS;
 }

@@ -247,7 +247,7 @@ api::NextHopView StatusBuilder::next_hop_of(const config::Backend& backend) cons
 api::BackendView StatusBuilder::backend_view(std::size_t service, std::size_t backend) const {
   const config::Service& wanted = daemon_.model_.services[service];
   const config::Backend& config = wanted.backends[backend];
-  const std::uint32_t number = daemon_.path_->placed()[service].backends[backend];
+  const std::uint32_t number = daemon_.in_force()[service].backends[backend];
   const dataplane::ServiceState& published = daemon_.path_->published().services[service];
   api::BackendView view{.name = config.name,
                         .address = config.host,
@@ -305,13 +305,13 @@ void StatusBuilder::add_retired(std::uint32_t service_id, api::ServiceView& view
 void StatusBuilder::add_services() {
   for (const dataplane::Retired& retired : daemon_.path_->retired())
     retired_[retired.service].push_back(retired.number);
-  for (std::size_t i = 0; i < daemon_.path_->placed().size(); ++i) add_service(i);
+  for (std::size_t i = 0; i < daemon_.in_force().size(); ++i) add_service(i);
 }
 
 void StatusBuilder::add_service(std::size_t index) {
   const config::Service& wanted = daemon_.model_.services[index];
   const dataplane::ServiceState& published = daemon_.path_->published().services[index];
-  const std::uint32_t id = daemon_.path_->placed()[index].id;
+  const std::uint32_t id = daemon_.in_force()[index].id;
   api::ServiceView view{.name = wanted.name,
                         .address = wanted.host,
                         .port = static_cast<std::uint16_t>(wanted.port),

@@ -131,7 +131,7 @@ std::uint64_t ring_digest(const ServiceState& service) {
 Planner::Planner(dataplane::DesiredState inherited) {
   for (ServiceState& service : inherited.services) {
     const dataplane::ServiceKey key = service.key;
-    last_[key] = {.state = std::move(service), .members = {}, .canonical = false, .starts = {}};
+    last_[key] = {.state = std::move(service), .members = std::nullopt, .canonical = false, .starts = {}};
   }
 }
 
@@ -184,7 +184,7 @@ void Planner::plan_service(const ServiceInput& input, Clock::time_point now, Pla
   std::uint32_t length = ring_length(all, input.slots_per_weight);
   if (!input.canonical) length = std::max(length, static_cast<std::uint32_t>(before.state.ring.size()));
   // Most plans change few services, and to patch a ring or to make a wheel takes long beside a look at the members.
-  const bool same = members == before.members;
+  const bool same = before.members && members == *before.members;
   if (same && input.canonical == before.canonical && length == before.state.ring.size()) {
     state.ring = before.state.ring;
   } else {

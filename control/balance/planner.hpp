@@ -111,8 +111,8 @@ class Planner {
  private:
   struct Service {
     dataplane::ServiceState state;
-    std::vector<RingMember> members;  ///< none: not known what its ring was made of
-    bool canonical = false;           ///< likewise, and how
+    std::optional<std::vector<RingMember>> members;  ///< none: not known what its ring was made of
+    bool canonical = false;                          ///< likewise, and how
     Starts starts;
   };
 

@@ -226,7 +226,7 @@ std::uint64_t ring_slots(const Service& service) {
                      : 0);
 }
 
-void check_tables(const Model& model, const Node& root, Mistakes& mistakes) {
+std::vector<Demand> demands_of(const Model& model) {
   std::uint64_t backends = 0;
   std::uint64_t slots = 0;
   std::uint64_t prefixes = 0;
@@ -237,11 +237,10 @@ void check_tables(const Model& model, const Node& root, Mistakes& mistakes) {
   }
   const std::uint64_t services = model.services.size();
   const TableSizes& sizes = model.tables;
-  check_room({"services", services, sizes.services, std::to_string(services) + " services"}, root, mistakes);
-  check_room({"backends", backends, sizes.backends, std::to_string(backends) + " backends"}, root, mistakes);
-  check_room({"ring_slots", slots, sizes.ring_slots, "rings of " + std::to_string(slots) + " slots"}, root, mistakes);
-  check_room({"source_prefixes", prefixes, sizes.source_prefixes, std::to_string(prefixes) + " prefixes of sources"},
-             root, mistakes);
+  return {{"services", services, sizes.services, std::to_string(services) + " services"},
+          {"backends", backends, sizes.backends, std::to_string(backends) + " backends"},
+          {"ring_slots", slots, sizes.ring_slots, "rings of " + std::to_string(slots) + " slots"},
+          {"source_prefixes", prefixes, sizes.source_prefixes, std::to_string(prefixes) + " prefixes of sources"}};
 }
 
 /// The flow table keeps the client's whole address only where there is room for it.
@@ -279,12 +278,22 @@ void check_across(const Model& model, const Services& services, const Node& root
   check_sources(services, mistakes);
   check_full_nat(model, services, root, mistakes);
   check_listeners(model, services, root, mistakes);
-  check_tables(model, root, mistakes);
+  for (const Demand& demand : demands_of(model)) check_room(demand, root, mistakes);
   check_ipv6(model, services, root, mistakes);
   check_interface_settings(model, root, mistakes);
   check_dpdk(model, root, mistakes);
   check_ha(model, services, root, mistakes);
   check_dns(model, services, root, mistakes);
+}
+
+Result<> check_room(const Model& model) {
+  for (const Demand& demand : demands_of(model)) {
+    if (demand.needed <= demand.size) continue;
+    const std::string key = "dataplane.tables." + std::string(demand.key);
+    return Error{demand.what + " do not fit: " + key + " is " + std::to_string(demand.size),
+                 "set " + key + " to " + std::to_string(demand.needed) + " or more"};
+  }
+  return {};
 }
 
 }  // namespace astil::config

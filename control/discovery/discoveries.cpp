@@ -20,7 +20,7 @@ constexpr auto kLookAgain = 30s;
 constexpr auto kAfterFailure = 5s;
 /// So many at a time: what hangs is not to keep the others waiting.
 constexpr unsigned kFilesAtOnce = 8;
-constexpr unsigned kNamesAtOnce = 4;
+constexpr unsigned kNamesAtOnce = 32;
 
 bool is_file(const config::Discovery& how) { return how.from == config::DiscoveryFrom::file; }
 
@@ -64,7 +64,7 @@ std::string Discoveries::source_of(const config::Discovery& how) {
   return text;
 }
 
-void Discoveries::configure(const std::vector<Wanted>& wanted) {
+void Discoveries::configure(const std::vector<Wanted>& wanted, const Fits& fits) {
   std::map<std::string, std::shared_ptr<Source>> before = std::exchange(sources_, {});
   std::map<std::string, std::shared_ptr<Source>> earlier = std::exchange(gone_, {});
   std::set<std::string> folders;
@@ -105,7 +105,23 @@ void Discoveries::configure(const std::vector<Wanted>& wanted) {
     source->hangs = !reading.wait_until(limit);
     if (source->hangs) continue;
     source->is_read = false;
-    take(*source, reading.set(), Tell::no);
+    take(*source, reading.set(), fits);
+  }
+  keep();
+}
+
+Discoveries::Sets Discoveries::sets() const {
+  Sets sets;
+  for (const auto& [service, source] : sources_) sets[service] = source->report.set;
+  return sets;
+}
+
+void Discoveries::put_back(const Sets& sets, const std::string& why) {
+  for (const auto& [service, set] : sets) {
+    const auto found = sources_.find(service);
+    if (found == sources_.end() || found->second->report.set == set) continue;
+    found->second->report.set = set;
+    refuse(*found->second, why);
   }
   keep();
 }
@@ -115,14 +131,19 @@ const Report* Discoveries::report(const std::string& service) const {
   return found == sources_.end() ? nullptr : &found->second->report;
 }
 
+std::optional<Set> Discoveries::known(const std::string& service, const config::Discovery& how) const {
+  const auto found = sources_.find(service);
+  if (found == sources_.end() || source_of(found->second->wanted.how) != source_of(how)) return std::nullopt;
+  return found->second->report.set;
+}
+
 std::map<std::string, Set> Discoveries::would_be(const std::vector<Wanted>& wanted) const {
   std::map<std::string, Set> sets;
   std::vector<std::pair<const Wanted*, FileReading>> readings;
   for (const Wanted& each : wanted) {
+    if (auto last = known(each.service, each.how)) sets[each.service] = std::move(*last);
     const auto found = sources_.find(each.service);
-    const bool known = found != sources_.end() && source_of(found->second->wanted.how) == source_of(each.how);
-    if (known && found->second->report.set) sets[each.service] = *found->second->report.set;
-    if (!is_file(each.how) || (known && found->second->hangs)) continue;
+    if (!is_file(each.how) || (found != sources_.end() && found->second->hangs)) continue;
     readings.emplace_back(
         &each, FileReading::begin(files_, [read = read_set_, path = each.how.path] { return read(path); }, {}));
   }
@@ -166,7 +187,7 @@ FileReading Discoveries::begin_reading(const std::shared_ptr<Source>& source) {
           const auto current = sources_.find(self->wanted.service);
           return current != sources_.end() && current->second == self;
         };
-        if (is_current()) take(*self, reading.set(), Tell::yes);
+        if (is_current()) tell(*self, reading.set());
         if (self->read_again && is_current()) read_file(self);
       });
 }
@@ -184,11 +205,12 @@ void Discoveries::look_again() {
     for (const auto& [service, source] : sources_) {
       if (source->is_read && source->was_read) {
         source->hangs = true;
-        take(*source, Error{source->wanted.how.path + " is still being read", "does its disk answer?"}, Tell::no);
+        take(*source, Error{source->wanted.how.path + " is still being read", "does its disk answer?"}, {});
       }
       source->was_read = source->is_read;
     }
     for (const std::string& folder : folders) on_folder(folder);
+    if (*unwritten_) keep();
     look_again();
   });
 }
@@ -214,11 +236,13 @@ void Discoveries::ask(const std::shared_ptr<Source>& source) {
       const config::DnsDiscovery& dns = self->wanted.how.dns;
       std::chrono::milliseconds next = std::max<std::chrono::milliseconds>(dns.shortest, kAfterFailure);
       if (answer.has_value()) {
+        if (const auto version = self->wanted.version; version && dns.record == config::DiscoveryRecord::srv)
+          std::erase_if(answer->set, [&](const Found& found) { return found.host.is_v4() != (*version == 4); });
         if (answer->keep.count() != 0)
           next = std::clamp<std::chrono::milliseconds>(answer->keep, dns.shortest, dns.longest);
-        take(*self, std::move(answer->set), Tell::yes);
+        tell(*self, std::move(answer->set));
       } else {
-        take(*self, answer.error(), Tell::yes);
+        tell(*self, answer.error());
       }
       if (const auto still = sources_.find(self->wanted.service); still != sources_.end() && still->second == self)
         ask_in(self, next);
@@ -226,24 +250,34 @@ void Discoveries::ask(const std::shared_ptr<Source>& source) {
   });
 }
 
-void Discoveries::take(Source& source, Result<Set> found, Tell tell) {
+/// The set before stays.
+void Discoveries::note_failure(Source& source, const std::string& error) {
+  Report& report = source.report;
+  if (error != report.error)
+    log::warning("backends not as found", {{"service", source.wanted.service},
+                                           {"source", source_of(source.wanted.how)},
+                                           {"error", error},
+                                           {"kept", report.set ? report.set->size() : 0}});
+  report.error = error;
+}
+
+void Discoveries::refuse(Source& source, const std::string& why) {
+  ++source.report.refused;
+  note_failure(source, why);
+}
+
+/// `fits` is asked with the set in place, as whoever uses it finds it then.
+void Discoveries::take(Source& source, Result<Set> found, const Fits& fits) {
   const auto self = source.shared_from_this();  // what is told may configure
   Report& report = source.report;
-  const std::string before = report.error;
-  const auto fail = [&](std::uint64_t& count, const std::string& error) {
-    ++count;
-    report.error = error;
-    if (error != before)
-      log::warning("backends not as found", {{"service", source.wanted.service},
-                                             {"source", source_of(source.wanted.how)},
-                                             {"error", error},
-                                             {"kept", report.set ? report.set->size() : 0}});
-  };
-  if (found.has_error()) return fail(report.failed, found.error().text());
+  if (found.has_error()) {
+    ++report.failed;
+    return note_failure(source, found.error().text());
+  }
   if (found->size() < source.wanted.how.at_least) {
-    return fail(report.refused, "it names " + std::to_string(found->size()) +
-                                    (found->size() == 1 ? " backend" : " backends") + ", and at_least is " +
-                                    std::to_string(source.wanted.how.at_least));
+    return refuse(source, "it names " + std::to_string(found->size()) +
+                              (found->size() == 1 ? " backend" : " backends") + ", and at_least is " +
+                              std::to_string(source.wanted.how.at_least));
   }
   const auto now = std::chrono::system_clock::now();
   if (report.set == *found) {
@@ -253,11 +287,9 @@ void Discoveries::take(Source& source, Result<Set> found, Tell tell) {
     return;
   }
   std::optional<Set> last = std::exchange(report.set, std::move(*found));
-  if (tell == Tell::yes) {
-    if (auto used = on_change_(source.wanted.service); used.has_error()) {
-      report.set = std::move(last);
-      return fail(report.refused, used.error().text());
-    }
+  if (auto used = fits(source.wanted.service, *report.set); used.has_error()) {
+    report.set = std::move(last);
+    return refuse(source, used.error().text());
   }
   ++report.followed;
   report.at = now;
@@ -266,7 +298,13 @@ void Discoveries::take(Source& source, Result<Set> found, Tell tell) {
                                {"source", source_of(source.wanted.how)},
                                {"backends", report.set->size()},
                                {"before", last ? last->size() : 0}});
-  if (tell == Tell::yes) keep();
+}
+
+/// Takes it, and tells whoever uses it.
+void Discoveries::tell(Source& source, Result<Set> found) {
+  take(source, std::move(found),
+       [this](const std::string& service, const Set& /*set*/) { return on_change_(service); });
+  keep();
 }
 
 /// In another thread: a disk may be slow. The order is that of the calls, since all go the same way.
@@ -277,14 +315,16 @@ void Discoveries::keep() {
     if (source->report.set) sets[service] = {.source = source_of(source->wanted.how), .set = *source->report.set};
   }
   std::string text = text_of(sets);
-  if (text == text_of(kept_)) return;
+  if (!unwritten_->exchange(false) && text == text_of(kept_)) return;
   kept_ = std::move(sets);
   if (!writer_) writer_.emplace(1);
-  boost::asio::post(*writer_, [path = state_file_, text = std::move(text)] {
+  boost::asio::post(*writer_, [path = state_file_, text = std::move(text), unwritten = unwritten_] {
     std::error_code told_below;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), told_below);
-    if (const auto written = base::write_atomically(path, text); written.has_error())
+    if (const auto written = base::write_atomically(path, text); written.has_error()) {
+      *unwritten = true;  // until the next look
       log::warning("found backends not kept", {{"error", written.error().text()}});
+    }
   });
 }
 

@@ -2,6 +2,7 @@
 // An error, or an answer with fewer backends than there must be, keeps the last good set.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -25,6 +26,8 @@ namespace astil::discovery {
 struct Wanted {
   std::string service;
   config::Discovery how;
+  /// Of hosts that SRV names only addresses of this IP version are taken, 4 or 6, since each may have both; none: all.
+  std::optional<unsigned> version = std::nullopt;
 };
 
 /// What is known of a service's source.
@@ -53,13 +56,25 @@ class Discoveries {
   Discoveries(const Discoveries&) = delete;
   Discoveries& operator=(const Discoveries&) = delete;
 
+  /// Whether a service's set can be used.
+  using Fits = std::function<Result<void>(const std::string& service, const Set& set)>;
+
   /// The sources from now on. What is known of one that was there stays; of those that go now, until the next call.
   /// Tells nobody: read `report` afterwards. Files are read within this call, unless that takes longer than
-  /// kFilesWithin: then what is known stays, and what they name is told once it is read.
-  void configure(const std::vector<Wanted>& wanted);
+  /// kFilesWithin: then what is known stays, and what they name is told once it is read. So it does where what they
+  /// name does not fit.
+  void configure(const std::vector<Wanted>& wanted, const Fits& fits);
+
+  /// The last good set of each service.
+  using Sets = std::map<std::string, std::optional<Set>>;
+  [[nodiscard]] Sets sets() const;
+  /// What of these is of sources that are followed is theirs again: what came since could not be used, and why.
+  void put_back(const Sets& sets, const std::string& why);
 
   /// Null: no such service.
   [[nodiscard]] const Report* report(const std::string& service) const;
+  /// The last good set of a service that has this very source; none: nothing is known.
+  [[nodiscard]] std::optional<Set> known(const std::string& service, const config::Discovery& how) const;
   /// The sets that they would have right after a `configure`, by service; none: nothing is known.
   [[nodiscard]] std::map<std::string, Set> would_be(const std::vector<Wanted>& wanted) const;
 
@@ -71,14 +86,16 @@ class Discoveries {
 
  private:
   struct Source;
-  enum class Tell { no, yes };
   void read_file(const std::shared_ptr<Source>& source);
   [[nodiscard]] FileReading begin_reading(const std::shared_ptr<Source>& source);
   void ask(const std::shared_ptr<Source>& source);
   void ask_in(const std::shared_ptr<Source>& source, std::chrono::milliseconds delay);
   void on_folder(const std::string& folder);
   void look_again();
-  void take(Source& source, Result<Set> found, Tell tell);
+  void take(Source& source, Result<Set> found, const Fits& fits);
+  void tell(Source& source, Result<Set> found);
+  void refuse(Source& source, const std::string& why);
+  void note_failure(Source& source, const std::string& error);
   void keep();
 
   boost::asio::io_context& loop_;
@@ -94,6 +111,8 @@ class Discoveries {
   mutable base::Aside files_;                       ///< reads them
   base::Aside names_;                               ///< asks for them
   std::optional<boost::asio::thread_pool> writer_;  ///< once there is something to keep
+  /// What was to be kept last could not be written.
+  std::shared_ptr<std::atomic<bool>> unwritten_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

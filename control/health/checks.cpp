@@ -76,8 +76,13 @@ Checks::~Checks() { alarm_.clear(); }
 void Checks::configure(const std::vector<Target>& targets) {
   std::map<ProbeKey, std::unique_ptr<Probe>> probes;
   std::map<TargetKey, Probe*> by_target;
+  std::set<ProbeKey> were_up;  // of one of those that share the probe
   for (const Target& target : targets) {
+    if (target.was_up) were_up.insert(key_of(target));
+  }
+  for (Target target : targets) {
     const ProbeKey key = key_of(target);
+    target.was_up = were_up.contains(key);
     auto& probe = probes[key];
     if (!probe) {
       const auto before = probes_.find(key);

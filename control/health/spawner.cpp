@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 #include <cerrno>
@@ -93,16 +94,62 @@ Result<Spawned> spawn_here(Command& command) {
 
 }  // namespace
 
+/// Threads that hang in the kernel are left to the end of the process: to wait for them could take as long as a disk is
+/// away.
 Spawner::~Spawner() {
-  thread_.stop();
-  thread_.join();
+  threads_->stop();
+  bool is_idle = true;
+  {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->loop = nullptr;
+    shared_->waiting.clear();
+    is_idle = shared_->under_way.empty();
+  }
+  if (is_idle) {
+    threads_->join();
+  } else {
+    static auto& hanging = *new std::vector<std::unique_ptr<boost::asio::thread_pool>>;  // never destroyed
+    hanging.push_back(std::move(threads_));
+  }
 }
 
 void Spawner::spawn(Command command, Done done) {
-  boost::asio::post(thread_, [this, command = std::move(command), done = std::move(done)]() mutable {
-    auto spawned = std::make_shared<Result<Spawned>>(spawn_here(command));
-    boost::asio::post(loop_, [spawned, done = std::move(done)] { done(std::move(*spawned)); });
+  const std::string& program = command.words[0];
+  const std::lock_guard lock(shared_->mutex);
+  const auto [first, last] = shared_->under_way.equal_range(program);
+  const auto hangs = [now = Clock::now()](const auto& start) { return now - start.second >= kHangs; };
+  if (static_cast<std::size_t>(std::count_if(first, last, hangs)) >= kOfOneProgram) {
+    Error error{"run " + program + ": earlier starts of it have not come back", "does its disk answer?"};
+    boost::asio::post(loop_, [done = std::move(done), error = std::move(error)] { done(error); });
+    return;
+  }
+  shared_->waiting.push_back({.command = std::move(command), .done = std::move(done)});
+  boost::asio::post(*threads_, [shared = shared_] { work(*shared); });
+}
+
+/// The first that waits whose program has a thread to spare; it is under way then.
+std::optional<Spawner::Job> Spawner::next_of(Shared& shared) {
+  const std::lock_guard lock(shared.mutex);
+  const auto next = std::find_if(shared.waiting.begin(), shared.waiting.end(), [&](const Job& job) {
+    return shared.under_way.count(job.command.words[0]) < kOfOneProgram;
   });
+  if (next == shared.waiting.end()) return std::nullopt;
+  Job job = std::move(*next);
+  shared.waiting.erase(next);
+  shared.under_way.emplace(job.command.words[0], Clock::now());
+  return job;
+}
+
+/// Whoever ends with one looks for more: those that waited for its program, too.
+void Spawner::work(Shared& shared) {
+  while (auto job = next_of(shared)) {
+    const std::string program = job->command.words[0];
+    auto spawned = std::make_shared<Result<Spawned>>(spawn_here(job->command));
+    const std::lock_guard lock(shared.mutex);
+    shared.under_way.erase(shared.under_way.find(program));
+    if (shared.loop == nullptr) return;
+    boost::asio::post(*shared.loop, [spawned, done = std::move(job->done)] { done(std::move(*spawned)); });
+  }
 }
 
 }  // namespace astil::health

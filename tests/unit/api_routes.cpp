@@ -191,7 +191,7 @@ TEST_F(Routes, plan_hands_over_the_file_and_applies_nothing) {
   EXPECT_EQ(daemon.planned.file, "a.yaml");
   EXPECT_EQ(daemon.applied.yaml, "");
   daemon.apply_view = Refusal{{"eth0: no such interface", "create it"}, {}};
-  EXPECT_EQ(post("/v1/plan", "x").status, 500U);
+  EXPECT_EQ(post("/v1/plan", "x").status, 422U);
 }
 
 TEST_F(Routes, apply_takes_a_time_to_confirm_in_seconds_up_to_a_day) {
@@ -210,7 +210,7 @@ TEST_F(Routes, rollback_takes_a_number_or_none) {
   EXPECT_EQ(daemon.rolled_back_to, std::nullopt);
   EXPECT_EQ(post("/v1/rollback?number=0", "").status, 400U);
   daemon.apply_view = Refusal{{"there is no configuration 3 in the history", {}}, {}};
-  EXPECT_EQ(post("/v1/rollback?number=3", "").status, 500U);
+  EXPECT_EQ(post("/v1/rollback?number=3", "").status, 422U);
 }
 
 TEST_F(Routes, a_confirmation_that_takes_its_time_is_answered_and_counted_when_it_is_written) {
@@ -285,9 +285,11 @@ TEST_F(Routes, apply_of_a_wrong_file_answers_every_mistake) {
   EXPECT_EQ(view_of<FailureView>(reply).diagnostics, config::Diagnostics{mistake});
 }
 
-TEST_F(Routes, apply_that_fails_on_a_right_file_is_the_daemons_failure) {
+TEST_F(Routes, apply_that_is_refused_on_a_right_file_is_told_so) {
   daemon.apply_view = Refusal{{"eth0: no such interface", "create it"}, {}};
-  EXPECT_EQ(post("/v1/apply", "x").status, 500U);
+  const auto reply = post("/v1/apply", "x");
+  EXPECT_EQ(reply.status, 422U);
+  EXPECT_TRUE(view_of<FailureView>(reply).diagnostics.empty());
 }
 
 TEST_F(Routes, detach_is_told_to_the_server_only_when_it_worked) {

@@ -47,6 +47,15 @@ TEST_F(PlannerCase, a_new_backend_stays_out_until_it_is_known_to_be_up) {
   EXPECT_EQ(std::count(state.ring.begin(), state.ring.end(), 1), 0);
 }
 
+TEST_F(PlannerCase, a_service_that_has_no_backends_after_a_restart_has_no_ring) {
+  const auto before = change_to(service({backend("10.0.0.1"), backend("10.0.0.2")}));
+  ASSERT_FALSE(before.ring.empty());
+  Planner restarted(dataplane::DesiredState{.interfaces = {}, .services = {before}});
+  const Plan after = restarted.plan({}, {service({})}, now_);
+  EXPECT_TRUE(after.state.services[0].ring.empty());
+  ASSERT_EQ(after.rings.size(), 1U);
+}
+
 TEST_F(PlannerCase, a_backend_that_is_not_checked_yet_stays_as_it_was) {
   const auto before = change_to(service({backend("10.0.0.1"), backend("10.0.0.2", Availability::down)}));
   Planner restarted(dataplane::DesiredState{.interfaces = {}, .services = {before}});

@@ -45,6 +45,12 @@ class Sources : public testing::Test {
           return read_set(path);
         });
   }
+  void configure(const std::vector<Wanted>& wanted) {
+    discoveries_->configure(wanted, [this](const std::string& /*service*/, const Set& set) -> Result<void> {
+      if (set.size() > most_) return Error{"too many", {}};
+      return {};
+    });
+  }
   void set_disk_hangs(bool hangs) {
     const std::lock_guard lock(disk_->mutex);
     disk_->hangs = hangs;
@@ -102,12 +108,13 @@ class Sources : public testing::Test {
   unsigned asked_ = 0;
   std::vector<std::string> told_;
   Error refusal_;
+  std::size_t most_ = 100;  ///< backends that fit, for who configures
   std::optional<Discoveries> discoveries_;
 };
 
 TEST_F(Sources, a_file_is_read_at_once_and_again_as_it_changes) {
   write(R"([{"targets": ["10.0.0.1"]}])");
-  discoveries_->configure({file()});
+  configure({file()});
   EXPECT_EQ(report().set, set_of({"10.0.0.1"}));
   EXPECT_TRUE(told_.empty()) << "who configures reads it himself";
   write(R"([{"targets": ["10.0.0.1", "10.0.0.2"]}])");
@@ -117,7 +124,7 @@ TEST_F(Sources, a_file_is_read_at_once_and_again_as_it_changes) {
 
 TEST_F(Sources, a_file_that_is_wrong_or_gone_keeps_the_last_good_set) {
   write(R"([{"targets": ["10.0.0.1"]}])");
-  discoveries_->configure({file()});
+  configure({file()});
   write("[{");
   run_until([&] { return !report().error.empty(); });
   EXPECT_EQ(report().set, set_of({"10.0.0.1"}));
@@ -131,36 +138,60 @@ TEST_F(Sources, a_file_that_is_wrong_or_gone_keeps_the_last_good_set) {
   EXPECT_EQ(report().error, "");
 }
 
+TEST_F(Sources, a_set_that_does_not_fit_leaves_the_one_before_for_who_configures_too) {
+  write(R"([{"targets": ["10.0.0.1"]}])");
+  configure({file()});
+  most_ = 1;
+  write(R"([{"targets": ["10.0.0.1", "10.0.0.2"]}])");
+  configure({file()});
+  EXPECT_EQ(report().set, set_of({"10.0.0.1"}));
+  EXPECT_EQ(report().error, "too many");
+  EXPECT_EQ(report().refused, 1U);
+}
+
+TEST_F(Sources, what_could_not_be_used_after_all_is_put_back) {
+  write(R"([{"targets": ["10.0.0.1"]}])");
+  configure({file()});
+  const auto before = discoveries_->sets();
+  write(R"([{"targets": ["10.0.0.1", "10.0.0.2"]}])");
+  configure({file()});
+  ASSERT_EQ(report().set, set_of({"10.0.0.1", "10.0.0.2"}));
+  discoveries_->put_back(before, "the table is full");
+  EXPECT_EQ(report().set, set_of({"10.0.0.1"}));
+  EXPECT_EQ(report().error, "the table is full");
+  EXPECT_EQ(discoveries_->known("web", file().how), set_of({"10.0.0.1"}));
+}
+
 TEST_F(Sources, what_is_no_file_is_not_waited_for) {
   ASSERT_EQ(::mkfifo((folder_ / "web.json").c_str(), 0600), 0);
-  discoveries_->configure({file()});
+  configure({file()});
   EXPECT_THAT(report().error, HasSubstr("no regular file"));
   std::filesystem::remove(folder_ / "web.json");
   std::filesystem::create_directory(folder_ / "web.json");
-  discoveries_->configure({file()});
+  configure({file()});
   EXPECT_THAT(report().error, HasSubstr("no regular file"));
 }
 
 TEST_F(Sources, a_file_that_is_too_long_is_not_read) {
   write("[]");
   std::filesystem::resize_file(folder_ / "web.json", kLongestFile + 1);
-  discoveries_->configure({file()});
+  configure({file()});
   EXPECT_THAT(report().error, HasSubstr("longer than 8 MiB"));
   std::filesystem::resize_file(folder_ / "web.json", kLongestFile);
-  discoveries_->configure({file()});
+  configure({file()});
   EXPECT_THAT(report().error, HasSubstr("not JSON"));
 }
 
 TEST_F(Sources, a_disk_that_does_not_answer_holds_the_loop_up_once_and_not_for_long) {
   write(R"([{"targets": ["10.0.0.1"]}])");
-  discoveries_->configure({file()});
+  configure({file()});
   set_disk_hangs(true);
   write(R"([{"targets": ["10.0.0.2"]}])");
-  discoveries_->configure({file()});  // comes back, or this test does not end
+  configure({file()});  // comes back, or this test does not end
   EXPECT_EQ(report().set, set_of({"10.0.0.1"}));
   EXPECT_EQ(discoveries_->would_be({file()}).at("web"), set_of({"10.0.0.1"}));
   const auto begun = std::chrono::steady_clock::now();
-  for (int i = 0; i < 1000; ++i) discoveries_->configure({file()});
+  for (int i = 0; i < 1000; ++i) configure({file()});
   EXPECT_LT(std::chrono::steady_clock::now() - begun, 100 * Discoveries::kFilesWithin) << "it was waited for each time";
   EXPECT_TRUE(told_.empty());
   set_disk_hangs(false);
@@ -171,7 +202,7 @@ TEST_F(Sources, a_disk_that_does_not_answer_holds_the_loop_up_once_and_not_for_l
 TEST_F(Sources, the_end_does_not_wait_for_a_disk_or_a_name_server) {
   write(R"([{"targets": ["10.0.0.1"]}])");
   set_disk_hangs(true);
-  discoveries_->configure({file()});
+  configure({file()});
   discoveries_.reset();  // comes back, or this test does not end
   set_disk_hangs(false);
   loop_.restart();
@@ -181,18 +212,18 @@ TEST_F(Sources, the_end_does_not_wait_for_a_disk_or_a_name_server) {
 
 TEST_F(Sources, an_empty_file_empties_no_pool_unless_told_to) {
   write(R"([{"targets": ["10.0.0.1"]}])");
-  discoveries_->configure({file()});
+  configure({file()});
   write("[]");
   run_until([&] { return report().refused == 1; });
   EXPECT_EQ(report().set, set_of({"10.0.0.1"}));
   EXPECT_EQ(report().error, "it names 0 backends, and at_least is 1");
-  discoveries_->configure({file(0)});
+  configure({file(0)});
   EXPECT_EQ(report().set, Set{});
 }
 
 TEST_F(Sources, what_can_not_be_used_leaves_the_set_before) {
   write(R"([{"targets": ["10.0.0.1"]}])");
-  discoveries_->configure({file()});
+  configure({file()});
   refusal_ = Error{"the table of backends is full", {}};
   write(R"([{"targets": ["10.0.0.2"]}])");
   run_until([&] { return report().refused == 1; });
@@ -202,7 +233,7 @@ TEST_F(Sources, what_can_not_be_used_leaves_the_set_before) {
 
 TEST_F(Sources, a_name_is_asked_for_again_when_its_answer_has_run_out) {
   set_answer(Answer{.set = set_of({"10.0.0.1"}), .keep = 1s});
-  discoveries_->configure({name()});
+  configure({name()});
   run_until([&] { return report().set == set_of({"10.0.0.1"}); });
   set_answer(Answer{.set = set_of({"10.0.0.9"}), .keep = 1s});
   run_until([&] { return report().set == set_of({"10.0.0.9"}); });
@@ -211,7 +242,7 @@ TEST_F(Sources, a_name_is_asked_for_again_when_its_answer_has_run_out) {
 
 TEST_F(Sources, an_answer_without_records_empties_no_pool) {
   set_answer(Answer{.set = set_of({"10.0.0.1"}), .keep = 1s});
-  discoveries_->configure({name()});
+  configure({name()});
   run_until([&] { return report().set.has_value(); });
   set_answer(Answer{});
   run_until([&] { return report().refused == 1; });
@@ -220,11 +251,11 @@ TEST_F(Sources, an_answer_without_records_empties_no_pool) {
 
 TEST_F(Sources, a_daemon_that_starts_while_the_name_server_is_away_has_the_last_set) {
   set_answer(Answer{.set = set_of({"10.0.0.1", "2001:db8::1"}), .keep = 1s});
-  discoveries_->configure({name()});
+  configure({name()});
   run_until([&] { return report().set.has_value(); });
   set_answer(Error{"no answer", {}});
   begin();
-  discoveries_->configure({name()});
+  configure({name()});
   EXPECT_EQ(report().set, set_of({"10.0.0.1", "2001:db8::1"}));
   run_until([&] { return report().failed == 1; });
   EXPECT_EQ(report().set, set_of({"10.0.0.1", "2001:db8::1"}));
@@ -232,12 +263,12 @@ TEST_F(Sources, a_daemon_that_starts_while_the_name_server_is_away_has_the_last_
 
 TEST_F(Sources, a_change_that_is_taken_back_finds_what_was_known) {
   set_answer(Answer{.set = set_of({"10.0.0.1"}), .keep = 100s});
-  discoveries_->configure({name()});
+  configure({name()});
   run_until([&] { return report().set.has_value(); });
-  discoveries_->configure({});
+  configure({});
   EXPECT_EQ(discoveries_->report("web"), nullptr);
   set_answer(Error{"no answer", {}});
-  discoveries_->configure({name()});
+  configure({name()});
   EXPECT_EQ(report().set, set_of({"10.0.0.1"}));
 }
 

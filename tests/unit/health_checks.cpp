@@ -170,6 +170,16 @@ TEST_F(health_checks, one_that_was_up_before_a_restart_goes_down_by_failures_in_
   EXPECT_EQ(checks_.state({"web", "a"})->consecutive, 3U);
 }
 
+TEST_F(health_checks, of_several_that_share_a_probe_one_that_was_up_is_enough) {
+  Target first = target("a");
+  Target second = first;
+  second.key.service = "other";
+  second.was_up = true;
+  checks_.configure({first, second});
+  EXPECT_EQ(checks_.state({"other", "a"})->health, Health::up);
+  EXPECT_EQ(checks_.state({"web", "a"})->health, Health::up);
+}
+
 TEST_F(health_checks, a_host_that_loses_packets_takes_no_backend_for_dead_for_a_while) {
   bool hindered = false;
   checks_.mind([&](Clock::time_point) { return hindered; });

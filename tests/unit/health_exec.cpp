@@ -1,11 +1,17 @@
 // Checks by a command: what it is run with, what its end means, that it goes with all it has started.
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <filesystem>
 #include <fstream>
 
 #include "control/health/exec_attempt.hpp"
+#include "control/health/spawner.hpp"
 #include "tests/unit/health_probing.hpp"
 
 namespace astil::health {
@@ -45,6 +51,52 @@ class Exec : public test::Probing {
     return false;
   }
 };
+
+/// A program whose start hangs as if its disk did not answer: who opens it waits for the lease.
+class HangingProgram {
+ public:
+  HangingProgram() {
+    file_ = std::filesystem::temp_directory_path() / ("astil-hangs-" + std::to_string(::getpid()));
+    std::ofstream(file_) << "#!/bin/sh\n";
+    ::chmod(file_.c_str(), 0755);
+    ::signal(SIGIO, SIG_IGN);
+    held_ = base::Descriptor(::open(file_.c_str(), O_RDWR | O_CLOEXEC));
+    EXPECT_EQ(::fcntl(held_.get(), F_SETLEASE, F_WRLCK), 0);
+  }
+  HangingProgram(const HangingProgram&) = delete;
+  HangingProgram& operator=(const HangingProgram&) = delete;
+  ~HangingProgram() {
+    held_ = base::Descriptor();
+    std::filesystem::remove(file_);
+  }
+  [[nodiscard]] const std::string& path() const { return file_; }
+
+ private:
+  std::string file_;
+  base::Descriptor held_;
+};
+
+TEST_F(Exec, a_program_that_can_not_be_started_keeps_nobody_from_starting_others) {
+  const HangingProgram hanging;
+  std::vector<std::string> errors;
+  auto spawner = std::make_unique<Spawner>(loop_);
+  const auto hang = [&] {
+    spawner->spawn({.words = {hanging.path()}, .environment = {}}, [&](Result<Spawned> spawned) {
+      errors.push_back(spawned ? std::string("it was started") : spawned.error().text());
+    });
+  };
+  for (int i = 0; i < 50; ++i) hang();
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(run({"/bin/true"}).kind, Kind::passed);
+  EXPECT_TRUE(errors.empty());
+  bool is_past = false;
+  boost::asio::steady_timer timer(loop_, std::chrono::milliseconds(1200));
+  timer.async_wait([&](const boost::system::error_code& /*never*/) { is_past = true; });
+  look_until([&] { return is_past; });
+  hang();
+  look_until([&] { return !errors.empty(); });
+  EXPECT_THAT(errors.front(), HasSubstr("earlier starts of it have not come back"));
+  spawner.reset();  // and this does not wait
+}
 
 TEST_F(Exec, exit_status_0_is_success) { EXPECT_EQ(run({"/bin/true"}).kind, Kind::passed); }
 

@@ -2,6 +2,7 @@
 nothing."""
 
 import json
+import signal
 import time
 
 from harness import process
@@ -73,6 +74,67 @@ def backends_of_a_file(run):
         run.expect(noticed < 1, f"noticed after {noticed:.2f} s")
         events = [each for each in lab.balancer.query("events")["events"] if each["kind"] == "discovery"]
         run.expect([each["after"] for each in events][:2] == ["3", "2"], f"events: {events}")
+
+
+@case("found_backends_that_do_not_fit")
+def found_backends_that_do_not_fit(run):
+    """What a file names and can not be used leaves the last good backends: told at once, by SIGHUP, at a start, and where
+    the configuration changes so that it fits no more; other services notice nothing."""
+    with run.lab() as lab:
+        file = lab.directory / "targets.json"
+        good = [f"{server.address}:{_PORT}" for server in lab.servers.values()]
+
+        def write(targets):
+            new = file.with_suffix(".new")
+            new.write_text(json.dumps([{"targets": targets}]))
+            new.replace(file)
+
+        config = lab.configuration(forwardings=["nat", "direct"], more={"dataplane": {"tables": {"backends": 64}}})
+        config["services"]["nat"] |= {"backends": {}, "discovery": {"from": "file", "path": str(file)}}
+        write(good)
+        lab.balancer.start(config)
+        lab.balancer.wait_until_in_rotation()
+        found = _found(lab)
+        load = SteadyLoad(lab, ["nat", "direct"])
+        write(good + [f"10.0.0.{number}:{_PORT}" for number in range(100, 240)])
+        process.until(_problem(lab, "do not fit"), "the problem of too many")
+        lab.balancer.daemon.send_signal(signal.SIGHUP)
+        process.until(lambda: lab.balancer.status()["config"]["reloads_ok"] == 1, "the file applied again")
+        run.expect(_found(lab) == found and _problem(lab, "do not fit")(), f"after SIGHUP: {_found(lab)}")
+        lab.balancer.stop()
+        lab.balancer.start()
+        run.expect(_found(lab) == found and _problem(lab, "do not fit")(), f"after a restart: {_found(lab)}")
+        wanted = json.loads(json.dumps(config))
+        wanted["services"]["nat"]["forwarding"] = "tunnel"
+        refused = lab.balancer.astil("apply", lab.balancer.write(wanted), check=False)
+        run.expect(refused.returncode == 1 and "that were found for service nat" in refused.stderr, refused.stderr)
+        write(good)
+        process.until(lambda: not lab.balancer.status()["problems"], "the end of the problems")
+        expect_unharmed(run, *load.stop())
+
+
+@case("service_that_lost_its_backends")
+def service_that_lost_its_backends(run):
+    """A daemon that comes back to a service whose backends are all gone drops what is for it, and nobody else gets it."""
+    with run.lab() as lab:
+        file = lab.directory / "targets.json"
+        address = {name: server.address for name, server in lab.servers.items()}
+        file.write_text(json.dumps([{"targets": [f"{address['b1']}:{_PORT}", f"{address['b2']}:{_PORT}"]}]))
+        config = _configuration(lab, {"from": "file", "path": str(file), "at_least": 0})
+        other = json.loads(json.dumps(config["services"]["nat"]))
+        del other["discovery"]
+        other |= {"address": "192.0.2.13", "backends": {"b3": {"address": address["b3"], "port": _PORT}}}
+        config["services"] = {"other": other, "nat": config["services"]["nat"]}
+        lab.balancer.start(config)
+        lab.balancer.wait_until_in_rotation()
+        lab.balancer.stop()
+        file.write_text("[]")
+        lab.balancer.start()
+        trace = lab.balancer.trace("10.1.0.10:40000", lab.to("nat"))
+        run.expect(trace["reason"] == "no_backend", f"the trace: {trace}")
+        report = lab.traffic.short(lab.to("nat"), connections=20)
+        run.expect(report["failed"] == 20, f"somebody answered: {report}")
+        run.expect(lab.balancer.status()["services"][1]["backends"] == [], "it has backends")
 
 
 @case("found_backends_in_a_plan")

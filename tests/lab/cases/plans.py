@@ -8,7 +8,8 @@ import signal
 
 from harness import process
 from harness.case import case
-from harness.configuration import FORWARDINGS
+from harness.configuration import FORWARDINGS, to_yaml
+from harness.namespace import let_pass
 from harness.steady import SteadyLoad, expect_unharmed
 from harness.topology import PORT_SOURCE
 
@@ -118,6 +119,29 @@ def _weight(lab):
     return lab.balancer.backends("nat")["b1"]["weight"]
 
 
+@case("refused_attachment_changes_nothing")
+def refused_attachment_changes_nothing(run):
+    """A change to an interface that another XDP program has is refused before anything else of it is done."""
+    with run.lab() as lab:
+        lab.net.balancer.ip("link add spare0 type veth peer name spare1", "link set spare0 up")
+        let_pass(lab.net.balancer, "spare0")
+        lab.balancer.start(lab.configuration())
+        lab.balancer.wait_until_in_rotation()
+        load = SteadyLoad(lab, ["nat", "tunnel", "direct"])
+        wanted = lab.configuration(forwardings=["nat"])
+        wanted["interfaces"].append("spare0")
+        file = lab.directory / "wanted.yaml"
+        file.write_text(to_yaml(wanted) + "\n")
+        changes = lab.balancer.log_file.read_text().count("ring changed")
+        for _ in range(5):
+            refused = lab.balancer.astil("apply", file, check=False)
+            run.expect(refused.returncode == 1 and "another XDP program" in refused.stderr, refused.stderr)
+        text = lab.balancer.log_file.read_text()
+        run.expect(text.count("ring changed") == changes and "service address removed" not in text, "something changed")
+        load.go_on(1)
+        expect_unharmed(run, *load.stop())
+
+
 @case("unconfirmed_change_goes_back")
 def unconfirmed_change_goes_back(run):
     """`apply --confirm` goes back by itself, stays if confirmed, and goes back if the daemon is killed meanwhile."""
@@ -140,6 +164,9 @@ def unconfirmed_change_goes_back(run):
         run.expect(history()[-1]["by"] == "deadline", f"{history()}")
 
         apply_unconfirmed(3, "60s")
+        number = history()[-1]["number"]
+        refused = lab.balancer.astil("rollback", str(number), check=False)
+        run.expect(refused.returncode == 1 and "astil confirm" in refused.stderr, f"rolled back to itself: {refused.stderr}")
         refused = lab.balancer.astil("apply", lab.balancer.write(_weights(lab, 9)), check=False)
         run.expect(refused.returncode == 1 and "astil confirm" in refused.stderr, f"a second change: {refused.stderr}")
         lab.balancer.query("confirm")
