@@ -13,6 +13,7 @@ OrdersFile file_at(const std::string& path) {
 
 BackendOrders::BackendOrders(std::string path)
     : path_(std::move(path)),
+      file_(path_),
       damage_(file_at(path_).read<api::OrdersView>([&](const api::OrdersView& kept) { return take(kept); })) {}
 
 Result<> BackendOrders::take(const api::OrdersView& kept) {
@@ -41,7 +42,7 @@ Result<void> BackendOrders::set(const std::vector<Key>& keys, api::AdminState st
   for (const auto& [key, order] : wanted) {
     view.orders.push_back({.service = key.first, .backend = key.second, .state = order.state, .since = order.since});
   }
-  if (auto kept = file_at(path_).write(std::move(view)); kept.has_error()) return kept;
+  if (auto kept = file_at(path_).write(std::move(view), file_); kept.has_error()) return kept;
   orders_ = std::move(wanted);
   return {};
 }

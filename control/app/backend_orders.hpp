@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "control/api/view.hpp"
+#include "control/base/aside_file.hpp"
 #include "control/base/result.hpp"
 
 namespace astil::app {
@@ -44,6 +45,7 @@ class BackendOrders {
   [[nodiscard]] Result<> take(const api::OrdersView& kept);
 
   std::string path_;
+  base::AsideFile file_;
   std::map<Key, Order> orders_;  ///< none `active`
   std::optional<Error> damage_;
 };

@@ -2,8 +2,10 @@
 #include <getopt.h>
 #include <sys/resource.h>
 
-#include <boost/asio/post.hpp>
+#include <algorithm>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
@@ -70,25 +72,49 @@ Arguments parse(int count, char** values) {
   return arguments;
 }
 
-/// SIGTERM and SIGINT end the loop; SIGHUP applies the file again.
-void follow_signals(boost::asio::signal_set& signals, boost::asio::io_context& loop, app::Daemon& daemon,
-                    bool& reloads) {
-  signals.async_wait([&](boost::system::error_code error, int number) {
-    if (error) return;
-    if (number != SIGHUP) {
-      log::info("daemon ends; packets flow on", {{"signal", number}});
-      base::notify("STOPPING=1");
-      loop.stop();
-      return;
-    }
-    follow_signals(signals, loop, daemon, reloads);
-    if (std::exchange(reloads, true)) return;  // many that come at once are one
-    boost::asio::post(loop, [&] {
-      reloads = false;
-      daemon.reload();
+/// SIGTERM and SIGINT end the loop; SIGHUP applies the file again, many of them within a while once.
+class Signals {
+ public:
+  Signals(boost::asio::io_context& loop, boost::asio::signal_set& signals, app::Daemon& daemon)
+      : loop_(loop), signals_(signals), daemon_(daemon), reload_(loop) {
+    follow();
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kBetweenReloads{250};
+
+  void follow() {
+    signals_.async_wait([this](boost::system::error_code error, int number) {
+      if (error) return;
+      if (number != SIGHUP) {
+        log::info("daemon ends; packets flow on", {{"signal", number}});
+        base::notify("STOPPING=1");
+        loop_.stop();
+        return;
+      }
+      follow();
+      reload();
     });
-  });
-}
+  }
+
+  void reload() {
+    if (std::exchange(is_due_, true)) return;
+    reload_.expires_at(std::max(std::chrono::steady_clock::now(), last_ + kBetweenReloads));
+    reload_.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      is_due_ = false;
+      daemon_.reload();
+      last_ = std::chrono::steady_clock::now();
+    });
+  }
+
+  boost::asio::io_context& loop_;
+  boost::asio::signal_set& signals_;
+  app::Daemon& daemon_;
+  boost::asio::steady_timer reload_;
+  std::chrono::steady_clock::time_point last_{};
+  bool is_due_ = false;
+};
 
 /// Every probe under way takes a descriptor.
 void raise_descriptor_limit() {
@@ -133,8 +159,7 @@ int serve(const Arguments& arguments) {
     log::error("daemon not started", {{"error", daemon.error().text()}});
     return kFailed;
   }
-  bool reloads = false;
-  follow_signals(signals, loop, **daemon, reloads);
+  const Signals followed(loop, signals, **daemon);
   loop.run();
   return EXIT_SUCCESS;
 }

@@ -13,7 +13,7 @@
 
 #include "control/api/json.hpp"
 #include "control/app/offline.hpp"
-#include "control/base/atomic_file.hpp"
+#include "control/base/aside_file.hpp"
 
 namespace astil::app {
 
@@ -43,12 +43,11 @@ struct OrdersFile {
                  "it is " + aside + " now; order " + again + " again"};
   }
 
+  /// `file` is that of the path.
   template <class View>
-  [[nodiscard]] Result<> write(View view) const {
+  [[nodiscard]] Result<> write(View view, base::AsideFile& file) const {
     view.version = kOrdersVersion;
-    std::error_code told_below;
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), told_below);
-    const auto kept = base::write_atomically(path, boost::json::serialize(api::to_json(view)) + "\n");
+    const auto kept = file.write(boost::json::serialize(api::to_json(view)) + "\n");
     if (kept.has_error()) return Error{kept.error().what, "nothing has changed; let the daemon write there"};
     return {};
   }

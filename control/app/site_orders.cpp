@@ -11,6 +11,7 @@ OrdersFile file_at(const std::string& path) { return {.path = path, .whose = "si
 
 SiteOrders::SiteOrders(std::string path)
     : path_(std::move(path)),
+      file_(path_),
       damage_(file_at(path_).read<api::DnsOrdersView>([&](const api::DnsOrdersView& kept) { return take(kept); })) {}
 
 Result<> SiteOrders::take(const api::DnsOrdersView& kept) {
@@ -35,7 +36,7 @@ Result<> SiteOrders::set(const std::string& site, const std::string& state) {
   }
   api::DnsOrdersView view;
   for (const auto& [name, order] : wanted) view.orders.push_back({.site = name, .state = order});
-  if (auto kept = file_at(path_).write(std::move(view)); kept.has_error()) return kept;
+  if (auto kept = file_at(path_).write(std::move(view), file_); kept.has_error()) return kept;
   orders_ = std::move(wanted);
   return {};
 }

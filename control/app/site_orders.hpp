@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "control/base/aside_file.hpp"
 #include "control/base/result.hpp"
 
 namespace astil::api {
@@ -32,6 +33,7 @@ class SiteOrders {
   [[nodiscard]] Result<> take(const api::DnsOrdersView& kept);
 
   std::string path_;
+  base::AsideFile file_;
   std::map<std::string, std::string> orders_;  ///< none "auto"
   std::optional<Error> damage_;
 };

@@ -66,7 +66,20 @@ Result<Group> group_of(const config::Node& node) {
   return group;
 }
 
+/// What yaml-cpp takes for brackets that are open grows without bounds.
+bool is_deep(std::string_view text) {
+  constexpr int kDeepest = 100;
+  int depth = 0;
+  for (const char c : text) {
+    if (c == '[' || c == '{') ++depth;
+    if (c == ']' || c == '}') --depth;
+    if (depth > kDeepest) return true;
+  }
+  return false;
+}
+
 Result<Groups> groups_of_yaml(const std::string& text, const std::string& file) {
+  if (is_deep(text)) return Error{"lists within lists without end", "write a list of groups with targets"};
   const config::Source source(text, file);
   config::Mistakes mistakes(source);
   const auto tree = config::parse_tree(source, mistakes);

@@ -7,6 +7,7 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <utility>
 
@@ -19,6 +20,8 @@ using Kind = Outcome::Kind;
 
 /// Of a command's output, for the error; the rest is read and forgotten, so that it is not stopped by a full pipe.
 constexpr std::size_t kKept = 200;
+/// After as much output as is read at once.
+constexpr std::chrono::milliseconds kPause{2};
 
 /// A process group, from its start to the end of its leader, whoever still wants to know of it. Lives as long as the
 /// kernel has to tell its end.
@@ -30,6 +33,7 @@ class Group : public std::enable_shared_from_this<Group> {
       : process_(spawned.process),
         end_(loop, spawned.end.release()),
         output_(loop, spawned.output.release()),
+        pause_(loop),
         running_(std::move(running)) {
     ++*running_;
   }
@@ -75,7 +79,12 @@ class Group : public std::enable_shared_from_this<Group> {
                             [this, self = shared_from_this()](error_code error, std::size_t size) {
                               if (error) return;
                               keep({piece_.data(), size});
-                              read();
+                              if (size < piece_.size()) return read();
+                              // One that writes without pause is not to keep the loop busy.
+                              pause_.expires_after(kPause);
+                              pause_.async_wait([this, self](error_code ended) {
+                                if (!ended && output_.is_open()) read();
+                              });
                             });
   }
 
@@ -95,16 +104,18 @@ class Group : public std::enable_shared_from_this<Group> {
     const std::size_t size = error ? 0 : output_.read_some(boost::asio::buffer(last), error);
     if (!error) keep({last.data(), size});
     output_.close(error);
+    pause_.cancel();
     if (const auto ended = std::exchange(ended_, nullptr)) ended(how);
   }
 
   pid_t process_;
   stream_descriptor end_;
   stream_descriptor output_;
+  boost::asio::steady_timer pause_;
   std::shared_ptr<std::size_t> running_;
   Ended ended_;
   bool reaped_ = false;
-  std::array<char, 1024> piece_{};
+  std::array<char, 8192> piece_{};
   std::string kept_;
 };
 

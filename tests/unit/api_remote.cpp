@@ -306,6 +306,18 @@ TEST_F(Remote, followers_do_not_keep_others_out) {
   followers.back()->receive_until("id: 8\n");
 }
 
+TEST_F(Remote, a_token_that_is_taken_out_ends_what_goes_on_by_it) {
+  start();
+  Client client(server->remote());
+  ASSERT_FALSE(client.shake_hands());
+  client.send(request("GET /v1/events", kOperator));
+  client.receive_until("events of astil");
+  write_private(tokens, "grafana read-only " + kReader + "\n");
+  client.receive_all();  // ends, or this test does not
+  server->on_loop([&] { EXPECT_TRUE(daemon.events_to_come); });
+  EXPECT_THAT(ask(request("GET /v1/version", kOperator)), StartsWith("HTTP/1.1 401"));
+}
+
 TEST_F(Remote, what_is_no_tls_or_an_old_one_gets_nothing) {
   start();
   test::RawClient<tcp> plain(tcp::endpoint(server->remote().address, server->remote().port));

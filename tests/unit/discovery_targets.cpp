@@ -19,6 +19,12 @@ Found found(const char* host, unsigned port, unsigned weight = 1) {
 
 const Set kThree{found("10.0.0.1", 8080, 3), found("10.0.0.2", 8080, 3), found("2001:db8::1", 80)};
 
+TEST(DiscoveryTargets, yaml_of_lists_without_end_is_refused_before_it_takes_the_memory) {
+  const auto read = read_targets(std::string(8U << 20U, '['), "a.yaml");
+  ASSERT_TRUE(read.has_error());
+  EXPECT_EQ(read.error().what, "lists within lists without end");
+}
+
 TEST(DiscoveryTargets, json_and_yaml_say_the_same) {
   const std::string json = R"([{"targets": ["10.0.0.2:8080", "10.0.0.1:8080"], "labels": {"weight": "3", "job": "web"}},
                                {"targets": ["[2001:db8::1]:80"]}])";
