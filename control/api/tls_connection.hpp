@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "control/api/stream.hpp"
 #include "control/base/result.hpp"
@@ -25,13 +26,22 @@ inline constexpr const char* kSystemAuthorities = "/etc/ssl/certs/ca-certificate
 /// What a file holds, which is a token and nothing else.
 [[nodiscard]] Result<std::string> read_token(const std::string& file);
 
+/// Who connects trusts these authorities, a file of certificates. To be made once for many connections: the system's
+/// take long to read.
+using ClientContext = std::shared_ptr<boost::asio::ssl::context>;
+[[nodiscard]] Result<ClientContext> make_client_context(const std::string& ca);
+
+/// The address that the host is, where it is none in words.
+[[nodiscard]] std::optional<boost::asio::ip::tcp::endpoint> literal_endpoint(const ServerName& server);
+
 class TlsConnection {
  public:
   using Opened = Result<std::unique_ptr<TlsConnection>>;
+  using Endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
 
-  /// `server` is as parse_server takes it, `ca` a file of certificates. Each of its steps has the time `limit`. Null:
-  /// nobody listens there.
-  [[nodiscard]] static boost::asio::awaitable<Opened> open(std::string server, std::string ca,
+  /// `at`: the server's addresses, at least one, which are tried in turn. These together have the time `limit`, and so
+  /// has the handshake. Null: nobody listens there.
+  [[nodiscard]] static boost::asio::awaitable<Opened> open(ServerName server, Endpoints at, ClientContext context,
                                                            std::chrono::steady_clock::duration limit);
 
   TlsConnection(const TlsConnection&) = delete;
@@ -41,14 +51,14 @@ class TlsConnection {
   [[nodiscard]] Stream& stream() { return over_; }
 
  private:
-  TlsConnection(std::unique_ptr<boost::asio::ssl::context> context, boost::asio::ip::tcp::socket socket)
+  TlsConnection(ClientContext context, boost::asio::ip::tcp::socket socket)
       : context_(std::move(context)),
         secure_(PlainStream(PlainStream::socket_type(std::move(socket))), *context_),
         over_(secure_) {}
-  [[nodiscard]] boost::asio::awaitable<Result<>> shake_hands(std::string server, std::string host,
+  [[nodiscard]] boost::asio::awaitable<Result<>> shake_hands(ServerName server,
                                                              std::chrono::steady_clock::duration limit);
 
-  std::unique_ptr<boost::asio::ssl::context> context_;
+  ClientContext context_;
   TlsStream secure_;
   OverTls over_;
 };

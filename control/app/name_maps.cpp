@@ -1,6 +1,7 @@
 #include "control/app/name_maps.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "control/dns/region_files.hpp"
 
@@ -38,15 +39,48 @@ std::vector<std::uint8_t> distances(const std::vector<std::string>& near, const 
   return all;
 }
 
+/// By what one tells that a file was changed.
+std::vector<std::pair<std::filesystem::file_time_type, std::uintmax_t>> marks_of(const config::DnsMap& map) {
+  std::vector<std::pair<std::filesystem::file_time_type, std::uintmax_t>> marks;
+  std::vector<std::string> files = map.databases;
+  if (map.networks) files.push_back(*map.networks);
+  for (const std::string& file : files) {
+    std::error_code unknown;
+    const auto changed = std::filesystem::last_write_time(file, unknown);
+    marks.emplace_back(changed, std::filesystem::file_size(file, unknown));
+  }
+  return marks;
+}
+
+/// A map as it was read.
+struct Kept {
+  config::DnsMap map;
+  decltype(marks_of({})) marks;
+  std::shared_ptr<const dns::Regions> regions;
+};
+
 }  // namespace
 
+/// Large files take seconds: those that are as they were are not read again, for a check and what follows, or another
+/// change. Kept by map as long as somebody has it.
 Result<NameMaps> read_maps(const std::vector<config::DnsMap>& wanted) {
+  static std::map<std::string, Kept> kept;  // of the loop's thread alone
   NameMaps maps;
+  std::map<std::string, Kept> next;
   for (const config::DnsMap& map : wanted) {
+    auto marks = marks_of(map);
+    const auto before = kept.find(map.name);
+    if (before != kept.end() && before->second.map == map && before->second.marks == marks) {
+      maps.emplace(map.name, before->second.regions);
+      next.insert(*before);
+      continue;
+    }
     auto regions = read_map(map);
     if (regions.has_error()) return regions.error().within("dns: map " + map.name);
+    next.insert_or_assign(map.name, Kept{.map = map, .marks = std::move(marks), .regions = *regions});
     maps.emplace(map.name, std::move(*regions));
   }
+  kept = std::move(next);
   return maps;
 }
 

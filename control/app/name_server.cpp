@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <random>
+#include <set>
+#include <tuple>
 
 #include "control/app/name_zones.hpp"
 #include "control/app/offline.hpp"
@@ -137,6 +139,7 @@ Result<> NameServer::follow(const config::Model& model, const SiteFacts& facts) 
     }
   }
   next.load_weights_ = load_weights_;
+  next.states_ = next.inherited_states(*this);
   next.states_ = next.states(facts);
   dns::ServerOptions options = options_of(*model.dns);
   options.seed = seed_;
@@ -156,6 +159,7 @@ Result<> NameServer::follow(const config::Model& model, const SiteFacts& facts) 
   states_ = std::move(next.states_);
   load_weights_ = std::move(next.load_weights_);
   secrets_ = std::move(next.secrets_);
+  forget_the_gone();
   return {};
 }
 
@@ -163,24 +167,59 @@ std::vector<dns::NameState> NameServer::states(const SiteFacts& facts) {
   std::vector<dns::NameState> states;
   for (std::size_t n = 0; n < names_.size(); ++n) {
     dns::NameState& state = states.emplace_back();
-    bool any = false;
+    bool any_ipv4 = false;
+    bool any_ipv6 = false;
     for (std::size_t s = 0; s < hosts_[n].size(); ++s) {
       std::vector<dns::AddressState>& addresses = state.emplace_back().addresses;
       for (const config::address& host : hosts_[n][s]) {
         const AddressFact fact = facts.address(zones_->names()[n].name, names_[n]->sites[s], host);
         addresses.push_back({.is_up = fact.is_up, .was_up = fact.is_up, .steady = fact.steady});
+        bool& any = host.is_v4() ? any_ipv4 : any_ipv6;
         any = any || fact.is_up;
       }
     }
     if (config::goes_by_load(*names_[n])) weigh_by_load(n, facts, state);
-    if (any) continue;
-    // The last one that was up is remembered as it was.
+    // The last ones that were up of a version are remembered as they were.
     for (std::size_t s = 0; s < state.size(); ++s) {
-      for (std::size_t a = 0; a < state[s].addresses.size(); ++a)
+      for (std::size_t a = 0; a < state[s].addresses.size(); ++a) {
+        if (hosts_[n][s][a].is_v4() ? any_ipv4 : any_ipv6) continue;
         state[s].addresses[a].was_up = n >= states_.size() || states_[n][s].addresses[a].was_up;
+      }
     }
   }
   return states;
+}
+
+/// Which addresses were up when the last of their name was, for names that are the next server's too.
+std::vector<dns::NameState> NameServer::inherited_states(const NameServer& before) const {
+  std::map<std::tuple<std::string, std::string, config::address>, bool> known;
+  for (std::size_t n = 0; n < before.states_.size(); ++n) {
+    for (std::size_t s = 0; s < before.hosts_[n].size(); ++s) {
+      for (std::size_t a = 0; a < before.hosts_[n][s].size(); ++a)
+        known[{before.zones_->names()[n].name, before.names_[n]->sites[s].name, before.hosts_[n][s][a]}] =
+            before.states_[n][s].addresses[a].was_up;
+    }
+  }
+  std::vector<dns::NameState> states;
+  for (std::size_t n = 0; n < names_.size(); ++n) {
+    dns::NameState& state = states.emplace_back();
+    for (std::size_t s = 0; s < hosts_[n].size(); ++s) {
+      auto& addresses = state.emplace_back().addresses;
+      for (const config::address& host : hosts_[n][s]) {
+        const auto found = known.find({zones_->names()[n].name, names_[n]->sites[s].name, host});
+        addresses.push_back({.was_up = found == known.end() || found->second});
+      }
+    }
+  }
+  return states;
+}
+
+/// Of names and sites that there are no more.
+void NameServer::forget_the_gone() {
+  std::set<std::string> names;
+  for (const dns::DynamicName& name : zones_->names()) names.insert(name.name);
+  std::erase_if(load_weights_, [&](const auto& each) { return !names.contains(each.first); });
+  std::erase_if(answers_, [](const auto& each) { return each.second.use_count() == 1; });
 }
 
 void NameServer::write_queries(std::chrono::steady_clock::time_point now) {
@@ -363,7 +402,11 @@ void NameServer::explain_names(api::DnsExplainView& view, std::string name, dns:
     if (match == dns::Zone::Match::cut || match == dns::Zone::Match::none) return;
     if (node->dynamic) {
       view.names.push_back(name_view(*node->dynamic, facts, order));
-      if (type == dns::Type::a || type == dns::Type::aaaa) view.why = why_of(*node->dynamic, type, client);
+      const bool is_address = type == dns::Type::a || type == dns::Type::aaaa;
+      const bool is_service = (type == dns::Type::https || type == dns::Type::svcb) &&
+                              !dns::service_of(zones_->names()[*node->dynamic], type).empty();
+      if (is_address) view.why = why_of(*node->dynamic, type, client);
+      if (is_service) view.why = "for its hints, as with A: " + why_of(*node->dynamic, dns::Type::a, client);
     }
     const dns::RecordSet* alias = node->find(dns::Type::cname);
     if (alias == nullptr || type == dns::Type::cname) return;

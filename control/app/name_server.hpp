@@ -74,6 +74,8 @@ class NameServer {
 
   [[nodiscard]] static Result<dns::CookieSecrets> read_secrets(const config::Dns& wanted);
   [[nodiscard]] std::vector<dns::NameState> states(const SiteFacts& facts);
+  [[nodiscard]] std::vector<dns::NameState> inherited_states(const NameServer& before) const;
+  void forget_the_gone();
   void weigh_by_load(std::size_t number, const SiteFacts& facts, dns::NameState& state);
   [[nodiscard]] std::shared_ptr<const dns::Snapshot> snapshot() const;
   [[nodiscard]] std::uint64_t count(dns::Counter counter) const;

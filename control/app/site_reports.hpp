@@ -16,6 +16,10 @@
 #include "control/config/model.hpp"
 #include "control/dns/load_weights.hpp"
 
+namespace astil::base {
+class Aside;
+}
+
 namespace astil::app {
 
 class SiteReports {
@@ -39,7 +43,8 @@ class SiteReports {
   /// How the address counts then, by the rule for that.
   [[nodiscard]] AddressFact stale_fact(const std::string& site, const config::address& host, Time now) const;
 
-  /// Of the site's services with these addresses. None: one of them has not told its capacity, or that counts no more.
+  /// Of the site's services with these addresses that tell their capacity. None: there are none, or that counts no
+  /// more.
   [[nodiscard]] std::optional<dns::SiteLoad> load(const std::string& site, const std::vector<config::address>& hosts,
                                                   Time now) const;
 
@@ -50,6 +55,7 @@ class SiteReports {
 
   boost::asio::io_context& loop_;
   std::function<void()> on_news_;
+  std::shared_ptr<base::Aside> names_;
   std::map<std::string, std::shared_ptr<Source>> sources_;  ///< by site
 };
 

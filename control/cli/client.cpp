@@ -3,6 +3,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -93,10 +94,18 @@ class Connection {
   }
 
   Result<bool> open_server(const Target& target) {
-    if (auto parsed = parse_server(target.server); !parsed) return parsed.error().within("--server");
+    const auto parsed = parse_server(target.server);
+    if (!parsed) return parsed.error().within("--server");
+    const auto context = api::make_client_context(target.ca.empty() ? api::kSystemAuthorities : target.ca);
+    if (!context) return context.error();
+    asio::ip::tcp::resolver resolver(loop_);
+    error_code failed;
+    const auto found = resolver.resolve(parsed->host, parsed->port, failed);
+    if (failed) return Error{"host " + parsed->host + " is not known: " + failed.message(), {}};
+    api::TlsConnection::Endpoints at;
+    for (const auto& each : found) at.push_back(each.endpoint());
     std::optional<api::TlsConnection::Opened> opened;
-    const std::string ca = target.ca.empty() ? api::kSystemAuthorities : target.ca;
-    begin<api::TlsConnection::Opened>(loop_, api::TlsConnection::open(target.server, ca, kConnectTime),
+    begin<api::TlsConnection::Opened>(loop_, api::TlsConnection::open(*parsed, at, *context, kConnectTime),
                                       [&](api::TlsConnection::Opened result) { opened = std::move(result); });
     loop_.run();
     loop_.restart();

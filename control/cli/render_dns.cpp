@@ -43,7 +43,7 @@ std::string reports_text(const std::vector<api::DnsReportView>& reports, Colour 
                                          : "failing",
                 tone},
                {count_text(report.answers)},
-               {report.failure}});
+               {printable(report.failure)}});
   }
   return table.text(colour) + "\n";
 }
@@ -72,7 +72,7 @@ std::string names_text(const std::vector<api::DnsNameView>& names, Colour colour
                    {address.address},
                    {address.up ? "up" : "down", address.up ? Tone::good : Tone::bad},
                    {count_text(site.answers)},
-                   {address.why}});
+                   {printable(address.why)}});
       }
     }
   }

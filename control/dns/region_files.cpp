@@ -1,6 +1,9 @@
 #include "control/dns/region_files.hpp"
 
+#include <fcntl.h>
 #include <maxminddb.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 
 #include <algorithm>
 #include <boost/asio/ip/network_v4.hpp>
@@ -13,6 +16,8 @@
 #include <tuple>
 #include <unordered_map>
 #include <utility>
+
+#include "dataplane/base/descriptor.hpp"
 
 namespace astil::dns {
 namespace {
@@ -111,15 +116,31 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kContinen
                                                                                     {"OC", "oceania"},
                                                                                     {"SA", "south-america"}}};
 
+/// In memory, as a file that nobody else has.
+Result<base::Descriptor> copy_of(const std::string& path) {
+  const base::Descriptor from(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!from.valid()) return system_error("open " + path, errno);
+  base::Descriptor copy(::memfd_create("astil-regions", MFD_CLOEXEC));
+  if (!copy.valid()) return system_error("copy " + path, errno);
+  for (;;) {
+    constexpr std::size_t kAtOnce = 1U << 24U;
+    const ssize_t sent = ::sendfile(copy.get(), from.get(), nullptr, kAtOnce);
+    if (sent == 0) return copy;
+    if (sent < 0 && errno != EINTR) return system_error("read " + path, errno);
+  }
+}
+
 /// An open database, and what its records have turned out to be.
 class Database {
  public:
   static Result<std::vector<Network>> read(const std::string& path, const RegionNumbers& regions) {
     Database database(path, regions);
-    if (const int failed = ::MMDB_open(path.c_str(), MMDB_MODE_MMAP, &database.db_); failed != MMDB_SUCCESS) {
-      if (failed == MMDB_FILE_OPEN_ERROR || failed == MMDB_IO_ERROR) return system_error("open " + path, errno);
+    // libmaxminddb maps what it reads, and a file that is written anew would go from under it.
+    const auto copy = copy_of(path);
+    if (copy.has_error()) return copy.error();
+    const std::string name = "/proc/self/fd/" + std::to_string(copy->get());
+    if (const int failed = ::MMDB_open(name.c_str(), MMDB_MODE_MMAP, &database.db_); failed != MMDB_SUCCESS)
       return database.damaged(failed);
-    }
     database.is_open_ = true;
     if (auto walked = database.walk(); walked.has_error()) return walked.error();
     return std::move(database.networks_);
@@ -160,7 +181,9 @@ class Database {
 
   Result<> walk(std::uint32_t number, unsigned depth, bool is_ipv4) {
     if (!is_ipv4 && number == db_.ipv4_start_node.node_value && db_.ipv4_start_node.netmask == kIpv4Depth) return {};
-    if (depth >= (is_ipv4 ? 32U : 128U)) return damaged(MMDB_CORRUPT_SEARCH_TREE_ERROR);
+    // A tree that is none leads to the same again and again.
+    const bool is_tree = ++steps_ <= 2 * std::size_t{db_.metadata.node_count};
+    if (!is_tree || depth >= (is_ipv4 ? 32U : 128U)) return damaged(MMDB_CORRUPT_SEARCH_TREE_ERROR);
     MMDB_search_node_s node{};
     if (const int failed = ::MMDB_read_node(&db_, number, &node); failed != MMDB_SUCCESS) return damaged(failed);
     auto left = follow(node.left_record_type, node.left_record, node.left_record_entry, depth + 1, is_ipv4);
@@ -234,6 +257,7 @@ class Database {
   bool is_open_ = false;
   std::array<std::byte, 16> address_{};
   std::size_t records_ = 0;
+  std::size_t steps_ = 0;
   std::unordered_map<std::uint32_t, Region> known_;  ///< by where a record stands
   std::vector<Network> networks_;
 };

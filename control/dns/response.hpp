@@ -88,6 +88,11 @@ class Response {
   void answer_dynamic(const Zone& zone, const Node& node, std::string_view owner);
   void answer_service(const Zone& zone, const Node& node, std::string_view owner);
   void deny(const Zone& zone, std::string_view name, const Node* node);
+  /// What is not there because of the health of sites can be there again sooner than what the zone does not have.
+  [[nodiscard]] std::uint32_t negative_ttl(const Zone& zone) const {
+    return std::min(zone.negative_ttl(), most_denial_ttl_);
+  }
+  void deny_for_now(const Zone& zone, const Node& node, std::string_view owner, const Choice& choice);
   bool failed_by(const Choice& choice);
   void note_site(const DynamicName& name, const Choice& choice);
   void add_cookie();
@@ -121,6 +126,7 @@ class Response {
   bool has_failed_ = false;  ///< a signature could not be made
   std::uint8_t scope_ = 0;   ///< of the client's subnet: bits of it that the answer depends on
   unsigned aliases_ = 0;
+  std::uint32_t most_denial_ttl_ = UINT32_MAX;
 };
 
 }  // namespace astil::dns

@@ -20,10 +20,10 @@ bool has_type(const DynamicName& name, Type type) {
 void Response::deny(const Zone& zone, std::string_view name, const Node* node) {
   code_ = node == nullptr ? Code::name_error : Code::no_error;
   const RecordSet& soa = zone.soa();
-  write(Section::authority, zone.apex(), Type::soa, zone.negative_ttl(), soa.data.front());
+  write(Section::authority, zone.apex(), Type::soa, negative_ttl(zone), soa.data.front());
   if (!signs(zone)) return;
   sign_one(zone, Section::authority, {.owner = zone.apex(), .type = Type::soa, .ttl = soa.ttl}, soa.data.front(),
-           zone.negative_ttl(), OwnerKind::of_zone);
+           negative_ttl(zone), OwnerKind::of_zone);
   put_nsec(zone, Section::authority, name, node);
   if (!query_.edns->compact_ok) code_ = Code::no_error;
 }
@@ -37,7 +37,7 @@ bool Response::answers_of_denial(const Zone& zone, std::string_view name, const 
     put_nsec(zone, Section::answer, name, node);
   } else {
     // One of its signatures: all would be a large answer to a small question (RFC 8482 section 7).
-    const std::uint32_t ttl = zone.negative_ttl();
+    const std::uint32_t ttl = negative_ttl(zone);
     const bool is_ours = node != nullptr && node->owner == name;
     sign_one(zone, Section::answer, {.owner = name, .type = Type::nsec, .ttl = ttl}, nsec_of(zone, name, node), ttl,
              is_ours ? OwnerKind::of_zone : OwnerKind::of_client);
@@ -46,7 +46,7 @@ bool Response::answers_of_denial(const Zone& zone, std::string_view name, const 
 }
 
 void Response::put_nsec(const Zone& zone, Section section, std::string_view name, const Node* node) {
-  const std::uint32_t ttl = zone.negative_ttl();  // RFC 9077 section 3.1
+  const std::uint32_t ttl = negative_ttl(zone);  // RFC 9077 section 3.1
   const std::string data = nsec_of(zone, name, node);
   write(section, name, Type::nsec, ttl, data);
   if (!signs(zone)) return;

@@ -18,13 +18,18 @@ void Response::note_site(const DynamicName& name, const Choice& choice) {
   if (choice.count > 0) worker_.site = name.sites[choice.sites[0]].site;
 }
 
+void Response::deny_for_now(const Zone& zone, const Node& node, std::string_view owner, const Choice& choice) {
+  if (choice.ttl != 0 || choice.all_down) most_denial_ttl_ = choice.ttl;
+  deny(zone, owner, &node);
+}
+
 /// Signatures are for the longest TTL that the name has, so that one does for each variant of its addresses.
 void Response::answer_dynamic(const Zone& zone, const Node& node, std::string_view owner) {
   const DynamicName& name = snapshot_.zones->names()[*node.dynamic];
   const NameState& state = snapshot_.states[*node.dynamic];
   const Asker asker = asker_for(name);
   const Choice choice = choose(name, state, query_.type, asker, worker_.random);
-  if (choice.kind == Choice::Kind::no_data) return deny(zone, owner, &node);
+  if (choice.kind == Choice::Kind::no_data) return deny_for_now(zone, node, owner, choice);
   if (failed_by(choice)) return;
   note_site(name, choice);
   worker_.set.clear();
@@ -67,7 +72,7 @@ void Response::answer_service(const Zone& zone, const Node& node, std::string_vi
   const NameState& state = snapshot_.states[*node.dynamic];
   const Asker asker = asker_for(name);
   const Choice choice = choose_by_either(name, state, asker, worker_.random);
-  if (choice.kind == Choice::Kind::no_data) return deny(zone, owner, &node);
+  if (choice.kind == Choice::Kind::no_data) return deny_for_now(zone, node, owner, choice);
   if (failed_by(choice)) return;
   note_site(name, choice);
   std::string data = service_of(name, query_.type);

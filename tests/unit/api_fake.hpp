@@ -299,7 +299,12 @@ class FakeDaemon : public api::Daemon {
     return drains_asked < later_drains.size() ? later_drains[drains_asked++] : drains_view;
   }
   api::ReportView report() const override {
-    return {{{.service = "web", .address = "192.0.2.1", .up = true, .connections = 7, .capacity = 100}}};
+    return {{{.service = "web",
+              .address = "192.0.2.1",
+              .up = true,
+              .steady = UINT32_MAX,
+              .connections = 7,
+              .capacity = 100}}};
   }
   Result<api::DnsExplainView> explain(const api::DnsQuestion& question) const override {
     return api::DnsExplainView{.name = question.name,

@@ -169,6 +169,27 @@ TEST(Sites, an_https_record_hints_at_the_sites_that_are_answered) {
             (Lines{"www.example.org. 7 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv6hint=::1"}));
 }
 
+TEST(Sites, that_there_is_no_address_for_now_is_kept_no_longer_than_an_answer) {
+  World world(Policy::failover);
+  world.name.when_down = AllDown::fallback;
+  world.name.fallback = {{.type = Type::aaaa, .data = std::string(16, '\1')}};
+  world.name.most_ttl = 5;
+  std::vector<Record> records;
+  for (const char* line : {"@ 3600 SOA ns1 hm 1 1 1 1 3600", "@ NS ns1"})
+    records.push_back(parse_record(line, "example.org", 300).value());
+  std::vector<Zone> zones;
+  zones.push_back(std::move(
+      Zone::make(name_from_text("example.org").value(), records, {name_from_text("www.example.org").value()}).value()));
+  Answering server;
+  server.snapshot.zones = std::make_shared<const Zones>(std::move(zones), std::vector<DynamicName>{world.name});
+  world.down({0, 1, 2});
+  server.snapshot.states = {world.state};
+  const Read read = server.ask({.type = 1});
+  EXPECT_TRUE(read.answer().empty());
+  ASSERT_EQ(read.authority().size(), 1U);
+  EXPECT_EQ(read.authority().front().find("example.org. 5 IN SOA"), 0U) << read.authority().front();
+}
+
 TEST(Sites, an_svcb_record_hints_likewise) {
   World world(Policy::failover);
   world.name.svcb = service_data({"dot"}, 853);
