@@ -200,7 +200,8 @@ void describe(V& v, Dns& dns) {
   v.list("listen", dns.listen, ListenEndpoint{}, kMostDnsEndpoints, AtLeast::one,
          "Addresses and ports where queries are answered, by UDP and TCP. Service addresses too, which need not be on "
          "this host yet.");
-  v.optional("workers", dns.workers, Integer<unsigned>{1, 64}, "Threads that answer.");
+  v.optional("workers", dns.workers, Integer<unsigned>{1, 64},
+             "Threads that answer at each address by UDP, and as many that answer by TCP at all of them.");
   v.optional("nsid", dns.nsid, kNsid, "What a query for the server's identifier (NSID) is answered with.",
              Otherwise{"nothing"});
   v.optional(

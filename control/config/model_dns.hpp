@@ -161,7 +161,7 @@ struct DnsQueryLog {
 
 struct Dns {
   std::vector<Endpoint> listen;   ///< at least one, each by UDP and TCP
-  unsigned workers = 1;           ///< threads, 1 to 64
+  unsigned workers = 1;           ///< threads of each address by UDP, and of all by TCP, 1 to 64
   std::string nsid;               ///< what a query for the server's name is answered with; empty: nothing
   std::uint16_t udp_size = 1232;  ///< bytes of a response by UDP, 512 to 4096
   DnsTcp tcp;

@@ -1,6 +1,7 @@
 """Names that lead to sites: which are answered as their servers come and go, and as the operator orders."""
 
 import re
+import subprocess
 import time
 
 from cases.names import ZONE, Asker, section, status_of
@@ -92,6 +93,34 @@ def _dnsperf(lab, queries, *words):
     number = lambda what: int(re.search(rf"Queries {what}:\s+(\d+)", told)[1])
     codes = dict(re.findall(r"(\w+) (\d+) \(", re.search(r"Response codes:(.*)", told)[1]))
     return number("sent"), number("completed"), number("lost"), codes
+
+
+@case("sites_of_services_that_change_places")
+def sites_of_services_that_change_places(run):
+    """Services change places in the file, one that is well and one that is not: the name of the first is answered on."""
+    with run.lab() as lab:
+        names = {"www": {"when_down": "servfail", "ttl": {"min": "0s", "max": "60s"}, "sites": {"here": {"services": ["nat"]}}}}
+
+        def configure(*order):
+            dns = section(_APEX, listen=[f"{FRONT}:53"], zone={"names": names})
+            made = lab.configuration(forwardings=["nat", "tunnel"], health=_HEALTH, more={"dns": dns})
+            made["services"]["tunnel"]["health"] = {"type": "tcp", "port": 9, "interval": "200ms", "timeout": "100ms", "fall": 1}
+            return {**made, "services": {each: made["services"][each] for each in order}}
+
+        lab.balancer.start(configure("nat", "tunnel"))
+        lab.balancer.wait_until_in_rotation(service="nat")
+        for backend in lab.servers:
+            process.until(lambda: not lab.balancer.backends("tunnel")[backend]["in_rotation"], f"{backend} out of the other")
+        file = lab.directory / "queries"
+        file.write_text(f"{WWW} A\n")
+        words = ["-s", FRONT, "-d", file, "-l", "4", "-Q", "1000"]
+        asked = lab.net.client.spawn("dnsperf", *words, stdout=subprocess.PIPE, text=True)
+        for _ in range(4):
+            lab.balancer.apply(configure("tunnel", "nat"))
+            lab.balancer.apply(configure("nat", "tunnel"))
+        told = asked.communicate(timeout=60)[0]
+        codes = re.search(r"Response codes:(.*)", told)[1]
+        run.expect("SERVFAIL" not in codes and "Queries lost:         0" in told, told)
 
 
 @case("sites_by_weight")
