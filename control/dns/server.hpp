@@ -2,12 +2,12 @@
 // thread for each address, by TCP one for all, each answering from the snapshot that was published last.
 #pragma once
 
-#include <atomic>
 #include <boost/asio/ip/address.hpp>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "control/base/result.hpp"
@@ -38,15 +38,24 @@ struct ServerOptions {
   bool operator==(const ServerOptions&) const = default;
 };
 
-/// The snapshot that is in force. Thread safe.
+/// The snapshot that is in force. Thread safe: workers take it once a batch. A mutex, since std::atomic of a shared_ptr
+/// is a lock too, and one that GCC 12's library releases after a read without an order.
 class Published {
  public:
   explicit Published(std::shared_ptr<const Snapshot> first) : current_(std::move(first)) {}
-  void set(std::shared_ptr<const Snapshot> next) { current_.store(std::move(next)); }
-  [[nodiscard]] std::shared_ptr<const Snapshot> get() const { return current_.load(); }
+  /// The one before ends outside of the lock, if nobody has it.
+  void set(std::shared_ptr<const Snapshot> next) {
+    const std::lock_guard lock(mutex_);
+    current_.swap(next);
+  }
+  [[nodiscard]] std::shared_ptr<const Snapshot> get() const {
+    const std::lock_guard lock(mutex_);
+    return current_;
+  }
 
  private:
-  std::atomic<std::shared_ptr<const Snapshot>> current_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Snapshot> current_;
 };
 
 class UdpWorker;
