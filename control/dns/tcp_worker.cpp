@@ -46,23 +46,24 @@ Result<void> TcpWorker::start() {
 void TcpWorker::run() {
   using Clock = TcpConnections::Clock;
   std::optional<Clock::time_point> next;
+  Clock::time_point now = Clock::now();
   for (;;) {
     int wait = -1;
     if (next) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - Clock::now()).count();
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - now).count();
       wait = static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
     }
     const int count = ::epoll_wait(poll_.get(), events_.data(), kEvents, wait);
+    now = Clock::now();  // of all that the turn does
     tell_time(context_);
-    if (!serve(static_cast<std::size_t>(std::max(count, 0)))) return;
-    next = connections_.close_idle(Clock::now());
+    if (!serve(static_cast<std::size_t>(std::max(count, 0)), now)) return;
+    next = connections_.close_idle(now);
     connections_.bury();
   }
 }
 
 /// False: it is to end.
-bool TcpWorker::serve(std::size_t events) {
-  const auto now = TcpConnections::Clock::now();
+bool TcpWorker::serve(std::size_t events, TcpConnections::Clock::time_point now) {
   // Connections first: what the listeners do may free some.
   for (std::size_t i = 0; i < events; ++i) {
     if (events_[i].data.u64 > listeners_.size())

@@ -29,7 +29,7 @@ class TcpWorker {
  private:
   [[nodiscard]] bool watch(int descriptor, std::size_t number);
   void run();
-  [[nodiscard]] bool serve(std::size_t events);
+  [[nodiscard]] bool serve(std::size_t events, TcpConnections::Clock::time_point now);
 
   static constexpr std::size_t kEvents = 64;
 
