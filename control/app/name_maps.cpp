@@ -62,7 +62,7 @@ struct Kept {
 }  // namespace
 
 /// Large files take seconds: those that are as they were are not read again, for a check and what follows, or another
-/// change. Kept by map as long as somebody has it.
+/// change. What was read last is kept.
 Result<NameMaps> read_maps(const std::vector<config::DnsMap>& wanted) {
   static std::map<std::string, Kept> kept;  // of the loop's thread alone
   NameMaps maps;

@@ -133,7 +133,8 @@ void describe(V& v, DnsZone& zone) {
 template <class V>
 void describe(V& v, DnsReport& report) {
   v.list("servers", report.servers, RemoteServer{}, kMostReportServers, AtLeast::one,
-         "api.remote of the site's balancers. They are asked in this order, and the first that answers is heard.");
+         "api.remote of the site's balancers. One after the other is asked until one answers, the one that did last "
+         "first.");
   v.required("token_file", report.token_file, kFilePath,
              "File with the token that they know, of role read-only. It is read for each question.");
   v.optional("ca_file", report.ca_file, kFilePath, "File of the authorities that sign their certificates.",

@@ -19,7 +19,7 @@ void Response::note_site(const DynamicName& name, const Choice& choice) {
 }
 
 void Response::deny_for_now(const Zone& zone, const Node& node, std::string_view owner, const Choice& choice) {
-  if (choice.ttl != 0 || choice.all_down) most_denial_ttl_ = choice.ttl;
+  if (choice.all_down) most_denial_ttl_ = choice.ttl;
   deny(zone, owner, &node);
 }
 

@@ -80,13 +80,12 @@ void Checks::configure(const std::vector<Target>& targets) {
   for (const Target& target : targets) {
     if (target.was_up) were_up.insert(key_of(target));
   }
-  for (Target target : targets) {
+  for (const Target& target : targets) {
     const ProbeKey key = key_of(target);
-    target.was_up = were_up.contains(key);
     auto& probe = probes[key];
     if (!probe) {
       const auto before = probes_.find(key);
-      probe = before != probes_.end() ? std::move(before->second) : make_probe(target);
+      probe = before != probes_.end() ? std::move(before->second) : make_probe(target, were_up.contains(key));
       probe->targets.clear();
     }
     probe->targets.push_back(target.key);
@@ -148,7 +147,7 @@ const Checks::Probe* Checks::follows(const Target& target) const {
   return backend_of(probe.key) == backend_of(key) && probe.key.port == key.port ? &probe : nullptr;
 }
 
-std::unique_ptr<Checks::Probe> Checks::make_probe(const Target& target) {
+std::unique_ptr<Checks::Probe> Checks::make_probe(const Target& target, bool was_up) {
   const ProbeKey key = key_of(target);
   State state;
   Counters counters;
@@ -157,7 +156,7 @@ std::unique_ptr<Checks::Probe> Checks::make_probe(const Target& target) {
   if (const Probe* same_place = follows(target)) state = same_place->state;
   if (state.health == Health::unknown) {
     state.since = alarm_.now();
-    if (target.was_up) state.health = Health::up;
+    if (was_up) state.health = Health::up;
   }
   state.consecutive = 0;
 

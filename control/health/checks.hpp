@@ -97,7 +97,7 @@ class Checks {
   [[nodiscard]] static ProbeKey key_of(const Target& target);
   [[nodiscard]] std::set<config::TlsTrust> trusts_of_probes() const;
   [[nodiscard]] const Probe* follows(const Target& target) const;
-  [[nodiscard]] std::unique_ptr<Probe> make_probe(const Target& target);
+  [[nodiscard]] std::unique_ptr<Probe> make_probe(const Target& target, bool was_up);
   void retire(Probe& probe);
   void schedule(Probe& probe, Clock::time_point due);
   void arm();
