@@ -458,6 +458,7 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   auto rings = path_->publish(interface_states(model_), planner_inputs(model_, facts()), path_settings(model_));
   if (rings.has_error()) return rings.error();
   is_placed_ = true;
+  ++publications_;
   done.rings = std::move(*rings);
   remember_labels();
   give_up_retired();
@@ -509,6 +510,7 @@ Result<void> Daemon::fit_tables() {
   watch_events();
   if (resized.has_error()) return resized.error();
   ++tables_made_;
+  ++publications_;  // numbers may be others
   labels_.clear();
   service_names_.clear();
   return {};

@@ -174,6 +174,9 @@ class Daemon final : public api::Daemon {
   struct Before {
     config::Model configured;
     discovery::Discoveries::Sets found;
+    config::Model model;  ///< as it was followed
+    std::uint64_t publications;
+    bool is_placed;
   };
   [[nodiscard]] Applied take_back(Before before, const Error& why);
   [[nodiscard]] Facts facts() const;
@@ -284,9 +287,10 @@ class Daemon final : public api::Daemon {
   std::optional<Error> started_instead_;  ///< why not with the file, as long as nothing has been applied
 
   bool is_settling_ = false;
-  bool is_placed_ = false;  ///< what was published last is `model_`
-  bool settled_ = false;    ///< health and next hops are known, or had their time: the packet path follows from now on
-  bool ready_ = false;      ///< all was as wanted once
+  std::uint64_t publications_ = 0;  ///< and exchanges of the tables
+  bool is_placed_ = false;          ///< what was published last is `model_`
+  bool settled_ = false;  ///< health and next hops are known, or had their time: the packet path follows from now on
+  bool ready_ = false;    ///< all was as wanted once
   bool reconcile_requested_ = false;
   Pace pace_;
   boost::asio::steady_timer pace_timer_{loop_};

@@ -330,7 +330,11 @@ Facts Daemon::facts_after() const {
 }
 
 Daemon::Applied Daemon::change_to(config::Model wanted) {
-  Before before{.configured = std::exchange(configured_, std::move(wanted)), .found = discoveries_->sets()};
+  Before before{.configured = std::exchange(configured_, std::move(wanted)),
+                .found = discoveries_->sets(),
+                .model = model_,
+                .publications = publications_,
+                .is_placed = is_placed_};
   follow_sources();
   if (auto fit = check_sets(configured_); fit.has_error()) return take_back(std::move(before), fit.error());
   config::Model with = with_found(configured_);
@@ -367,6 +371,8 @@ Daemon::Applied Daemon::take_back(Before before, const Error& why) {
   // What was found since may be what could not be followed.
   discoveries_->put_back(before.found, why.text());
   (void)exchange_model(with_found(configured_));
+  // Nothing else came into force meanwhile.
+  is_placed_ = before.is_placed && publications_ == before.publications && model_ == before.model;
   follow_model();
   if (auto fitted = fit_tables(); fitted.has_error())
     log::error("table sizes not as before", {{"error", fitted.error().text()}});
