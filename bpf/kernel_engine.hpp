@@ -35,6 +35,8 @@ ASTIL_SUBPROGRAM u64 astil_unusual6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_unusual_port4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_unusual_port6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_answer4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_closed4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_closed6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_answer6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_too_big4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_too_big6(Context* context);
@@ -193,6 +195,8 @@ class KernelEngine : public ASTIL_WATCHER, public Hook {
       return as_verdict(Ip::kIsWide ? astil_unusual_port6(context_) : astil_unusual_port4(context_));
     if constexpr (kPart == Part::answer)
       return as_verdict(Ip::kIsWide ? astil_answer6(context_) : astil_answer4(context_));
+    if constexpr (kPart == Part::closed)
+      return as_verdict(Ip::kIsWide ? astil_closed6(context_) : astil_closed4(context_));
     return as_verdict(Ip::kIsWide ? astil_too_big6(context_) : astil_too_big4(context_));
   }
   template <class Ip>
@@ -415,6 +419,8 @@ ASTIL_PART(astil_answer4, Part::answer, Ipv4)
 ASTIL_PART(astil_answer6, Part::answer, Ipv6)
 ASTIL_PART(astil_too_big4, Part::too_big, Ipv4)
 ASTIL_PART(astil_too_big6, Part::too_big, Ipv6)
+ASTIL_PART(astil_closed4, Part::closed, Ipv4)
+ASTIL_PART(astil_closed6, Part::closed, Ipv6)
 #undef ASTIL_PART
 
 ASTIL_SUBPROGRAM u32 astil_note_fragment4(Context* context, u32 backend) {

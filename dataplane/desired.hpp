@@ -113,6 +113,8 @@ struct DesiredState {
   std::vector<InterfaceState> interfaces;
   /// Of full NAT, whose clients they share. They must be this machine's, and no service's.
   std::vector<core::Address> port_sources;
+  /// To these, what is for no service is dropped, and not the host's. The tables can not be asked which they are.
+  std::vector<core::Address> closed_addresses;
   std::vector<ServiceState> services;
 };
 

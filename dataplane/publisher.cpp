@@ -409,6 +409,8 @@ Result<void> Publisher::build_index(const DesiredState& desired, Plan& plan) con
     if (is_free(plan.port_sources.all[place])) continue;
     keys.push_back({plan.port_sources.all[place], core::kAnyPort, 0, core::IndexKind::port_source, place});
   }
+  for (const core::Address& closed : desired.closed_addresses)
+    addresses.add(closed, core::IndexKind::closed_address, core::closed_reference(closed));
   const auto add_reply = [&](const UseKey& use, std::uint32_t number) {
     const Service& service = plan.records[use.service];
     if (service.in_use == 0 || use.forwarding != core::Forwarding::nat) return;

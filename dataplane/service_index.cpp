@@ -37,6 +37,7 @@ Error taken_twice(const IndexKey& key) {
 std::uint32_t holds_of(const IndexKey& key) {
   if (key.kind == core::IndexKind::service_address || key.kind == core::IndexKind::reply_address) return 0;
   if (key.kind == core::IndexKind::port_source) return core::kHoldsPorts;
+  if (key.kind == core::IndexKind::closed_address) return core::kHoldsClosed;
   if (key.kind == core::IndexKind::reply)
     return core::kHoldsReplies | (key.port == core::kAnyPort ? core::kHoldsAnyPortReplies : 0U);
   return key.port == core::kAnyPort ? core::kHoldsAnyPort : 0U;

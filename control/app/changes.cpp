@@ -6,6 +6,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "control/app/pair_changes.hpp"
 #include "control/config/keys.hpp"
 
 namespace astil::app {
@@ -192,6 +193,7 @@ std::vector<std::string> compare_overall(const config::Model& from, const config
   if (from.addresses != to.addresses || from.address_interface != to.address_interface) {
     changes.emplace_back("owner or interface of service addresses changed");
   }
+  for (std::string& change : compare_pairs(from, to)) changes.push_back(std::move(change));
   if (from.dns != to.dns) changes.push_back(change_of_names(from, to));
   if (from.full_nat != to.full_nat) changes.emplace_back("source addresses of full NAT changed");
   if (from.tables != to.tables) changes.emplace_back("table sizes changed: flows are carried to new tables");

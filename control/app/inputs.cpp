@@ -118,6 +118,21 @@ dataplane::ServiceKey key_of(const config::Service& service) {
           .protocol = service.protocol == config::Protocol::tcp ? core::kProtocolTcp : core::kProtocolUdp};
 }
 
+namespace {
+
+std::vector<core::Address> closed_addresses(const config::Model& model) {
+  std::vector<core::Address> closed;
+  if (!model.ha) return closed;
+  for (const config::VrrpGroup& group : model.ha->groups) {
+    if (group.accept_mode) continue;
+    for (const config::address& host : group.addresses) closed.push_back(app::to_core(host));
+    if (group.link_local) closed.push_back(app::to_core(*group.link_local));
+  }
+  return closed;
+}
+
+}  // namespace
+
 PathSettings path_settings(const config::Model& model) {
   std::vector<core::Address> port_sources;
   for (const config::address& source : model.full_nat.sources) port_sources.push_back(to_core(source));
@@ -129,7 +144,8 @@ PathSettings path_settings(const config::Model& model) {
                        .udp_stream = seconds_of(timeouts.udp)},
           .new_flows_per_second = model.new_flows_per_second,
           .answers_echo = model.answers_echo,
-          .port_sources = std::move(port_sources)};
+          .port_sources = std::move(port_sources),
+          .closed = closed_addresses(model)};
 }
 
 std::optional<dataplane::InterfaceState> interface_state(const net::Link& link) {

@@ -52,6 +52,7 @@ struct PathSettings {
   std::uint32_t new_flows_per_second = 0;   ///< of each CPU; 0: no limit
   bool answers_echo = false;                ///< to service addresses
   std::vector<core::Address> port_sources;  ///< of full NAT
+  std::vector<core::Address> closed;        ///< of groups with `accept_mode: false`
 };
 [[nodiscard]] PathSettings path_settings(const config::Model& model);
 

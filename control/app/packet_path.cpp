@@ -52,6 +52,7 @@ balance::Plan plan_of(const balance::Planner& planner, const std::vector<datapla
   plan.state.new_flows_per_second = settings.new_flows_per_second;
   plan.state.answers_echo = settings.answers_echo;
   plan.state.port_sources = settings.port_sources;
+  plan.state.closed_addresses = settings.closed;
   return plan;
 }
 

@@ -75,6 +75,10 @@ void check_group(const GroupView& group, const Ha& ha, Mistakes& mistakes) {
     mistakes.add(group.place_of("preempt"), "the owner of the addresses takes them always",
                  "write a priority of 254 or less, or leave preempt out");
   }
+  if (group.is_sound("priority") && model.priority == kOwner && !model.accept_mode) {
+    mistakes.add(group.place_of("accept_mode"), "the owner of the addresses takes packets to them always",
+                 "write a priority of 254 or less, or leave accept_mode out");
+  }
 }
 
 /// A probe that outlasts its interval, and a command that would be looked for.
@@ -223,6 +227,23 @@ void check_sync(const Ha& ha, const Node& section, Mistakes& mistakes) {
   }
 }
 
+/// Nobody could ask the daemon there.
+void check_closed(const GroupView& group, const Model& model, Mistakes& mistakes) {
+  if (group.model->accept_mode || !group.has_value("accept_mode")) return;
+  std::vector<std::pair<Endpoint, std::string>> listeners;
+  if (model.metrics) listeners.emplace_back(*model.metrics, "api.metrics");
+  if (model.remote) listeners.emplace_back(model.remote->listen, "api.remote");
+  for (const Endpoint& endpoint : model.dns ? model.dns->listen : std::vector<Endpoint>{})
+    listeners.emplace_back(endpoint, "dns.listen");
+  for (const auto& [endpoint, what] : listeners) {
+    if (std::ranges::find(group.model->addresses, endpoint.host) == group.model->addresses.end()) continue;
+    mistakes.add(group.place_of("accept_mode"),
+                 endpoint.host.to_string() + " is listened at (" + what + "), and " + group.name() +
+                     " drops what is for no service",
+                 "leave accept_mode out, or listen at another address");
+  }
+}
+
 }  // namespace
 
 void check_ha(const Model& model, const std::vector<ServiceView>& services, const Node& root, Mistakes& mistakes) {
@@ -244,6 +265,7 @@ void check_ha(const Model& model, const std::vector<ServiceView>& services, cons
   }
   for (const GroupView& group : groups) check_group(group, *model.ha, mistakes);
   for (const GroupView& group : groups) check_tracks(group, mistakes);
+  for (const GroupView& group : groups) check_closed(group, model, mistakes);
   check_ids_differ(groups, mistakes);
   check_sync_groups(groups, mistakes);
   const Places placed = check_addresses_differ(groups, mistakes);

@@ -115,6 +115,11 @@ void describe(V& v, VrrpGroup& group) {
   v.optional("virtual_mac", group.virtual_mac, Boolean{},
              "Whether the addresses have the virtual router's MAC, 00-00-5E-00-01-{VRID} or 00-00-5E-00-02-{VRID} (RFC "
              "9568 section 7.3), which moves with them, and not that of the interface. Both nodes need the same.");
+  v.optional(
+      "accept_mode", group.accept_mode, Boolean{},
+      "Whether this host takes packets to the addresses that are for no service, by any of interfaces (Accept_Mode "
+      "of RFC 9568 section 6.1). false: they are dropped, but for neighbour discovery, and for echo requests "
+      "where dataplane.echo has them answered.");
   v.optional("authenticate", group.authenticate, Boolean{},
              "Whether adverts carry a code made with ha.key_file (HMAC-SHA256), and those without a right one are "
              "dropped. Routers other than astild's do not know it.");

@@ -60,6 +60,7 @@ struct VrrpGroup {
   std::vector<boost::asio::ip::address> peers;  ///< with AdvertPath::unicast
   VrrpChecksum checksum = VrrpChecksum::with_pseudo_header;
   bool virtual_mac = false;                       ///< the virtual router's MAC (RFC 9568 section 7.3)
+  bool accept_mode = true;                        ///< whether the host takes what is for no service (section 6.1)
   bool authenticate = false;                      ///< by HMAC-SHA256, with Ha::key_file
   std::optional<std::string> sync_group;          ///< groups with the same one change their state together
   std::chrono::milliseconds announce_refresh{0};  ///< while active; 0: only on takeover

@@ -138,6 +138,7 @@ enum class IndexKind : u32 {
   reply_address = 3,    ///< likewise
   port_source = 4,      ///< a source address of full NAT, likewise
   full_nat = 5,         ///< of a service under full NAT, beside `service`
+  closed_address = 6,   ///< see closed.hpp; its reference is `closed_reference`
 };
 
 inline constexpr Be16 kAnyPort{};
@@ -163,6 +164,13 @@ constexpr u64 rest_of_index_key(Be16 port, u8 protocol, IndexKind kind) {
 [[gnu::always_inline]] constexpr u64 index_key(const Address& address, Be16 port, u8 protocol, IndexKind kind) {
   if (!is_ipv4(address)) return wide_index_key(address, port, protocol, kind);
   return (u64{raw(address.words[3])} << 32U) | detail::rest_of_index_key(port, protocol, kind);
+}
+
+/// What stands at the key of a closed address, which has no record to compare: with the key it is all of an IPv4
+/// address, and 64 bits of an IPv6 one.
+constexpr u32 closed_reference(const Address& address) {
+  const auto& words = address.words;
+  return raw(words[0]) ^ raw(words[1]) ^ raw(words[2]) ^ raw(words[3]);
 }
 
 /// A key's bit in the filter of Settings: the top of a product, which depends on every bit of the key.

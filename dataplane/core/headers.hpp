@@ -151,6 +151,8 @@ inline constexpr u8 kIcmpv6Unreachable = 1;
 inline constexpr u8 kIcmpv6PortUnreachable = 4;  // its code
 inline constexpr u8 kIcmpv6PacketTooBig = 2;
 inline constexpr u8 kIcmpv6FirstInformational = 128;
+inline constexpr u8 kNeighbourSolicitation = 135;  // RFC 4861, section 4
+inline constexpr u8 kNeighbourAdvertisement = 136;
 
 /// A checksum somewhere in a packet.
 struct ASTIL_WIRE ChecksumField {

@@ -3,7 +3,7 @@
 // (path.hpp), with few values alive at a time. What it does not decide it leaves as it was.
 #pragma once
 
-#include "dataplane/core/parts.hpp"
+#include "dataplane/core/closed.hpp"
 #include "dataplane/core/verdict.hpp"
 
 namespace astil::core {
@@ -105,7 +105,7 @@ ASTIL_INLINE Verdict decide_known(Engine& engine) {
     const Reason part = part_of_stranger(engine, packet);
     const bool ours = part == kToPort || may_be_ours<Ip>(engine, source_of(packet), packet.ports->source,
                                                          packet.protocol, IndexKind::reply);
-    if (!ours) return {.reason = Reason::no_service};
+    if (!ours) return {.reason = may_be_closed<Ip>(engine, destination_of(packet)) ? kReply : Reason::no_service};
     if constexpr (!Ip::kIsWide)  // for both versions the program has not stack enough
       if (part == kReply && (engine.settings()->holds & kHoldsVlans) == 0) return answer_known(engine, packet);
     return {.reason = part};

@@ -127,6 +127,7 @@ enum Holds : u32 {
   kHoldsVlans = 8,           ///< VLAN devices among the interfaces
   kHoldsEcho = 16,           ///< a setting: echo to a service address is answered
   kHoldsPorts = 32,          ///< source addresses of full NAT
+  kHoldsClosed = 64,         ///< closed addresses (closed.hpp), in either generation's index
 };
 
 /// Source addresses of full NAT: which of them a client's connections have says its place in a pool, by its address

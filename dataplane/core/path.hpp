@@ -1,6 +1,7 @@
 // The packet path, straight through: parse, service, steer, rewrite, verdict. `run` is all that an engine calls.
 #pragma once
 
+#include "dataplane/core/closed.hpp"
 #include "dataplane/core/drops.hpp"
 #include "dataplane/core/known_port.hpp"
 #include "dataplane/core/port_unusual.hpp"
@@ -104,18 +105,33 @@ enum class Part : u8 {
   unusual_port,  ///< of that, what is of a connection under full NAT
   answer,        ///< what may be refused, or reset
   too_big,       ///< the answer to what one of them has refused as such
+  closed,        ///< what is for no service, to an address whose host may take nothing
 };
+
+namespace detail {
+
+/// What a part leaves to the kernel is dropped where it is for a closed address.
+template <class Ip, class Engine>
+ASTIL_INLINE Verdict unless_closed(Engine& engine, const Verdict& verdict) {
+  if (!is_for_host(verdict.reason) || (engine.settings()->holds & kHoldsClosed) == 0) return verdict;
+  const Verdict closed = engine.template part<Part::closed, Ip>();
+  return closed.reason == Reason::not_accepted ? closed : verdict;
+}
+
+}  // namespace detail
 
 template <Part kPart, class Ip, class Engine>
 ASTIL_INLINE Verdict run_part(Engine& engine) {
   if constexpr (kPart == Part::to_service) return detail::decide_to_service<Ip>(engine);
   if constexpr (kPart == Part::known_port) return detail::decide_known_port<Ip>(engine);
   if constexpr (kPart == Part::full_nat) return detail::decide_full_nat<Ip>(engine);
-  if constexpr (kPart == Part::to_port) return detail::decide_port<Ip>(engine);
-  if constexpr (kPart == Part::reply) return detail::decide_reply<Ip>(engine);
-  if constexpr (kPart == Part::unusual) return detail::decide_unusual<Ip>(engine);
-  if constexpr (kPart == Part::unusual_port) return detail::decide_unusual_port<Ip>(engine);
+  if constexpr (kPart == Part::to_port) return detail::unless_closed<Ip>(engine, detail::decide_port<Ip>(engine));
+  if constexpr (kPart == Part::reply) return detail::unless_closed<Ip>(engine, detail::decide_reply<Ip>(engine));
+  if constexpr (kPart == Part::unusual) return detail::unless_closed<Ip>(engine, detail::decide_unusual<Ip>(engine));
+  if constexpr (kPart == Part::unusual_port)
+    return detail::unless_closed<Ip>(engine, detail::decide_unusual_port<Ip>(engine));
   if constexpr (kPart == Part::answer) return detail::decide_answer<Ip>(engine);
+  if constexpr (kPart == Part::closed) return detail::decide_closed<Ip>(engine);
   const CpuRow* row = engine.cpu_row();
   return row == nullptr ? Verdict{.reason = Reason::internal}
                         : tell_too_big<Ip>(engine, static_cast<u16>(row->scratch[0]));

@@ -47,7 +47,8 @@ enum class Action : u8 {
   X(no_connection, drop, "under full NAT a segment that neither opens a connection nor is of one that has a port") \
   X(no_headroom, drop, "the driver left no room for the tunnel header in front of the packet")                     \
   X(too_long, drop, "no total length left for the tunnel headers: more than 65515 bytes")                          \
-  X(internal, drop, "tables contradict each other; please report it")
+  X(internal, drop, "tables contradict each other; please report it")                                              \
+  X(not_accepted, drop, "for no service, to an address of a group with accept_mode: false")
 
 enum class Reason : u8 {
 #define ASTIL_REASON(name, action, text) name,

@@ -140,6 +140,7 @@ dataplane::DesiredState state_at(std::size_t stage) {
   state.answers_echo = stage % 6 != 4;
   if (stage % 9 == 7) state.port_sources = {address(kPortSource6)};
   if (stage % 9 == 8) state.port_sources = {address(kPortSource)};
+  if (stage % 5 == 3) state.closed_addresses = {address(kHosts4.service), address(kHosts6.service)};
   if (now.has_vlan)
     state.interfaces.push_back(
         {.ifindex = kOutside, .mac = core::tagged(kOutsideMac, core::be16(42)), .parent = kIngress});

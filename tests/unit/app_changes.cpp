@@ -41,6 +41,36 @@ std::vector<std::string> lines_of(const config::Model& from, const config::Model
 
 TEST(Changes, of_nothing_are_none) { EXPECT_THAT(lines_of(model(), model()), ElementsAre()); }
 
+TEST(Changes, of_the_pair_are_told) {
+  config::Model alone = model();
+  config::Model pair = model();
+  config::VrrpGroup web{.name = "web", .interface = "eth0", .virtual_router_id = 51};
+  web.addresses = {boost::asio::ip::make_address("192.0.2.10")};
+  pair.ha.emplace();
+  pair.ha->groups = {web};
+  EXPECT_THAT(lines_of(alone, pair), ElementsAre("one of a pair: without its addresses until it is elected"));
+  EXPECT_THAT(lines_of(pair, alone), ElementsAre("pair left: this balancer has all addresses by itself"));
+  EXPECT_THAT(lines_of(pair, pair), ElementsAre());
+  config::Model to = pair;
+  to.ha->sync.emplace();
+  config::VrrpGroup& group = to.ha->groups[0];
+  group.addresses = {boost::asio::ip::make_address("192.0.2.11"), boost::asio::ip::make_address("192.0.2.12")};
+  group.priority = 90;
+  group.accept_mode = false;
+  group.preempt = false;
+  group.track.emplace_back();
+  EXPECT_THAT(lines_of(pair, to),
+              ElementsAre("flow sync changed", "group web: gets 192.0.2.11, 192.0.2.12",
+                          "group web: gives up 192.0.2.10", "group web: priority changed from 100 to 90",
+                          "group web: what is for no service is dropped", "group web: preempt, track changed"));
+  to = pair;
+  to.ha->groups[0].virtual_router_id = 52;
+  EXPECT_THAT(lines_of(pair, to),
+              ElementsAre("group web: is another virtual router: elected anew, without addresses until then"));
+  to.ha->groups[0].name = "front";
+  EXPECT_THAT(lines_of(pair, to), ElementsAre("group web removed", "group front added: elects who has 192.0.2.10"));
+}
+
 TEST(Changes, of_a_protocol_are_told) {
   config::Model to = model();
   to.services[0].protocol = config::Protocol::udp;

@@ -163,6 +163,19 @@ TEST(Inputs, have_the_virtual_routers_where_their_frames_come_in) {
   EXPECT_EQ(virtual_router_states(model, {own}).at(0).ifindex, core::virtual_router_number(7, mac_word(*own.mac)));
 }
 
+TEST(Inputs, have_the_addresses_that_nobody_but_services_is_at) {
+  config::VrrpGroup open{.name = "open"};
+  open.addresses = {boost::asio::ip::make_address("192.0.2.10")};
+  config::VrrpGroup closed{.name = "closed", .accept_mode = false};
+  closed.addresses = {boost::asio::ip::make_address("2001:db8::10")};
+  closed.link_local = boost::asio::ip::make_address("fe80::51");
+  config::Model model;
+  EXPECT_TRUE(path_settings(model).closed.empty());
+  model.ha.emplace();
+  model.ha->groups = {open, closed};
+  EXPECT_EQ(path_settings(model).closed, (std::vector{to_core(closed.addresses.front()), to_core(*closed.link_local)}));
+}
+
 TEST(Inputs, have_no_more_vlan_devices_than_the_table_of_interfaces_takes) {
   std::vector<net::Link> links{link(3)};
   for (std::uint32_t i = 0; i < 1000; ++i)

@@ -90,9 +90,20 @@ TEST(config_ha, a_service_address_that_no_group_has_is_named) {
               ElementsAre(HasSubstr("192.0.2.10 is in none of ha.groups, so both nodes would have it")));
 }
 
+TEST(config_ha, nobody_listens_where_packets_are_not_accepted) {
+  const auto with_metrics = [](const std::string& host, const std::string& mode) {
+    return mistakes_in(with_ha("  groups: {web: {" + kGroup + ", accept_mode: " + mode + "}}\napi: {metrics: \"" +
+                               host + ":9100\"}\n"));
+  };
+  EXPECT_THAT(with_metrics("192.0.2.10", "false"), ElementsAre(HasSubstr("192.0.2.10 is listened at (api.metrics)")));
+  EXPECT_THAT(with_metrics("192.0.2.10", "true"), IsEmpty());
+  EXPECT_THAT(with_metrics("192.0.2.11", "false"), IsEmpty());
+}
+
 TEST(config_ha, an_owner_is_always_first) {
   EXPECT_THAT(with_group("priority: 255"), IsEmpty());
   EXPECT_THAT(with_group("priority: 255, preempt: false"), ElementsAre(HasSubstr("takes them always")));
+  EXPECT_THAT(with_group("priority: 255, accept_mode: false"), ElementsAre(HasSubstr("takes packets to them always")));
   EXPECT_THAT(with_group("priority: 255, track: {a: {type: file, file: /run/a}}"),
               ElementsAre(HasSubstr("is not changed by what is tracked")));
 }

@@ -185,6 +185,10 @@ Wanted state_of(std::span<const std::byte> bytes) {
   while (!reader.at_end() && services.size() < kMostServices) services.push_back(ServiceReader(reader).read());
   Wanted wanted{.state = test::desired(services), .ring_only = bits(flags, 1, 1) != 0};
   wanted.state.answers_echo = bits(flags, 2, 1) != 0;
+  if (bits(flags, 3, 1) != 0) {
+    for (const dataplane::ServiceState& service : wanted.state.services)
+      wanted.state.closed_addresses.push_back(service.key.address);
+  }
   if (bits(flags, 0, 1) != 0) {
     wanted.state.interfaces.push_back(
         {.ifindex = test::kOutside, .mac = core::tagged(test::kOutsideMac, core::be16(42)), .parent = test::kIngress});

@@ -38,6 +38,7 @@ from cases import (  # noqa: F401
     dpdk,
     dpdk_features,
     pair,
+    pair_accept,
     pair_mac,
     flow_sync,
     moves,
