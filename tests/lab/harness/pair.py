@@ -35,6 +35,10 @@ ROUTER_MACS = {4: f"00:00:5e:00:01:{VRID:02x}", 6: f"00:00:5e:00:02:{VRID:02x}"}
 class PairNet(Topology):
     """The one-arm net with a second balancer in it."""
 
+    # The nodes' interfaces towards clients and backends.
+    front = back = "eth0"
+    nodes = {}
+
     def __init__(self, backends):
         super().__init__(1, backends)
         self.nodes = {"lb1": self.balancer, "lb2": Namespace("balancer2")}
@@ -48,8 +52,10 @@ class PairNet(Topology):
         self.balancer.ip(
             *(f"address del {a} dev eth0" for a in (f"{FRONT}/24", f"{FRONT_6}/64", f"{BACK}/24", f"{BACK_6}/64"))
         )
+        self._prepare()
         for name, node in self.nodes.items():
-            node.hold("eth0", f"{OWN[name]}/24", f"{OWN_6[name]}/64", f"{_OWN_BACK[name]}/24", f"{_OWN_BACK_6[name]}/64")
+            node.hold(self.front, f"{OWN[name]}/24", f"{OWN_6[name]}/64")
+            node.hold(self.back, f"{_OWN_BACK[name]}/24", f"{_OWN_BACK_6[name]}/64")
         connect(self.balancer, "eth1", second, "eth1")
         for name, node in self.nodes.items():
             node.hold("eth1", f"{SYNC[name]}/30")
@@ -58,21 +64,47 @@ class PairNet(Topology):
             node.await_addresses()
             self._route_clients(node)
 
+    def _prepare(self):
+        """Before the nodes have addresses."""
+
     @staticmethod
     def _route_clients(node):
         """The first of the client's addresses is the router that the others are behind."""
         for first, *others in (CLIENT_ADDRESSES, CLIENT_ADDRESSES_6):
             node.ip(*(f"route replace {each} via {first}" for each in others))
 
+    def _links(self):
+        return sorted({self.front, self.back, "eth1"})
+
     def cut(self, name):
         """The node is dead to everybody else, as if its power were gone."""
-        self.nodes[name].ip("link set eth0 down", "link set eth1 down")
+        self.nodes[name].ip(*(f"link set {link} down" for link in self._links()))
 
     def mend(self, name):
-        self.nodes[name].ip("link set eth0 up", "link set eth1 up")
+        self.nodes[name].ip(*(f"link set {link} up" for link in self._links()))
         # IPv6 addresses and routes go with a link.
-        self.nodes[name].hold("eth0", f"{OWN_6[name]}/64", f"{_OWN_BACK_6[name]}/64")
+        self.nodes[name].hold(self.front, f"{OWN_6[name]}/64")
+        self.nodes[name].hold(self.back, f"{_OWN_BACK_6[name]}/64")
         self._route_clients(self.nodes[name])
+
+
+class TwoArmPairNet(PairNet):
+    """The backends are in a network of their own, to which the nodes have another interface."""
+
+    front, back = "eth0", "eth2"
+    ports = {"eth0": ("balancer", "balancer2"), "eth2": ("back", "back2")}  # of the switch, to the nodes
+
+    @property
+    def interfaces(self):
+        return [self.front, self.back] if self.nodes else super().interfaces
+
+    def _prepare(self):
+        self.switch.ip(f"link add br1 mtu {self.back_mtu} type bridge forward_delay 0 mcast_snooping 0", "link set br1 up")
+        self.switch.ip(*(f"link set {port} master br1" for port in self.backends))
+        for node, port in zip(self.nodes.values(), self.ports[self.back]):
+            connect(node, self.back, self.switch, port, mtu=self.back_mtu)
+            self.switch.ip(f"link set {port} master br1")
+            let_pass(self.switch, port)
 
 
 class Pair:
