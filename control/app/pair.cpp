@@ -61,6 +61,7 @@ ha::TableRecord table_record(TakeoverGate::Table table) {
 Pair::Pair(boost::asio::io_context& loop, std::string instance, std::function<void()> changed)
     : loop_(loop),
       instance_(std::move(instance)),
+      record_(instance_),
       changed_(std::move(changed)),
       retry_alarm_(loop),
       retry_(retry_alarm_,
@@ -107,6 +108,8 @@ bool Pair::try_connect() {
 
 /// The program forks and returns when it listens.
 Result<void> Pair::start_process() {
+  // Where the guardian was killed too.
+  if (auto cleared = record_.clear(); cleared.has_error()) return cleared;
   const std::string path = program_path();
   const auto started = spawn(path, {"astil-vrrp", "--socket", ha::channel_path(instance_)});
   if (started.has_error()) return started.error();
@@ -138,6 +141,10 @@ Result<void> Pair::bring_up() {
     if (auto told = tell(ha::message_of(++sequence_, table_record(gate_.table()))); told.has_error())
       return told.error();
   }
+  std::vector<ha::GroupRecord> may_have = wanted_.groups;
+  may_have.insert(may_have.end(), told_.groups.begin(), told_.groups.end());
+  if (auto noted = record_.write(may_have); noted.has_error())
+    log::warning("addresses of the pair not noted", {{"error", noted.error().text()}});
   if (auto told = tell(ha::message_of(++sequence_, wanted_)); told.has_error()) return told.error();
   told_ = wanted_;
   has_told_ = true;
@@ -151,7 +158,7 @@ Result<void> Pair::bring_up() {
 
 Result<void> Pair::follow(const config::Model& model, const std::set<config::address>& without) {
   if (!model.ha) {
-    if (!ha_ && !try_connect()) return {};
+    if (!ha_) (void)try_connect();
     return leave();
   }
   auto keys = read_keys(*model.ha);
@@ -206,11 +213,14 @@ Result<void> Pair::leave() {
   tracks_.rest();
   report_.reset();
   states_.clear();
-  if (!channel_) return {};
-  auto told = tell(ha::leave_message(++sequence_));
-  channel_.reset();
-  has_told_ = false;
-  return told;
+  if (channel_) {
+    auto told = tell(ha::leave_message(++sequence_));
+    const bool is_there = channel_.has_value();  // one that has gone leaves nothing that is not in the record
+    channel_.reset();
+    has_told_ = false;
+    if (told.has_error() && is_there) return told;
+  }
+  return record_.clear();
 }
 
 /// Waits for nothing: a process that takes nothing any more is one that does not answer.

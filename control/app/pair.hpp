@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "control/app/handover.hpp"
+#include "control/app/moving_record.hpp"
 #include "control/app/pair_plan.hpp"
 #include "control/app/retry.hpp"
 #include "control/app/takeover_gate.hpp"
@@ -93,6 +94,7 @@ class Pair {
 
   boost::asio::io_context& loop_;
   std::string instance_;
+  MovingRecord record_;
   std::string proof_;
   std::function<void()> changed_;
   std::optional<boost::asio::posix::stream_descriptor> channel_;

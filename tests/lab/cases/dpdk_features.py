@@ -125,10 +125,10 @@ def dpdk_first_reply_to_a_stranger(run):
 _GATEWAY = "10.0.0.1"
 
 
-def _start_node(pair, name):
+def _start_node(pair, name, **group):
     """A node of a pair that brings the other its flows, by DPDK."""
     priority = 150 if name == "lb1" else 100
-    groups = pair.group([*ADDRESSES.values(), _GATEWAY], priority=priority, advert_interval="100ms")
+    groups = pair.group([*ADDRESSES.values(), _GATEWAY], priority=priority, advert_interval="100ms", **group)
     config = pair.configuration(name, groups, {"forwardings": tuple(ADDRESSES)}, **pair.paths(name), sync={})
     engine = Engine(pair.balancers[name])
     engine.start()
@@ -138,12 +138,13 @@ def _start_node(pair, name):
 
 
 @case("dpdk_pair_failover")
-def dpdk_pair_failover(run):
+@case("dpdk_pair_failover_virtual_mac", virtual_mac="true")
+def dpdk_pair_failover(run, **group):
     """kill -9 of all our processes on the active node of a pair, both by DPDK, its links cut: connections go on by the
     other, which has their flows, and by the first one when it is back."""
     with run.lab(PairNet) as lab:
         pair = Pair(lab, run)
-        engines = {name: _start_node(pair, name) for name in NODES}
+        engines = {name: _start_node(pair, name, **group) for name in NODES}
         pair.until_state("lb1", "active")
         pair.until_state("lb2", "backup")
         for balancer in pair.balancers.values():
@@ -158,7 +159,7 @@ def dpdk_pair_failover(run):
         pair.balancers["lb1"].daemon.wait()
         pair.balancers["lb1"].astil("detach")  # as after a reboot
         pair.net.mend("lb1")
-        _start_node(pair, "lb1")
+        _start_node(pair, "lb1", **group)
         pair.until_state("lb1", "active")
         pair.until_flows_are_at("lb1")
         settle(1)

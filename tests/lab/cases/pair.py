@@ -103,7 +103,7 @@ def _interop(run, version, unicast, virtual_mac=False):
         run.expect({150, 100, 50, 0} <= priorities, f"not all priorities were heard: {priorities}")
         if virtual_mac:
             # Unicast ones keepalived sends from the interface's; of ours the first may have the kernel find the peer.
-            whose = "vrrp && !icmp && !icmpv6" + (f" && ip.src == {own['lb1']}" if unicast else "")
+            whose = "vrrp && !icmp && !icmpv6" + (f" && {'ip' if version == 4 else 'ipv6'}.src == {own['lb1']}" if unicast else "")
             others = [row[0] for row in taken.rows(whose, "eth.src") if row[0] != ROUTER_MACS[version]]
             run.expect(len(others) <= (1 if unicast else 0), f"adverts from other stations: {others}")
             told_of = f"arp.isgratuitous && arp.dst.proto_ipv4 == {address}" if version == 4 else f"icmpv6.nd.na.target_address == {address}"
@@ -123,6 +123,7 @@ def _interop(run, version, unicast, virtual_mac=False):
 @case("pair_keepalived_virtual_mac_v4", version=4, unicast=False, virtual_mac=True)
 @case("pair_keepalived_virtual_mac_v6", version=6, unicast=False, virtual_mac=True)
 @case("pair_keepalived_virtual_mac_unicast", version=4, unicast=True, virtual_mac=True)
+@case("pair_keepalived_virtual_mac_unicast_v6", version=6, unicast=True, virtual_mac=True)
 def keepalived(run, version, unicast, virtual_mac=False):
     """Elections with keepalived as the other node, in both roles; tshark judges each packet."""
     _interop(run, version, unicast, virtual_mac)
@@ -307,6 +308,43 @@ def election_is_killed(run):
             "a new guardian",
         )
         run.expect(pair.states("lb2")["web"] == "active", "a guardian's death changed the state")
+
+
+@case("pair_detach_after_all_were_killed")
+@case("pair_detach_after_all_were_killed_virtual_mac", virtual_mac="true")
+def detach_after_all_were_killed(run, **group):
+    """kill -9 of all our processes, the guardian too: `astil detach` removes the group's addresses all the same, those that are no
+    service's as well, and so does a start without `ha`. What somebody else has put there stays."""
+    with _pair(run, backends=1) as lab:
+        pair = Pair(lab, run)
+        node, other = pair.net.nodes["lb1"], "192.0.2.99"
+
+        def left(*moving):
+            devices = process.run(["ip", "-n", node.name, "-o", "link", "show", "type", "macvlan"]).stdout.splitlines()
+            return [address for address in moving if pair.has("lb1", address)] + devices
+
+        def kill():
+            pids = [*pair.election_pids("lb1"), pair.balancers["lb1"].daemon.pid]
+            for pid in pids:
+                process.kill(pid)
+            pair.balancers["lb1"].daemon.wait()
+            process.until(lambda: not pair.election_pids("lb1"), "all processes are gone")
+            run.expect(BACK in left(BACK), "the gateway's address is gone already")
+
+        node.ip(f"address add {other}/32 dev eth0")
+        alone = {key: value for key, value in pair.configuration("lb1", {}).items() if key != "ha"}
+        for end in ("detach", "start"):
+            _start(pair, "lb1", (TUNNEL, BACK), group={"advert_interval": "100ms", **group})
+            pair.until_state("lb1", "active")
+            kill()
+            if end == "detach":
+                pair.balancers["lb1"].astil("detach")
+                run.expect(not left(TUNNEL, BACK), f"after detach: {left(TUNNEL, BACK)}")
+            else:
+                pair.balancers["lb1"].start(alone)
+                run.expect(not left(BACK), f"after a start alone: {left(BACK)}")
+            run.expect(pair.has("lb1", other), "an address of somebody else's was removed")
+        run.expect(pair.has("lb1", TUNNEL), "alone, the balancer is without its address")
 
 
 @case("pair_configured_differently")

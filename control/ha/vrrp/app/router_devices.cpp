@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "control/base/log.hpp"
+#include "control/ha/router_device.hpp"
 #include "control/ha/vrrp/advert_frame.hpp"
 #include "control/net/request.hpp"
 
@@ -74,11 +75,6 @@ constexpr std::uint32_t kLoose = 2;                // rp_filter, which the one o
 
 }  // namespace
 
-std::string router_device_name(const GroupKey& key, std::uint32_t ifindex) {
-  return "vr" + std::to_string(key.version) + "-" + std::to_string(key.virtual_router_id) + "-" +
-         std::to_string(ifindex);
-}
-
 std::uint32_t RouterDevices::find(const std::string& name) {
   std::uint32_t found = 0;
   (void)socket_.ask(net::list_links(), [&](const net::RawMessage& message) {
@@ -89,7 +85,7 @@ std::uint32_t RouterDevices::find(const std::string& name) {
 }
 
 Result<std::uint32_t> RouterDevices::ensure(const GroupKey& key, const net::Link& link, const net::Links& links) {
-  const std::string name = router_device_name(key, link.ifindex);
+  const std::string name = router_device_name(key.version, key.virtual_router_id, link.ifindex);
   const net::MacAddress mac = virtual_router_mac(key.version, key.virtual_router_id);
   if (const net::Link* there = links.by_name(name)) {
     if (there->mac != mac) return Error{name + " is there with another MAC address", "remove it: 'ip link delete'"};

@@ -15,9 +15,6 @@
 
 namespace astil::ha {
 
-/// "vr4-51-3": IP version, VRID, and the ifindex of the interface it is over. At most 15 characters.
-[[nodiscard]] std::string router_device_name(const GroupKey& key, std::uint32_t ifindex);
-
 class RouterDevices {
  public:
   /// Both must outlive it.
