@@ -76,6 +76,9 @@ class Dataplane {
     return std::chrono::steady_clock::time_point::min();
   }
 
+  /// What moves its packets has ended, or stands still; as of the last `mend`.
+  [[nodiscard]] virtual bool is_dead() const { return false; }
+
   /// Returns when every packet that was under way at the call is done: what the packet path could see before, it sees
   /// no more. Throws std::runtime_error where one does not come to its end.
   virtual void wait_for_readers() = 0;

@@ -477,7 +477,7 @@ Result<Daemon::Reconciled> Daemon::reconcile_once() {
   if (auto followed = follow_pair(PairStep::after_publication); followed.has_error())
     done.shortcomings.push_back(followed.error());
   if (auto followed = follow_sync(); followed.has_error()) done.shortcomings.push_back(followed.error());
-  if (model_.ha) pair_->set_engine(Pair::Engine::forwards, engine_proof(model_));
+  tell_engine();
   const std::set<PlacedAddress> served = wanted_addresses();  // by now some may be withdrawn, or not any more
   if (auto removed = addresses_->remove_unwanted(served); removed.has_error())
     done.shortcomings.push_back(removed.error());

@@ -152,6 +152,7 @@ class Daemon final : public api::Daemon {
   void note_pair();
   [[nodiscard]] Result<void> follow_sync();
   void note_peer_table();
+  void tell_engine();
   [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
   void remember_labels();
 
@@ -287,8 +288,9 @@ class Daemon final : public api::Daemon {
   std::optional<Error> started_instead_;  ///< why not with the file, as long as nothing has been applied
 
   bool is_settling_ = false;
-  std::uint64_t publications_ = 0;  ///< and exchanges of the tables
-  bool is_placed_ = false;          ///< what was published last is `model_`
+  std::uint64_t publications_ = 0;                                       ///< and exchanges of the tables
+  std::optional<std::chrono::steady_clock::time_point> forwarded_last_;  ///< when the engine was seen to
+  bool is_placed_ = false;                                               ///< what was published last is `model_`
   bool settled_ = false;  ///< health and next hops are known, or had their time: the packet path follows from now on
   bool ready_ = false;    ///< all was as wanted once
   bool reconcile_requested_ = false;

@@ -14,6 +14,9 @@ namespace {
 /// Beside the adverts' interval: how long the other node may take until it is heard to be active.
 constexpr std::chrono::milliseconds kAdvertPatience{3000};
 
+/// How long an engine may forward nothing while it opens its ports anew.
+constexpr std::chrono::seconds kChangeOfPlan{3};
+
 }  // namespace
 
 /// Before a publication the addresses of services that go are taken away; those of services that come are there only
@@ -30,6 +33,23 @@ Result<void> Daemon::follow_pair(PairStep step) {
   for (const config::address& host : served) without.erase(host);  // another service has it, and is well
   if (step == PairStep::before_publication) note_peer_table();
   return pair_->follow(model_, without);
+}
+
+/// Whether packets of all services are forwarded: a node that can not do that has no business with the addresses.
+void Daemon::tell_engine() {
+  if (!model_.ha || !is_placed_) return;
+  const auto attachments = path_->engine().attachments();
+  const bool attached = std::ranges::all_of(model_.interfaces, [&](const std::string& name) {
+    const auto link = network_->link(name);
+    return link && std::ranges::find(attachments, link->ifindex, &dataplane::Attachment::ifindex) != attachments.end();
+  });
+  const auto now = std::chrono::steady_clock::now();
+  if (attached && path_->engine().forwarding_since()) {
+    forwarded_last_ = now;
+    pair_->set_engine(Pair::Engine::forwards, engine_proof(model_));
+  } else if (!attached || path_->engine().is_dead() || !forwarded_last_ || now - *forwarded_last_ > kChangeOfPlan) {
+    pair_->set_engine(Pair::Engine::stopped, engine_proof(model_));
+  }
 }
 
 /// So that each node knows whether the other one is configured alike.

@@ -31,6 +31,7 @@ void Daemon::mend() {
   }
   // An interface that another program has is tried again by `reconcile`, which tells of it, too.
   if (failed != !repairs_.failing().empty()) request_reconcile();
+  tell_engine();
 }
 
 void Daemon::on_address_lost(const net::InterfaceAddress& lost) {

@@ -150,7 +150,7 @@ Result<void> Pair::bring_up() {
   has_told_ = true;
   tell_later(ha::message_of(++sequence_, tracks_.record(*ha_, told_)));
   // What is not known yet is not told: a process that ran on knows better.
-  if (is_new && engine_ == Engine::forwards) set_engine(engine_, proof_);
+  if (is_new && engine_) tell_later(ha::message_of(++sequence_, engine_record(*engine_, proof_)));
   if (is_new && digest_ != 0) set_digest(digest_);
   retry_.rest();
   return {};
@@ -172,6 +172,9 @@ Result<void> Pair::follow(const config::Model& model, const std::set<config::add
 }
 
 void Pair::set_engine(Engine engine, const std::string& proof) {
+  if (engine_ == engine && proof_ == proof) return;
+  if (engine == Engine::stopped && engine_ == Engine::forwards)
+    log::error("packets are not forwarded: the groups are left");
   engine_ = engine;
   proof_ = proof;
   tell_later(ha::message_of(++sequence_, engine_record(engine, proof_)));

@@ -110,7 +110,7 @@ class Pair {
   ha::Configuration wanted_;
   ha::Configuration told_;
   bool has_told_ = false;
-  Engine engine_ = Engine::stopped;
+  std::optional<Engine> engine_;  ///< none: not known yet
   std::uint64_t digest_ = 0;
   std::uint32_t sequence_ = 0;
   std::uint32_t answered_ = 0;  ///< sequence of the last message that is done

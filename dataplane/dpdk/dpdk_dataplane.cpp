@@ -401,10 +401,10 @@ Result<core::CaptureCounts> DpdkDataplane::stop_capture() {
   return capture.counts();
 }
 
+bool DpdkDataplane::is_dead() const { return !is_engine_running(share_.folder()) || standing_still(); }
+
 std::optional<std::chrono::steady_clock::time_point> DpdkDataplane::forwarding_since() const {
-  if (share_->plan.ports == 0 || load(share_->plan_in_force) != share_->plan_number ||
-      !is_engine_running(share_.folder()) || standing_still())
-    return std::nullopt;
+  if (share_->plan.ports == 0 || load(share_->plan_in_force) != share_->plan_number || is_dead()) return std::nullopt;
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(load(share_->forwarding_since)));
 }
 

@@ -48,6 +48,7 @@ class DpdkDataplane final : public dataplane::Dataplane {
   Result<void> inject(std::uint32_t ifindex, std::span<const std::byte> frame) override;
   [[nodiscard]] std::optional<dataplane::PortReport> port_report() const override;
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> forwarding_since() const override;
+  [[nodiscard]] bool is_dead() const override;
   /// Waits until every worker that runs captures, or does no more.
   Result<void> start_capture(const core::CaptureFilter& filter, const dataplane::CaptureTaker& take) override;
   void change_capture(const core::CaptureFilter& filter) override;

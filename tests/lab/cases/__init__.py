@@ -39,6 +39,7 @@ from cases import (  # noqa: F401
     dpdk_features,
     pair,
     pair_accept,
+    pair_engine,
     pair_mac,
     pair_two_arms,
     flow_sync,
