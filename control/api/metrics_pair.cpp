@@ -21,6 +21,13 @@ auto each_path(double (*value)(const PathView&)) {
   };
 }
 
+void collect_path_drops(const MetricsSource& source, const Emit& emit) {
+  if (!source.status.pair) return;
+  for (const auto& path : source.status.pair->paths) {
+    for (const auto& drop : path.drops) emit({path.name, drop.reason}, number(drop.count));
+  }
+}
+
 void collect_group_states(const MetricsSource& source, const Emit& emit) {
   if (!source.status.pair) return;
   for (const auto& group : source.status.pair->groups) {
@@ -188,8 +195,11 @@ std::vector<Metric> pair_metrics() {
        each_path([](const PathView& p) { return number(p.sent); })},
       {"astil_ha_path_received_total", MetricType::Counter, "Heartbeats received and taken.", kPath,
        each_path([](const PathView& p) { return number(p.received); })},
-      {"astil_ha_path_dropped_total", MetricType::Counter, "Heartbeats that were not authentic, or replayed.", kPath,
-       each_path([](const PathView& p) { return number(p.dropped); })},
+      {"astil_ha_path_dropped_total",
+       MetricType::Counter,
+       "Heartbeats dropped: not authentic, not newer than the last one, or from a node with this one's name.",
+       {"path", "reason"},
+       collect_path_drops},
       {"astil_ha_path_losses_total", MetricType::Counter, "Times that the path fell silent.", kPath,
        each_path([](const PathView& p) { return number(p.losses); })},
   };

@@ -15,8 +15,9 @@ namespace astil::api {
 struct AdvertDropView {
   std::string reason;
   std::uint64_t count = 0;
+  bool recent = false;  ///< some in the last 15 s
 };
-BOOST_DESCRIBE_STRUCT(AdvertDropView, (), (reason, count))
+BOOST_DESCRIBE_STRUCT(AdvertDropView, (), (reason, count, recent))
 
 /// Something that takes from a group's priority while it is not well.
 struct TrackView {
@@ -47,6 +48,11 @@ struct GroupView {
   std::uint32_t configured_priority = 0;  ///< before what is tracked takes from it
   std::string peer;                       ///< sender of the last advert; empty: none was heard
   std::uint32_t peer_priority = 0;
+  /// Of the group on the other node, by its heartbeats: as `state`, or "none": it has no such group; empty: not known.
+  std::string peer_state;
+  bool hears_active = false;     ///< backup, and adverts of an active node have come since
+  bool held_back = false;        ///< would take over, but another group of its sync group hears who is active
+  bool send_fails = false;       ///< adverts, or what the neighbours are told, could not be sent in the last 15 s
   bool waits_for_flows = false;  ///< would take over, and waits for the other node's flows
   bool two_active = false;       ///< another node is active too
   std::uint64_t transitions = 0;
@@ -64,9 +70,10 @@ struct GroupView {
 };
 BOOST_DESCRIBE_STRUCT(GroupView, (),
                       (name, interface, virtual_router_id, addresses, state, cause, since, priority,
-                       configured_priority, peer, peer_priority, waits_for_flows, two_active, transitions, takeovers,
-                       last_takeover_seconds, adverts_sent, adverts_received, send_errors, announcements,
-                       takeovers_without_flows, conflicts, address_errors, drops, tracks))
+                       configured_priority, peer, peer_priority, peer_state, hears_active, held_back, send_fails,
+                       waits_for_flows, two_active, transitions, takeovers, last_takeover_seconds, adverts_sent,
+                       adverts_received, send_errors, announcements, takeovers_without_flows, conflicts, address_errors,
+                       drops, tracks))
 
 struct PathView {
   std::string name;
@@ -75,10 +82,11 @@ struct PathView {
   bool alive = false;
   std::uint64_t sent = 0;
   std::uint64_t received = 0;
-  std::uint64_t dropped = 0;  ///< not authentic, replayed, or this node's own
+  std::uint64_t dropped = 0;  ///< the sum of `drops`
   std::uint64_t losses = 0;   ///< times that it was alive and is not
+  std::vector<AdvertDropView> drops;
 };
-BOOST_DESCRIBE_STRUCT(PathView, (), (name, local, peer, alive, sent, received, dropped, losses))
+BOOST_DESCRIBE_STRUCT(PathView, (), (name, local, peer, alive, sent, received, dropped, losses, drops))
 
 /// Records of the other node's, or datagrams dropped, by what became of them; all are listed.
 struct SyncCountView {
@@ -150,7 +158,7 @@ struct PairView {
   std::uint64_t handovers_failed = 0;  ///< that were begun, and did not end with the other node having the addresses
   bool has_heartbeats = false;         ///< they are configured
   bool heartbeats_alive = false;
-  /// Services, names and timeouts are configured as on the other node; absent: its heartbeats have not said.
+  /// Services, names, timeouts and groups are configured as on the other node; absent: its heartbeats have not said.
   std::optional<bool> same_configuration;
   bool flows_complete = true;    ///< the other node's flows are here, or nobody brings them
   std::optional<SyncView> sync;  ///< absent: ha.sync is not configured

@@ -153,6 +153,7 @@ class Daemon final : public api::Daemon {
   [[nodiscard]] Result<void> follow_sync();
   void note_peer_table();
   void tell_engine();
+  [[nodiscard]] Result<void> is_peer_ready(const std::vector<const config::VrrpGroup*>& groups) const;
   [[nodiscard]] std::set<PlacedAddress> wanted_addresses() const;
   void remember_labels();
 

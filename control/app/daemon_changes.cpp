@@ -64,6 +64,10 @@ Daemon::Accepted Daemon::accept(const std::string& yaml, const std::string& file
     return api::Refusal{.error = checked.error(), .diagnostics = {}};
   if (auto host = check_host(engine_for(*loaded), path_->options()); host.has_error())
     return api::Refusal{.error = host.error(), .diagnostics = {}};
+  if (loaded->ha) {
+    if (const auto keys = read_keys(*loaded->ha); keys.has_error())
+      return api::Refusal{.error = keys.error(), .diagnostics = {}};
+  }
   if (loaded->dns) {
     if (const auto zones = NameServer::check(*loaded->dns, loaded->services); zones.has_error())
       return api::Refusal{.error = zones.error(), .diagnostics = {}};

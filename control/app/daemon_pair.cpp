@@ -108,6 +108,21 @@ Result<std::vector<const config::VrrpGroup*>> Daemon::groups_of(const api::Hando
   return groups;
 }
 
+/// Whether the other node would take the groups, as far as its heartbeats tell.
+Result<void> Daemon::is_peer_ready(const std::vector<const config::VrrpGroup*>& groups) const {
+  if (!model_.ha->heartbeat) return {};
+  if (!pair_->report() || pair_->report()->head.heartbeats_alive == 0)
+    return Error{"the other node is not heard: its heartbeats do not come", "see astil ha status"};
+  for (const config::VrrpGroup* group : groups) {
+    const std::string state = name_of_peer_state(pair_->peer_state_of(group->name));
+    if (state.empty() || state == "backup" || state == "active") continue;
+    return Error{"the other node can not take the group '" + group->name +
+                     "': " + (state == "none" ? "it has no such group" : "there its state is " + state),
+                 "see astil ha status there"};
+  }
+  return {};
+}
+
 /// Whether all is there already; or why it can not be.
 Result<bool> Daemon::is_handed_over(const api::HandoverOrder& order,
                                     const std::vector<const config::VrrpGroup*>& groups) const {
@@ -128,6 +143,7 @@ Result<bool> Daemon::is_handed_over(const api::HandoverOrder& order,
     return Error{"there is no node '" + order.to + "' beside this one", "the other one is '" + peer + "'"};
   if (!order.to.empty() && all(Handover::Owner::other)) return true;
   if (!is_here) return Error{"this node is not active", "say it to the node that has the addresses"};
+  if (auto ready = is_peer_ready(groups); ready.has_error()) return ready.error();
   const auto sync = path_->sync().status();
   if (!sync) return Error{"nothing brings flows to the other node", "set ha.sync on both nodes"};
   if (!sync->up) return Error{"the other node is not heard", "see astil ha status"};

@@ -2,20 +2,22 @@
 // the kernel tells of by itself (links, addresses, neighbours) comes as an event, and is only counted here.
 #include "control/app/daemon.hpp"
 #include "control/base/log.hpp"
+#include "control/base/notify.hpp"
 
 namespace astil::app {
 namespace {
 
 /// What is changed is noticed within a second, on a busy machine too.
-constexpr std::chrono::milliseconds kWatchInterval{500};
+constexpr std::chrono::milliseconds kWatchInterval = Pair::kLookInterval;
 
 }  // namespace
 
 void Daemon::watch() {
   watch_timer_.expires_after(kWatchInterval);
   watch_timer_.async_wait([this](boost::system::error_code error) {
-    if (error || detached_) return;
-    mend();
+    if (error) return;
+    if (!detached_) mend();
+    base::notify("WATCHDOG=1");
     watch();
   });
 }
@@ -32,6 +34,7 @@ void Daemon::mend() {
   // An interface that another program has is tried again by `reconcile`, which tells of it, too.
   if (failed != !repairs_.failing().empty()) request_reconcile();
   tell_engine();
+  pair_->look();
 }
 
 void Daemon::on_address_lost(const net::InterfaceAddress& lost) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <utility>
 
@@ -24,6 +25,8 @@ namespace {
 /// The process answers as soon as it has the CPU, which a real-time process has at once.
 constexpr std::chrono::milliseconds kAnswerLimit{2000};
 constexpr std::size_t kHooksAtOnce = 64;
+/// A report comes each second.
+constexpr unsigned kSilentLooks = 10;
 
 std::string program_path() {
   std::error_code failed;
@@ -275,6 +278,7 @@ void Pair::await_messages() {
 /// All that waits. False: the process has gone.
 bool Pair::take_messages() {
   std::vector<std::byte> buffer(ha::kLongestMessage);
+  silent_looks_ = 0;
   while (channel_) {
     const ssize_t length = ::recv(channel_->native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (length == 0) return false;
@@ -291,7 +295,51 @@ bool Pair::take_messages() {
   return true;
 }
 
+/// A pause of this process, or of the whole host, is no silence of that one: it is counted in looks.
+void Pair::look() {
+  if (!channel_ || !has_told_ || !report_ || ++silent_looks_ < kSilentLooks) return;
+  silent_looks_ = 0;
+  const auto process = static_cast<pid_t>(report_->head.pid);
+  log::error("astil-vrrp says nothing any more: it is killed", {{"pid", process}});
+  if (process > 1) (void)::kill(process, SIGKILL);
+  lose_process();
+}
+
+std::uint8_t Pair::peer_state_of(const std::string& group) const {
+  for (std::size_t i = 0; report_ && i < report_->groups.size() && i < told_.groups.size(); ++i) {
+    if (told_.groups[i].name.view() == group) return report_->groups[i].peer_state;
+  }
+  return ha::kPeerStateUnknown;
+}
+
+void Pair::note_changes(const ha::Report& report) {
+  const auto now =
+      static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+  const auto note = [&](const auto& before, const auto& counts, auto& changes) {
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      if (counts[i] != before[i]) changes[i] = now;
+    }
+  };
+  const bool same_shape = report_ && report_->groups.size() == report.groups.size() &&
+                          report_->paths.size() == report.paths.size() && report_->head.pid == report.head.pid;
+  if (!same_shape) {
+    changes_ = {};
+    changes_.groups.resize(report.groups.size());
+    changes_.paths.resize(report.paths.size());
+    return;
+  }
+  note(report_->head.drops, report.head.drops, changes_.head.drops);
+  for (std::size_t i = 0; i < report.groups.size(); ++i) {
+    const ha::GroupReport& group = report.groups[i];
+    note(report_->groups[i].drops, group.drops, changes_.groups[i].drops);
+    if (group.send_errors != report_->groups[i].send_errors) changes_.groups[i].send_errors = now;
+  }
+  for (std::size_t i = 0; i < report.paths.size(); ++i)
+    note(report_->paths[i].drops, report.paths[i].drops, changes_.paths[i].drops);
+}
+
 void Pair::take_report(ha::Report report) {
+  note_changes(report);
   report_ = std::move(report);
   reap();
   if (report_->groups.size() != told_.groups.size()) return;  // of a configuration before

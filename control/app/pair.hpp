@@ -6,6 +6,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <random>
@@ -29,6 +30,8 @@ namespace astil::app {
 
 class Pair {
  public:
+  static constexpr std::chrono::milliseconds kLookInterval{500};
+
   /// `changed` is called when a group changed its state, or something that it tracks did, on the loop.
   Pair(boost::asio::io_context& loop, std::string instance, std::function<void()> changed);
   ~Pair();
@@ -65,6 +68,14 @@ class Pair {
 
   /// What the process said last; none: it is not there.
   [[nodiscard]] const std::optional<ha::Report>& report() const { return report_; }
+  /// When each of its counts of drops and errors changed last, of the steady clock in nanoseconds; 0: not since this
+  /// daemon looks. Shaped as the report.
+  [[nodiscard]] const ha::Report& changes() const { return changes_; }
+  /// Called each kLookInterval: a process that says nothing any more is killed, so that its guardian takes the
+  /// addresses away, and started again.
+  void look();
+  /// What the other node's heartbeats say of a group here, as GroupReport::peer_state.
+  [[nodiscard]] std::uint8_t peer_state_of(const std::string& group) const;
   /// The groups that the report is about, in its order.
   [[nodiscard]] const ha::Configuration& plan() const { return told_; }
   [[nodiscard]] bool is_wanted() const { return ha_.has_value(); }
@@ -87,6 +98,7 @@ class Pair {
   void await_messages();
   [[nodiscard]] bool take_messages();
   void take_report(ha::Report report);
+  void note_changes(const ha::Report& report);
   void tell_of_change(const ha::GroupRecord& group, const ha::GroupReport& report);
   void lose_process();
   void tell_tracks();
@@ -115,6 +127,8 @@ class Pair {
   std::uint32_t sequence_ = 0;
   std::uint32_t answered_ = 0;  ///< sequence of the last message that is done
   std::optional<ha::Report> report_;
+  ha::Report changes_;
+  unsigned silent_looks_ = 0;           ///< since the process said anything
   std::vector<ha::GroupState> states_;  ///< that the hook knows, by group
   std::vector<std::uint8_t> failing_;   ///< tracks, by group
   std::vector<pid_t> hooks_;            ///< that run

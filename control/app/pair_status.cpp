@@ -1,6 +1,7 @@
 #include "control/app/pair_status.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "control/config/keys_ha.hpp"
 
@@ -18,14 +19,23 @@ double seconds(std::uint64_t nanoseconds) {
   return std::chrono::duration<double>(std::chrono::nanoseconds(nanoseconds)).count();
 }
 
-std::vector<api::AdvertDropView> drops_of(const std::array<std::uint64_t, ha::kAdvertDrops>& counts) {
+/// What is counted still, as opposed to what was once: a problem, and not its memory.
+bool is_recent(std::uint64_t changed) {
+  constexpr std::chrono::seconds kRecent{15};
+  const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+  return changed != 0 && now - std::chrono::nanoseconds(changed) < kRecent;
+}
+
+template <class Reason, std::size_t kReasons>
+std::vector<api::AdvertDropView> drops_of(const std::array<std::uint64_t, kReasons>& counts,
+                                          const std::array<std::uint64_t, kReasons>& changes) {
   std::vector<api::AdvertDropView> drops;
   for (std::size_t i = 0; i < counts.size(); ++i)
-    drops.push_back({std::string(to_string(static_cast<ha::AdvertDrop>(i))), counts[i]});
+    drops.push_back({std::string(to_string(static_cast<Reason>(i))), counts[i], is_recent(changes[i])});
   return drops;
 }
 
-api::GroupView group_view(const ha::GroupRecord& group, const ha::GroupReport& report) {
+api::GroupView group_view(const ha::GroupRecord& group, const ha::GroupReport& report, const ha::GroupReport& changes) {
   api::GroupView view{.name = std::string(group.name.view()),
                       .interface = std::string(group.interface.view()),
                       .virtual_router_id = group.virtual_router_id};
@@ -49,7 +59,11 @@ api::GroupView group_view(const ha::GroupRecord& group, const ha::GroupReport& r
   view.takeovers_without_flows = report.table_limits;
   view.conflicts = report.conflicts;
   view.address_errors = report.address_errors;
-  view.drops = drops_of(report.drops);
+  view.drops = drops_of<ha::AdvertDrop>(report.drops, changes.drops);
+  view.peer_state = name_of_peer_state(report.peer_state);
+  view.hears_active = report.peer_is_active != 0;
+  view.held_back = report.held_back != 0;
+  view.send_fails = is_recent(changes.send_errors);
   return view;
 }
 
@@ -82,12 +96,17 @@ std::vector<api::TrackView> track_views(const config::VrrpGroup& group, const ha
   return views;
 }
 
-std::uint64_t count_of(const std::vector<api::AdvertDropView>& drops, std::string_view reason) {
-  const auto found = std::find_if(drops.begin(), drops.end(), [&](const auto& drop) { return drop.reason == reason; });
-  return found == drops.end() ? 0 : found->count;
+bool is_recent(const std::vector<api::AdvertDropView>& drops, std::string_view reason) {
+  const auto found = std::ranges::find(drops, reason, &api::AdvertDropView::reason);
+  return found != drops.end() && found->recent;
 }
 
-void add_group_problems(const api::GroupView& group, std::vector<api::ProblemView>& problems) {
+std::string number_of(const api::GroupView& group) {
+  return "VRID " + std::to_string(group.virtual_router_id) + " on " + group.interface;
+}
+
+/// Who is active, and who should be.
+void add_election_problems(const api::GroupView& group, std::vector<api::ProblemView>& problems) {
   const std::string who = "group " + group.name;
   if (group.two_active)
     problems.push_back({who + " is active here and on another node: clients reach one or the other",
@@ -96,6 +115,29 @@ void add_group_problems(const api::GroupView& group, std::vector<api::ProblemVie
     problems.push_back({who + " can not be active: " + group.interface +
                             ", or an interface of its sync group, is down or has no address",
                         "ip address show " + group.interface});
+  if (group.state == "stopped")
+    problems.push_back({who + " can not be active: this node does not forward packets", "see astil status"});
+  if (group.peer_state == "none")
+    problems.push_back(
+        {who + " is not known to the other node, by its number (" + number_of(group) + ") and IP version",
+         "compare the groups of the two nodes"});
+  if (group.held_back)
+    problems.push_back(
+        {who + " hears nobody, and another one of its sync group hears who is active: it takes nothing",
+         "see the network of " + group.interface + " between the nodes, and whether both have the group"});
+  // A moment is needed to become it.
+  const bool settled = std::chrono::system_clock::now() - group.since > std::chrono::seconds(3);
+  const bool is_strange = !group.peer_state.empty() && group.peer_state != "active";
+  if (group.state == "backup" && group.hears_active && is_strange && settled && !group.held_back)
+    problems.push_back({who + " yields to " + group.peer + ", with priority " + std::to_string(group.peer_priority) +
+                            ", which is not the other node",
+                        "another router has " + number_of(group) + ": change one of the two, or set authenticate"});
+  if (group.waits_for_flows)
+    problems.push_back({who + " waits for the other node's flows before it takes over", "see astil ha status"});
+}
+
+void add_track_problems(const api::GroupView& group, std::vector<api::ProblemView>& problems) {
+  const std::string who = "group " + group.name;
   for (const api::TrackView& track : group.tracks) {
     if (track.state == "unknown" && track.not_made != 0)
       problems.push_back(
@@ -107,17 +149,39 @@ void add_group_problems(const api::GroupView& group, std::vector<api::ProblemVie
                               (track.error.empty() ? "" : ": " + track.error) + ")",
                           "see astil ha status on both nodes"});
   }
-  if (group.waits_for_flows)
-    problems.push_back({who + " waits for the other node's flows before it takes over", "see astil ha status"});
-  if (count_of(group.drops, "checksum_kind") != 0)
+}
+
+/// What does not come through, now.
+void add_advert_problems(const api::GroupView& group, std::vector<api::ProblemView>& problems) {
+  const std::string who = "group " + group.name;
+  if (group.send_fails)
+    problems.push_back({who + " has adverts, or announcements, that can not be sent",
+                        "ip -s link show " + group.interface + "; its MTU may be too small for so many addresses"});
+  if (is_recent(group.drops, "checksum_kind"))
     problems.push_back(
         {who + " hears adverts whose checksum is of the other kind", "set checksum of both nodes alike"});
-  if (count_of(group.drops, "addresses") != 0)
-    problems.push_back(
-        {who + " hears adverts with other addresses than its own", "compare the files of the two nodes"});
-  if (count_of(group.drops, "wrong_code") + count_of(group.drops, "unauthenticated") != 0)
+  if (is_recent(group.drops, "addresses"))
+    problems.push_back({who + " hears adverts with other addresses than its own",
+                        "compare the files of the two nodes; a service may be withdrawn on one of them"});
+  if (is_recent(group.drops, "wrong_code") || is_recent(group.drops, "unauthenticated"))
     problems.push_back(
         {who + " hears adverts that are not authentic", "compare authenticate and the keys of the two nodes"});
+  if (is_recent(group.drops, "replayed"))
+    problems.push_back({who + " hears adverts that are older than others it had: they are dropped",
+                        "the other node's clock was set back, or somebody sends recordings: synchronise the clocks"});
+}
+
+void add_path_problems(const api::PairView& view, std::vector<api::ProblemView>& problems) {
+  for (const api::PathView& path : view.paths) {
+    if (is_recent(path.drops, "own_name"))
+      problems.push_back({"on path " + path.name + " a node calls itself " + view.node + ", as this one does",
+                          "give each of the two another ha.node"});
+    else if (is_recent(path.drops, "unauthentic"))
+      problems.push_back({"on path " + path.name + " come heartbeats that are not authentic",
+                          "compare the keys, and the versions, of the two nodes"});
+    else if (view.heartbeats_alive && !path.alive)
+      problems.push_back({"path " + path.name + " to the other node is silent", "ping " + path.peer.to_string()});
+  }
 }
 
 api::SyncView sync_view(const FlowSync& sync) {
@@ -174,6 +238,12 @@ void add_sync_problems(const api::SyncView& sync, std::vector<api::ProblemView>&
 
 }  // namespace
 
+std::string name_of_peer_state(std::uint8_t state) {
+  if (state == ha::kPeerStateUnknown || state > ha::kPeerHasNone) return "";
+  if (state == ha::kPeerHasNone) return "none";
+  return std::string(to_string(static_cast<ha::GroupState>(state - 1)));
+}
+
 api::PairView pair_view(const Pair& pair, const config::Ha& ha, const FlowSync& sync) {
   api::PairView view{.node = ha.node, .peer_node = ""};
   view.starts = pair.starts();
@@ -190,23 +260,26 @@ api::PairView pair_view(const Pair& pair, const config::Ha& ha, const FlowSync& 
   view.heartbeats_alive = report->head.heartbeats_alive != 0;
   if (pair.digest() != 0 && view.heartbeats_alive && report->head.peer_digest != 0)
     view.same_configuration = report->head.peer_digest == pair.digest();
-  view.drops = drops_of(report->head.drops);
+  const ha::Report& changes = pair.changes();
+  view.drops = drops_of<ha::AdvertDrop>(report->head.drops, changes.head.drops);
   const ha::Configuration& plan = pair.plan();
   for (std::size_t i = 0; i < std::min(plan.groups.size(), report->groups.size()); ++i) {
-    api::GroupView& group = view.groups.emplace_back(group_view(plan.groups[i], report->groups[i]));
+    api::GroupView& group = view.groups.emplace_back(group_view(plan.groups[i], report->groups[i], changes.groups[i]));
     const auto config = std::ranges::find(ha.groups, group.name, &config::VrrpGroup::name);
     if (config != ha.groups.end()) group.tracks = track_views(*config, report->groups[i], pair.tracks());
   }
   for (std::size_t i = 0; i < std::min(plan.paths.size(), report->paths.size()); ++i) {
     const ha::PathReport& path = report->paths[i];
+    const std::uint64_t dropped = std::accumulate(path.drops.begin(), path.drops.end(), std::uint64_t{0});
     view.paths.push_back({.name = std::string(plan.paths[i].name.view()),
                           .local = from_record(plan.paths[i].local),
                           .peer = from_record(plan.paths[i].peer),
                           .alive = path.alive != 0,
                           .sent = path.sent,
                           .received = path.received,
-                          .dropped = path.dropped,
-                          .losses = path.losses});
+                          .dropped = dropped,
+                          .losses = path.losses,
+                          .drops = drops_of<ha::HeartbeatDrop>(path.drops, changes.paths[i].drops)});
   }
   return view;
 }
@@ -214,17 +287,18 @@ api::PairView pair_view(const Pair& pair, const config::Ha& ha, const FlowSync& 
 std::vector<api::ProblemView> pair_problems(const api::PairView& view) {
   std::vector<api::ProblemView> problems;
   if (!view.runs) return {{"astil-vrrp does not run: this node has no addresses, and takes none", "see the log"}};
-  for (const api::GroupView& group : view.groups) add_group_problems(group, problems);
+  for (const api::GroupView& group : view.groups) {
+    add_election_problems(group, problems);
+    add_track_problems(group, problems);
+    add_advert_problems(group, problems);
+  }
   if (view.same_configuration == false)
-    problems.push_back({"services, names or timeouts are not configured as on the other node",
+    problems.push_back({"services, names, timeouts or groups are not configured as on the other node",
                         "compare the files of the two nodes, and apply the newer one on both"});
   if (view.sync) add_sync_problems(*view.sync, problems);
   if (view.has_heartbeats && !view.heartbeats_alive)
     problems.push_back({"no heartbeats of the other node on any path", "see whether it is there, and its key"});
-  for (const api::PathView& path : view.paths) {
-    if (view.heartbeats_alive && !path.alive)
-      problems.push_back({"path " + path.name + " to the other node is silent", "ping " + path.peer.to_string()});
-  }
+  add_path_problems(view, problems);
   if (!view.real_time)
     problems.push_back({"astil-vrrp is not scheduled in real time: a busy host may delay its adverts",
                         "give the service CAP_SYS_NICE and CAP_IPC_LOCK"});

@@ -9,6 +9,8 @@
 
 namespace astil::app {
 
+/// Of GroupReport::peer_state: a GroupState, "none", or nothing where it is not known.
+[[nodiscard]] std::string name_of_peer_state(std::uint8_t state);
 [[nodiscard]] api::PairView pair_view(const Pair& pair, const config::Ha& ha, const FlowSync& sync);
 
 /// Of `pair_view`; the gravest first.

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::uint8_t kOwner = 255;
 constexpr Milliseconds kIntervalStep{10};
+/// What `authenticate` puts behind an advert (control/ha/vrrp/authentication.hpp).
+constexpr std::size_t kAdvertCodeBytes = 44;
 
 struct GroupView : View<VrrpGroup> {
   [[nodiscard]] std::string name() const { return "group " + in_quotes(model->name); }
@@ -42,6 +44,14 @@ void check_one_version(const GroupView& group, std::string_view key, const std::
   }
 }
 
+/// A packet of 1500 bytes has so much room: IPv6 header, advert, and the code of `authenticate`.
+std::size_t most_addresses(const VrrpGroup& group) {
+  constexpr std::size_t kRoom = 1500 - 40 - 8 - kAdvertCodeBytes;
+  const bool is_v6 = !group.addresses.empty() && group.addresses.front().is_v6();
+  if (!is_v6 || !group.authenticate) return kMostGroupAddresses;
+  return kRoom / 16 - (group.link_local ? 1 : 0);
+}
+
 void check_group(const GroupView& group, const Ha& ha, Mistakes& mistakes) {
   const VrrpGroup& model = *group.model;
   check_one_version(group, "addresses", model.addresses, mistakes);
@@ -55,6 +65,22 @@ void check_group(const GroupView& group, const Ha& ha, Mistakes& mistakes) {
     mistakes.add(group.place_of("link_local"),
                  "with link_local a group has " + std::to_string(kMostGroupAddresses - 1) + " addresses at most",
                  "make a second group, and give both the same sync_group");
+  }
+  const std::size_t room = most_addresses(model);
+  if (group.has_value("authenticate") && is_whole(group, "addresses", model.addresses.size()) &&
+      model.addresses.size() > room) {
+    mistakes.add(
+        group.place_of("addresses"),
+        "with authenticate an advert of IPv6 holds " + std::to_string(room) + " addresses, link_local among them",
+        "make a second group, and give both the same sync_group");
+  }
+  if (model.adverts == AdvertPath::unicast && is_whole(group, "peers", model.peers.size())) {
+    for (std::size_t i = 0; i < model.peers.size(); ++i) {
+      if (std::ranges::find(model.addresses, model.peers[i]) == model.addresses.end()) continue;
+      mistakes.add(item_place(group, "peers", i),
+                   model.peers[i].to_string() + " is an address of " + group.name() + " itself",
+                   "write an address that is the other node's alone");
+    }
   }
   if (group.has_value("advert_interval") && model.advert_interval % kIntervalStep != Milliseconds{0}) {
     mistakes.add(group.place_of("advert_interval"), "adverts tell their interval in steps of 10ms",
@@ -192,6 +218,19 @@ void check_paths(const Ha& ha, const Node& section, const Places& placed, Mistak
                    path.local.to_string() + " moves between the nodes: it is of " + moving->second->name(),
                    "write an address that is this node's alone");
     }
+  }
+  for (auto path = ha.paths.begin(); path != ha.paths.end(); ++path) {
+    const auto first =
+        std::find_if(ha.paths.begin(), path, [&](const PairPath& other) { return other.local == path->local; });
+    const Entry* local = paths->value.find(path->name)->value.find("local");
+    if (first == path || local == nullptr || mistakes.at(local->value.place)) continue;
+    mistakes.add(local->value.place,
+                 path->local.to_string() + " is where path " + in_quotes(first->name) + " leaves from",
+                 "give each path an address of its own: it is a network of its own");
+  }
+  if (ha.previous_key_file && !ha.key_file && is_sound_or_absent(section.find("key_file"), mistakes)) {
+    mistakes.add(section.find("previous_key_file")->place, "previous_key_file is beside a key_file, and there is none",
+                 "name the key that is used as ha.key_file");
   }
   if (ha.paths.size() > kMostPairPaths) {
     mistakes.add(paths->value.place, "there are more than " + std::to_string(kMostPairPaths) + " paths");

@@ -40,11 +40,28 @@ class Digest {
   std::uint64_t state_ = 0xcbf29ce484222325ULL;
 };
 
+/// What both nodes of a pair have to have alike of a group: not who is first, and not what each calls its interface.
+constexpr std::string_view kOfGroup[] = {"virtual_router_id", "addresses",    "link_local",
+                                         "advert_interval",   "checksum",     "virtual_mac",
+                                         "accept_mode",       "authenticate", "sync_group"};
+
 /// What stands under a key; nothing where that is not there.
 const Node& part(const Node& mapping, std::string_view key) {
   static const Node kNothing;
   const Entry* entry = mapping.find(key);
   return entry == nullptr ? kNothing : entry->value;
+}
+
+Node of_groups(const Node& groups) {
+  Node shared;
+  shared.kind = groups.kind;
+  for (const Entry& group : groups.entries) {
+    Entry kept = group;
+    std::erase_if(kept.value.entries,
+                  [](const Entry& entry) { return std::ranges::find(kOfGroup, entry.key) == std::end(kOfGroup); });
+    shared.entries.push_back(std::move(kept));
+  }
+  return shared;
 }
 
 }  // namespace
@@ -58,6 +75,10 @@ std::uint64_t digest_of_shared(std::string_view text) {
     digest.add(part(*root, "services"));
     digest.add(part(*root, "dns"));
     digest.add(part(part(*root, "dataplane"), "timeouts"));
+    const Node& pair = part(*root, "ha");
+    digest.add(part(pair, "heartbeat"));
+    digest.add(part(part(pair, "sync"), "port"));
+    digest.add(of_groups(part(pair, "groups")));
   }
   return digest.value();
 }

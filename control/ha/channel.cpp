@@ -194,6 +194,12 @@ std::string_view to_string(AdvertDrop drop) {
   return index < kNames.size() ? kNames[index] : "unknown";
 }
 
+std::string_view to_string(HeartbeatDrop drop) {
+  constexpr std::array<std::string_view, kHeartbeatDrops> kNames{"unauthentic", "replayed", "own_name"};
+  const auto index = static_cast<std::size_t>(drop);
+  return index < kNames.size() ? kNames[index] : "unknown";
+}
+
 std::string_view to_string(GroupState state) {
   constexpr std::array<std::string_view, 4> kNames{"stopped", "fault", "backup", "active"};
   const auto index = static_cast<std::size_t>(state);

@@ -210,6 +210,19 @@ enum class AdvertDrop : std::uint8_t {
 };
 inline constexpr std::size_t kAdvertDrops = 14;
 [[nodiscard]] std::string_view to_string(AdvertDrop drop);
+
+/// Why a heartbeat was dropped.
+enum class HeartbeatDrop : std::uint8_t {
+  unauthentic,  ///< by a key that is not known, damaged, or of another version
+  replayed,     ///< not newer than the last one
+  own_name,     ///< authentic, and from a node that calls itself as this one does; or this node's own, sent back
+};
+inline constexpr std::size_t kHeartbeatDrops = 3;
+[[nodiscard]] std::string_view to_string(HeartbeatDrop drop);
+
+/// What the other node's heartbeats say of a group: nothing, or a GroupState plus 1, or that it has no such group.
+inline constexpr std::uint8_t kPeerStateUnknown = 0;
+inline constexpr std::uint8_t kPeerHasNone = 5;
 [[nodiscard]] std::string_view to_string(GroupState state);
 
 /// Why a group changed its state last.
@@ -242,7 +255,9 @@ struct GroupReport {
   std::uint8_t failing_tracks = 0;   ///< a bit for each of its tracks that takes from the priority
   AddressRecord peer;                ///< sender of the last advert
   std::uint8_t peer_is_active = 0;   ///< 1: backup, and an advert of another active node has come since it is
-  std::array<std::uint8_t, 3> unused{};
+  std::uint8_t peer_state = kPeerStateUnknown;
+  std::uint8_t held_back = 0;  ///< 1: would take over, but another of its sync group hears who is active
+  std::array<std::uint8_t, 1> unused{};
   std::uint64_t since = 0;                 ///< of the state
   std::uint64_t transitions = 0;           ///< changes of state
   std::uint64_t takeovers = 0;             ///< changes to active
@@ -263,8 +278,8 @@ struct PathReport {
   std::uint64_t last_heard = 0;
   std::uint64_t sent = 0;
   std::uint64_t received = 0;
-  std::uint64_t dropped = 0;  ///< not authentic, or replayed
-  std::uint64_t losses = 0;   ///< times that it was alive and is not
+  std::uint64_t losses = 0;  ///< times that it was alive and is not
+  std::array<std::uint64_t, kHeartbeatDrops> drops{};
 };
 
 struct ReportRecord {
@@ -272,7 +287,8 @@ struct ReportRecord {
   std::uint32_t paths = 0;     ///< PathReports that follow these
   std::uint8_t real_time = 0;  ///< 1: SCHED_FIFO and locked memory
   std::uint8_t heartbeats_alive = 0;
-  std::array<std::uint8_t, 6> unused{};
+  std::array<std::uint8_t, 2> unused{};
+  std::uint32_t pid = 0;                            ///< of astil-vrrp
   std::uint64_t late_nanoseconds = 0;               ///< the most that a timer was late, since the start
   std::uint64_t peer_digest = 0;                    ///< 0: not known
   std::array<std::uint64_t, kAdvertDrops> drops{};  ///< of packets that are no group's

@@ -21,6 +21,20 @@ TEST(config_digest, differs_with_a_service_a_name_or_a_timeout) {
   EXPECT_NE(digest_of_shared(kSmallest), digest_of_shared(kSmallest + "dataplane: {timeouts: {udp: 30s}}\n"));
 }
 
+TEST(config_digest, differs_with_what_makes_a_group_the_same_virtual_router) {
+  const auto of = [](const std::string& group, const std::string& more = "") {
+    return digest_of_shared(kSmallest + "ha: {node: lb1, groups: {web: {addresses: [192.0.2.10], " + group + "}}" +
+                            more + "}\n");
+  };
+  const std::uint64_t one = of("virtual_router_id: 51");
+  EXPECT_EQ(one, of("virtual_router_id: 51, priority: 90, interface: eth7, preempt: false"));
+  EXPECT_EQ(one, of("virtual_router_id: 51", ", hold: 3s"));
+  EXPECT_NE(one, of("virtual_router_id: 52"));
+  EXPECT_NE(one, of("virtual_router_id: 51, sync_group: all"));
+  EXPECT_NE(one, of("virtual_router_id: 51, checksum: plain"));
+  EXPECT_NE(one, of("virtual_router_id: 51", ", heartbeat: {interval: 10ms}"));
+}
+
 TEST(config_digest, tells_apart_where_text_stands) {
   EXPECT_NE(digest_of_shared("services: {a: {b: c}}"), digest_of_shared("services: {a: b, c: }"));
   EXPECT_NE(digest_of_shared("services: [a, b]"), digest_of_shared("services: [ab]"));

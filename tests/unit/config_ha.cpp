@@ -90,6 +90,31 @@ TEST(config_ha, a_service_address_that_no_group_has_is_named) {
               ElementsAre(HasSubstr("192.0.2.10 is in none of ha.groups, so both nodes would have it")));
 }
 
+TEST(config_ha, an_advert_has_room_for_its_addresses_and_their_code) {
+  const auto of = [](std::size_t count, const std::string& more) {
+    std::string list;
+    for (std::size_t i = 0; i < count; ++i)
+      list += (i == 0 ? "\"2001:db8::" : ", \"2001:db8::") + std::to_string(i) + "\"";
+    return with_groups("web: {" + kGroup + "}, six: {virtual_router_id: 52, addresses: [" + list + "]" + more + "}");
+  };
+  EXPECT_THAT(of(90, ""), IsEmpty());
+  const auto of_one = [&](std::size_t count, const std::string& more) {
+    std::vector<std::string> found = of(count, more + ", authenticate: true");
+    std::erase_if(found, [](const std::string& each) { return each.find("secret of the pair") != std::string::npos; });
+    return found;
+  };
+  EXPECT_THAT(of_one(88, ""), IsEmpty());
+  EXPECT_THAT(of_one(89, ""), ElementsAre(HasSubstr("holds 88 addresses")));
+  EXPECT_THAT(of_one(88, ", link_local: \"fe80::1\""), ElementsAre(HasSubstr("holds 87 addresses")));
+}
+
+TEST(config_ha, what_leads_to_the_other_node_is_not_what_moves) {
+  EXPECT_THAT(with_group("adverts: unicast, peers: [192.0.2.10]"), ElementsAre(HasSubstr("is an address of group")));
+  EXPECT_THAT(with_keys("  paths: {a: {local: 10.0.0.1, peer: 10.0.0.2}, b: {local: 10.0.0.1, peer: 10.0.0.3}}\n"),
+              ElementsAre(HasSubstr("10.0.0.1 is where path \"a\" leaves from")));
+  EXPECT_THAT(with_keys("  previous_key_file: /etc/old.key\n"), ElementsAre(HasSubstr("there is none")));
+}
+
 TEST(config_ha, nobody_listens_where_packets_are_not_accepted) {
   const auto with_metrics = [](const std::string& host, const std::string& mode) {
     return mistakes_in(with_ha("  groups: {web: {" + kGroup + ", accept_mode: " + mode + "}}\napi: {metrics: \"" +

@@ -94,10 +94,50 @@ TEST_F(vrrp_election, a_sync_group_falls_as_one) {
 TEST_F(vrrp_election, a_sync_group_takes_over_as_one) {
   configure({group(1, "s"), group(2, "s")});
   all_up();
-  election_.on_advert(kStart + 3s, 1, advert(200), kOther);  // the second one's timer runs longer
+  election_.on_advert(kStart + 900ms, 1, advert(200), kOther);  // the second one's timer runs longer
   election_.on_time(*election_.deadline());
   EXPECT_THAT(states(), ElementsAre(GroupState::active, GroupState::active));
   EXPECT_EQ(election_.router(1).cause(), Cause::sync_group);
+}
+
+TEST_F(vrrp_election, a_sync_group_of_which_one_hears_who_is_active_takes_nothing_over) {
+  configure({group(1, "s"), group(2, "s"), group(3)});
+  all_up();
+  Time last{0};
+  for (Time now = kStart; now < kStart + 20s; now += 500ms) {
+    election_.on_time(now);
+    if ((now - kStart) % 1s == 0s) {
+      election_.on_advert(now, 1, advert(200), kOther);
+      last = now;
+    }
+    EXPECT_EQ(election_.state(0), GroupState::backup);
+  }
+  EXPECT_THAT(states(), ElementsAre(GroupState::backup, GroupState::backup, GroupState::active));
+  EXPECT_TRUE(outputs_[group(1).key].adverts.empty());
+  // When that one is silent too, the first takes both with it.
+  EXPECT_GT(*election_.deadline(), last);
+  election_.on_time(last + 1600ms);
+  EXPECT_THAT(states(), ElementsAre(GroupState::active, GroupState::active, GroupState::active));
+}
+
+TEST_F(vrrp_election, a_sync_group_that_preempts_is_held_back_by_nothing) {
+  configure({group(1, "s"), group(2, "s")});
+  all_up();
+  for (Time now = kStart; now < kStart + 5s; now += 500ms) {
+    election_.on_advert(now, 1, advert(50), kOther);
+    election_.on_time(now);
+  }
+  EXPECT_THAT(states(), ElementsAre(GroupState::active, GroupState::active));
+}
+
+TEST_F(vrrp_election, lost_heartbeats_move_no_sync_group_of_which_adverts_come) {
+  configure({group(1, "s"), group(2, "s")});
+  all_up();
+  election_.on_advert(kStart + 1s, 1, advert(200), kOther);
+  election_.on_peer_gone(kStart + 1100ms, kStart + 900ms, Cause::heartbeats_lost, {0, 1});
+  EXPECT_THAT(states(), ElementsAre(GroupState::backup, GroupState::backup));
+  election_.on_peer_gone(kStart + 2s, kStart + 1500ms, Cause::heartbeats_lost, {0, 1});
+  EXPECT_THAT(states(), ElementsAre(GroupState::active, GroupState::active));
 }
 
 TEST_F(vrrp_election, a_sync_group_yields_as_one) {

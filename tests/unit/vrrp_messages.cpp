@@ -74,9 +74,33 @@ TEST(ha_authentication, nothing_is_taken_twice_and_counters_grow_though_the_cloc
 const HeartbeatMessage kMessage{
     .node = "lb1",
     .digest = 0x0123456789abcdef,
-    .groups = {{.virtual_router_id = 51, .version = 6, .state = GroupState::active, .priority = 100}}};
+    .groups = {
+        {.virtual_router_id = 51, .version = 6, .state = GroupState::active, .priority = 100, .mark = 0x89abcdef}}};
 
 TEST(ha_heartbeat, what_is_built_is_read) { EXPECT_EQ(parse_heartbeat(build_heartbeat(kMessage)), kMessage); }
+
+TEST(ha_heartbeat, groups_with_one_number_are_told_apart_by_their_addresses) {
+  const auto group = [](std::uint8_t id, std::uint32_t mark) {
+    return HeartbeatGroup{.virtual_router_id = id, .mark = mark};
+  };
+  const std::vector<HeartbeatGroup> here{group(51, 1), group(51, 2), group(52, 3), group(53, 4)};
+  const std::vector<HeartbeatGroup> there{group(51, 2), group(51, 1), group(52, 9)};
+  using Places = std::vector<std::optional<std::size_t>>;
+  EXPECT_EQ(match_groups(here, there), (Places{1, 0, 2, std::nullopt}));
+  HeartbeatGroup six = group(51, 1);
+  six.version = 6;
+  EXPECT_EQ(match_groups(here, {{six}}), Places(4));
+}
+
+TEST(ha_heartbeat, the_mark_of_addresses_is_the_same_in_any_order) {
+  AddressRecord one{.version = 4};
+  one.bytes[15] = 1;
+  AddressRecord two{.version = 4};
+  two.bytes[15] = 2;
+  EXPECT_EQ(mark_of({{one, two}}), mark_of({{two, one}}));
+  EXPECT_NE(mark_of({{one, two}}), mark_of({{one}}));
+  EXPECT_NE(mark_of({{one}}), mark_of({{two}}));
+}
 
 TEST(ha_heartbeat, what_is_cut_short_or_too_long_is_none) {
   auto built = build_heartbeat(kMessage);
@@ -207,6 +231,17 @@ TEST(ha_announcement, one_more_round_is_made_unless_one_is_under_way) {
   EXPECT_THAT(plan.due(kStart), IsEmpty());
   plan.again(kStart + 100ms);
   EXPECT_THAT(plan.due(kStart + 100ms), SizeIs(1));
+}
+
+TEST(ha_announcement, whoever_asks_for_more_again_and_again_gets_one_round_a_second) {
+  AnnouncementPlan plan;
+  plan.start(kStart, 1, 0ms);
+  std::size_t rounds = 0;
+  for (Time now = kStart + 6s; now < kStart + 9s; now += 1ms) {
+    plan.again(now);
+    while (!plan.due(now).empty()) ++rounds;
+  }
+  EXPECT_EQ(rounds, 3U + 3U);  // those of the start were late
 }
 
 }  // namespace

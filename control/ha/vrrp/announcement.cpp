@@ -119,9 +119,12 @@ void AnnouncementPlan::start(Time now, std::size_t addresses, milliseconds refre
 
 void AnnouncementPlan::again(Time now) {
   if (addresses_ == 0) return;
+  const Time at = std::max(now, next_again_);
   const bool busy =
-      std::any_of(rounds_.begin(), rounds_.end(), [&](const Round& round) { return round.at <= now + kPause; });
-  if (!busy) add({.at = now});
+      std::any_of(rounds_.begin(), rounds_.end(), [&](const Round& round) { return round.at <= at + kPause; });
+  if (busy) return;
+  add({.at = at});
+  next_again_ = at + kAgain;
 }
 
 std::optional<Time> AnnouncementPlan::deadline() const {

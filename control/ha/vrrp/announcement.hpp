@@ -32,6 +32,7 @@ class AnnouncementPlan {
  public:
   static constexpr std::size_t kBurst = 64;
   static constexpr Time kPause = milliseconds(2);
+  static constexpr Time kAgain = milliseconds(1000);
 
   /// `refresh` 0: none.
   void start(Time now, std::size_t addresses, milliseconds refresh);
@@ -40,7 +41,8 @@ class AnnouncementPlan {
     addresses_ = 0;
   }
   [[nodiscard]] bool is_started() const { return addresses_ != 0; }
-  /// Once more, at once; nothing while a round is under way, or not started.
+  /// Once more, at once, or kAgain after the last time: whoever asks for it may be anybody. Nothing while a round is
+  /// under way, or to come by then, or not started.
   void again(Time now);
   [[nodiscard]] std::optional<Time> deadline() const;
   /// The indices of the addresses that are due, a burst at most.
@@ -57,6 +59,7 @@ class AnnouncementPlan {
   std::deque<Round> rounds_;  ///< by time
   std::size_t addresses_ = 0;
   Time refresh_{0};
+  Time next_again_{0};
 };
 
 }  // namespace astil::ha

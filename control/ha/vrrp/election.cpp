@@ -96,7 +96,12 @@ void Election::on_peer_state(Time now, std::size_t group, VirtualRouter::PeerSta
 }
 
 void Election::on_peer_gone(Time now, Time silent_since, Cause cause, const std::vector<std::size_t>& active_there) {
-  for (const std::size_t group : active_there) groups_[group].router->on_peer_gone(now, silent_since, cause);
+  for (const std::size_t group : active_there) {
+    const bool is_held = std::ranges::any_of(groups_, [&](const Group& other) {
+      return together(groups_[group], other) && other.router->yielded_since(silent_since);
+    });
+    if (!is_held) groups_[group].router->on_peer_gone(now, silent_since, cause);
+  }
   follow(now);
 }
 
@@ -109,8 +114,28 @@ void Election::step_down(Time now, const std::vector<std::size_t>& groups, std::
   follow(now);
 }
 
+/// While another of its sync group yields to somebody, this one would lose the addresses again with the next advert.
+void Election::hold_back(Time now, Group& group) {
+  if (!group.router->is_due(now)) return;
+  group.held_until = Time{0};
+  for (const Group& other : groups_) {
+    if (&other == &group || !together(group, other)) continue;
+    const auto until = other.router->yields_until();
+    if (until && *until > now) group.held_until = std::max(group.held_until, *until);
+  }
+  group.router->wait_until(group.held_until);
+}
+
+bool Election::is_held_back(std::size_t group, Time now) const {
+  const Group& one = groups_[group];
+  return state(group) == GroupState::backup && now <= one.held_until && !one.router->yields_until();
+}
+
 void Election::on_time(Time now) {
-  for (const Group& group : groups_) group.router->on_time(now);
+  for (Group& group : groups_) {
+    hold_back(now, group);
+    group.router->on_time(now);
+  }
   follow(now);
 }
 

@@ -39,6 +39,8 @@ class Election {
   [[nodiscard]] const VirtualRouter& router(std::size_t group) const { return *groups_[group].router; }
   [[nodiscard]] const GroupKey& key(std::size_t group) const { return groups_[group].setup.key; }
   [[nodiscard]] GroupState state(std::size_t group) const;
+  /// Would take over, and waits, since another of its sync group hears who is active.
+  [[nodiscard]] bool is_held_back(std::size_t group, Time now) const;
   [[nodiscard]] std::optional<std::size_t> find(const GroupKey& key) const;
 
   /// Whether packets are forwarded. `cause` is why not.
@@ -66,6 +68,7 @@ class Election {
     std::optional<address> local;
     unsigned penalty = 0;
     bool was_active = false;  ///< when all had followed last
+    Time held_until{0};
   };
 
   [[nodiscard]] bool together(const Group& one, const Group& other) const;
@@ -74,6 +77,7 @@ class Election {
   void follow(Time now);
   void follow_conditions(Time now);
   void follow_sync_groups(Time now);
+  void hold_back(Time now, Group& group);
   void follow_penalties(Time now);
 
   std::vector<Group> groups_;

@@ -8,13 +8,49 @@ namespace astil::ha {
 namespace {
 
 constexpr std::string_view kMagic = "ASHB";
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 constexpr std::size_t kHead = 16;
-constexpr std::size_t kGroup = 4;
+constexpr std::size_t kGroup = 8;
 
 std::uint8_t byte_at(Bytes bytes, std::size_t at) { return std::to_integer<std::uint8_t>(bytes[at]); }
 
+std::uint32_t word_at(Bytes bytes, std::size_t at) {
+  std::uint32_t word = 0;
+  for (std::size_t i = at; i < at + 4; ++i) word = word << 8U | byte_at(bytes, i);
+  return word;
+}
+
 }  // namespace
+
+std::uint32_t mark_of(std::span<const AddressRecord> addresses) {
+  std::uint32_t mark = 0;
+  for (const AddressRecord& address : addresses) {
+    std::uint32_t hash = 0x811c9dc5U;  // FNV-1a
+    for (const std::uint8_t byte : address.bytes) hash = (hash ^ byte) * 0x01000193U;
+    mark += hash;
+  }
+  return mark;
+}
+
+std::vector<std::optional<std::size_t>> match_groups(std::span<const HeartbeatGroup> here,
+                                                     std::span<const HeartbeatGroup> there) {
+  std::vector<std::optional<std::size_t>> matches(here.size());
+  std::vector<bool> taken(there.size());
+  const auto match = [&](auto&& fits) {
+    for (std::size_t i = 0; i < here.size(); ++i) {
+      for (std::size_t j = 0; j < there.size() && !matches[i]; ++j) {
+        const bool same =
+            here[i].virtual_router_id == there[j].virtual_router_id && here[i].version == there[j].version;
+        if (taken[j] || !same || !fits(here[i], there[j])) continue;
+        taken[j] = true;
+        matches[i] = j;
+      }
+    }
+  };
+  match([](const HeartbeatGroup& one, const HeartbeatGroup& other) { return one.mark == other.mark; });
+  match([](const HeartbeatGroup&, const HeartbeatGroup&) { return true; });
+  return matches;
+}
 
 std::vector<std::byte> build_heartbeat(const HeartbeatMessage& message) {
   std::vector<std::byte> out;
@@ -31,6 +67,7 @@ std::vector<std::byte> build_heartbeat(const HeartbeatMessage& message) {
     append(group.version);
     append(static_cast<std::uint8_t>(group.state));
     append(group.priority);
+    for (unsigned shift = 32; shift > 0; shift -= 8) append(group.mark >> (shift - 8));
   }
   return out;
 }
@@ -53,7 +90,8 @@ std::optional<HeartbeatMessage> parse_heartbeat(Bytes bytes) {
     message.groups.push_back({.virtual_router_id = byte_at(group, 0),
                               .version = byte_at(group, 1),
                               .state = static_cast<GroupState>(byte_at(group, 2)),
-                              .priority = byte_at(group, 3)});
+                              .priority = byte_at(group, 3),
+                              .mark = word_at(group, 4)});
   }
   return message;
 }

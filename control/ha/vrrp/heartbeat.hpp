@@ -2,11 +2,12 @@
 // is alive. Pure. On the wire, numbers in network byte order:
 //
 //   "ASHB" | version, 1 byte | groups, 1 | length of the node's name, 1 | 0 | digest, 8 | name | groups of:
-//   VRID | IP version | GroupState | priority
+//   VRID | IP version | GroupState | priority | mark, 4
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct HeartbeatGroup {
   std::uint8_t version = 4;  ///< of IP
   GroupState state = GroupState::stopped;
   std::uint8_t priority = 0;
+  std::uint32_t mark = 0;  ///< of its addresses, by which groups with one number are told apart
   bool operator==(const HeartbeatGroup&) const = default;
 };
 
@@ -29,6 +31,14 @@ struct HeartbeatMessage {
   std::vector<HeartbeatGroup> groups;  ///< at most kMostChannelGroups
   bool operator==(const HeartbeatMessage&) const = default;
 };
+
+/// Of a group's addresses, in whichever order.
+[[nodiscard]] std::uint32_t mark_of(std::span<const AddressRecord> addresses);
+
+/// For each group here, the place of the other node's group among those of its heartbeat: that with the same number and
+/// addresses, or else the next with the same number. None: it has no such group.
+[[nodiscard]] std::vector<std::optional<std::size_t>> match_groups(std::span<const HeartbeatGroup> here,
+                                                                   std::span<const HeartbeatGroup> there);
 
 [[nodiscard]] std::vector<std::byte> build_heartbeat(const HeartbeatMessage& message);
 /// None: it is cut short, has bytes too many, or is another version's.

@@ -35,6 +35,7 @@ void VirtualRouter::become(Time now, State state, Cause cause) {
   lower_since_.reset();
   waits_for_flows_ = false;
   hears_active_ = false;
+  yields_ = false;
   suspicion_.reset();
   peer_suspicion_.reset();
 }
@@ -121,6 +122,7 @@ bool VirtualRouter::preempts(Time now) {
 void VirtualRouter::backup_advert(Time now, const Advert& advert) {
   last_heard_ = now;
   hears_active_ = advert.priority != kLeavingPriority;
+  yields_ = false;
   if (advert.priority == kLeavingPriority) {
     down_cause_ = Cause::left;
     set_active_down_timer(now, skew_time());
@@ -134,9 +136,15 @@ void VirtualRouter::backup_advert(Time now, const Advert& advert) {
     down_cause_ = Cause::preempted;
     return;  // discarded
   }
+  yields_ = true;
   active_adver_interval_ = advert.max_interval;
   down_cause_ = Cause::no_adverts;
   set_active_down_timer(now, active_down_interval());
+}
+
+std::optional<Time> VirtualRouter::yields_until() const {
+  if (state_ != State::backup || !yields_) return std::nullopt;
+  return *last_heard_ + active_adver_interval_ * kCentisecond * 3 / 2;
 }
 
 /// Section 6.4.3.

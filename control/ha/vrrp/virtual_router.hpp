@@ -6,6 +6,7 @@
 // the caller's, and must not run backwards.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -85,6 +86,15 @@ class VirtualRouter {
   [[nodiscard]] bool is_active() const { return state_ == State::active; }
   /// Backup, and an advert of an active node has come since it is.
   [[nodiscard]] bool hears_active() const { return state_ == State::backup && hears_active_; }
+  /// Backup, and yields to an active node that was heard an advert and a half ago at most: until when that holds.
+  [[nodiscard]] std::optional<Time> yields_until() const;
+  /// Backup, and an advert of a node that it yields to has come since.
+  [[nodiscard]] bool yielded_since(Time time) const {
+    return state_ == State::backup && yields_ && *last_heard_ > time;
+  }
+  /// Active_Down_Timer has run out, and another of its sync group is not to be active: it is looked at again then.
+  [[nodiscard]] bool is_due(Time now) const { return state_ == State::backup && now >= active_down_timer_; }
+  void wait_until(Time time) { active_down_timer_ = std::max(active_down_timer_, time); }
   [[nodiscard]] bool waits_for_flows() const { return waits_for_flows_; }
   [[nodiscard]] std::uint8_t priority() const;
   [[nodiscard]] Cause cause() const { return cause_; }
@@ -134,6 +144,7 @@ class VirtualRouter {
   bool waits_for_flows_ = false;
   bool limit_passed_ = false;  ///< preempts although the flows are not here
   bool hears_active_ = false;
+  bool yields_ = false;  ///< to the sender of the last advert
   std::optional<Time> last_heard_;
   Time conflict_until_{0};
   Time lower_heard_until_{0};           ///< an advert of lower priority came while active, not long ago

@@ -40,6 +40,7 @@ from cases import (  # noqa: F401
     pair,
     pair_accept,
     pair_engine,
+    pair_faults,
     pair_mac,
     pair_two_arms,
     flow_sync,

@@ -27,8 +27,8 @@ def start_time(pid):
 
 
 def end_process(pid, started):
-    """Kills the process if it is still the one that was recorded, and waits until it is gone."""
-    if start_time(pid) != started:
+    """Kills the process if it is still the one that was recorded (None: it was gone), and waits until it is gone."""
+    if started is None or start_time(pid) != started:
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

@@ -41,6 +41,7 @@ void Group::configure(const GroupRecord& record, const KeyRing& keys) {
   const std::set<address> before =
       std::exchange(addresses_, hosts_of(std::span(record.addresses).first(record.address_count)));
   record_ = record;
+  mark_ = mark_of(std::span(record.addresses).first(record.address_count));
   keys_ = keys;
   peers_ = hosts_of(std::span(record.peers).first(record.peer_count));
   tracks_.configure(std::span(record.tracks).first(record.track_count));

@@ -14,6 +14,7 @@
 #include "control/ha/vrrp/app/router_devices.hpp"
 #include "control/ha/vrrp/authentication.hpp"
 #include "control/ha/vrrp/election.hpp"
+#include "control/ha/vrrp/heartbeat.hpp"
 #include "control/ha/vrrp/track_states.hpp"
 
 namespace astil::ha {
@@ -62,6 +63,7 @@ class Group final : public Output {
   [[nodiscard]] bool has(const address& host) const { return addresses_.contains(host); }
   [[nodiscard]] std::uint32_t ifindex() const { return ifindex_; }
   [[nodiscard]] std::uint32_t home() const { return home_; }
+  [[nodiscard]] std::uint32_t mark() const { return mark_; }
   [[nodiscard]] bool has_virtual_mac() const { return record_.virtual_mac != 0; }
   /// Whether somebody who says that an address of the group has this MAC address is another station.
   [[nodiscard]] bool is_foreign(const net::MacAddress& mac) const { return has_virtual_mac() || mac != mac_; }
@@ -81,6 +83,7 @@ class Group final : public Output {
   AddressKeeper& keeper_;
   RouterDevices& devices_;
   GroupRecord record_;
+  std::uint32_t mark_ = 0;  ///< see HeartbeatGroup
   KeyRing keys_;
   std::set<address> addresses_;
   std::set<address> peers_;

@@ -6,6 +6,11 @@
 #include "control/ha/vrrp/app/group.hpp"
 
 namespace astil::ha {
+namespace {
+
+constexpr Time kOpenAgain = std::chrono::seconds(1);
+
+}  // namespace
 
 void Heartbeats::configure(Time now, const SettingsRecord& settings, const std::vector<PathRecord>& paths) {
   const bool same_port = port_ == settings.heartbeat_port;
@@ -32,18 +37,32 @@ void Heartbeats::configure(Time now, const SettingsRecord& settings, const std::
     }
     paths_.push_back({.record = record, .socket = {}});
   }
-  for (Path& path : paths_) {
-    if (path.socket) continue;
-    auto socket = HeartbeatSocket::open(to_address(path.record.local), to_address(path.record.peer), port_);
-    if (socket.has_error()) {
-      log::error("path not opened", {{"path", path.record.name.view()}, {"error", socket.error().text()}});
-      continue;
-    }
-    path.socket.emplace(std::move(*socket));
-  }
+  open_missing();
+  next_open_ = now + kOpenAgain;
   if (same) return;
   watch_ = HeartbeatWatch(paths_.size(), std::chrono::duration_cast<milliseconds>(interval_), lost_after_);
   next_ = now;
+}
+
+/// What fails is told once, and when it has come about after all.
+void Heartbeats::open_missing() {
+  for (Path& path : paths_) {
+    if (path.socket) continue;
+    auto socket = HeartbeatSocket::open(to_address(path.record.local), to_address(path.record.peer), port_);
+    const bool failed = socket.has_error();
+    const bool had_failed = std::exchange(path.failed, failed);
+    if (failed) {
+      if (!had_failed)
+        log::error("path not opened", {{"path", path.record.name.view()}, {"error", socket.error().text()}});
+      continue;
+    }
+    if (had_failed) log::info("path opened", {{"path", path.record.name.view()}});
+    path.socket.emplace(std::move(*socket));
+  }
+}
+
+bool Heartbeats::misses_any() const {
+  return std::ranges::any_of(paths_, [](const Path& path) { return !path.socket; });
 }
 
 int Heartbeats::descriptor(std::size_t path) const {
@@ -66,13 +85,12 @@ void Heartbeats::receive(std::size_t index, Time now, const std::function<void(c
   Path& path = paths_[index];
   if (!path.socket) return;
   path.socket->receive([&](Bytes sealed) {
+    const auto drop = [&](HeartbeatDrop reason) { ++path.drops[static_cast<std::size_t>(reason)]; };
     const auto opened = keys_.open(sealed, {});
     const auto message = opened.has_error() ? std::nullopt : parse_heartbeat(opened->bytes);
-    // A node that hears itself hears its own message sent back.
-    if (!message || opened->counter <= path.last_counter || message->node == message_.node) {
-      ++path.dropped;
-      return;
-    }
+    if (!message) return drop(HeartbeatDrop::unauthentic);
+    if (message->node == message_.node) return drop(HeartbeatDrop::own_name);
+    if (opened->counter <= path.last_counter) return drop(HeartbeatDrop::replayed);
     path.last_counter = opened->counter;
     ++path.received;
     heard_ = *message;
@@ -82,6 +100,10 @@ void Heartbeats::receive(std::size_t index, Time now, const std::function<void(c
 }
 
 void Heartbeats::on_time(Time now) {
+  if (is_on() && now >= next_open_ && misses_any()) {
+    open_missing();
+    next_open_ = now + kOpenAgain;
+  }
   if (!is_on() || now < next_) return;
   send();
   next_ += interval_;
@@ -90,8 +112,9 @@ void Heartbeats::on_time(Time now) {
 
 std::optional<Time> Heartbeats::deadline() const {
   if (!is_on() || paths_.empty()) return std::nullopt;
-  const auto lost = watch_.deadline();
-  return lost ? std::min(*lost, next_) : next_;
+  Time first = std::min(next_, watch_.deadline().value_or(next_));
+  if (misses_any()) first = std::min(first, next_open_);
+  return first;
 }
 
 PathReport Heartbeats::report(std::size_t index) const {
@@ -100,8 +123,8 @@ PathReport Heartbeats::report(std::size_t index) const {
           .last_heard = static_cast<std::uint64_t>(watch_.last_heard(index).count()),
           .sent = path.sent,
           .received = path.received,
-          .dropped = path.dropped,
-          .losses = watch_.losses(index)};
+          .losses = watch_.losses(index),
+          .drops = path.drops};
 }
 
 }  // namespace astil::ha

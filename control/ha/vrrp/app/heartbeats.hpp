@@ -1,6 +1,7 @@
 // The heartbeats of this node over all paths, and what those of the other one say.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -24,7 +25,8 @@ class Heartbeats {
   /// `take` gets each message that is authentic, new, and the other node's.
   void receive(std::size_t path, Time now, const std::function<void(const HeartbeatMessage&)>& take);
 
-  /// Sends what is due. To be called at `deadline` or later.
+  /// Sends what is due, and tries again to open paths that could not be: their network may come later. To be called at
+  /// `deadline` or later.
   void on_time(Time now);
   /// True once, when the other node is silent on all paths.
   [[nodiscard]] bool died(Time now) { return watch_.died(now); }
@@ -44,11 +46,14 @@ class Heartbeats {
     std::optional<HeartbeatSocket> socket;
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
-    std::uint64_t dropped = 0;
+    std::array<std::uint64_t, kHeartbeatDrops> drops{};
+    bool failed = false;             ///< to open, and that was told
     std::uint64_t last_counter = 0;  ///< of the other node, on this path
   };
 
   [[nodiscard]] bool is_on() const { return interval_ != Time{0} && keys_.current() != nullptr; }
+  void open_missing();
+  [[nodiscard]] bool misses_any() const;
   void send_on(Path& path, Bytes message);
 
   std::vector<Path> paths_;
@@ -57,6 +62,7 @@ class Heartbeats {
   Time interval_{0};
   unsigned lost_after_ = 3;
   Time next_{0};
+  Time next_open_{0};  ///< when paths that could not be opened are tried again
   HeartbeatWatch watch_;
   HeartbeatMessage message_;
   HeartbeatMessage heard_;

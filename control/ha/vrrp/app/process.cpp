@@ -3,6 +3,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -191,20 +192,19 @@ void Process::receive_heartbeats() {
     heartbeats_.receive(i, now_, [&](const HeartbeatMessage& message) { take_heartbeat(message); });
 }
 
-/// The nodes may call their interfaces otherwise: of groups with the same number and version, the first is the first.
+/// The nodes may call their interfaces otherwise: which group is which is said by their numbers and addresses.
 void Process::take_heartbeat(const HeartbeatMessage& message) {
   const std::vector<std::size_t> before = std::exchange(peer_active_, {});
-  std::vector<bool> met(groups_.size());
-  for (const HeartbeatGroup& there : message.groups) {
-    for (std::size_t i = 0; i < groups_.size(); ++i) {
-      const GroupKey& key = election_.key(i);
-      if (met[i] || key.virtual_router_id != there.virtual_router_id || key.version != there.version) continue;
-      met[i] = true;
-      const bool active = there.state == GroupState::active;
-      if (active) peer_active_.insert(std::upper_bound(peer_active_.begin(), peer_active_.end(), i), i);
-      election_.on_peer_state(now_, i, active ? VirtualRouter::PeerState::active : VirtualRouter::PeerState::other);
-      break;
-    }
+  const std::vector<HeartbeatGroup> here = own_heartbeat().groups;
+  const auto matches = match_groups(here, message.groups);
+  peer_states_.assign(groups_.size(), kPeerHasNone);
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    if (!matches[i]) continue;
+    const GroupState there = message.groups[*matches[i]].state;
+    peer_states_[i] = static_cast<std::uint8_t>(static_cast<unsigned>(there) + 1U);
+    const bool active = there == GroupState::active;
+    if (active) peer_active_.push_back(i);
+    election_.on_peer_state(now_, i, active ? VirtualRouter::PeerState::active : VirtualRouter::PeerState::other);
   }
   std::vector<std::size_t> left;
   std::set_difference(before.begin(), before.end(), peer_active_.begin(), peer_active_.end(), std::back_inserter(left));
@@ -232,7 +232,8 @@ HeartbeatMessage Process::own_heartbeat() const {
     message.groups.push_back({.virtual_router_id = key.virtual_router_id,
                               .version = key.version,
                               .state = election_.state(i),
-                              .priority = election_.router(i).priority()});
+                              .priority = election_.router(i).priority(),
+                              .mark = groups_[i]->mark()});
   }
   return message;
 }
@@ -250,6 +251,7 @@ std::uint64_t Process::mark() const {
            (router.waits_for_flows() ? 1U : 0U);
     mark = mark * 31 + static_cast<std::uint64_t>(election_.state(i)) + router.priority();
     mark = mark * 31 + groups_[i]->tracks().failing() * 2U + (router.hears_active() ? 1U : 0U);
+    mark = mark * 31 + (i < peer_states_.size() ? peer_states_[i] : 0U);
   }
   for (std::size_t i = 0; i < heartbeats_.size(); ++i) mark = mark * 31 + heartbeats_.report(i).alive;
   return mark;
@@ -262,6 +264,7 @@ void Process::report() {
 
 Report Process::make_report() const {
   Report report;
+  report.head.pid = static_cast<std::uint32_t>(::getpid());
   report.head.real_time = scheduling_ == Scheduling::real_time ? 1 : 0;
   report.head.heartbeats_alive = heartbeats_.is_alive() ? 1 : 0;
   report.head.late_nanoseconds = static_cast<std::uint64_t>(late_.count());
@@ -280,6 +283,8 @@ Report Process::make_report() const {
     group.waits_for_table = router.waits_for_flows() ? 1 : 0;
     group.two_active = router.two_active(now_) ? 1 : 0;
     group.peer_is_active = router.hears_active() ? 1 : 0;
+    group.peer_state = heartbeats_.is_alive() && i < peer_states_.size() ? peer_states_[i] : kPeerStateUnknown;
+    group.held_back = election_.is_held_back(i, now_) ? 1 : 0;
     group.since = static_cast<std::uint64_t>(router.since().count());
     group.transitions = router.transitions();
     group.takeovers = router.takeovers();

@@ -86,6 +86,7 @@ void Process::configure(const Configuration& configuration) {
   }
   configuration_ = configuration;
   peer_active_.clear();
+  peer_states_.clear();
   // Those that are not there any more shut down here, by sockets that are there still.
   election_.configure(now_, setups, [&](const GroupKey& key) -> Output& { return *by_key.at(key); });
   before.clear();
