@@ -154,7 +154,9 @@ void add_track_problems(const api::GroupView& group, std::vector<api::ProblemVie
 /// What does not come through, now.
 void add_advert_problems(const api::GroupView& group, std::vector<api::ProblemView>& problems) {
   const std::string who = "group " + group.name;
-  if (group.send_fails)
+  // What could not be sent while the link went down is no riddle.
+  const bool settled = std::chrono::system_clock::now() - group.since > std::chrono::seconds(20);
+  if (group.send_fails && settled && group.state == "active")
     problems.push_back({who + " has adverts, or announcements, that can not be sent",
                         "ip -s link show " + group.interface + "; its MTU may be too small for so many addresses"});
   if (is_recent(group.drops, "checksum_kind"))
@@ -176,6 +178,10 @@ void add_path_problems(const api::PairView& view, std::vector<api::ProblemView>&
     if (is_recent(path.drops, "own_name"))
       problems.push_back({"on path " + path.name + " a node calls itself " + view.node + ", as this one does",
                           "give each of the two another ha.node"});
+    else if (!path.alive && is_recent(path.drops, "replayed"))
+      problems.push_back(
+          {"on path " + path.name + " come heartbeats that are older than others it had: they are dropped",
+           "the other node's clock is behind, or somebody sends recordings: synchronise the clocks"});
     else if (is_recent(path.drops, "unauthentic"))
       problems.push_back({"on path " + path.name + " come heartbeats that are not authentic",
                           "compare the keys, and the versions, of the two nodes"});

@@ -147,7 +147,8 @@ void describe(V& v, Ha& ha) {
              "How long this node goes on as it is while astild is not there (it has crashed, or is exchanged for "
              "another) and packets are forwarded. After that it leaves the addresses to the other node.");
   v.optional("startup_hold", ha.startup_hold, Duration{milliseconds(0), std::chrono::hours(1)},
-             "How long this node takes over from nobody after its start, and does not take what nobody has.");
+             "How long this node takes over from nobody after its start, and does not take what nobody has. An owner "
+             "(priority 255) does not wait.");
   v.optional("takeover_limit", ha.takeover_limit, Duration{milliseconds(0), std::chrono::hours(1)},
              "How long this node waits for the flows of an active node before it takes over from it nevertheless.");
   v.mapping("paths", ha.paths, kName, AtLeast::absent,

@@ -208,8 +208,8 @@ void Process::take_heartbeat(const HeartbeatMessage& message) {
   }
   std::vector<std::size_t> left;
   std::set_difference(before.begin(), before.end(), peer_active_.begin(), peer_active_.end(), std::back_inserter(left));
-  if (!left.empty()) election_.on_peer_gone(now_, peer_active_at_, Cause::left, left);
-  peer_active_at_ = now_;
+  // What it sent as the active one, it sent before it said this.
+  if (!left.empty()) election_.on_peer_gone(now_, now_, Cause::left, left);
 }
 
 void Process::receive_claims() {

@@ -93,7 +93,6 @@ class Process {
   Heartbeats heartbeats_;
   std::vector<std::size_t> peer_active_;   ///< groups, by the other node's last heartbeat, in order
   std::vector<std::uint8_t> peer_states_;  ///< of each group, as GroupReport::peer_state
-  Time peer_active_at_{0};                 ///< when that came
   std::map<SocketKey, AdvertSocket> adverts_;
   std::map<std::uint32_t, FrameSocket> frames_;
   net::Links links_;
