@@ -122,6 +122,43 @@ def return_to_a_large_table(run, flows):
         _judge(run, long)
 
 
+@case("sync_a_million_flows", long=True, alone=True, flows=1_000_000)
+def a_million_flows(run, flows):
+    """The backup starts with nothing beside an active node with a million flows, over veth: how long it takes to have them all, and
+    what that costs both, are figures."""
+    with run.lab(PairNet) as lab:
+        pair = Pair(lab, run)
+        lab.net.route_strangers()
+        more = {"timeouts": {"half_open": "30m"}, "new_flows_per_second": 0, "tables": {"flow_slots": 4 << 20}}
+        _start_both(pair, dataplane=more)
+        pair.balancers["lb2"].astil("detach")
+        pair.balancers["lb2"].daemon.wait()
+        way = types.SimpleNamespace(to=lambda: lab.to("direct"))
+        used = lambda name: next(each["used"] for each in pair.balancers[name].status()["tables"] if each["name"] == "flows")
+        for first in range(0, 8 * flows, flows // 20):  # links that are full lose some
+            Flood(lab, way, "syns", flows // 20, first).finish()
+            if used("lb1") >= flows:
+                break
+        at_lb1 = used("lb1")
+        run.expect(at_lb1 >= flows, f"there are only {at_lb1} flows")
+        pids = {"lb1": pair.balancers["lb1"].daemon.pid}
+        before = {"lb1": process.cpu_seconds(pids["lb1"]), "lb2": 0.0}
+        begun = time.monotonic()
+        _start(pair, "lb2", dataplane=more)
+        pids["lb2"] = pair.balancers["lb2"].daemon.pid
+        pair.until_flows_are_at("lb2", timeout=60)
+        since_start = time.monotonic() - begun
+        cpu = {name: round(process.cpu_seconds(pid) - before[name], 2) for name, pid in pids.items()}
+        records = _counts(pair, "lb2", "records")
+        brought = sum(records.get(each, 0) for each in ("written", "changed", "known"))
+        sync = _sync(pair, "lb2")
+        run.figure(
+            flows=at_lb1, brought=brought, full_ms=round(sync["full_seconds"] * 1000), since_start_ms=round(since_start * 1000), cpu_seconds=cpu,
+            datagrams=sync["received_datagrams"], megabytes=round(sync["received_bytes"] / 1e6, 1), lost=_sync(pair, "lb1")["lost_datagrams"],
+        )  # fmt: skip
+        run.expect(brought >= 0.99 * at_lb1, f"of {at_lb1} flows {brought} were brought: {records}")
+
+
 @case("sync_rings_are_alike", rule="canonical", alike=True, long=True)
 @case("sync_rings_that_are_patched_differ", rule="patched", alike=False, long=True)
 def rings_are_alike(run, rule, alike):

@@ -19,13 +19,6 @@ _RECORDS = [
 ]  # fmt: skip
 
 
-def _cpu_seconds(pid, thread=None):
-    """Of a process' threads, or of those of that name, in user and system together: what the scheduler gave them."""
-    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
-    wanted = [task for task in tasks if thread is None or (task / "comm").read_text().strip() == thread]
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in wanted) / 1e9
-
-
 def _pin(pid):
     """The server's threads to one core, since the client has the other: where they land makes more of a difference than what
     they do."""
@@ -63,9 +56,9 @@ def names_beside_gdnsd(run):
         gdnsd = _start_gdnsd(lab)
         reflector = lab.net.balancer.spawn(paths.program("lab_reflector"), FRONT, "5302")
         servers = {
-            "astil": (53, lambda: _cpu_seconds(lab.balancer.daemon.pid, "astil-dns")),
-            "gdnsd": (5301, lambda: _cpu_seconds(gdnsd.pid)),
-            "reflector": (5302, lambda: _cpu_seconds(reflector.pid)),
+            "astil": (53, lambda: process.cpu_seconds(lab.balancer.daemon.pid, "astil-dns")),
+            "gdnsd": (5301, lambda: process.cpu_seconds(gdnsd.pid)),
+            "reflector": (5302, lambda: process.cpu_seconds(reflector.pid)),
         }
         process.until(lambda: _dnsperf(lab, "5301", "-l", "1", "-Q", "100")[0] > 0, "gdnsd answers")
         for server in (lab.balancer.daemon, gdnsd, reflector):
@@ -86,7 +79,7 @@ def names_signed_cost(run):
         stem = generate(lab)
         dns = section(_RECORDS, listen=[f"{FRONT}:53"], zone={"dnssec": {"keys": [stem]}})
         lab.balancer.start(lab.configuration(forwardings=["nat"], more={"dns": dns}))
-        cpu = lambda: _cpu_seconds(lab.balancer.daemon.pid, "astil-dns")
+        cpu = lambda: process.cpu_seconds(lab.balancer.daemon.pid, "astil-dns")
         there = [f"n{number}.{ZONE} A\n" for number in range(_NAMES)]
         made_up = [f"m{number}.{ZONE} A\n" for number in range(200_000)]
         for name, queries, words in (

@@ -78,6 +78,13 @@ def anonymous_kib(pid):
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:"))
 
 
+def cpu_seconds(pid, thread=None):
+    """Of a process' threads, or of those of that name, in user and system together: what the scheduler gave them."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    wanted = [task for task in tasks if thread is None or (task / "comm").read_text().strip() == thread]
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in wanted) / 1e9
+
+
 def kill(pid):
     """At once, of a process that is not our child; one that is gone already is fine."""
     try:
