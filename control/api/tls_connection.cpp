@@ -7,10 +7,9 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
+
+#include "control/base/regular_file.hpp"
 
 namespace astil::api {
 namespace {
@@ -45,16 +44,9 @@ asio::awaitable<error_code> connect(std::shared_ptr<Attempt> attempt, tcp::endpo
 }  // namespace
 
 Result<std::string> read_token(const std::string& file) {
-  // Of another thing than a file the end could be waited for without end.
-  std::error_code unknown;
-  const auto kind = std::filesystem::status(file, unknown).type();
-  if (!unknown && kind != std::filesystem::file_type::regular && kind != std::filesystem::file_type::not_found)
-    return Error{file + " is no regular file", "put the token there, in one line"};
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return system_error(file, errno);
-  std::ostringstream text;
-  text << in.rdbuf();
-  std::string token = text.str();
+  auto text = base::read_regular_file(file);
+  if (text.has_error()) return text.error();
+  std::string token = std::move(*text);
   while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
   const bool is_token = !token.empty() && std::ranges::all_of(token, [](char c) { return c > ' ' && c < '\x7f'; });
   if (!is_token) return Error{file + " does not hold a token and nothing else", "put it there, in one line"};

@@ -519,7 +519,7 @@ Result<void> Daemon::fit_tables() {
 /// A backend that is retired has no name any more: another may have it by now.
 void Daemon::remember_labels() {
   labels_.clear();
-  const auto& placed = in_force();
+  const auto placed = in_force();
   for (std::size_t i = 0; i < placed.size(); ++i) {
     const config::Service& service = model_.services[i];
     service_names_[placed[i].id] = service.name;

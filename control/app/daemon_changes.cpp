@@ -3,8 +3,8 @@
 
 #include "control/app/changes.hpp"
 #include "control/app/daemon.hpp"
-#include "control/app/offline.hpp"
 #include "control/base/log.hpp"
+#include "control/base/regular_file.hpp"
 
 namespace astil::app {
 namespace {
@@ -387,7 +387,7 @@ Daemon::Applied Daemon::take_back(Before before, const Error& why) {
 }
 
 void Daemon::reload() {
-  auto text = read_file(options_.config_file);
+  auto text = base::read_regular_file(options_.config_file);
   if (text.has_error()) {
     ++config_view_.reloads_refused;
     static_cast<void>(refuse({.error = text.error(), .diagnostics = {}}));

@@ -11,9 +11,9 @@
 #include <future>
 
 #include "control/api/json.hpp"
-#include "control/app/offline.hpp"
 #include "control/base/atomic_file.hpp"
 #include "control/base/log.hpp"
+#include "control/base/regular_file.hpp"
 
 namespace astil::app {
 namespace {
@@ -97,7 +97,7 @@ void History::read() {
     next_number_ = std::max(next_number_, number_of(file.path()) + 1);
   const fs::path index = folder_ / kIndex;
   if (!fs::exists(index, failed)) return;
-  const auto text = read_file(index);
+  const auto text = base::read_regular_file(index);
   auto entries = text ? parse_index(*text) : Result<std::vector<api::HistoryEntry>>(text.error());
   if (entries.has_error()) {
     const fs::path aside = index.string() + ".broken";
@@ -124,7 +124,7 @@ Result<std::string> History::text(std::uint64_t number) const {
   }
   if (const auto unsaved = unsaved_.find(number); unsaved != unsaved_.end())
     return Result<std::string>(boost::system::in_place_value, *unsaved->second);
-  auto text = read_file(file_of(number));
+  auto text = base::read_regular_file(file_of(number));
   if (text.has_error()) return text.error();
   if (digest_of(*text) != entry->digest) {
     return Error{file_of(number).string() + " is not what was applied: its digest is another",

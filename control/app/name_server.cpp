@@ -7,8 +7,8 @@
 #include <tuple>
 
 #include "control/app/name_zones.hpp"
-#include "control/app/offline.hpp"
 #include "control/base/log.hpp"
+#include "control/base/regular_file.hpp"
 #include "control/config/address_kinds.hpp"
 #include "control/config/keys.hpp"
 #include "control/dns/key_files.hpp"
@@ -100,7 +100,7 @@ Result<> NameServer::check(const config::Dns& wanted, const std::vector<config::
 /// None where the daemon's own is meant.
 Result<dns::CookieSecrets> NameServer::read_secrets(const config::Dns& wanted) {
   if (!wanted.cookie_secret_file) return dns::CookieSecrets{};
-  const auto text = read_file(*wanted.cookie_secret_file);
+  const auto text = base::read_regular_file(*wanted.cookie_secret_file);
   if (text.has_error()) return text.error().within("dns.cookie_secret_file");
   auto secrets = dns::parse_cookie_secrets(*text);
   if (secrets.has_error()) return secrets.error().within(*wanted.cookie_secret_file);

@@ -1,10 +1,7 @@
 #include "control/app/offline.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "control/app/engines.hpp"
 #include "control/app/inputs.hpp"
@@ -49,19 +46,6 @@ Result<void> detach_offline(const std::string& instance) {
 std::optional<std::string> socket_of_daemon(const std::string& instance) {
   auto holder = holder_of(instance);
   return holder && !holder->empty() ? holder : std::nullopt;
-}
-
-Result<std::string> read_file(const std::string& path) {
-  // The other end of a pipe could be waited for without end.
-  std::error_code unknown;
-  const auto kind = std::filesystem::status(path, unknown).type();
-  if (!unknown && kind != std::filesystem::file_type::regular && kind != std::filesystem::file_type::not_found)
-    return Error{"read " + path + ": it is no regular file", {}};
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return system_error("read " + path, errno);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return Result<std::string>(boost::system::in_place_value, text.str());
 }
 
 }  // namespace astil::app

@@ -15,7 +15,4 @@ Result<void> detach_offline(const std::string& instance);
 /// Where the daemon of an instance answers the API; none: there is no daemon.
 std::optional<std::string> socket_of_daemon(const std::string& instance);
 
-/// A whole file.
-Result<std::string> read_file(const std::string& path);
-
 }  // namespace astil::app

@@ -12,8 +12,8 @@
 #include <utility>
 
 #include "control/api/json.hpp"
-#include "control/app/offline.hpp"
 #include "control/base/aside_file.hpp"
+#include "control/base/regular_file.hpp"
 
 namespace astil::app {
 
@@ -30,7 +30,7 @@ struct OrdersFile {
   template <class View>
   [[nodiscard]] std::optional<Error> read(auto&& take) const {
     if (std::error_code failed; !std::filesystem::exists(path, failed) && !failed) return std::nullopt;
-    const auto text = read_file(path);
+    const auto text = base::read_regular_file(path);
     if (text.has_error())
       return Error{"orders for " + whose + " not read: " + text.error().what,
                    "make " + path + " readable, and restart"};

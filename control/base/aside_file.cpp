@@ -3,26 +3,23 @@
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <mutex>
 #include <optional>
-#include <sstream>
 #include <system_error>
 #include <thread>
 
 #include "control/base/atomic_file.hpp"
 #include "control/base/log.hpp"
+#include "control/base/regular_file.hpp"
 
 namespace astil::base {
 namespace {
 
 /// None: there is no such file.
 std::optional<std::string> text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+  auto text = read_regular_file(path);
+  if (text.has_error()) return std::nullopt;
+  return std::move(*text);
 }
 
 }  // namespace

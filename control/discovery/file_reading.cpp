@@ -1,42 +1,19 @@
 #include "control/discovery/file_reading.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include <algorithm>
-#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
 
-#include "dataplane/base/descriptor.hpp"
+#include "control/base/regular_file.hpp"
 
 namespace astil::discovery {
 
 Result<std::string> read_whole(const std::string& path) {
-  // A pipe would wait for whoever writes into it.
-  const base::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file.valid()) return system_error("read " + path, errno);
-  struct stat kind {};
-  if (::fstat(file.get(), &kind) != 0) return system_error("read " + path, errno);
-  if (!S_ISREG(kind.st_mode)) return Error{path + " is no regular file", "name a file"};
-  std::string text;
-  // What it says of its size may not be so any more.
-  for (std::size_t room = std::max<std::size_t>(static_cast<std::size_t>(kind.st_size) + 1, 4096);;) {
-    const std::size_t had = text.size();
-    text.resize(std::min(had + room, kLongestFile + 1));
-    const ssize_t more = ::read(file.get(), text.data() + had, text.size() - had);
-    if (more < 0 && errno == EINTR) {
-      text.resize(had);
-      continue;
-    }
-    if (more < 0) return system_error("read " + path, errno);
-    text.resize(had + static_cast<std::size_t>(more));
-    if (more == 0) return {boost::system::in_place_value, std::move(text)};
-    if (text.size() > kLongestFile)
-      return Error{path + " is longer than 8 MiB, which are read at most",
-                   "65,000 targets, the most that are followed, take less"};
-  }
+  auto text = base::read_regular_file(path, kLongestFile + 1);
+  if (text.has_value() && text->size() > kLongestFile)
+    return Error{path + " is longer than 8 MiB, which are read at most",
+                 "65,000 targets, the most that are followed, take less"};
+  return text;
 }
 
 Result<Set> read_set(const std::string& path) {

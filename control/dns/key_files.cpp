@@ -6,9 +6,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <fstream>
 #include <sstream>
 
+#include "control/base/regular_file.hpp"
 #include "control/dns/name.hpp"
 #include "control/dns/records.hpp"
 #include "dataplane/base/descriptor.hpp"
@@ -27,15 +27,6 @@ std::string stem_of(const std::string& path) {
     if (path.ends_with(ending)) return path.substr(0, path.size() - ending.size());
   }
   return path;
-}
-
-Result<std::string> read_all(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file) return system_error("read " + path, errno);
-  return Result<std::string>(boost::system::in_place_value, std::move(text).str());
 }
 
 std::string to_base64(std::string_view bytes) {
@@ -61,7 +52,7 @@ std::string from_base64(std::string_view text) {
 
 /// What stands behind `PrivateKey:`.
 Result<std::string> read_secret(const std::string& path) {
-  const auto text = read_all(path);
+  const auto text = base::read_regular_file(path);
   if (text.has_error()) return text.error();
   constexpr std::string_view kField = "PrivateKey:";
   std::istringstream lines(*text);
@@ -89,7 +80,7 @@ Result<> write_new(const std::string& path, const std::string& text, mode_t mode
 
 Result<std::string> read_public_key(const std::string& path, const std::string& zone) {
   const std::string file = stem_of(path) + std::string(kPublic);
-  const auto text = read_all(file);
+  const auto text = base::read_regular_file(file);
   if (text.has_error()) return text.error();
   std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);) {
