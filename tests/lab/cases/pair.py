@@ -196,8 +196,7 @@ def failover_of_both_versions(run, runs, connections):
                 "web": {"virtual_router_id": VRID, "addresses": [*hosts[4], BACK], **common},
                 "six": {"virtual_router_id": VRID, "addresses": [*hosts[6], BACK_6], **common},
             }
-            made = lab.configuration_for(ways)
-            made |= {key: value for key, value in pair.configuration(name, groups, **pair.paths(name), sync={}).items() if key != "services"}
+            made = pair.configuration_for(name, ways, groups, **pair.paths(name), sync={})
             pair.balancers[name].start(made)
         for group in ("web", "six"):
             pair.until_state("lb1", "active", group)

@@ -12,13 +12,12 @@ _GROUPS = {"web": 4, "six": 6}
 _PORT = 2222  # where each node's host listens, and no service
 
 
-def _configuration(lab, pair, name, accept_mode):
+def _configuration(pair, name, accept_mode):
     common = {"virtual_router_id": VRID, "priority": 150 if name == "lb1" else 100, "advert_interval": "100ms", "sync_group": "all"}
     common |= {} if accept_mode else {"accept_mode": "false"}
     hosts = {version: [way.address for way in _WAYS if way.version == version] for version in (4, 6)}
     groups = {"web": {"addresses": [*hosts[4], BACK], **common}, "six": {"addresses": [*hosts[6], BACK_6], **common}}
-    made = lab.configuration_for(_WAYS)
-    made |= {key: value for key, value in pair.configuration(name, groups, **pair.paths(name), sync={}).items() if key != "services"}
+    made = pair.configuration_for(name, _WAYS, groups, **pair.paths(name), sync={})
     made["dataplane"] = {**made.get("dataplane", {}), "echo": "false"}
     return made
 
@@ -63,7 +62,7 @@ def accept_mode(run):
         pair = Pair(lab, run)
         hosts = [node.spawn("python3", "-m", "http.server", "--bind", "::", str(_PORT), cwd=run.directory) for node in pair.net.nodes.values()]
         for name in NODES:
-            pair.balancers[name].start(_configuration(lab, pair, name, accept_mode=True))
+            pair.balancers[name].start(_configuration(pair, name, accept_mode=True))
         _until_active(pair, "lb1")
         for balancer in pair.balancers.values():
             balancer.wait_until_in_rotation()
@@ -73,7 +72,7 @@ def accept_mode(run):
         _judge(run, lab, takes=True)
         run.expect(_not_accepted(pair, "lb1") == 0, "packets were not accepted where all are")
         for name in NODES:
-            pair.balancers[name].apply(_configuration(lab, pair, name, accept_mode=False))
+            pair.balancers[name].apply(_configuration(pair, name, accept_mode=False))
         _judge(run, lab, takes=False)
         counted = _not_accepted(pair, "lb1")
         run.expect(counted >= 2 * len(_WAYS) + 2, f"{counted} packets were counted as not accepted")
@@ -81,7 +80,7 @@ def accept_mode(run):
         for group in _GROUPS:
             pair.until_state("lb2", "active", group)
         _judge(run, lab, takes=False)
-        pair.balancers["lb2"].apply(_configuration(lab, pair, "lb2", accept_mode=True))
+        pair.balancers["lb2"].apply(_configuration(pair, "lb2", accept_mode=True))
         _judge(run, lab, takes=True)
         broken = {name: running.stop()["failed"] for name, running in long.items()}
         run.figure(not_accepted=counted, broken=broken)

@@ -12,13 +12,12 @@ _WAYS = [WAYS[name] for name in ("nat_ipv4", "nat_ipv6", "ipip_4in4", "ipip_6in6
 _GROUPS = {"web": 4, "six": 6}
 
 
-def _start(lab, pair):
+def _start(pair):
     for name, priority in (("lb1", 150), ("lb2", 100)):
         common = {"virtual_router_id": 51, "priority": priority, "advert_interval": "100ms", "sync_group": "all", "virtual_mac": "true"}
         hosts = {version: [way.address for way in _WAYS if way.version == version] for version in (4, 6)}
         groups = {"web": {"addresses": [*hosts[4], BACK], **common}, "six": {"addresses": [*hosts[6], BACK_6], **common}}
-        made = lab.configuration_for(_WAYS)
-        made |= {key: value for key, value in pair.configuration(name, groups, **pair.paths(name), sync={}).items() if key != "services"}
+        made = pair.configuration_for(name, _WAYS, groups, **pair.paths(name), sync={})
         pair.balancers[name].start(made)
     _until_active(pair, "lb1")
     for balancer in pair.balancers.values():
@@ -65,7 +64,7 @@ def virtual_mac(run):
     with run.lab(PairNet, ways=_WAYS) as lab:
         pair = Pair(lab, run)
         with capture(lab.net.client, "eth0", run.directory / "mac.pcapng", "arp or icmp6 or proto 112 or ip6 proto 112") as taken:
-            _start(lab, pair)
+            _start(pair)
             long = {way.name: lab.traffic.start_long(way.to(), 50, ports="1024-9999", interval_ms=100, timeout_ms=10000) for way in _WAYS}
             _judge_macs(run, lab, "balancer")
             run.expect(_devices(pair, "lb1") == {4: True, 6: True}, f"devices of the active node: {_devices(pair, 'lb1')}")

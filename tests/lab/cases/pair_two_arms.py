@@ -27,13 +27,12 @@ def _addresses(group):
     return [BACK, PORT_SOURCE] if version == 4 else [BACK_6, PORT_SOURCE_6]
 
 
-def _start(lab, pair, virtual_mac):
+def _start(pair, virtual_mac):
     for name, priority in (("lb1", 150), ("lb2", 100)):
         common = {"virtual_router_id": VRID, "priority": priority, "advert_interval": "100ms", "sync_group": "all"}
         common |= {"virtual_mac": "true"} if virtual_mac else {}
         groups = {group: {"interface": _GROUPS[group][0], "addresses": _addresses(group), **common} for group in _GROUPS}
-        made = lab.configuration_for(_WAYS)
-        made |= {key: value for key, value in pair.configuration(name, groups, **pair.paths(name), sync={}).items() if key != "services"}
+        made = pair.configuration_for(name, _WAYS, groups, **pair.paths(name), sync={})
         pair.balancers[name].start(made)
     _until_active(pair, "lb1")
     for balancer in pair.balancers.values():
@@ -80,7 +79,7 @@ def with_two_arms(run, virtual_mac=False):
             for interface, host in ((pair.net.front, lab.net.client), (pair.net.back, lab.net.backends["b1"])):
                 file = run.directory / f"{interface}.pcapng"
                 taken[interface] = captures.enter_context(capture(host, "eth0", file, "arp or icmp6 or proto 112 or ip6 proto 112"))
-            _start(lab, pair, virtual_mac)
+            _start(pair, virtual_mac)
             long = {way.name: lab.traffic.start_long(way.to(), 50, ports="1024-9999", interval_ms=100, timeout_ms=10000) for way in _WAYS}
             pair.kill_everything("lb1")
             _wait(pair, "lb2")

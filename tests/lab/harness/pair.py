@@ -130,7 +130,13 @@ class Pair:
 
     def configuration(self, name, groups, services=None, **ha):
         """The node's configuration. The services' addresses are in `groups`."""
-        made = self.lab.configuration(**(services or {"forwardings": ("tunnel",)}))
+        return self._of_node(name, self.lab.configuration(**(services or {"forwardings": ("tunnel",)})), groups, ha)
+
+    def configuration_for(self, name, ways, groups, **ha):
+        """The same with a service for each way."""
+        return self._of_node(name, self.lab.configuration_for(ways), groups, ha)
+
+    def _of_node(self, name, made, groups, ha):
         made["instance"] = self.balancers[name].instance
         made["api"] = {"socket": f"/run/astil/{self.balancers[name].instance}.sock"}
         made["ha"] = {"node": name, **ha, "groups": groups}
