@@ -10,7 +10,7 @@ from harness.capture import capture
 from harness.case import case
 from harness.configuration import ADDRESSES, TUNNEL
 from harness.pair import NODES, OWN, OWN_6, ROUTER_MACS, VRID, Keepalived, Pair, PairNet, all_from, keepalived_instance, settle
-from harness.topology import BACK, BACK_6
+from harness.topology import BACK, BACK_6, PORT_SOURCE
 from harness.ways import WAYS
 
 _V6_ADDRESS = "2001:db8:c::77"
@@ -183,6 +183,7 @@ _BOTH_VERSIONS = ("nat_ipv4", "nat_ipv6", "ipip_4in4", "ipip_6in6", "direct_ipv4
 
 
 @case("pair_failover_of_both_versions", runs=5, connections=170, long=True, alone=True)
+@case("pair_failover_of_both_versions_often", runs=20, connections=170, long=True, alone=True)
 def failover_of_both_versions(run, runs, connections):
     """1,020 connections over nat, tunnel and direct, IPv4 and IPv6, and wrk beside, while the active node dies again and again:
     none breaks, and wrk sees no failure."""
@@ -411,20 +412,22 @@ def split_under_load(run):
     from before and ones that begin meanwhile: how many break, by when they began and by forwarding, and why.
 
     Those from before are known to both nodes. Those that begin meanwhile are known to one; the other one places them by the
-    ring, which is the same there, so that they go to the same backend."""
-    with _pair(run) as lab:
+    ring, which is the same there, so that they go to the same backend. Under full NAT it can not place them, since it does not
+    know their ports: where both nodes have given one port away, one of its two connections breaks."""
+    ways = [WAYS[name] for name in ("nat_ipv4", "ipip_4in4", "direct_ipv4", "full_nat_ipv4")]
+    with _pair(run, ways=ways) as lab:
         pair = Pair(lab, run)
         for name, priority in (("lb1", 150), ("lb2", 100)):
             other = NODES[1 - NODES.index(name)]
             group = {"priority": priority, "advert_interval": "100ms", "adverts": "unicast", "peers": [OWN[other]]}
-            groups = pair.group([*ADDRESSES.values(), "10.0.0.1"], **group)
-            pair.balancers[name].start(pair.configuration(name, groups, {"forwardings": tuple(ADDRESSES)}, **pair.paths(name), sync={}))
+            groups = pair.group([*(way.address for way in ways), BACK, PORT_SOURCE], **group)
+            pair.balancers[name].start(pair.configuration_for(name, ways, groups, **pair.paths(name), sync={}))
         pair.until_state("lb1", "active")
         pair.until_state("lb2", "backup")
         for balancer in pair.balancers.values():
             balancer.wait_until_in_rotation()
         pair.until_flows_are_at("lb2")
-        start = lambda ports: {each: lab.traffic.start_long(lab.to(each), 200, ports=ports, interval_ms=100, timeout_ms=10000) for each in ADDRESSES}
+        start = lambda ports: {way.name: lab.traffic.start_long(way.to(), 200, ports=ports, interval_ms=100, timeout_ms=10000) for way in ways}
         long = {"before": start("1024-9999")}
         settle(0.5)
         others = {name: OWN[NODES[1 - NODES.index(name)]] for name in NODES}
@@ -442,9 +445,11 @@ def split_under_load(run):
         pair.until_flows_are_at("lb1")
         settle(1)
         broken = {when: {each: running.stop()["failed"] for each, running in runs.items()} for when, runs in long.items()}
-        run.figure(broken=broken, conflicts={name: pair.ha(name)["groups"][0]["conflicts"] for name in NODES})
+        records = {name: {each["what"]: each["count"] for each in pair.ha(name)["sync"]["records"] if each["count"]} for name in NODES}
+        run.figure(broken=broken, records=records, conflicts={name: pair.ha(name)["groups"][0]["conflicts"] for name in NODES})
         run.expect(not any(broken["before"].values()), f"connections that both nodes knew broke: {broken}")
-        run.expect(not any(broken["meanwhile"].values()), f"connections that the rings place alike broke: {broken}")
+        placed_alike = [count for way, count in broken["meanwhile"].items() if not WAYS[way].hides_clients]
+        run.expect(not any(placed_alike), f"connections that the rings place alike broke: {broken}")
 
 
 @case("pair_hostile_packets")
