@@ -130,6 +130,20 @@ TEST_F(vrrp_election, a_sync_group_that_preempts_is_held_back_by_nothing) {
   EXPECT_THAT(states(), ElementsAre(GroupState::active, GroupState::active));
 }
 
+TEST_F(vrrp_election, who_was_late_itself_waits_an_interval_more_once) {
+  configure({group(1)});
+  all_up();
+  election_.on_advert(kStart, 0, advert(200), kOther);
+  const Time due = *election_.deadline();
+  election_.forgive(due + 100ms, 100ms);  // less than half an interval
+  EXPECT_EQ(election_.deadline(), due);
+  election_.forgive(due + 600ms, 600ms);
+  EXPECT_EQ(election_.deadline(), due + 1600ms);
+  election_.forgive(due + 2200ms, 600ms);
+  election_.on_time(due + 2200ms);
+  EXPECT_THAT(states(), ElementsAre(GroupState::active));
+}
+
 TEST_F(vrrp_election, lost_heartbeats_move_no_sync_group_of_which_adverts_come) {
   configure({group(1, "s"), group(2, "s")});
   all_up();

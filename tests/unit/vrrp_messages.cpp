@@ -125,6 +125,21 @@ TEST(ha_heartbeat, the_other_node_is_dead_when_all_paths_are_silent) {
   EXPECT_FALSE(watch.died(kStart + 60ms));  // once
 }
 
+TEST(ha_heartbeat, who_was_late_itself_waits_an_interval_more_once) {
+  HeartbeatWatch watch(1, 10ms, 3);
+  watch.heard(kStart, 0);
+  watch.forgive(kStart + 31ms, 4ms);  // late by less than half an interval
+  EXPECT_EQ(watch.deadline(), kStart + 30ms);
+  watch.forgive(kStart + 50ms, 25ms);
+  EXPECT_EQ(watch.deadline(), kStart + 60ms);
+  EXPECT_FALSE(watch.died(kStart + 50ms));
+  watch.forgive(kStart + 65ms, 5ms);
+  EXPECT_TRUE(watch.died(kStart + 65ms));
+  watch.heard(kStart + 70ms, 0);
+  watch.forgive(kStart + 105ms, 5ms);
+  EXPECT_FALSE(watch.died(kStart + 105ms));
+}
+
 const net::MacAddress kMac{{2, 0, 0, 0, 0, 0xa}};
 
 TEST(ha_announcement, a_gratuitous_arp_claims_the_address_by_broadcast) {

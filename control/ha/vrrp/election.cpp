@@ -131,6 +131,10 @@ bool Election::is_held_back(std::size_t group, Time now) const {
   return state(group) == GroupState::backup && now <= one.held_until && !one.router->yields_until();
 }
 
+void Election::forgive(Time now, Time late) {
+  for (const Group& group : groups_) group.router->forgive(now, late);
+}
+
 void Election::on_time(Time now) {
   for (Group& group : groups_) {
     hold_back(now, group);

@@ -59,6 +59,8 @@ class Election {
   /// With a sync group only whole. Without a time nobody is preempted before the group was active again.
   void step_down(Time now, const std::vector<std::size_t>& groups, std::optional<milliseconds> for_so_long);
   void on_time(Time now);
+  /// Before `on_time`, where that comes late by so much.
+  void forgive(Time now, Time late);
   [[nodiscard]] std::optional<Time> deadline() const;
 
  private:

@@ -97,12 +97,22 @@ std::optional<HeartbeatMessage> parse_heartbeat(Bytes bytes) {
 }
 
 HeartbeatWatch::HeartbeatWatch(std::size_t paths, milliseconds interval, unsigned lost_after)
-    : paths_(paths), silence_(interval * lost_after) {}
+    : paths_(paths), interval_(interval), silence_(interval * lost_after) {}
 
 void HeartbeatWatch::heard(Time now, std::size_t path) {
   paths_[path].last = now;
   paths_[path].alive = true;
   alive_ = true;
+  forgiven_ = false;
+}
+
+void HeartbeatWatch::forgive(Time now, Time late) {
+  if (late < interval_ / 2 || forgiven_) return;
+  for (Path& path : paths_) {
+    if (!path.alive || now < *path.last + silence_) continue;
+    path.last = now + interval_ - silence_;
+    forgiven_ = true;
+  }
 }
 
 bool HeartbeatWatch::died(Time now) {

@@ -53,6 +53,9 @@ class HeartbeatWatch {
 
   /// A heartbeat that is authentic and new.
   void heard(Time now, std::size_t path);
+  /// The caller was late by so much, as the other node may have been: where it would be dead now, it has an interval
+  /// more, once in a silence.
+  void forgive(Time now, Time late);
   /// To be called at `deadline` or later. True once for each death.
   [[nodiscard]] bool died(Time now);
   /// When the next path, or the node, counts as lost.
@@ -69,8 +72,10 @@ class HeartbeatWatch {
     std::uint64_t losses = 0;
   };
   std::vector<Path> paths_;
+  Time interval_{0};
   Time silence_{0};
   bool alive_ = false;
+  bool forgiven_ = false;  ///< since the other node was heard
 };
 
 }  // namespace astil::ha

@@ -36,6 +36,7 @@ void VirtualRouter::become(Time now, State state, Cause cause) {
   waits_for_flows_ = false;
   hears_active_ = false;
   yields_ = false;
+  forgiven_ = false;
   suspicion_.reset();
   peer_suspicion_.reset();
 }
@@ -121,6 +122,7 @@ bool VirtualRouter::preempts(Time now) {
 /// Section 6.4.2.
 void VirtualRouter::backup_advert(Time now, const Advert& advert) {
   last_heard_ = now;
+  forgiven_ = false;
   hears_active_ = advert.priority != kLeavingPriority;
   yields_ = false;
   if (advert.priority == kLeavingPriority) {
@@ -145,6 +147,12 @@ void VirtualRouter::backup_advert(Time now, const Advert& advert) {
 std::optional<Time> VirtualRouter::yields_until() const {
   if (state_ != State::backup || !yields_) return std::nullopt;
   return *last_heard_ + active_adver_interval_ * kCentisecond * 3 / 2;
+}
+
+void VirtualRouter::forgive(Time now, Time late) {
+  const Time interval = active_adver_interval_ * kCentisecond;
+  if (!is_due(now) || !hears_active_ || late < interval / 2 || std::exchange(forgiven_, true)) return;
+  wait_until(now + interval);
 }
 
 /// Section 6.4.3.

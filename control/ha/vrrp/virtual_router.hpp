@@ -95,6 +95,9 @@ class VirtualRouter {
   /// Active_Down_Timer has run out, and another of its sync group is not to be active: it is looked at again then.
   [[nodiscard]] bool is_due(Time now) const { return state_ == State::backup && now >= active_down_timer_; }
   void wait_until(Time time) { active_down_timer_ = std::max(active_down_timer_, time); }
+  /// The caller itself was late by so much, as the active node may have been, where both are guests of one host. By
+  /// half an interval or more, and Active_Down_Timer has an interval more, once in a silence.
+  void forgive(Time now, Time late);
   [[nodiscard]] bool waits_for_flows() const { return waits_for_flows_; }
   [[nodiscard]] std::uint8_t priority() const;
   [[nodiscard]] Cause cause() const { return cause_; }
@@ -144,7 +147,8 @@ class VirtualRouter {
   bool waits_for_flows_ = false;
   bool limit_passed_ = false;  ///< preempts although the flows are not here
   bool hears_active_ = false;
-  bool yields_ = false;  ///< to the sender of the last advert
+  bool yields_ = false;    ///< to the sender of the last advert
+  bool forgiven_ = false;  ///< since that came
   std::optional<Time> last_heard_;
   Time conflict_until_{0};
   Time lower_heard_until_{0};           ///< an advert of lower priority came while active, not long ago

@@ -28,6 +28,7 @@ class Heartbeats {
   /// Sends what is due, and tries again to open paths that could not be: their network may come later. To be called at
   /// `deadline` or later.
   void on_time(Time now);
+  void forgive(Time now, Time late) { watch_.forgive(now, late); }
   /// True once, when the other node is silent on all paths.
   [[nodiscard]] bool died(Time now) { return watch_.died(now); }
   /// How long it has been silent then.

@@ -98,7 +98,8 @@ void Process::wait() {
   const Time before = monotonic_now();
   const timespec limit = to_timespec(until ? std::max(Time{0}, *until - before) : kReportInterval);
   (void)::ppoll(ready_.data(), ready_.size(), &limit, nullptr);
-  if (until) late_ = std::max(late_, monotonic_now() - std::max(*until, before));
+  woke_late_ = until ? monotonic_now() - std::max(*until, before) : Time{0};
+  late_ = std::max(late_, woke_late_);
 }
 
 std::optional<Time> Process::deadline() const {
@@ -114,6 +115,8 @@ std::optional<Time> Process::deadline() const {
 }
 
 void Process::on_time() {
+  heartbeats_.forgive(now_, woke_late_);
+  election_.forgive(now_, woke_late_);
   if (heartbeats_.died(now_)) {
     log::warning("the other node's heartbeats are lost", {{"node", heartbeats_.heard().node}});
     // A node that lived sent the next heartbeat an interval later: an advert until then may have been its last word.

@@ -108,6 +108,7 @@ class Process {
   std::uint64_t last_mark_ = 0;
   std::uint32_t sequence_ = 0;
   Time late_{0};
+  Time woke_late_{0};                                ///< this time
   std::array<std::uint64_t, kAdvertDrops> drops_{};  ///< of packets that are no group's
   std::vector<pollfd> ready_;
 };
