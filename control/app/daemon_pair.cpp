@@ -35,21 +35,25 @@ Result<void> Daemon::follow_pair(PairStep step) {
   return pair_->follow(model_, without);
 }
 
-/// Whether packets of all services are forwarded: a node that can not do that has no business with the addresses.
+/// Whether packets of all services are forwarded: a node that can not do that has no business with the addresses. An
+/// interface that is not there takes no packets to anybody else; that it is missed, groups on it and tracks say.
 void Daemon::tell_engine() {
-  if (!model_.ha || !is_placed_) return;
+  if (!model_.ha) return;
   const auto attachments = path_->engine().attachments();
-  const bool attached = std::ranges::all_of(model_.interfaces, [&](const std::string& name) {
+  const bool attached = !attachments.empty() && std::ranges::all_of(model_.interfaces, [&](const std::string& name) {
     const auto link = network_->link(name);
-    return link && std::ranges::find(attachments, link->ifindex, &dataplane::Attachment::ifindex) != attachments.end();
+    return !link || std::ranges::find(attachments, link->ifindex, &dataplane::Attachment::ifindex) != attachments.end();
   });
   const auto now = std::chrono::steady_clock::now();
   if (attached && path_->engine().forwarding_since()) {
     forwarded_last_ = now;
-    pair_->set_engine(Pair::Engine::forwards, engine_proof(model_));
-  } else if (!attached || path_->engine().is_dead() || !forwarded_last_ || now - *forwarded_last_ > kChangeOfPlan) {
-    pair_->set_engine(Pair::Engine::stopped, engine_proof(model_));
+    if (is_placed_) pair_->set_engine(Pair::Engine::forwards, engine_proof(model_));
+    return;
   }
+  // A backup that opens its ports anew hears no adverts meanwhile.
+  const bool may_go_on = attached && !path_->engine().is_dead() && pair_->is_active() && forwarded_last_ &&
+                         now - *forwarded_last_ < kChangeOfPlan;
+  if (!may_go_on) pair_->set_engine(Pair::Engine::stopped, engine_proof(model_));
 }
 
 /// So that each node knows whether the other one is configured alike.

@@ -43,13 +43,15 @@ std::vector<Held> read(const std::string& path) {
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
     Held held;
-    if (!(words >> held.interface >> held.virtual_router_id >> held.virtual_mac)) continue;
+    words >> held.interface >> held.virtual_router_id >> held.virtual_mac;
     for (std::string word; words >> word;) {
       boost::system::error_code wrong;
       const config::address host = boost::asio::ip::make_address(word, wrong);
       if (!wrong) held.hosts.push_back(host);
     }
-    if (!held.hosts.empty() && held.virtual_router_id <= 255) all.push_back(std::move(held));
+    const bool is_right = !held.hosts.empty() && held.virtual_router_id <= 255;
+    if (is_right) all.push_back(std::move(held));
+    if (!is_right) log::warning("line of no group", {{"file", path}, {"look_at", "ip address show proto 86"}});
   }
   return all;
 }

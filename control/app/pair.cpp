@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "control/base/log.hpp"
@@ -105,6 +106,11 @@ bool Pair::try_connect() {
   constexpr int kRoom = static_cast<int>(2 * ha::kLongestMessage);
   (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kRoom, sizeof kRoom);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) return false;
+  ucred listener{};
+  socklen_t size = sizeof listener;
+  const bool known = ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) == 0;
+  process_ = known ? listener.pid : 0;
+  silent_looks_ = 0;
   channel_.emplace(loop_, socket.release());
   return true;
 }
@@ -221,10 +227,11 @@ Result<void> Pair::leave() {
   states_.clear();
   if (channel_) {
     auto told = tell(ha::leave_message(++sequence_));
-    const bool is_there = channel_.has_value();  // one that has gone leaves nothing that is not in the record
+    // One that has gone leaves nothing that is not in the record.
+    const bool hangs = told.has_error() && channel_.has_value();
     channel_.reset();
     has_told_ = false;
-    if (told.has_error() && is_there) return told;
+    if (hangs && !kill_process()) return told;
   }
   return record_.clear();
 }
@@ -248,8 +255,10 @@ Result<void> Pair::tell(const ha::Message& message) {
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     pollfd ready{.fd = raw, .events = POLLIN, .revents = 0};
-    if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0)
+    if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0) {
+      silent_looks_ += static_cast<unsigned>(kAnswerLimit / kLookInterval);
       return Error{"astil-vrrp does not answer", "see whether the process runs"};
+    }
     const bool is_there = take_messages();
     const bool is_done = is_answered(sequence);
     if (!is_there) lose_process();
@@ -297,12 +306,18 @@ bool Pair::take_messages() {
 
 /// A pause of this process, or of the whole host, is no silence of that one: it is counted in looks.
 void Pair::look() {
-  if (!channel_ || !has_told_ || !report_ || ++silent_looks_ < kSilentLooks) return;
-  silent_looks_ = 0;
-  const auto process = static_cast<pid_t>(report_->head.pid);
-  log::error("astil-vrrp says nothing any more: it is killed", {{"pid", process}});
-  if (process > 1) (void)::kill(process, SIGKILL);
+  if (!channel_ || ++silent_looks_ < kSilentLooks) return;
+  (void)kill_process();
   lose_process();
+}
+
+/// One that says nothing: its guardian takes the addresses away. False: that is not possible.
+bool Pair::kill_process() {
+  std::string name;
+  std::getline(std::ifstream("/proc/" + std::to_string(process_) + "/comm"), name);
+  if (process_ <= 1 || name != "astil-vrrp") return false;
+  log::error("astil-vrrp says nothing any more: it is killed", {{"pid", process_}});
+  return ::kill(std::exchange(process_, 0), SIGKILL) == 0;
 }
 
 std::uint8_t Pair::peer_state_of(const std::string& group) const {
@@ -320,8 +335,8 @@ void Pair::note_changes(const ha::Report& report) {
       if (counts[i] != before[i]) changes[i] = now;
     }
   };
-  const bool same_shape = report_ && report_->groups.size() == report.groups.size() &&
-                          report_->paths.size() == report.paths.size() && report_->head.pid == report.head.pid;
+  const bool same_shape =
+      report_ && report_->groups.size() == report.groups.size() && report_->paths.size() == report.paths.size();
   if (!same_shape) {
     changes_ = {};
     changes_.groups.resize(report.groups.size());

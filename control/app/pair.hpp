@@ -101,6 +101,7 @@ class Pair {
   void note_changes(const ha::Report& report);
   void tell_of_change(const ha::GroupRecord& group, const ha::GroupReport& report);
   void lose_process();
+  bool kill_process();
   void tell_tracks();
   void reap();
 
@@ -128,6 +129,7 @@ class Pair {
   std::uint32_t answered_ = 0;  ///< sequence of the last message that is done
   std::optional<ha::Report> report_;
   ha::Report changes_;
+  pid_t process_ = 0;                   ///< that listens at the other end of `channel_`; 0: not known
   unsigned silent_looks_ = 0;           ///< since the process said anything
   std::vector<ha::GroupState> states_;  ///< that the hook knows, by group
   std::vector<std::uint8_t> failing_;   ///< tracks, by group

@@ -292,7 +292,8 @@ api::PairView pair_view(const Pair& pair, const config::Ha& ha, const FlowSync& 
 
 std::vector<api::ProblemView> pair_problems(const api::PairView& view) {
   std::vector<api::ProblemView> problems;
-  if (!view.runs) return {{"astil-vrrp does not run: this node has no addresses, and takes none", "see the log"}};
+  if (!view.runs)
+    return {{"astil-vrrp does not run, or does not answer: which addresses this node has is not known", "see the log"}};
   for (const api::GroupView& group : view.groups) {
     add_election_problems(group, problems);
     add_track_problems(group, problems);

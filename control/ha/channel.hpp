@@ -287,8 +287,7 @@ struct ReportRecord {
   std::uint32_t paths = 0;     ///< PathReports that follow these
   std::uint8_t real_time = 0;  ///< 1: SCHED_FIFO and locked memory
   std::uint8_t heartbeats_alive = 0;
-  std::array<std::uint8_t, 2> unused{};
-  std::uint32_t pid = 0;                            ///< of astil-vrrp
+  std::array<std::uint8_t, 6> unused{};
   std::uint64_t late_nanoseconds = 0;               ///< the most that a timer was late, since the start
   std::uint64_t peer_digest = 0;                    ///< 0: not known
   std::array<std::uint64_t, kAdvertDrops> drops{};  ///< of packets that are no group's

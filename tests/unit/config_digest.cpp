@@ -29,10 +29,12 @@ TEST(config_digest, differs_with_what_makes_a_group_the_same_virtual_router) {
   const std::uint64_t one = of("virtual_router_id: 51");
   EXPECT_EQ(one, of("virtual_router_id: 51, priority: 90, interface: eth7, preempt: false"));
   EXPECT_EQ(one, of("virtual_router_id: 51", ", hold: 3s"));
+  EXPECT_EQ(one, of("virtual_router_id: 51, virtual_mac: false, advert_interval: 1000ms"));
   EXPECT_NE(one, of("virtual_router_id: 52"));
   EXPECT_NE(one, of("virtual_router_id: 51, sync_group: all"));
   EXPECT_NE(one, of("virtual_router_id: 51, checksum: plain"));
-  EXPECT_NE(one, of("virtual_router_id: 51", ", heartbeat: {interval: 10ms}"));
+  EXPECT_NE(one, of("virtual_router_id: 51",
+                    ", sync: {port: 5500}, key_file: /k, paths: {a: {local: 10.0.0.1, peer: 10.0.0.2}}"));
 }
 
 TEST(config_digest, tells_apart_where_text_stands) {

@@ -103,6 +103,7 @@ TEST_F(vrrp_election, a_sync_group_takes_over_as_one) {
 TEST_F(vrrp_election, a_sync_group_of_which_one_hears_who_is_active_takes_nothing_over) {
   configure({group(1, "s"), group(2, "s"), group(3)});
   all_up();
+  election_.on_advert(kStart, 0, advert(200), kOther);  // and no more
   Time last{0};
   for (Time now = kStart; now < kStart + 20s; now += 500ms) {
     election_.on_time(now);
@@ -111,6 +112,8 @@ TEST_F(vrrp_election, a_sync_group_of_which_one_hears_who_is_active_takes_nothin
       last = now;
     }
     EXPECT_EQ(election_.state(0), GroupState::backup);
+    EXPECT_EQ(election_.is_held_back(0, now), now >= kStart + 4s);
+    EXPECT_FALSE(election_.is_held_back(1, now));
   }
   EXPECT_THAT(states(), ElementsAre(GroupState::backup, GroupState::backup, GroupState::active));
   EXPECT_TRUE(outputs_[group(1).key].adverts.empty());

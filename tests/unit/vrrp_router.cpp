@@ -282,8 +282,11 @@ TEST_F(vrrp_router, a_peer_that_says_it_is_active_too_is_a_conflict_unless_it_yi
   router.on_time(now_ + 5s);
   EXPECT_EQ(router.conflicts(), 0U);
   router.on_peer_state(now_ + 6s, VirtualRouter::PeerState::active);
-  router.on_time(now_ + 7s);
+  router.on_time(now_ + 8s);  // that one may have been on its way
+  EXPECT_EQ(router.conflicts(), 0U);
+  router.on_peer_state(now_ + 8s, VirtualRouter::PeerState::active);
   EXPECT_EQ(router.conflicts(), 1U);
+  EXPECT_TRUE(router.two_active(now_ + 9s));
 }
 
 TEST_F(vrrp_router, one_that_steps_down_does_not_come_back_for_a_while) {
@@ -339,12 +342,15 @@ TEST_F(vrrp_router, two_active_nodes_are_noticed_by_the_second_advert) {
 
 TEST_F(vrrp_router, a_foreign_announcement_that_no_advert_explains_is_a_conflict) {
   VirtualRouter& router = make_active();
-  router.on_foreign_announcement(now_ + 100ms);
-  router.on_time(now_ + 2s);
+  router.on_foreign_announcement(now_ + 900ms);  // may have been on its way when this node took over
+  router.on_time(now_ + 2900ms);
   EXPECT_EQ(router.conflicts(), 0U);
-  router.on_time(now_ + 2100ms);
+  router.on_foreign_announcement(now_ + 3s);
+  router.on_time(now_ + 4900ms);
+  EXPECT_EQ(router.conflicts(), 0U);
+  router.on_time(now_ + 5s);
   EXPECT_EQ(router.conflicts(), 1U);
-  EXPECT_TRUE(router.two_active(now_ + 2100ms));
+  EXPECT_TRUE(router.two_active(now_ + 5s));
 }
 
 TEST_F(vrrp_router, a_foreign_announcement_of_who_takes_over_is_none) {

@@ -128,7 +128,8 @@ void Election::hold_back(Time now, Group& group) {
 
 bool Election::is_held_back(std::size_t group, Time now) const {
   const Group& one = groups_[group];
-  return state(group) == GroupState::backup && now <= one.held_until && !one.router->yields_until();
+  const auto own = one.router->yields_until();
+  return state(group) == GroupState::backup && now <= one.held_until && !(own && *own > now);
 }
 
 void Election::forgive(Time now, Time late) {

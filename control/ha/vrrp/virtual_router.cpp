@@ -185,7 +185,9 @@ void VirtualRouter::note_conflict(Time now, Time memory) {
 }
 
 void VirtualRouter::on_foreign_announcement(Time now) {
-  if (is_active() && !suspicion_) suspicion_ = now + 2 * (settings_.advert_interval * kCentisecond);
+  const Time interval = settings_.advert_interval * kCentisecond;
+  const bool was_under_way = now - since_ < interval;  // when this node took over
+  if (is_active() && !suspicion_ && !was_under_way) suspicion_ = now + 2 * interval;
 }
 
 void VirtualRouter::on_peer_state(Time now, PeerState state) {
@@ -193,13 +195,14 @@ void VirtualRouter::on_peer_state(Time now, PeerState state) {
     peer_suspicion_.reset();
   } else if (is_active() && !peer_suspicion_) {
     peer_suspicion_ = now + settings_.advert_interval * kCentisecond;
+  } else if (is_active() && now >= *peer_suspicion_) {
+    note_conflict(now, kConflictMemory);
   }
 }
 
 void VirtualRouter::on_time(Time now) {
-  for (std::optional<Time>* suspicion : {&suspicion_, &peer_suspicion_}) {
-    if (!*suspicion || now < **suspicion) continue;
-    suspicion->reset();
+  if (suspicion_ && now >= *suspicion_) {
+    suspicion_.reset();
     note_conflict(now, kConflictMemory);
   }
   if (state_ == State::backup && now >= active_down_timer_) {
@@ -215,8 +218,7 @@ void VirtualRouter::on_time(Time now) {
 
 std::optional<Time> VirtualRouter::deadline() const {
   if (state_ == State::backup) return active_down_timer_;
-  if (state_ == State::active)
-    return std::min({adver_timer_, suspicion_.value_or(adver_timer_), peer_suspicion_.value_or(adver_timer_)});
+  if (state_ == State::active) return std::min(adver_timer_, suspicion_.value_or(adver_timer_));
   return std::nullopt;
 }
 

@@ -153,7 +153,7 @@ class VirtualRouter {
   Time conflict_until_{0};
   Time lower_heard_until_{0};           ///< an advert of lower priority came while active, not long ago
   std::optional<Time> suspicion_;       ///< another one is active, unless this one is not by then
-  std::optional<Time> peer_suspicion_;  ///< the same by the peer's heartbeats
+  std::optional<Time> peer_suspicion_;  ///< the peer's heartbeat said that it is; one that says so again, from then on
   Time since_{0};
   Time takeover_time_{0};
   std::uint8_t peer_priority_ = 0;

@@ -68,6 +68,41 @@ def dpdk_engine_ends(run):
         _expect_whole(run, loads)
 
 
+@case("dpdk_pair_cores_change")
+def dpdk_cores_change(run):
+    """Another number of cores restarts the workers, on the backup and then on the active node: the addresses stay where they are."""
+    with run.lab(PairNet, backends=1) as lab:
+        pair = Pair(lab, run)
+        for name in NODES:
+            _start_by_dpdk(pair, name)
+        _until_lb1_is_active(pair)
+        moved = lambda: {name: pair.ha(name)["groups"][0]["takeovers"] for name in NODES}
+        before = moved()
+        for name in reversed(NODES):
+            pair.balancers[name].apply({**_configuration(pair, name), "dataplane": dataplane(["eth0"], cores="1")})
+            settle(1)
+            pair.until_state(name, "active" if name == "lb1" else "backup")
+        run.expect(moved() == before, f"takeovers: {before} before, {moved()} after")
+
+
+@case("pair_interface_that_is_gone")
+def interface_that_is_gone(run):
+    """An interface that no group is on goes away on both nodes: whoever is active stays so."""
+    with run.lab(PairNet, backends=1) as lab:
+        pair = Pair(lab, run)
+        for name, node in pair.net.nodes.items():
+            node.ip("link add eth8 type veth peer name eth9", "link set eth8 up", "link set eth9 up")
+            pair.balancers[name].start({**_configuration(pair, name), "interfaces": ["eth0", "eth8"]})
+        _until_lb1_is_active(pair)
+        for node in pair.net.nodes.values():
+            node.ip("link del eth8")
+        settle(2)
+        run.expect(pair.states("lb1")["web"] == "active", f"lb1 is {pair.states('lb1')['web']}")
+        run.expect(pair.ha("lb1")["groups"][0]["takeovers"] == 1, "the addresses moved")
+        pair.kill_everything("lb1")
+        pair.until_state("lb2", "active")
+
+
 @case("pair_engine_is_replaced")
 def engine_is_replaced(run):
     """Our program is taken off the active node's interface, and somebody else's is put there: the other node takes over. When it is

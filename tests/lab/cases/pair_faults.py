@@ -92,7 +92,8 @@ def path_that_comes_late(run):
 @case("pair_election_that_hangs")
 def election_that_hangs(run):
     """astil-vrrp stands still on the active node: within seconds it is killed, its addresses are removed and it is started again; the
-    other node has taken over, and gives the addresses back. No connection breaks."""
+    other node has taken over, and gives the addresses back. So it is where astild is a new one, and detach removes it. No
+    connection breaks."""
     with run.lab(PairNet) as lab:
         pair = Pair(lab, run)
 
@@ -116,8 +117,20 @@ def election_that_hangs(run):
         run.figure(killed_after_seconds=round(time.monotonic() - begun, 1))
         pair.until_state("lb1", "active")
         pair.until_state("lb2", "backup")
+        # Now with an astild that does not know the process, and by detach.
+        (election,) = [pid for pid, name in pair.election_pids("lb1").items() if name == "astil-vrrp"]
+        os.kill(election, signal.SIGSTOP)
+        pair.balancers["lb1"].crash()
+        pair.balancers["lb1"].start()
+        process.until(lambda: election not in pair.election_pids("lb1"), "the process that hangs is killed", 20)
+        pair.until_state("lb1", "active")
+        pair.until_state("lb2", "backup")
         settle(0.5)
         broken = [load.stop()["failed"] for load in loads]
+        (election,) = [pid for pid, name in pair.election_pids("lb2").items() if name == "astil-vrrp"]
+        os.kill(election, signal.SIGSTOP)
+        pair.balancers["lb2"].astil("detach")
+        process.until(lambda: not pair.election_pids("lb2"), "nothing is left on lb2")
         run.figure(broken=broken)
         run.expect(not any(broken), f"connections broke: {broken}")
 

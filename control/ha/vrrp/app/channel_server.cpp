@@ -10,6 +10,7 @@
 namespace astil::ha {
 namespace {
 
+constexpr int kBacklog = 4;
 constexpr int kRoom = static_cast<int>(2 * kLongestMessage);
 
 base::Descriptor make_socket() {
@@ -37,9 +38,11 @@ Result<ChannelServer> ChannelServer::listen(const std::string& path) {
   const int why = errno;
   (void)::umask(before);
   if (!bound) return system_error("bind to " + path, why);
-  if (::listen(socket.get(), 4) != 0) return system_error("listen at " + path, errno);
+  if (::listen(socket.get(), kBacklog) != 0) return system_error("listen at " + path, errno);
   return ChannelServer(std::move(socket), path);
 }
+
+void ChannelServer::listen_as_self() { (void)::listen(listener_.get(), kBacklog); }
 
 ChannelServer::ChannelServer(ChannelServer&& other) noexcept
     : listener_(std::move(other.listener_)), peer_(std::move(other.peer_)), path_(std::exchange(other.path_, {})) {}

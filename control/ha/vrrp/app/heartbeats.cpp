@@ -93,8 +93,11 @@ void Heartbeats::receive(std::size_t index, Time now, const std::function<void(c
     if (opened->counter <= path.last_counter) return drop(HeartbeatDrop::replayed);
     path.last_counter = opened->counter;
     ++path.received;
-    heard_ = *message;
     watch_.heard(now, index);
+    // By a slower path comes what was so before.
+    if (opened->counter <= newest_) return;
+    newest_ = opened->counter;
+    heard_ = *message;
     take(*message);
   });
 }

@@ -22,7 +22,8 @@ class Heartbeats {
   void say(const HeartbeatMessage& message) { message_ = message; }
   void send();
 
-  /// `take` gets each message that is authentic, new, and the other node's.
+  /// `take` gets each message that is authentic, the other node's, and newer than all before, whichever path they came
+  /// by.
   void receive(std::size_t path, Time now, const std::function<void(const HeartbeatMessage&)>& take);
 
   /// Sends what is due, and tries again to open paths that could not be: their network may come later. To be called at
@@ -67,6 +68,7 @@ class Heartbeats {
   HeartbeatWatch watch_;
   HeartbeatMessage message_;
   HeartbeatMessage heard_;
+  std::uint64_t newest_ = 0;  ///< counter of `heard_`
   Counter counter_;
 };
 

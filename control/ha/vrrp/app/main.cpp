@@ -1,7 +1,10 @@
 // The program `astil-vrrp`.
+#include <fcntl.h>
 #include <getopt.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
@@ -68,17 +71,30 @@ base::Descriptor take_signals() {
   return base::Descriptor(::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
+/// Goes on as a child. The parent ends, without taking the socket's file away, when the child listens as itself.
+void leave_parent(ha::ChannelServer& channel) {
+  std::array<int, 2> ends{-1, -1};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) std::_Exit(kFailed);
+  const base::Descriptor to_read(ends[0]);
+  base::Descriptor to_close(ends[1]);
+  const pid_t child = ::fork();
+  if (child != 0) {
+    to_close.reset();
+    char nothing = 0;
+    if (child > 0) (void)!::read(to_read.get(), &nothing, 1);
+    std::_Exit(child < 0 ? kFailed : EXIT_SUCCESS);
+  }
+  (void)::setsid();
+  channel.listen_as_self();
+}
+
 int serve(const Arguments& arguments) {
   auto channel = ha::ChannelServer::listen(arguments.socket);
   if (channel.has_error()) {
     log::error("astil-vrrp not started", {{"error", channel.error().text()}});
     return kFailed;
   }
-  if (!arguments.foreground) {
-    const pid_t child = ::fork();
-    if (child != 0) std::_Exit(child < 0 ? kFailed : EXIT_SUCCESS);  // without taking the socket's file away
-    (void)::setsid();
-  }
+  if (!arguments.foreground) leave_parent(*channel);
   base::Descriptor signals = take_signals();
   auto guardian = ha::Guardian::start();
   if (guardian.has_error()) {

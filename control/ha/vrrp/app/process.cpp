@@ -3,7 +3,6 @@
 #include <linux/rtnetlink.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -267,7 +266,6 @@ void Process::report() {
 
 Report Process::make_report() const {
   Report report;
-  report.head.pid = static_cast<std::uint32_t>(::getpid());
   report.head.real_time = scheduling_ == Scheduling::real_time ? 1 : 0;
   report.head.heartbeats_alive = heartbeats_.is_alive() ? 1 : 0;
   report.head.late_nanoseconds = static_cast<std::uint64_t>(late_.count());
