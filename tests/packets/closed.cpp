@@ -75,8 +75,9 @@ TEST_P(Closed, what_only_looks_like_a_reply_is_dropped) {
 TEST_P(Closed, neighbours_are_answered_all_the_same) {
   if (!ipv6()) return;  // ARP is not IP
   publish({web()}, {vip()});
+  // The 16 bytes behind the header are the address that it is about (RFC 4861, section 4.3): any.
   const auto icmp = [&](std::uint8_t type) {
-    return to(vip()).icmp_error(type, 0, 0, packet(vip(), client()).tcp(80, kClientPort, kAck));
+    return to(vip()).icmp_error(type, 0, 0, packet(vip(), client()).tcp(80, kClientPort, kAck), 16);
   };
   expect_passed(icmp(kSolicitation));
   expect_passed(icmp(kAdvertisement));
