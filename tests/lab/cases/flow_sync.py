@@ -2,24 +2,27 @@
 handovers under load, and a network that loses or is cut."""
 
 import time
-import types
 
 from harness import process
 from harness.case import case
 from harness.configuration import ADDRESSES
 from harness.flood import Flood
 from harness.namespace import lose_some
-from harness.pair import NODES, SYNC, Pair, PairNet, settle
+from harness.pair import NODES, SYNC, VRID, Pair, PairNet, settle
+from harness.topology import BACK, BACK_6
+from harness.ways import WAYS
 
-_GATEWAY = "10.0.0.1"
+_WAYS = [WAYS[name] for name in ("nat_ipv4", "nat_ipv6", "ipip_4in4", "ipip_6in6", "direct_ipv4", "direct_ipv6")]
 _SYNC_PORT = 5406
 
 
 def _start(pair, name, dataplane=None, **more):
     priority = 150 if name == "lb1" else 100
-    groups = pair.group([*ADDRESSES.values(), _GATEWAY], priority=priority, advert_interval="100ms")
+    common = {"virtual_router_id": VRID, "priority": priority, "advert_interval": "100ms", "sync_group": "all"}
+    hosts = {version: [way.address for way in _WAYS if way.version == version] for version in (4, 6)}
+    groups = {"web": {"addresses": [*hosts[4], BACK], **common}, "six": {"addresses": [*hosts[6], BACK_6], **common}}
     ha = {key: value for key, value in {**pair.paths(name), "sync": {}, **more}.items() if value is not None}
-    made = pair.configuration(name, groups, {"forwardings": tuple(ADDRESSES)}, **ha)
+    made = pair.configuration_for(name, _WAYS, groups, **ha)
     if dataplane is not None:
         made["dataplane"] = {**made.get("dataplane", {}), **dataplane}
     pair.balancers[name].start(made)
@@ -48,8 +51,8 @@ def _counts(pair, name, which):
     return {each["what"]: each["count"] for each in _sync(pair, name)[which] if each["count"]}
 
 
-def _long(lab, count=300):
-    return {each: lab.traffic.start_long(lab.to(each), count, ports="1024-9999", interval_ms=100, timeout_ms=10000) for each in ADDRESSES}
+def _long(lab, count=170):
+    return {way.name: lab.traffic.start_long(way.to(), count, ports="1024-9999", interval_ms=100, timeout_ms=10000) for way in _WAYS}
 
 
 def _judge(run, long):
@@ -64,7 +67,7 @@ def _judge(run, long):
 def failover_and_return(run):
     """kill -9 of all our processes on the active node, its links cut; it comes back with nothing, and takes over when it has
     the other's flows: no connection breaks, neither way."""
-    with run.lab(PairNet) as lab:
+    with run.lab(PairNet, ways=_WAYS) as lab:
         pair = Pair(lab, run)
         _start_both(pair)
         long = _long(lab)
@@ -90,16 +93,15 @@ def failover_and_return(run):
 def return_to_a_large_table(run, flows):
     """A node that died comes back while the other one has a table of 200,000 flows: it takes over when it has all of them, and
     no connection breaks. How long that took is a figure."""
-    with run.lab(PairNet) as lab:
+    with run.lab(PairNet, ways=_WAYS) as lab:
         pair = Pair(lab, run)
         lab.net.route_strangers()
         more = {"timeouts": {"half_open": "30m"}, "new_flows_per_second": 0}
         _start_both(pair, dataplane=more)
         long = _long(lab)
-        way = types.SimpleNamespace(to=lambda: lab.to("direct"))
         used = lambda name: next(each["used"] for each in pair.balancers[name].status()["tables"] if each["name"] == "flows")
         for first in range(0, 8 * flows, flows // 10):  # links that are full lose some
-            Flood(lab, way, "syns", flows // 10, first).finish()
+            Flood(lab, WAYS["direct_ipv4"], "syns", flows // 10, first).finish()
             if used("lb1") >= flows:
                 break
         run.expect(used("lb1") >= flows, f"there are only {used('lb1')} flows")
@@ -126,17 +128,16 @@ def return_to_a_large_table(run, flows):
 def a_million_flows(run, flows):
     """The backup starts with nothing beside an active node with a million flows, over veth: how long it takes to have them all, and
     what that costs both, are figures."""
-    with run.lab(PairNet) as lab:
+    with run.lab(PairNet, ways=_WAYS) as lab:
         pair = Pair(lab, run)
         lab.net.route_strangers()
         more = {"timeouts": {"half_open": "30m"}, "new_flows_per_second": 0, "tables": {"flow_slots": 4 << 20}}
         _start_both(pair, dataplane=more)
         pair.balancers["lb2"].astil("detach")
         pair.balancers["lb2"].daemon.wait()
-        way = types.SimpleNamespace(to=lambda: lab.to("direct"))
         used = lambda name: next(each["used"] for each in pair.balancers[name].status()["tables"] if each["name"] == "flows")
         for first in range(0, 8 * flows, flows // 20):  # links that are full lose some
-            Flood(lab, way, "syns", flows // 20, first).finish()
+            Flood(lab, WAYS["direct_ipv4"], "syns", flows // 20, first).finish()
             if used("lb1") >= flows:
                 break
         at_lb1 = used("lb1")
@@ -164,11 +165,11 @@ def a_million_flows(run, flows):
 def rings_are_alike(run, rule, alike):
     """A node that saw other weights come and go has the same rings as one that has just started, and both say so; patched ones
     differ, which is a problem that both show."""
-    with run.lab(PairNet) as lab:
+    with run.lab(PairNet, ways=_WAYS) as lab:
         pair = Pair(lab, run)
 
         def configuration(name, weight):
-            groups = pair.group([*ADDRESSES.values(), _GATEWAY], priority=150 if name == "lb1" else 100, advert_interval="100ms")
+            groups = pair.group([*ADDRESSES.values(), BACK], priority=150 if name == "lb1" else 100, advert_interval="100ms")
             made = pair.configuration(name, groups, {"forwardings": tuple(ADDRESSES)}, **pair.paths(name), sync={})
             for service in made["services"].values():
                 service["backends"]["b1"]["weight"] = weight
@@ -192,7 +193,7 @@ def rings_are_alike(run, rule, alike):
 
 
 def _handovers(run, times):
-    with run.lab(PairNet) as lab:
+    with run.lab(PairNet, ways=_WAYS) as lab:
         pair = Pair(lab, run)
         _start_both(pair)
         long = _long(lab)
@@ -221,7 +222,7 @@ def handover(run, times):
 @case("sync_handover_is_refused_alone")
 def handover_alone(run):
     """Where the other node is not heard, the addresses stay."""
-    with run.lab(PairNet, backends=1) as lab:
+    with run.lab(PairNet, backends=1, ways=_WAYS) as lab:
         pair = Pair(lab, run)
         _start(pair, "lb1")
         pair.until_state("lb1", "active")
@@ -234,7 +235,7 @@ def handover_alone(run):
 def loses_and_is_cut(run):
     """One in twenty packets between the two is lost, and then all of them for ten seconds: the tables converge, and a failover
     after that breaks nothing."""
-    with run.lab(PairNet) as lab:
+    with run.lab(PairNet, ways=_WAYS) as lab:
         pair = Pair(lab, run)
         for node in pair.net.nodes.values():
             lose_some(node, "eth1")
@@ -245,7 +246,7 @@ def loses_and_is_cut(run):
         long = _long(lab)
         settle(1)
         pair.net.nodes["lb1"].ip("link set eth1 down")
-        more = {each: lab.traffic.start_long(lab.to(each), 100, ports="10000-19999", interval_ms=100, timeout_ms=10000) for each in ADDRESSES}
+        more = {way.name: lab.traffic.start_long(way.to(), 50, ports="10000-19999", interval_ms=100, timeout_ms=10000) for way in _WAYS}
         settle(10)
         run.expect(not _sync(pair, "lb1")["up"], "it did not notice that the way is cut")
         pair.net.nodes["lb1"].ip("link set eth1 up")
@@ -262,7 +263,7 @@ def loses_and_is_cut(run):
 @case("sync_hostile_packets")
 def hostile_packets(run):
     """Datagrams of anybody, of other secrets, and recorded ones: dropped, counted by reason, and nothing changes."""
-    with run.lab(PairNet, backends=1) as lab:
+    with run.lab(PairNet, backends=1, ways=_WAYS) as lab:
         pair = Pair(lab, run)
         _start_both(pair)
         before = _counts(pair, "lb2", "records")

@@ -10,7 +10,7 @@ from harness.capture import capture
 from harness.case import case
 from harness.configuration import ADDRESSES, TUNNEL
 from harness.pair import NODES, OWN, OWN_6, ROUTER_MACS, VRID, Keepalived, Pair, PairNet, all_from, keepalived_instance, settle
-from harness.topology import BACK, BACK_6, PORT_SOURCE
+from harness.topology import BACK, BACK_6, PORT_SOURCE, PORT_SOURCE_6
 from harness.ways import WAYS
 
 _V6_ADDRESS = "2001:db8:c::77"
@@ -414,32 +414,37 @@ def split_under_load(run):
     Those from before are known to both nodes. Those that begin meanwhile are known to one; the other one places them by the
     ring, which is the same there, so that they go to the same backend. Under full NAT it can not place them, since it does not
     know their ports: where both nodes have given one port away, one of its two connections breaks."""
-    ways = [WAYS[name] for name in ("nat_ipv4", "ipip_4in4", "direct_ipv4", "full_nat_ipv4")]
+    ways = [WAYS[name] for name in (*_BOTH_VERSIONS, "full_nat_ipv4", "full_nat_ipv6")]
+    own = {4: OWN, 6: OWN_6}
+    more = {4: [BACK, PORT_SOURCE], 6: [BACK_6, PORT_SOURCE_6]}
     with _pair(run, ways=ways) as lab:
         pair = Pair(lab, run)
         for name, priority in (("lb1", 150), ("lb2", 100)):
             other = NODES[1 - NODES.index(name)]
-            group = {"priority": priority, "advert_interval": "100ms", "adverts": "unicast", "peers": [OWN[other]]}
-            groups = pair.group([*(way.address for way in ways), BACK, PORT_SOURCE], **group)
+            common = {"virtual_router_id": VRID, "priority": priority, "advert_interval": "100ms", "adverts": "unicast", "sync_group": "all"}
+            groups = {
+                group: {"addresses": [*(way.address for way in ways if way.version == version), *more[version]], "peers": [own[version][other]], **common}
+                for group, version in (("web", 4), ("six", 6))
+            }
             pair.balancers[name].start(pair.configuration_for(name, ways, groups, **pair.paths(name), sync={}))
         pair.until_state("lb1", "active")
         pair.until_state("lb2", "backup")
         for balancer in pair.balancers.values():
             balancer.wait_until_in_rotation()
         pair.until_flows_are_at("lb2")
-        start = lambda ports: {way.name: lab.traffic.start_long(way.to(), 200, ports=ports, interval_ms=100, timeout_ms=10000) for way in ways}
+        start = lambda ports: {way.name: lab.traffic.start_long(way.to(), 100, ports=ports, interval_ms=100, timeout_ms=10000) for way in ways}
         long = {"before": start("1024-9999")}
         settle(0.5)
-        others = {name: OWN[NODES[1 - NODES.index(name)]] for name in NODES}
+        others = {name: [own[version][NODES[1 - NODES.index(name)]] for version in own] for name in NODES}
         for name, node in pair.net.nodes.items():  # what they say to each other goes astray
-            node.ip(f"neighbour replace {others[name]} lladdr 02:00:00:00:00:99 nud permanent dev eth0")
+            node.ip(*(f"neighbour replace {other} lladdr 02:00:00:00:00:99 nud permanent dev eth0" for other in others[name]))
         pair.net.nodes["lb1"].ip("link set eth1 down")
         pair.until_state("lb2", "active")
         run.expect(pair.states("lb1")["web"] == "active", "the higher priority has given up")
         long["meanwhile"] = start("10000-19999")
         settle(6)
         for name, node in pair.net.nodes.items():
-            node.ip(f"neighbour del {others[name]} dev eth0")
+            node.ip(*(f"neighbour del {other} dev eth0" for other in others[name]))
         pair.net.nodes["lb1"].ip("link set eth1 up")
         pair.until_state("lb2", "backup")
         pair.until_flows_are_at("lb1")
