@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::uint8_t kOwner = 255;
 constexpr Milliseconds kIntervalStep{10};
-/// What `authenticate` puts behind an advert (control/ha/vrrp/authentication.hpp).
-constexpr std::size_t kAdvertCodeBytes = 44;
 
 struct GroupView : View<VrrpGroup> {
   [[nodiscard]] std::string name() const { return "group " + in_quotes(model->name); }

@@ -69,6 +69,8 @@ struct VrrpGroup {
 };
 /// As many as an advert of IPv6 holds in a packet of 1500 bytes.
 inline constexpr std::size_t kMostGroupAddresses = 90;
+/// What `authenticate` puts behind an advert, beside them: ha::kTrailer, to which a test compares it.
+inline constexpr std::size_t kAdvertCodeBytes = 44;
 inline constexpr std::size_t kMostGroups = 64;
 inline constexpr std::size_t kMostTracks = 8;  ///< of a group
 

@@ -303,14 +303,7 @@ TEST(Regions, nearest_takes_the_near_ones_by_weight_and_the_next_when_they_are_d
 }
 
 TEST(Regions, the_client_s_subnet_tells_where_it_is_and_comes_back_with_the_scope) {
-  std::vector<Record> records;
-  for (const char* line : {"@ SOA ns1 hm 1 1 1 1 9", "@ NS ns1"})
-    records.push_back(parse_record(line, "example.org", 300).value());
-  std::vector<Zone> zones;
-  zones.push_back(std::move(
-      Zone::make(name_from_text("example.org").value(), records, {name_from_text("www.example.org").value()}).value()));
-  Answering server;
-  server.snapshot.zones = std::make_shared<const Zones>(std::move(zones), std::vector<DynamicName>{near_name()});
+  Answering server(near_name());
   server.snapshot.states = {NameState(3, {.addresses = {{}}})};
   server.snapshot.uses_client_subnet = true;
   const std::vector<unsigned> far{0, 8, 0, 8, 0, 1, 32, 0, 203, 0, 113, 200};

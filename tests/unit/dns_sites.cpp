@@ -143,14 +143,7 @@ TEST(Sites, an_https_record_hints_at_the_sites_that_are_answered) {
   world.name.https = service_data({"h2", "h3"}, 8443);
   world.name.sites[1].addresses.push_back({.type = Type::aaaa, .data = std::string(15, '\0') + '\1'});
   world.state[1].addresses.emplace_back();
-  std::vector<Record> records;
-  for (const char* line : {"@ SOA ns1 hm 1 1 1 1 9", "@ NS ns1"})
-    records.push_back(parse_record(line, "example.org", 300).value());
-  std::vector<Zone> zones;
-  zones.push_back(std::move(
-      Zone::make(name_from_text("example.org").value(), records, {name_from_text("www.example.org").value()}).value()));
-  Answering server;
-  server.snapshot.zones = std::make_shared<const Zones>(std::move(zones), std::vector<DynamicName>{world.name});
+  Answering server(world.name);
   using Lines = std::vector<std::string>;
   world.down({1, 2});
   server.snapshot.states = {world.state};
@@ -174,14 +167,7 @@ TEST(Sites, that_there_is_no_address_for_now_is_kept_no_longer_than_an_answer) {
   world.name.when_down = AllDown::fallback;
   world.name.fallback = {{.type = Type::aaaa, .data = std::string(16, '\1')}};
   world.name.most_ttl = 5;
-  std::vector<Record> records;
-  for (const char* line : {"@ 3600 SOA ns1 hm 1 1 1 1 3600", "@ NS ns1"})
-    records.push_back(parse_record(line, "example.org", 300).value());
-  std::vector<Zone> zones;
-  zones.push_back(std::move(
-      Zone::make(name_from_text("example.org").value(), records, {name_from_text("www.example.org").value()}).value()));
-  Answering server;
-  server.snapshot.zones = std::make_shared<const Zones>(std::move(zones), std::vector<DynamicName>{world.name});
+  Answering server(world.name, {"@ 3600 SOA ns1 hm 1 1 1 1 3600", "@ NS ns1"});
   world.down({0, 1, 2});
   server.snapshot.states = {world.state};
   const Read read = server.ask({.type = 1});
@@ -193,14 +179,7 @@ TEST(Sites, that_there_is_no_address_for_now_is_kept_no_longer_than_an_answer) {
 TEST(Sites, an_svcb_record_hints_likewise) {
   World world(Policy::failover);
   world.name.svcb = service_data({"dot"}, 853);
-  std::vector<Record> records;
-  for (const char* line : {"@ SOA ns1 hm 1 1 1 1 9", "@ NS ns1"})
-    records.push_back(parse_record(line, "example.org", 300).value());
-  std::vector<Zone> zones;
-  zones.push_back(std::move(
-      Zone::make(name_from_text("example.org").value(), records, {name_from_text("www.example.org").value()}).value()));
-  Answering server;
-  server.snapshot.zones = std::make_shared<const Zones>(std::move(zones), std::vector<DynamicName>{world.name});
+  Answering server(world.name);
   world.down({1, 2});
   server.snapshot.states = {world.state};
   using Lines = std::vector<std::string>;
@@ -221,15 +200,8 @@ TEST(Sites, an_answer_is_kept_until_it_can_be_another_within_bounds) {
 }
 
 TEST(Sites, the_server_answers_with_what_is_chosen_beside_the_name_s_records) {
-  std::vector<Record> records;
-  for (const char* line : {"@ SOA ns1 hm 1 1 1 1 9", "@ NS ns1", "www TXT \"static\"", "alias CNAME www"})
-    records.push_back(parse_record(line, "example.org", 300).value());
-  std::vector<Zone> zones;
-  zones.push_back(std::move(
-      Zone::make(name_from_text("example.org").value(), records, {name_from_text("www.example.org").value()}).value()));
   World world(Policy::failover);
-  Answering server;
-  server.snapshot.zones = std::make_shared<const Zones>(std::move(zones), std::vector<DynamicName>{world.name});
+  Answering server(world.name, {"@ SOA ns1 hm 1 1 1 1 9", "@ NS ns1", "www TXT \"static\"", "alias CNAME www"});
   world.down({0, 1});
   server.snapshot.states = {world.state};
   using Lines = std::vector<std::string>;

@@ -140,6 +140,18 @@ struct Answering {
     snapshot.zones = std::make_shared<const Zones>(std::move(zones));
   }
 
+  /// For www.example.org, whose addresses the sites of `name` have.
+  explicit Answering(const DynamicName& name,
+                     const std::vector<std::string>& records = {"@ SOA ns1 hm 1 1 1 1 9", "@ NS ns1"}) {
+    std::vector<Record> parsed;
+    for (const std::string& line : records) parsed.push_back(parse_record(line, "example.org", 300).value());
+    std::vector<Zone> zones;
+    zones.push_back(
+        std::move(Zone::make(name_from_text("example.org").value(), parsed, {name_from_text("www.example.org").value()})
+                      .value()));
+    snapshot.zones = std::make_shared<const Zones>(std::move(zones), std::vector<DynamicName>{name});
+  }
+
   [[nodiscard]] std::size_t size_of(const Message& query, Transport transport = Transport::udp) {
     return respond(snapshot, query, {.transport = transport}, room, worker);
   }

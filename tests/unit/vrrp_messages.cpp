@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "control/base/internet_checksum.hpp"
+#include "control/config/model_ha.hpp"
 #include "control/ha/vrrp/advert_frame.hpp"
 #include "control/ha/vrrp/announcement.hpp"
 #include "control/ha/vrrp/authentication.hpp"
@@ -17,6 +18,9 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
 using boost::asio::ip::make_address;
+
+// The configuration reckons with it where it says how many addresses an advert holds.
+static_assert(config::kAdvertCodeBytes == kTrailer);
 
 constexpr Time kStart = 1000s;
 

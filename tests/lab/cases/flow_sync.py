@@ -28,19 +28,10 @@ def _start(pair, name, dataplane=None, **more):
     pair.balancers[name].start(made)
 
 
-def _until_synced(pair):
-    """lb1 is active, lb2 its backup with all flows, and both use every backend."""
-    pair.until_state("lb1", "active")
-    pair.until_state("lb2", "backup")
-    for balancer in pair.balancers.values():
-        balancer.wait_until_in_rotation()
-    pair.until_flows_are_at("lb2")
-
-
 def _start_both(pair, **more):
     for name in NODES:
         _start(pair, name, **more)
-    _until_synced(pair)
+    pair.until_ready()
 
 
 def _sync(pair, name):
@@ -242,7 +233,7 @@ def loses_and_is_cut(run):
         # Adverts come over the other network: the election does not notice.
         for name in NODES:
             _start(pair, name, paths={"cable": pair.paths(name)["paths"]["cable"]}, heartbeat=None)
-        _until_synced(pair)
+        pair.until_ready()
         long = _long(lab)
         settle(1)
         pair.net.nodes["lb1"].ip("link set eth1 down")

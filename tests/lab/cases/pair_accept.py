@@ -22,12 +22,6 @@ def _configuration(pair, name, accept_mode):
     return made
 
 
-def _until_active(pair, name):
-    for group in _GROUPS:
-        pair.until_state(name, "active", group)
-        pair.until_state(NODES[1 - NODES.index(name)], "backup", group)
-
-
 def _is_open(lab, host, within=5.0):
     """Does the active node's host take a connection of the client's at its own port?"""
     return lab.net.client.run("timeout", str(within), "bash", "-c", f"exec 3<>/dev/tcp/{host}/{_PORT}", check=False).returncode == 0
@@ -63,10 +57,7 @@ def accept_mode(run):
         hosts = [node.spawn("python3", "-m", "http.server", "--bind", "::", str(_PORT), cwd=run.directory) for node in pair.net.nodes.values()]
         for name in NODES:
             pair.balancers[name].start(_configuration(pair, name, accept_mode=True))
-        _until_active(pair, "lb1")
-        for balancer in pair.balancers.values():
-            balancer.wait_until_in_rotation()
-        pair.until_flows_are_at("lb2")
+        pair.until_ready(*_GROUPS)
         process.until(lambda: _is_open(lab, _WAYS[0].address), "the host listens")
         long = {way.name: lab.traffic.start_long(way.to(), 20, ports="1024-9999", interval_ms=100, timeout_ms=10000) for way in _WAYS}
         _judge(run, lab, takes=True)

@@ -16,14 +16,6 @@ def _configuration(pair, name, **group):
     return pair.configuration(name, groups, {"forwardings": tuple(ADDRESSES)}, **pair.paths(name), sync={})
 
 
-def _until_lb1_is_active(pair):
-    pair.until_state("lb1", "active")
-    pair.until_state("lb2", "backup")
-    for balancer in pair.balancers.values():
-        balancer.wait_until_in_rotation()
-    pair.until_flows_are_at("lb2")
-
-
 def _load(lab):
     return [lab.traffic.start_long(lab.to(each), 50, ports="1024-9999", interval_ms=100, timeout_ms=10000) for each in ADDRESSES]
 
@@ -49,7 +41,7 @@ def dpdk_engine_ends(run):
     with run.lab(PairNet) as lab:
         pair = Pair(lab, run)
         engines = {name: _start_by_dpdk(pair, name) for name in NODES}
-        _until_lb1_is_active(pair)
+        pair.until_ready()
         loads = _load(lab)
         engines["lb1"].crash()
         begun = time.monotonic()
@@ -75,7 +67,7 @@ def dpdk_cores_change(run):
         pair = Pair(lab, run)
         for name in NODES:
             _start_by_dpdk(pair, name)
-        _until_lb1_is_active(pair)
+        pair.until_ready()
         moved = lambda: {name: pair.ha(name)["groups"][0]["takeovers"] for name in NODES}
         before = moved()
         for name in reversed(NODES):
@@ -93,7 +85,7 @@ def interface_that_is_gone(run):
         for name, node in pair.net.nodes.items():
             node.ip("link add eth8 type veth peer name eth9", "link set eth8 up", "link set eth9 up")
             pair.balancers[name].start({**_configuration(pair, name), "interfaces": ["eth0", "eth8"]})
-        _until_lb1_is_active(pair)
+        pair.until_ready()
         for node in pair.net.nodes.values():
             node.ip("link del eth8")
         settle(2)
@@ -111,7 +103,7 @@ def engine_is_replaced(run):
         pair = Pair(lab, run)
         for name in NODES:
             pair.balancers[name].start(_configuration(pair, name))
-        _until_lb1_is_active(pair)
+        pair.until_ready()
         node = pair.net.nodes["lb1"]
         for pin in (paths.PINS / pair.balancers["lb1"].instance).iterdir():
             if "eth0" in pin.name or "link" in pin.name:

@@ -23,11 +23,7 @@ def _group(name, addresses, vrid=VRID, **more):
 def _start(pair, groups_of, **ha):
     for name in NODES:
         pair.balancers[name].start(_configuration(pair, name, groups_of(name), **ha))
-    pair.until_state("lb1", "active")
-    pair.until_state("lb2", "backup")
-    for balancer in pair.balancers.values():
-        balancer.wait_until_in_rotation()
-    pair.until_flows_are_at("lb2")
+    pair.until_ready()
 
 
 def _problems(pair, name):
@@ -103,11 +99,7 @@ def election_that_hangs(run):
         for name in NODES:
             config = pair.configuration(name, groups(name), {"forwardings": tuple(ADDRESSES)}, **pair.paths(name), sync={})
             pair.balancers[name].start(config)
-        pair.until_state("lb1", "active")
-        pair.until_state("lb2", "backup")
-        for balancer in pair.balancers.values():
-            balancer.wait_until_in_rotation()
-        pair.until_flows_are_at("lb2")
+        pair.until_ready()
         loads = [lab.traffic.start_long(lab.to(each), 50, ports="1024-9999", interval_ms=100, timeout_ms=10000) for each in ADDRESSES]
         (election,) = [pid for pid, name in pair.election_pids("lb1").items() if name == "astil-vrrp"]
         os.kill(election, signal.SIGSTOP)

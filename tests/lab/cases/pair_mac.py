@@ -19,16 +19,7 @@ def _start(pair):
         groups = {"web": {"addresses": [*hosts[4], BACK], **common}, "six": {"addresses": [*hosts[6], BACK_6], **common}}
         made = pair.configuration_for(name, _WAYS, groups, **pair.paths(name), sync={})
         pair.balancers[name].start(made)
-    _until_active(pair, "lb1")
-    for balancer in pair.balancers.values():
-        balancer.wait_until_in_rotation()
-    pair.until_flows_are_at("lb2")
-
-
-def _until_active(pair, name):
-    for group in _GROUPS:
-        pair.until_state(name, "active", group)
-        pair.until_state(NODES[1 - NODES.index(name)], "backup", group)
+    pair.until_ready(*_GROUPS)
 
 
 def _devices(pair, name):
@@ -76,19 +67,19 @@ def virtual_mac(run):
             pair.net.mend("lb1")
             pair.balancers["lb1"].daemon.wait()
             pair.balancers["lb1"].start()
-            _until_active(pair, "lb1")
+            pair.until_active("lb1", *_GROUPS)
             pair.until_flows_are_at("lb2")
             _judge_macs(run, lab, "balancer")
             pair.net.cut("lb1")
             _wait(pair, "lb2")
             settle(0.5)
             pair.net.mend("lb1")
-            _until_active(pair, "lb1")
+            pair.until_active("lb1", *_GROUPS)
             pair.until_flows_are_at("lb2")
             (election,) = [pid for pid, name in pair.election_pids("lb1").items() if name == "astil-vrrp"]
             process.kill(election)
             _wait(pair, "lb2")
-            _until_active(pair, "lb1")
+            pair.until_active("lb1", *_GROUPS)
             pair.until_flows_are_at("lb2")
             settle(0.5)
             _judge_macs(run, lab, "balancer")

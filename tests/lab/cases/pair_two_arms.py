@@ -6,7 +6,7 @@ import json
 from harness import process
 from harness.capture import capture
 from harness.case import case
-from harness.pair import NODES, ROUTER_MACS, VRID, Pair, TwoArmPairNet, settle
+from harness.pair import ROUTER_MACS, VRID, Pair, TwoArmPairNet, settle
 from harness.topology import BACK, BACK_6, PORT_SOURCE, PORT_SOURCE_6
 from harness.ways import WAYS
 
@@ -34,21 +34,12 @@ def _start(pair, virtual_mac):
         groups = {group: {"interface": _GROUPS[group][0], "addresses": _addresses(group), **common} for group in _GROUPS}
         made = pair.configuration_for(name, _WAYS, groups, **pair.paths(name), sync={})
         pair.balancers[name].start(made)
-    _until_active(pair, "lb1")
-    for balancer in pair.balancers.values():
-        balancer.wait_until_in_rotation()
-    pair.until_flows_are_at("lb2")
+    pair.until_ready(*_GROUPS)
 
 
 def _wait(pair, name):
     for group in _GROUPS:
         pair.until_state(name, "active", group)
-
-
-def _until_active(pair, name):
-    _wait(pair, name)
-    for group in _GROUPS:
-        pair.until_state(NODES[1 - NODES.index(name)], "backup", group)
 
 
 def _judge_announcements(run, taken, interface, own_macs):
@@ -87,13 +78,13 @@ def with_two_arms(run, virtual_mac=False):
             pair.net.mend("lb1")
             pair.balancers["lb1"].daemon.wait()
             pair.balancers["lb1"].start()
-            _until_active(pair, "lb1")
+            pair.until_active("lb1", *_GROUPS)
             pair.until_flows_are_at("lb2")
             pair.net.nodes["lb1"].ip(f"link set {pair.net.back} down")
             _wait(pair, "lb2")
             settle(0.5)
             pair.net.mend("lb1")
-            _until_active(pair, "lb1")
+            pair.until_active("lb1", *_GROUPS)
             settle(0.5)
             broken = {name: running.stop()["failed"] for name, running in long.items()}
             macs = {interface: None if virtual_mac else _macs(pair, interface) for interface in taken}

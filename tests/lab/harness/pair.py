@@ -172,6 +172,19 @@ class Pair:
 
         process.until(complete, f"{name} has the other's flows", timeout)
 
+    def until_active(self, name, *groups):
+        """Until the node has the groups, and the other one is their backup."""
+        for group in groups or ("web",):
+            self.until_state(name, "active", group)
+            self.until_state(NODES[1 - NODES.index(name)], "backup", group)
+
+    def until_ready(self, *groups):
+        """Until lb1 is active, lb2 its backup with all flows, and both use every backend."""
+        self.until_active("lb1", *groups)
+        for balancer in self.balancers.values():
+            balancer.wait_until_in_rotation()
+        self.until_flows_are_at("lb2")
+
     def has(self, name, address):
         return address in self.balancers[name].addresses()
 

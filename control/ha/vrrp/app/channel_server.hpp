@@ -19,9 +19,9 @@ class ChannelServer {
   ChannelServer(ChannelServer&& other) noexcept;
   ChannelServer& operator=(ChannelServer&&) = delete;
 
-  /// One that has come; true: there is one, and the former is left.
   /// Who connects sees the process that called this, and no parent that listened before it (SO_PEERCRED).
   void listen_as_self();
+  /// One that has come; true: there is one, and the former is left.
   [[nodiscard]] bool accept();
   /// All messages that wait. False: the other side is gone.
   [[nodiscard]] bool receive(const std::function<void(Bytes)>& take);
