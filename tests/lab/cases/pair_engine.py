@@ -60,7 +60,7 @@ def dpdk_engine_ends(run):
         _expect_whole(run, loads)
 
 
-@case("dpdk_pair_cores_change")
+@case("dpdk_pair_cores_change", long=True)
 def dpdk_cores_change(run):
     """Another number of cores restarts the workers, on the backup and then on the active node: the addresses stay where they are."""
     with run.lab(PairNet, backends=1) as lab:
