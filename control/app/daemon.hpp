@@ -291,6 +291,7 @@ class Daemon final : public api::Daemon {
   bool is_settling_ = false;
   std::uint64_t publications_ = 0;                                       ///< and exchanges of the tables
   std::optional<std::chrono::steady_clock::time_point> forwarded_last_;  ///< when the engine was seen to
+  bool engine_was_dead_ = false;                                         ///< at the last look
   bool is_placed_ = false;                                               ///< what was published last is `model_`
   bool settled_ = false;  ///< health and next hops are known, or had their time: the packet path follows from now on
   bool ready_ = false;    ///< all was as wanted once

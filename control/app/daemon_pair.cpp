@@ -1,6 +1,7 @@
 // The daemon as one of a pair: what the election and flow sync are told, and what they are asked for.
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "control/app/daemon.hpp"
 #include "control/app/handover.hpp"
@@ -47,11 +48,14 @@ void Daemon::tell_engine() {
   const auto now = std::chrono::steady_clock::now();
   if (attached && path_->engine().forwarding_since()) {
     forwarded_last_ = now;
+    engine_was_dead_ = false;
     if (is_placed_) pair_->set_engine(Pair::Engine::forwards, engine_proof(model_));
     return;
   }
   // A backup that opens its ports anew hears no adverts meanwhile.
-  const bool may_go_on = attached && !path_->engine().is_dead() && pair_->is_active() && forwarded_last_ &&
+  // With other cores astil-dpdk starts anew: one look may find it gone.
+  const bool was_dead = std::exchange(engine_was_dead_, path_->engine().is_dead());
+  const bool may_go_on = attached && !(was_dead && engine_was_dead_) && pair_->is_active() && forwarded_last_ &&
                          now - *forwarded_last_ < kChangeOfPlan;
   if (!may_go_on) pair_->set_engine(Pair::Engine::stopped, engine_proof(model_));
 }
