@@ -22,7 +22,9 @@ template <class Function>
 /// A context's fields for the packet's begin and end are numbers of 32 bits, in place of which the kernel loads
 /// pointers: the compiler must not make use of the 32 bits.
 [[gnu::always_inline]] inline core::u8* pointer_of(core::u64 field) {
-  return core::as_one_pointer(reinterpret_cast<core::u8*>(field));
+  core::u8* pointer = core::as_one_pointer(reinterpret_cast<core::u8*>(field));
+  if (pointer == nullptr) __builtin_unreachable();
+  return pointer;
 }
 
 [[gnu::always_inline]] inline void* map_lookup(void* map, const void* key) {

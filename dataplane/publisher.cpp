@@ -453,6 +453,7 @@ void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
       store(record.source_mac, use.source_mac);
       store(record.destination_mac, use.destination_mac);
       store(record.rotation, use.rotation);
+      store(record.quick, core::quick_way(record));
       uses_[{plan.placed[i].id, use.address, use.port, forwarding_of(desired.services[i], use)}].wanted = true;
     }
   }
@@ -462,7 +463,10 @@ void Publisher::write_backends(const DesiredState& desired, const Plan& plan) {
 void Publisher::retire(const Plan& plan) {
   for (const auto& [key, use] : uses_) {
     core::Backend& record = tables_.backends()[use.number];
-    if (!use.wanted) store(record.rotation, core::Rotation::out);
+    if (!use.wanted) {
+      store(record.rotation, core::Rotation::out);
+      store(record.quick, core::quick_way(record));
+    }
     if (plan.records[key.service].in_use == 0) store(record.service_protocol, std::uint8_t{0});
   }
 }
@@ -507,7 +511,8 @@ void Publisher::switch_to(const Plan& plan) {
   // The filter lets through what either generation serves, until no packet sees the old one.
   core::Settings& settings = tables_.settings();
   const ServiceIndex::Filter& wanted = plan.index.filter();
-  for (std::size_t i = 0; i < wanted.size(); ++i) store(settings.filter[i], settings.filter[i] | wanted[i]);
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    store(settings.filter[i], static_cast<std::uint8_t>(settings.filter[i] | wanted[i]));
   const std::uint32_t others = settings.holds & (core::kHoldsVlans | core::kHoldsEcho);
   store(settings.holds, settings.holds | plan.index.holds());
   __atomic_store_n(&settings.active, next, __ATOMIC_RELEASE);

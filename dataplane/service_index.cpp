@@ -35,12 +35,29 @@ Error taken_twice(const IndexKey& key) {
 }
 
 std::uint32_t holds_of(const IndexKey& key) {
-  if (key.kind == core::IndexKind::service_address || key.kind == core::IndexKind::reply_address) return 0;
-  if (key.kind == core::IndexKind::port_source) return core::kHoldsPorts;
   if (key.kind == core::IndexKind::closed_address) return core::kHoldsClosed;
-  if (key.kind == core::IndexKind::reply)
-    return core::kHoldsReplies | (key.port == core::kAnyPort ? core::kHoldsAnyPortReplies : 0U);
-  return key.port == core::kAnyPort ? core::kHoldsAnyPort : 0U;
+  if (key.port != core::kAnyPort) return 0;
+  if (key.kind == core::IndexKind::reply) return core::kHoldsAnyPortReplies;
+  const bool of_service = key.kind == core::IndexKind::service || key.kind == core::IndexKind::full_nat;
+  return of_service ? core::kHoldsAnyPort : 0U;
+}
+
+core::Listed listed_as(core::IndexKind kind) {
+  switch (kind) {
+    case core::IndexKind::service:
+    case core::IndexKind::service_address:
+      return core::kListedService;
+    case core::IndexKind::reply:
+    case core::IndexKind::reply_address:
+      return core::kListedReplier;
+    case core::IndexKind::port_source:
+      return core::kListedPortSource;
+    case core::IndexKind::full_nat:
+      return core::kListedFullNat;
+    case core::IndexKind::closed_address:
+      return core::kListedClosed;
+  }
+  return core::kListedService;
 }
 
 }  // namespace
@@ -74,8 +91,9 @@ Result<ServiceIndex> ServiceIndex::build(std::vector<IndexKey> keys, std::uint32
   if (twice != keys.end()) return taken_twice(*twice);
   ServiceIndex index;
   for (const IndexKey& key : keys) {
-    const std::uint32_t bit = core::filter_bit(number_of(key));
-    index.filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
+    index.filter_[core::filter_place(key.address)] |= listed_as(key.kind);
+    if (key.kind == core::IndexKind::full_nat)
+      index.filter_[core::filter_place(number_of(key))] |= core::kListedFullNatPort;
     index.holds_ |= holds_of(key);
   }
   for (std::uint32_t lines = std::min(lines_for(keys.size()), max_lines); lines <= max_lines; lines *= 2) {

@@ -32,8 +32,8 @@ class ServiceIndex {
   [[nodiscard]] bool matches(const Tables& tables, std::uint32_t generation) const;
   void write(const Tables& tables, std::uint32_t generation) const;
 
-  using Filter = std::array<std::uint64_t, core::kFilterBits / 64>;
-  /// The keys' bits (core::filter_bit).
+  using Filter = std::vector<std::uint8_t>;
+  /// What it lists, by place (core::filter_place).
   [[nodiscard]] const Filter& filter() const { return filter_; }
   /// Which of the core::Holds bits that speak of keys are true of it.
   [[nodiscard]] std::uint32_t holds() const { return holds_; }
@@ -43,7 +43,7 @@ class ServiceIndex {
 
   std::vector<core::IndexLine> lines_;
   core::Generation generation_{};
-  Filter filter_{};
+  Filter filter_ = Filter(core::kFilterPlaces);
   std::uint32_t holds_ = 0;
 };
 

@@ -81,8 +81,8 @@ void initialise(const Tables& tables, std::span<const std::uint64_t, core::kHash
   settings.interface_multiplier = 1U << (32U - core::kInterfaceBits);
   write_timeouts(tables, {}, 0);
   // Until the first publication the packet path looks at every packet, and says that it is not ready.
-  std::fill(std::begin(settings.filter), std::end(settings.filter), ~0ULL);
-  settings.holds = core::kHoldsReplies;
+  constexpr std::uint8_t kAnything = core::kListedService | core::kListedReplier;
+  std::fill(std::begin(settings.filter), std::end(settings.filter), kAnything);
   for (auto& pool : settings.pools) std::fill(std::begin(pool), std::end(pool), core::kNoSource);
   for (core::Backend& backend : tables.backends()) backend.service = core::kNoService;
   __atomic_store_n(&settings.header.magic, core::kLayoutMagic, __ATOMIC_RELEASE);

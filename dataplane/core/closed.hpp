@@ -8,16 +8,9 @@
 
 namespace astil::core::detail {
 
-/// No is certain.
-template <class Ip, class Engine>
-ASTIL_INLINE bool may_be_closed(Engine& engine, const Address& address) {
-  return (engine.settings()->holds & kHoldsClosed) != 0 &&
-         is_in_filter(engine, index_key_of<Ip>(address, kAnyPort, 0, IndexKind::closed_address));
-}
-
 template <class Ip, class Engine>
 ASTIL_INLINE bool is_closed(Engine& engine, const Address& address) {
-  if (!may_be_closed<Ip>(engine, address)) return false;
+  if ((listed_of<Ip>(engine, address) & kListedClosed) == 0) return false;
   const GenerationNumber generation = shared_load(engine.settings()->active);
   if (generation >= kNoGeneration) return false;
   const u32 found = look_up(engine, generation, index_key_of<Ip>(address, kAnyPort, 0, IndexKind::closed_address));

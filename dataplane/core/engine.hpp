@@ -33,10 +33,12 @@ enum class Part : u8;  // path.hpp
 struct Ipv4;           // parse.hpp; it stands for both versions here
 struct DropEvent;      // events.hpp
 
-/// What becomes of the packet, and why.
+/// What becomes of the packet, and why. Each in 8 bytes of its own: the compiler would pack the two into one register,
+/// and take them apart again.
 struct Verdict {
-  Reason reason;
-  u32 interface = 0;  ///< ifindex, for Action::transmit; of a drop that `run` has not counted yet, see `dropped`
+  alignas(8) Reason reason;
+  alignas(8) u32 interface =
+      0;  ///< ifindex, for Action::transmit; of a drop that `run` has not counted yet, see `dropped`
 };
 
 /// What a gap in front of a packet is for.

@@ -110,8 +110,10 @@ ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash, FlowLines
   if (lines.first == nullptr) return {};
   const FlowPlace place = detail::search_line(lines.first, hash.line, hash.tag);
   if (place.line != nullptr) return place;
-  if (lines.second == nullptr) lines.second = engine.flow_line(hash.other_line);
-  return lines.second == nullptr ? FlowPlace{} : detail::search_line(lines.second, hash.other_line, hash.tag);
+  // Worked out here, and not before the first line has been searched in vain.
+  const u32 second = other_line(hash.line, made_here(hash.tag), engine.settings()->header.sizes.flow_lines - 1);
+  if (lines.second == nullptr) lines.second = engine.flow_line(second);
+  return lines.second == nullptr ? FlowPlace{} : detail::search_line(lines.second, second, hash.tag);
 }
 
 /// Where a tag stands in two lines: bit 3: in the second; below it the position. kNowhere: it does not.
@@ -210,11 +212,14 @@ ASTIL_INLINE bool change_entry(Engine& engine, u64* entry, u64 before, u64 after
 }
 
 /// Writes a flow to a place: claims it, writes who it is, publishes. False where another changed the entry in between,
-/// or the table has no room for IPv6 clients. A claimed entry is its claimer's alone, so that publishing it takes no
-/// compare-and-swap; it is of now, whatever the flow's age, or it might be given up as expired.
+/// or has it claimed (but for a claimer that never came back), or the table has no room for IPv6 clients. A claimed
+/// entry is its claimer's alone, so that publishing it takes no compare-and-swap; it is of now, whatever the flow's
+/// age, or it might be given up as expired.
 template <class Engine>
 ASTIL_INLINE bool write_flow(Engine& engine, const FlowPlace& place, const FlowEntry& entry, const FlowTuple& flow) {
   if (place.line == nullptr) return false;
+  if (is_claimed(state_of(place.value)) && is_expired(place.value, engine.tick(), engine.settings()->timeouts) == 0)
+    return false;
   Address* client = nullptr;
   if (!is_ipv4(flow.client)) {
     client = client_at(engine, place);

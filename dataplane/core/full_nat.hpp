@@ -62,14 +62,14 @@ ASTIL_INLINE Rewritten rewrite_ends(Engine& engine, const Packet<Ip>& packet, co
   if (!has_hops_left(*packet.ip)) return {.reason = Reason::ttl_expired};
   const ChecksumDifference addresses =
       replaced(source_of(packet), ends.source) + replaced(destination_of(packet), ends.destination);
-  write_ends(*packet.ip, ends, addresses);
   count_hop(*packet.ip);
+  write_ends(*packet.ip, ends, addresses);
   if (packet.ports == nullptr) return front<Ip::kEtherType>(engine);
   const ChecksumDifference ports =
       replaced(packet.ports->source, ends.source_port) + replaced(packet.ports->destination, ends.destination_port);
   packet.ports->source = ends.source_port;
   packet.ports->destination = ends.destination_port;
-  engine.correct_transport(packet.checksum, addresses, ports, packet.protocol);
+  engine.correct_transport(checksum_of(packet), addresses, ports, packet.protocol);
   return front<Ip::kEtherType>(engine);
 }
 
@@ -154,7 +154,7 @@ template <class Engine>
 ASTIL_INLINE bool note_answer(Engine& engine, const auto& packet, PortIndex index, Connection& connection) {
   const FlowPlace place = port_place(engine, index);
   if (place.line == nullptr) return false;
-  if (is_quiet(engine, place, packet.tcp_flags, Direction::from_backend)) return true;
+  if ((packet.tcp_flags & kTcpChanging) == 0 && is_quiet(engine.tick(), place, Direction::from_backend)) return true;
   connection.hash = connection_hash(engine, connection.flow);
   return engine.note_reply(index, connection, sign_of(engine, packet, Direction::from_backend));
 }

@@ -81,7 +81,7 @@ inline constexpr u32 kAffinityTag = 1U << 30U;
 
 /// The second of a flow's lines, by its first and its tag.
 [[gnu::always_inline]] constexpr u32 other_line(u32 line, u32 tag, u32 line_mask) {
-  const u32 step = (((tag * 0x9e3779b1U) >> 16U) & (kNeighbours - 1)) | 1U;
+  const u32 step = ((((tag & (kAffinityTag - 1)) * 0x9e3779b1U) >> 16U) & (kNeighbours - 1)) | 1U;
   return line ^ (step & line_mask);
 }
 
@@ -173,10 +173,16 @@ constexpr u32 closed_reference(const Address& address) {
   return raw(words[0]) ^ raw(words[1]) ^ raw(words[2]) ^ raw(words[3]);
 }
 
-/// A key's bit in the filter of Settings: the top of a product, which depends on every bit of the key.
-constexpr u32 filter_bit(u64 key) {
-  static_assert(kFilterBits == 1U << 15U);
-  return static_cast<u32>((key * 0x9e3779b97f4a7c15ULL) >> 49U);
+/// The place of a key in the filter of Settings: the top of a product, which depends on every bit of the key.
+constexpr u32 filter_place(u64 key) {
+  return static_cast<u32>((key * 0x9e3779b97f4a7c15ULL) >> (64U - kFilterPlaceBits));
+}
+/// Of an address that is known to be IPv6.
+constexpr u32 wide_filter_place(const Address& address) {
+  return filter_place((half(address, 0) * 0xff51afd7ed558ccdULL) ^ half(address, 1));
+}
+constexpr u32 filter_place(const Address& address) {
+  return is_ipv4(address) ? filter_place(u64{raw(address.words[3])}) : wide_filter_place(address);
 }
 
 /// The place of a key in the service index.

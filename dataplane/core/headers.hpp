@@ -32,6 +32,9 @@ struct ASTIL_WIRE EthernetStart {
 inline constexpr u32 kKindMask = 0x00f0ffff;
 inline constexpr u32 kKindIpv4 = 0x00400008;
 inline constexpr u32 kKindIpv6 = 0x0060dd86;
+/// And of IPv4 without options: with all of the first byte.
+inline constexpr u32 kPlainKindMask = 0x00ffffff;
+inline constexpr u32 kPlainKindIpv4 = 0x00450008;
 static_assert(std::endian::native == std::endian::little, "the packet path reads and writes headers as words");
 
 inline constexpr Be16 kEtherTypeIpv4 = be16(0x0800);
@@ -169,5 +172,7 @@ inline constexpr u8 kTcpFin = 0x01;
 inline constexpr u8 kTcpSyn = 0x02;
 inline constexpr u8 kTcpRst = 0x04;
 inline constexpr u8 kTcpAck = 0x10;
+/// Flags that may change the state of a flow, whichever it is.
+inline constexpr u8 kTcpChanging = kTcpFin | kTcpSyn | kTcpRst;
 
 }  // namespace astil::core

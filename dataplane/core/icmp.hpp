@@ -170,7 +170,7 @@ constexpr bool is_error(const Packet<Ipv6>& /*packet*/, u8 type) { return type <
 /// Nothing that an error says changes the flow's entry: anybody can send one.
 template <class Ip, class Engine>
 ASTIL_INLINE Owner owner_of_quoted(Engine& engine, const Quoted<Ip>& quoted) {
-  if (may_be_ours<Ip>(engine, source_of(quoted), quoted.ports->source, quoted.protocol, IndexKind::service)) {
+  if ((listed_of<Ip>(engine, source_of(quoted)) & kListedService) != 0) {
     FlowTuple flow = flow_of_quoted_reply(quoted);
     if constexpr (Ip::kIsWide) keep_in_memory(flow);
     const Steering owner = owner_of<Unknown::by_ring>(engine, flow);
@@ -182,7 +182,7 @@ ASTIL_INLINE Owner owner_of_quoted(Engine& engine, const Quoted<Ip>& quoted) {
   if (generation >= kNoGeneration) return {{.reason = Reason::unready}};
   const u32 source = port_source_at(engine, source_of(quoted), generation);
   if (source != kNoSource) return {{.reason = wants_connection(engine, port_index(source, quoted.ports->source))}};
-  if (!may_be_ours<Ip>(engine, destination_of(quoted), quoted.ports->destination, quoted.protocol, IndexKind::reply))
+  if ((listed_of<Ip>(engine, destination_of(quoted)) & kListedReplier) == 0)
     return {{.reason = Reason::other_protocol}};
   const Replier replier =
       find_replier(engine, destination_of(quoted), quoted.ports->destination, quoted.protocol, generation);

@@ -1,9 +1,10 @@
-// The quick way of most packets: whole ones of a flow that the table knows, from its client to a backend that is
-// reached without a VLAN tag, or of IPv4 the backend's reply under nat. It takes the same stages as any other
-// (path.hpp), with few values alive at a time. What it does not decide it leaves as it was.
+// The quick way of most packets: plain ones (parse_plain) of a flow that the table knows and whose entry stays as it
+// is, from its client to a backend that is reached without a VLAN tag, or of IPv4 the backend's reply under nat. It
+// takes the same stages as any other (path.hpp), with few values alive at a time. What it does not decide it leaves as
+// it was.
 #pragma once
 
-#include "dataplane/core/closed.hpp"
+#include "dataplane/core/service.hpp"
 #include "dataplane/core/verdict.hpp"
 
 namespace astil::core {
@@ -13,55 +14,69 @@ namespace detail {
 /// Which part of the path has a packet that is for no service?
 template <class Ip, class Engine>
 ASTIL_INLINE Reason part_of_stranger(Engine& engine, const Packet<Ip>& packet) {
-  const bool to_port =
-      (engine.settings()->holds & kHoldsPorts) != 0 &&
-      is_in_filter(engine, index_key_of<Ip>(destination_of(packet), kAnyPort, 0, IndexKind::port_source));
-  return to_port ? kToPort : kReply;
+  return (listed_of<Ip>(engine, destination_of(packet)) & kListedPortSource) != 0 ? kToPort : kReply;
 }
 
 /// May it be of a connection under full NAT, by its destination?
 template <class Ip, class Engine>
 ASTIL_INLINE bool may_have_port(Engine& engine, const Packet<Ip>& packet) {
-  return (engine.settings()->holds & kHoldsPorts) != 0 &&
-         may_be_ours<Ip>(engine, destination_of(packet), packet.ports->destination, packet.protocol,
-                         IndexKind::full_nat);
+  if ((listed_of<Ip>(engine, destination_of(packet)) & kListedFullNat) == 0) return false;
+  const auto is_listed = [&](Be16 port) {
+    const u64 key =
+        index_key_of<Ip>(destination_of(read_plain_again(packet)), port, packet.protocol, IndexKind::full_nat);
+    return (engine.settings()->filter[filter_place(key) & (kFilterPlaces - 1)] & kListedFullNatPort) != 0;
+  };
+  return is_listed(packet.ports->destination) ||
+         ((engine.settings()->holds & kHoldsAnyPort) != 0 && is_listed(kAnyPort));
 }
 
-/// Can the backend have the packet as it stands: no tag to put on, and short enough for the way?
+/// Is a plain packet to a backend for this station? Where it goes back out by the interface that it came in by, the
+/// backend's record says so, and nothing else need be looked at.
+template <class Ip, class Engine>
+ASTIL_INLINE bool is_for_this_station(Engine& engine, const Packet<Ip>& packet, const Backend& backend) {
+  if (backend.interface == engine.ingress() && (packet.ethernet->destination ^ backend.source_mac) << 16U == 0)
+    return true;
+  return core::is_for_this_station(engine, packet);
+}
+
+/// Is the packet short enough for the way to the backend?
 template <class Engine>
-ASTIL_INLINE bool is_plain_way(Engine& engine, const auto& packet, const Backend& backend, u64 destination) {
-  return destination != 0 && ((destination | backend.source_mac) >> 48U) == 0 &&
-         longest_datagram(engine, packet) <= backend.max_length;
+ASTIL_INLINE bool fits(Engine& engine, const auto& packet, const Backend& backend) {
+  return longest_datagram(engine, packet) <= backend.max_length;
 }
 
 template <class Ip, class Engine>
-ASTIL_INLINE Verdict send_known(Engine& engine, const Packet<Ip>& packet) {
-  const Settings* settings = engine.settings();
-  const FlowTuple flow = flow_of_client(packet);
-  const u64 digest = Ip::kIsWide ? wide_flow_digest(flow, settings->hash_key) : flow_digest(flow, settings->hash_key);
-  const FlowHash hash = hash_of_digest(digest, settings->header.sizes.flow_lines - 1);
+ASTIL_INLINE u64 digest_of(Engine& engine, const FlowTuple& flow) {
+  const auto& key = engine.settings()->hash_key;
+  return Ip::kIsWide ? wide_flow_digest(flow, key) : flow_digest(flow, key);
+}
+
+template <class Ip, class Engine>
+ASTIL_INLINE Verdict send_known(Engine& engine, const Packet<Ip>& packet, u64 digest) {
+  const FlowHash hash = hash_of_digest(digest, engine.settings()->header.sizes.flow_lines - 1);
+  const u32 tick = made_here(engine.tick());
   FlowLines lines = flow_lines(engine, hash, false);
   const FlowPlace place = find_flow(engine, hash, lines);
-  if (place.line == nullptr) return {.reason = kToService};
+  if (place.line == nullptr || !is_quiet(tick, place, Direction::from_client)) return {.reason = kToService};
   const u32 number = backend_of(place.value);
   const Backend* found = engine.backend(number);
   if (found == nullptr) return {.reason = kToService};
   const Backend& backend = *found;
-  if (!serves(backend, flow_of_client(read_again(packet)))) return {.reason = kToService};
-  if (gives_up_flows(backend.rotation, packet.protocol)) return {.reason = kToService};
+  if (!serves_plain(backend, packet)) return {.reason = kToService};
+  if (!is_for_this_station(engine, packet, backend)) return {.reason = Reason::other_mac};
+  const Way way = backend.quick;
   const u64 destination = shared_load(backend.destination_mac);
-  if (backend.forwarding == Forwarding::full_nat || !is_plain_way(engine, packet, backend, destination))
+  if (way == Way::none || way == Way::full_nat || destination == 0 || !fits(engine, packet, backend))
     return {.reason = kToService};
   engine.saw_packet(packet);
   engine.saw_known_flow(place, backend);
-  if (!is_quiet(engine, place, packet.tcp_flags, Direction::from_client))
-    engine.touch(entry_at(place), place.value, sign_of(engine, packet, Direction::from_client));
   engine.saw_backend(backend, number);
-  const Rewritten rewritten = rewrite_short(engine, packet, backend, hash.tag);
+  const Rewritten rewritten = rewrite_short(engine, read_plain_again(packet), backend, way, hash.tag);
   if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_client);
   count_packet(engine, number, packet.length);
-  return emit_plain(rewritten, {backend.interface, destination, backend.source_mac}, Reason::forwarded);
+  return emit_plain(rewritten, {made_here(backend.interface), destination, made_here(backend.source_mac)},
+                    Reason::forwarded);
 }
 
 /// A reply under nat of a flow that the table knows, to a client whose next hop is kept, and says whose reply it is.
@@ -77,15 +92,13 @@ ASTIL_INLINE Verdict answer_known(Engine& engine, const Packet<Ip>& packet) {
   const Backend& backend = *found;
   if (!is_replier(backend, source_of(packet), packet.ports->source, packet.protocol)) return {.reason = kReply};
   const FlowTuple flow = flow_of_reply(packet, backend);
-  const u64 digest = Ip::kIsWide ? wide_flow_digest(flow, settings->hash_key) : flow_digest(flow, settings->hash_key);
-  const FlowHash hash = hash_of_digest(digest, settings->header.sizes.flow_lines - 1);
+  const FlowHash hash = hash_of_digest(digest_of<Ip>(engine, flow), settings->header.sizes.flow_lines - 1);
   FlowLines lines = flow_lines(engine, hash, false);
   const FlowPlace place = find_flow(engine, hash, lines);
   if (place.line == nullptr || backend_of(place.value) != hop->backend) return {.reason = kReply};
+  if (!is_quiet(engine.tick(), place, Direction::from_backend)) return {.reason = kReply};
   engine.saw_known_flow(place, backend);
-  if (!is_quiet(engine, place, packet.tcp_flags, Direction::from_backend))
-    engine.touch(entry_at(place), place.value, sign_of(engine, packet, Direction::from_backend));
-  const Rewritten rewritten = rewrite_nat(engine, read_again(packet), Direction::from_backend,
+  const Rewritten rewritten = rewrite_nat(engine, read_plain_again(packet), Direction::from_backend,
                                           as_one_pointer(&backend)->service_address, backend.service_port);
   if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_backend);
@@ -93,41 +106,40 @@ ASTIL_INLINE Verdict answer_known(Engine& engine, const Packet<Ip>& packet) {
   return emit_plain(rewritten, {hop->interface, hop->destination_mac, hop->source_mac}, Reason::replied);
 }
 
+/// What is for no service, by what the filter lists of its destination.
 template <class Ip, class Engine>
-ASTIL_INLINE Verdict decide_known(Engine& engine) {
-  Packet<Ip> packet{};
-  const Parsed parsed = parse(engine, packet);
-  if (parsed == Parsed::not_ip) return {.reason = Reason::not_ip};
-  if (parsed == Parsed::unusual) return {.reason = kUnusual};
-  if (is_first_fragment(packet)) return {.reason = kToService};
-  if (!may_be_ours<Ip>(engine, destination_of(packet), packet.ports->destination, packet.protocol,
-                       IndexKind::service)) {
-    const Reason part = part_of_stranger(engine, packet);
-    const bool ours = part == kToPort || may_be_ours<Ip>(engine, source_of(packet), packet.ports->source,
-                                                         packet.protocol, IndexKind::reply);
-    if (!ours) return {.reason = may_be_closed<Ip>(engine, destination_of(packet)) ? kReply : Reason::no_service};
-    if constexpr (!Ip::kIsWide)  // for both versions the program has not stack enough
-      if (part == kReply && (engine.settings()->holds & kHoldsVlans) == 0) return answer_known(engine, packet);
-    return {.reason = part};
+ASTIL_INLINE Verdict decide_stranger(Engine& engine, const Packet<Ip>& packet, u32 listed) {
+  const u32 replies = listed_of<Ip>(engine, source_of(packet)) & kListedReplier;
+  if ((replies | (listed & (kListedPortSource | kListedClosed))) == 0) return {.reason = Reason::no_service};
+  if ((listed & kListedPortSource) != 0) return {.reason = kToPort};
+  if constexpr (!Ip::kIsWide)  // for both versions the program has not stack enough
+    if (replies != 0 && (engine.settings()->holds & kHoldsVlans) == 0) return answer_known(engine, packet);
+  return {.reason = kReply};
+}
+
+/// Of a frame that may be plain and begins at `start`.
+template <class Ip, class Engine>
+ASTIL_INLINE Verdict decide_known(Engine& engine, u8* start) {
+  Packet<Ip> packet = plain_packet<Ip>(start);
+  const u32 listed = listed_of<Ip>(engine, destination_of(packet));
+  constexpr u32 kDeciding = kListedService | kListedFullNat;
+  if ((listed & kDeciding) != kListedService) {
+    if (!parse_plain(start, packet)) return {.reason = kToService};
+    if ((listed & kListedService) == 0) return decide_stranger(engine, packet, listed);
+    return {.reason = kKnownPort};
   }
-  if (packet.protocol == kProtocolTcp && opens_connection(kProtocolTcp, packet.tcp_flags))
-    return {.reason = kToService};
-  if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
-  if (may_have_port(engine, packet)) return {.reason = kKnownPort};
-  return send_known(engine, packet);
+  // What takes longest begins first: where the flow may stand.
+  const u64 digest = made_here(digest_of<Ip>(engine, flow_of_client(packet)));
+  if (!parse_plain(start, packet)) return {.reason = kToService};
+  return send_known(engine, packet, digest);
 }
 
 /// A frame that came with tags goes no quick way but this one, so that its connection is no other than without them.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_tagged(Engine& engine) {
-  if ((engine.settings()->holds & kHoldsPorts) == 0) return {.reason = kToService};
   Packet<Ip> packet{};
-  if (parse(engine, packet) != Parsed::plain || is_first_fragment(packet)) return {.reason = kToService};
-  if (!may_have_port(engine, packet)) return {.reason = kToService};
-  if (packet.protocol == kProtocolTcp && opens_connection(kProtocolTcp, packet.tcp_flags))
-    return {.reason = kToService};
-  if (!is_for_this_station(engine, packet)) return {.reason = kToService};
-  return {.reason = kKnownPort};
+  const bool quick = take_plain(engine, packet) && may_have_port(engine, packet);
+  return {.reason = quick ? kKnownPort : kToService};
 }
 
 }  // namespace detail

@@ -12,7 +12,7 @@
 namespace astil::core {
 
 /// Of this release. Changes whenever a record below changes its size, its fields or their meaning.
-inline constexpr u32 kReleasedLayout = 6;
+inline constexpr u32 kReleasedLayout = 7;
 /// And of this program, which for tests may pretend to be of the next release.
 #ifdef ASTIL_PRETEND_NEXT_LAYOUT
 inline constexpr u32 kLayoutVersion = kReleasedLayout + 1;
@@ -31,6 +31,8 @@ enum class Wrap : u8 { ipip4, ipip6, gue4, gue6 };
 /// datagram if it is `down`, everything if it is `lost`; the rest stays where it is. From one that is `reset`,
 /// datagrams leave likewise, and connections end: their clients are sent resets.
 enum class Rotation : u8 { out, in, down, lost, reset };
+/// What is done with a client's packet for a backend: its forwarding, and of a tunnel what that puts in front.
+enum class Way : u8 { none, nat, tunnel, direct, full_nat, ipip4, ipip6, gue4, gue6 };
 enum class Scheduler : u8 { maglev, round_robin, least_connections, source_hash, two_choices };
 
 /// The sizes of all tables, in records.
@@ -116,17 +118,27 @@ constexpr u32 virtual_router_number(u32 ifindex, u64 mac) {
 
 inline constexpr u32 kFlowStates = 16;
 
-/// Bits of the filter that says of most strangers' packets that they are for no service (see `may_be_ours`).
-inline constexpr u32 kFilterBits = 1U << 15U;
+/// Places of the filter, which says at once of most packets that they are for no service: the path looks there at the
+/// place of an address (filter_place), and finds what is listed of it, or of others with the same place.
+inline constexpr u32 kFilterPlaceBits = 15;
+inline constexpr u32 kFilterPlaces = 1U << kFilterPlaceBits;
+
+/// What the filter lists, a bit for each, in either generation's index.
+enum Listed : u8 {
+  kListedService = 1,       ///< an address of services
+  kListedReplier = 2,       ///< of a backend under nat
+  kListedPortSource = 4,    ///< a source address of full NAT
+  kListedClosed = 8,        ///< a closed address (closed.hpp)
+  kListedFullNat = 16,      ///< an address of services, one of which is under full NAT
+  kListedFullNatPort = 32,  ///< at the place of such a service's whole key
+};
 
 /// What the tables may hold; the rest need not be looked for, or done.
 enum Holds : u32 {
-  kHoldsReplies = 1,         ///< keys of replies under nat, in either generation's index
-  kHoldsAnyPort = 2,         ///< services on any port, likewise
+  kHoldsAnyPort = 2,         ///< services on any port, in either generation's index
   kHoldsAnyPortReplies = 4,  ///< replies of such services under nat
   kHoldsVlans = 8,           ///< VLAN devices among the interfaces
   kHoldsEcho = 16,           ///< a setting: echo to a service address is answered
-  kHoldsPorts = 32,          ///< source addresses of full NAT
   kHoldsClosed = 64,         ///< closed addresses (closed.hpp), in either generation's index
 };
 
@@ -161,13 +173,13 @@ struct Settings {
   u16 port_timeouts[kFlowStates];  ///< as `timeouts`, of the ports of full NAT, which rest for a while
   u32 reserved[4];
   Interface interfaces[kInterfaces];
-  u64 filter[kFilterBits / 64];        ///< holds the keys of both generations' index, while there are two
+  u8 filter[kFilterPlaces];            ///< Listed, of both generations, while there are two
   Address port_sources[kPortSources];  ///< all zeros: the place is free
   u8 pools[2][kPoolPlaces];            ///< of IPv4, and of IPv6: places in `port_sources`, or kNoSource
   Shared shared;                       ///< the packet path's
 };
 static_assert(sizeof(Settings) ==
-              256 + 16 * kInterfaces + kFilterBits / 8 + 16 * kPortSources + 2 * kPoolPlaces + sizeof(Shared));
+              256 + 16 * kInterfaces + kFilterPlaces + 16 * kPortSources + 2 * kPoolPlaces + sizeof(Shared));
 static_assert(offsetof(Settings, shared) % kCacheLine == 0);
 
 inline constexpr u32 kNoGeneration = 2;
@@ -285,13 +297,13 @@ struct Backend {
   u64 destination_mac;  ///< of the next hop, as in the packet, in the low 6 bytes; 0: not resolved. See tagged()
   u64 source_mac;       ///< of the outgoing interface, likewise
   Address service_address;
-  Be16 service_port;    ///< 0: any
   u8 service_protocol;  ///< 0: the service has been removed, and no packet is for it
   Forwarding forwarding;
-  u32 service;    ///< id, or kNoService
-  u32 interface;  ///< ifindex
-  Be16 port;      ///< 0: as the client's packet has it
-  Wrap wrap;
+  Be16 service_port;  ///< 0: any
+  u32 service;        ///< id, or kNoService
+  u32 interface;      ///< ifindex
+  Be16 port;          ///< 0: as the client's packet has it
+  Way quick;          ///< see `quick_way`
   Rotation rotation;
   Address address;
 
@@ -300,9 +312,25 @@ struct Backend {
   u32 outer_sum;     ///< of an outer IPv4 header: what is the same in all of them (see `constant_outer_sum`)
   Be16 gue_port;
   u16 max_length;  ///< of a client's datagram that the way to the backend carries, bytes
-  u32 reserved[9];
+  Wrap wrap;
+  u8 reserved[35];
 };
 static_assert(sizeof(Backend) == 2 * kCacheLine);
+
+constexpr Way way_of(const Backend& backend) {
+  static_assert(static_cast<u8>(Way::nat) == static_cast<u8>(Forwarding::nat) + 1 &&
+                static_cast<u8>(Way::full_nat) == static_cast<u8>(Forwarding::full_nat) + 1);
+  const u32 tunnel = static_cast<u32>(Way::ipip4) + static_cast<u8>(backend.wrap);
+  const u32 other = 1U + static_cast<u8>(backend.forwarding);
+  return static_cast<Way>(backend.forwarding == Forwarding::tunnel ? tunnel : other);
+}
+
+/// The way of a plain packet of a flow that the backend has; none: there is more to look at.
+constexpr Way quick_way(const Backend& backend) {
+  const bool tagged = (backend.destination_mac | backend.source_mac) >> 48U != 0;
+  const bool may_give_up_flows = static_cast<u8>(backend.rotation) >= static_cast<u8>(Rotation::down);
+  return tagged || may_give_up_flows ? Way::none : way_of(backend);
+}
 
 /// The cold half of a flow: who it is. The service's address, and with it the version of IP, follows from the backend.
 struct FlowKey {

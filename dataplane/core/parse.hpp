@@ -35,13 +35,12 @@ struct Packet {
 
   EthernetStart* ethernet;
   typename Ip::Header* ip;
-  Ports* ports;             ///< nullptr: these two are of no use, since it is a later fragment, or ICMP
-  ChecksumField* checksum;  ///< of TCP or UDP
-  u32 length;               ///< of the datagram, bytes
-  u32 transport_bytes;      ///< of it, from the transport header on
-  u8 protocol;              ///< of the transport
-  u8 tcp_flags;             ///< of UDP: none
-  Fragment extension;       ///< of IPv6, by its extension header
+  Ports* ports;         ///< nullptr: these two are of no use, since it is a later fragment, or ICMP
+  u32 length;           ///< of the datagram, bytes
+  u32 transport_bytes;  ///< of it, from the transport header on
+  u8 protocol;          ///< of the transport
+  u8 tcp_flags;         ///< of UDP: none
+  Fragment extension;   ///< of IPv6, by its extension header
 };
 
 /// Addresses are read where they lie, and not kept: there are not registers enough.
@@ -58,6 +57,15 @@ ASTIL_INLINE Packet<Ip> read_again(const Packet<Ip>& packet) {
   again.ip = as_one_pointer(again.ip);
   again.ports = as_one_pointer(again.ports);
   return again;
+}
+
+/// Of TCP or UDP.
+template <class Ip>
+ASTIL_INLINE ChecksumField* checksum_of(const Packet<Ip>& packet) {
+  auto* header = reinterpret_cast<u8*>(packet.ports);
+  const bool tcp = as_any_number(packet.protocol) == kProtocolTcp;  // or it would be kept until then
+  header = as_one_pointer(header + (tcp ? offsetof(TcpHeader, checksum) : offsetof(UdpHeader, checksum)));
+  return reinterpret_cast<ChecksumField*>(header);
 }
 
 /// Likewise.
@@ -105,7 +113,6 @@ ASTIL_INLINE bool take_transport(Engine& engine, auto& packet, const Transport& 
   u8* header = as_one_pointer(engine.begin() + at.offset);
   if (header + sizeof(Header) > engine.end() || at.bytes < sizeof(Header)) return false;
   packet.ports = reinterpret_cast<Ports*>(header);
-  packet.checksum = reinterpret_cast<ChecksumField*>(header + offsetof(Header, checksum));
   return true;
 }
 
@@ -189,6 +196,77 @@ ASTIL_INLINE Parsed parse(Engine& engine, Packet<Ip>& packet) {
   return Parsed::plain;
 }
 
+namespace detail {
+
+/// The least frame that the quick way takes: both headers without options or extension headers, and one of TCP.
+template <class Ip>
+inline constexpr u32 kPlainBytes = kNetworkOffset + sizeof(typename Ip::Header) + sizeof(TcpHeader);
+
+ASTIL_INLINE bool is_plain_kind(const Ipv4& /*version*/, u32 kind) { return (kind & kPlainKindMask) == kPlainKindIpv4; }
+ASTIL_INLINE bool is_plain_kind(const Ipv6& /*version*/, u32 kind) { return (kind & kKindMask) == kKindIpv6; }
+
+ASTIL_INLINE bool is_whole(const Ipv4Header& ip) {
+  return (raw(ip.fragment) & (raw(kMoreFragments) | raw(kFragmentOffset))) == 0;
+}
+ASTIL_INLINE bool is_whole(const Ipv6Header& /*ip*/) { return true; }
+ASTIL_INLINE u8 protocol_of(const Ipv4Header& ip) { return ip.protocol; }
+ASTIL_INLINE u8 protocol_of(const Ipv6Header& ip) { return ip.next_header; }
+ASTIL_INLINE u32 datagram_bytes(const Ipv4Header& ip) { return host(ip.total_length); }
+ASTIL_INLINE u32 datagram_bytes(const Ipv6Header& ip) { return u32{host(ip.payload_length)} + sizeof(Ipv6Header); }
+
+}  // namespace detail
+
+/// For the quick way: may a frame from `start` to `end` be what nearly all are, a plain packet: of UDP, or of TCP
+/// without SYN, FIN or RST, behind an IP header without options or extension headers, whole, and no shorter than
+/// headers of TCP are? Then all that the path reads of it stands at fixed places within it.
+template <class Ip>
+ASTIL_INLINE bool may_be_plain(const u8* start, const u8* end) {
+  return start + detail::kPlainBytes<Ip> <= end &&
+         detail::is_plain_kind(Ip{}, reinterpret_cast<const EthernetStart*>(start)->kind);
+}
+
+/// A plain packet whose frame begins at `start`, but for its length and the TCP flags that do not matter.
+template <class Ip>
+ASTIL_INLINE Packet<Ip> plain_packet(u8* start) {
+  Packet<Ip> packet{};
+  packet.ethernet = reinterpret_cast<EthernetStart*>(start);
+  packet.ip = reinterpret_cast<typename Ip::Header*>(start + kNetworkOffset);
+  packet.ports = reinterpret_cast<Ports*>(start + kNetworkOffset + sizeof(typename Ip::Header));
+  packet.protocol = detail::protocol_of(*packet.ip);
+  return packet;
+}
+
+/// The same one: see `read_again`.
+template <class Ip>
+ASTIL_INLINE Packet<Ip> read_plain_again(const Packet<Ip>& packet) {
+  Packet<Ip> again = plain_packet<Ip>(as_one_pointer(reinterpret_cast<u8*>(packet.ethernet)));
+  again.length = packet.length;
+  again.transport_bytes = packet.transport_bytes;
+  return again;
+}
+
+/// Fills `packet` from a frame that may be plain; false: it is not.
+template <class Ip>
+ASTIL_INLINE bool parse_plain(u8* start, Packet<Ip>& packet) {
+  constexpr u32 kFlags = kNetworkOffset + sizeof(typename Ip::Header) + offsetof(TcpHeader, flags);
+  const Packet<Ip> seen = plain_packet<Ip>(start);
+  const u32 length = detail::datagram_bytes(*seen.ip);
+  if (!detail::is_whole(*seen.ip) || length < detail::kPlainBytes<Ip> - kNetworkOffset) return false;
+  if (seen.protocol != kProtocolTcp && seen.protocol != kProtocolUdp) return false;
+  if (seen.protocol == kProtocolTcp && (start[kFlags] & kTcpChanging) != 0) return false;
+  packet = read_plain_again(seen);
+  packet.length = length;
+  packet.transport_bytes = length - static_cast<u32>(sizeof(typename Ip::Header));
+  return true;
+}
+
+/// Both.
+template <class Ip, class Engine>
+ASTIL_INLINE bool take_plain(Engine& engine, Packet<Ip>& packet) {
+  u8* start = engine.begin();
+  return may_be_plain<Ip>(start, engine.end()) && parse_plain(start, packet);
+}
+
 /// Of a TCP segment; 0: it is none.
 template <class Engine>
 ASTIL_INLINE u32 tcp_header_bytes(Engine& engine, const auto& packet) {
@@ -216,18 +294,28 @@ ASTIL_INLINE u32 longest_datagram(Engine& engine, const auto& packet) {
   return packet.length - packet.transport_bytes + header_bytes + segment;
 }
 
+namespace detail {
+
+/// `number`: an ifindex, or of a virtual router.
+template <class Engine>
+ASTIL_INLINE bool has_station(Engine& engine, u32 number, u64 mac) {
+  const Settings* settings = engine.settings();
+  const Interface& interface = settings->interfaces[interface_slot(number, settings->interface_multiplier)];
+  return interface.ifindex == number && (mac ^ interface.mac) << 16U == 0;
+}
+
+}  // namespace detail
+
 /// Is the frame for us, by the interface's MAC address or that of a virtual router (RFC 9568 section 7.3)? Frames for
 /// other stations reach us where a bridge floods; an interface that is not in the
 /// tables has not been set up yet. After `parse`.
 template <class Engine>
 ASTIL_INLINE bool is_for_this_station(Engine& engine, const auto& packet) {
-  const Settings* settings = engine.settings();
-  u32 number = engine.ingress();
-  if (resembles_virtual_router(packet.ethernet->destination))
-    number = virtual_router_number(number, packet.ethernet->destination);
-  number = made_here(number);
-  const Interface& interface = settings->interfaces[interface_slot(number, settings->interface_multiplier)];
-  return interface.ifindex == number && (packet.ethernet->destination ^ interface.mac) << 16U == 0;
+  const u32 ingress = engine.ingress();
+  const u64 destination = packet.ethernet->destination;
+  if (detail::has_station(engine, ingress, destination)) return true;
+  return resembles_virtual_router(destination) &&
+         detail::has_station(engine, virtual_router_number(ingress, destination), destination);
 }
 
 }  // namespace astil::core

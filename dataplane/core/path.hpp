@@ -68,7 +68,7 @@ ASTIL_INLINE Verdict decide_to_service(Engine& engine) {
   const Parsed parsed = parse(engine, packet);
   if (parsed == Parsed::not_ip || has_mapped_end(packet)) return {.reason = Reason::not_ip};
   if (parsed == Parsed::unusual) return {.reason = kUnusual};
-  if (!may_be_ours<Ip>(engine, destination_of(packet), packet.ports->destination, packet.protocol, IndexKind::service))
+  if ((listed_of<Ip>(engine, destination_of(packet)) & kListedService) == 0)
     return {.reason = part_of_stranger(engine, packet)};
   if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
   engine.saw_packet(packet);
@@ -82,7 +82,7 @@ ASTIL_INLINE Verdict decide_reply(Engine& engine) {
   Packet<Ip> packet{};
   if (parse(engine, packet) != Parsed::plain || has_mapped_end(packet)) return {.reason = Reason::not_ip};
   Verdict verdict{.reason = Reason::no_service};
-  if (may_be_ours<Ip>(engine, source_of(packet), packet.ports->source, packet.protocol, IndexKind::reply)) {
+  if ((listed_of<Ip>(engine, source_of(packet)) & kListedReplier) != 0) {
     if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
     verdict = to_client(engine, packet);
   }
@@ -163,8 +163,8 @@ ASTIL_INLINE Verdict run_from(Engine& engine, Verdict verdict) {
 }
 
 template <class Ip, class Engine>
-ASTIL_INLINE Verdict run_untagged(Engine& engine) {
-  const Verdict verdict = decide_known<Ip>(engine);
+ASTIL_INLINE Verdict run_plain(Engine& engine, u8* start) {
+  const Verdict verdict = decide_known<Ip>(engine, start);
   return verdict.reason < kUnusual ? verdict : run_from<Ip>(engine, verdict);
 }
 
@@ -185,11 +185,15 @@ ASTIL_INLINE Verdict run_tagged(Engine& engine) {
 
 template <class Engine>
 ASTIL_INLINE Verdict run_frame(Engine& engine) {
+  u8* start = engine.begin();
+  const u8* end = engine.end();
+  if (may_be_plain<Ipv4>(start, end)) return run_plain<Ipv4>(engine, start);
+  if (may_be_plain<Ipv6>(start, end)) return run_plain<Ipv6>(engine, start);
   const auto* ethernet = header_at<EthernetStart>(engine, 0);
   if (ethernet == nullptr) return {.reason = Reason::not_ip};
   const u32 kind = ethernet->kind;
-  if ((kind & kKindMask) == kKindIpv4) return run_untagged<Ipv4>(engine);
-  if ((kind & kKindMask) == kKindIpv6) return run_untagged<Ipv6>(engine);
+  if ((kind & kKindMask) == kKindIpv4) return run_from<Ipv4>(engine, {.reason = kToService});
+  if ((kind & kKindMask) == kKindIpv6) return run_from<Ipv6>(engine, {.reason = kToService});
   if (Engine::kTagsInFrame && is_vlan(Be16{static_cast<u16>(kind)})) return run_tagged(engine);
   return {.reason = Reason::not_ip};
 }

@@ -31,7 +31,7 @@ ASTIL_INLINE Ahead look_at(Engine& engine) {
   }
   if (protocol != kProtocolTcp && protocol != kProtocolUdp) return {};
   const Address to = destination_of(packet);
-  if (!may_be_ours<Ip>(engine, to, ports->destination, protocol, IndexKind::service)) return {};
+  if ((listed_of<Ip>(engine, to) & kListedService) == 0) return {};
   const Settings* settings = engine.settings();
   const FlowTuple flow{.client = source_of(packet),
                        .address = to,

@@ -11,7 +11,7 @@ namespace astil::core {
 /// (RFC 768).
 ASTIL_INLINE void correct_in_place(ChecksumField& field, ChecksumDifference difference, u8 protocol) {
   const u16 before = field.value;
-  const bool udp = protocol == kProtocolUdp;
+  const bool udp = as_any_number(protocol) == kProtocolUdp;
   if (udp && before == 0) return;
   const u16 after = corrected(before, difference);
   field.value = udp && after == 0 ? u16{0xffff} : after;
@@ -49,18 +49,18 @@ ASTIL_INLINE Rewritten rewrite_nat(Engine& engine, const Packet<Ip>& packet, Dir
   if (!has_hops_left(*packet.ip)) return {.reason = Reason::ttl_expired};
   const bool to_backend = direction == Direction::from_client;
   if (packet.ports == nullptr) {
+    count_hop(*packet.ip);
     detail::set_address(*packet.ip, direction, address,
                         replaced(to_backend ? destination_of(packet) : source_of(packet), address));
-    count_hop(*packet.ip);
     return detail::front<Ip::kEtherType>(engine);
   }
   const Be16 port_before = to_backend ? packet.ports->destination : packet.ports->source;
   const Be16 port_after = port == kAnyPort ? port_before : port;
   const ChecksumDifference address_changed = replaced(to_backend ? destination_of(packet) : source_of(packet), address);
+  count_hop(*packet.ip);
   detail::set_address(*packet.ip, direction, address, address_changed);
   (to_backend ? packet.ports->destination : packet.ports->source) = port_after;
-  count_hop(*packet.ip);
-  engine.correct_transport(packet.checksum, address_changed, replaced(port_before, port_after), packet.protocol);
+  engine.correct_transport(checksum_of(packet), address_changed, replaced(port_before, port_after), packet.protocol);
   return detail::front<Ip::kEtherType>(engine);
 }
 
@@ -73,21 +73,13 @@ ASTIL_INLINE Rewritten rewrite_direct(Engine& engine, const Packet<Ip>& packet) 
 }
 
 /// tunnel: the packet whole, behind headers to the backend.
-template <class Ip, class Engine>
+template <Way kWay, class Ip, class Engine>
 ASTIL_INLINE Rewritten rewrite_tunnel(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
+  constexpr Behind kBehind = kWay == Way::gue4 || kWay == Way::gue6 ? Behind::udp : Behind::ip;
   if (!has_hops_left(*packet.ip)) return {.reason = Reason::ttl_expired};
   count_hop(*packet.ip);
-  switch (backend.wrap) {
-    case Wrap::ipip4:
-      return wrap_in_ipv4<Behind::ip>(engine, packet, backend, tag);
-    case Wrap::gue4:
-      return wrap_in_ipv4<Behind::udp>(engine, packet, backend, tag);
-    case Wrap::ipip6:
-      return wrap_in_ipv6<Behind::ip>(engine, packet, backend, tag);
-    case Wrap::gue6:
-      return wrap_in_ipv6<Behind::udp>(engine, packet, backend, tag);
-  }
-  return {};
+  if constexpr (kWay == Way::ipip4 || kWay == Way::gue4) return wrap_in_ipv4<kBehind>(engine, packet, backend, tag);
+  return wrap_in_ipv6<kBehind>(engine, packet, backend, tag);
 }
 
 /// A packet that a path can not carry. What `tell_too_big` shall say stands in the scratch of the CPU's row until then.
@@ -97,18 +89,27 @@ ASTIL_INLINE Rewritten is_too_big(Engine& engine, u32 mtu) {
   return {.reason = Reason::too_big};
 }
 
-/// As the backend's forwarding says, what is short enough for the way there.
+/// By a way, what is short enough for it.
 template <class Ip, class Engine>
-ASTIL_INLINE Rewritten rewrite_short(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
-  switch (backend.forwarding) {
-    case Forwarding::nat:
+ASTIL_INLINE Rewritten rewrite_short(Engine& engine, const Packet<Ip>& packet, const Backend& backend, Way way,
+                                     u32 tag) {
+  switch (way) {
+    case Way::nat:
       return rewrite_nat(engine, packet, Direction::from_client, backend.address, backend.port);
-    case Forwarding::tunnel:
-      return rewrite_tunnel(engine, packet, backend, tag);
-    case Forwarding::direct:
+    case Way::direct:
       return rewrite_direct(engine, packet);
-    case Forwarding::full_nat:
-      break;  // full_nat.hpp
+    case Way::ipip4:
+      return rewrite_tunnel<Way::ipip4>(engine, packet, backend, tag);
+    case Way::ipip6:
+      return rewrite_tunnel<Way::ipip6>(engine, packet, backend, tag);
+    case Way::gue4:
+      return rewrite_tunnel<Way::gue4>(engine, packet, backend, tag);
+    case Way::gue6:
+      return rewrite_tunnel<Way::gue6>(engine, packet, backend, tag);
+    case Way::full_nat:  // full_nat.hpp
+    case Way::tunnel:    // one of the four
+    case Way::none:
+      break;
   }
   return {};
 }
@@ -116,7 +117,7 @@ ASTIL_INLINE Rewritten rewrite_short(Engine& engine, const Packet<Ip>& packet, c
 template <class Ip, class Engine>
 ASTIL_INLINE Rewritten rewrite(Engine& engine, const Packet<Ip>& packet, const Backend& backend, u32 tag) {
   if (longest_datagram(engine, packet) > backend.max_length) return is_too_big(engine, backend.max_length);
-  return rewrite_short(engine, packet, backend, tag);
+  return rewrite_short(engine, packet, backend, way_of(backend), tag);
 }
 
 }  // namespace astil::core

@@ -10,12 +10,16 @@ using GenerationNumber = u32;
 
 namespace detail {
 
-/// False: the key is in no generation's index. Most packets that are not ours are told by this bit. Where it is set,
-/// the index knows.
+/// What is listed of an address, of this version: some of Listed. What is not, is in no generation's index, and most
+/// packets that are not ours are told by that; what is, the index knows.
+template <class Ip, class Engine>
+ASTIL_INLINE u32 listed_of(Engine& engine, const Address& address) {
+  const u32 place = Ip::kIsWide ? wide_filter_place(address) : filter_place(address);
+  return engine.settings()->filter[place & (kFilterPlaces - 1)];
+}
 template <class Engine>
-ASTIL_INLINE bool is_in_filter(Engine& engine, u64 key) {
-  const u32 bit = filter_bit(key);
-  return (engine.settings()->filter[bit / 64U] >> (bit % 64U) & 1U) != 0;
+ASTIL_INLINE u32 listed_of(Engine& engine, const Address& address) {
+  return engine.settings()->filter[filter_place(address) & (kFilterPlaces - 1)];
 }
 
 inline constexpr u32 kNoReference = ~0U;
@@ -56,17 +60,6 @@ constexpr u64 index_key_of(const Address& address, Be16 port, u8 protocol, Index
 }
 
 }  // namespace detail
-
-/// May there be a service, or a backend under nat, at this end of a packet of this version? No is certain.
-template <class Ip, class Engine>
-ASTIL_INLINE bool may_be_ours(Engine& engine, const Address& address, Be16 port, u8 protocol, IndexKind kind) {
-  const u32 holds = engine.settings()->holds;
-  if (kind == IndexKind::reply && (holds & kHoldsReplies) == 0) return false;
-  if (detail::is_in_filter(engine, detail::index_key_of<Ip>(address, port, protocol, kind))) return true;
-  const u32 any = kind == IndexKind::reply ? kHoldsAnyPortReplies : kHoldsAnyPort;
-  return (holds & any) != 0 &&
-         detail::is_in_filter(engine, detail::index_key_of<Ip>(address, kAnyPort, protocol, kind));
-}
 
 /// A service's record in a generation, 0 or 1; nullptr: the id is out of range.
 template <class Engine>
@@ -134,8 +127,8 @@ ASTIL_INLINE Replier find_replier(Engine& engine, const Address& address, Be16 p
 /// A service at the address, whichever its port and protocol; nullptr: none.
 template <class Engine>
 ASTIL_INLINE const Service* find_service_address(Engine& engine, const Address& address, GenerationNumber generation) {
+  if ((detail::listed_of(engine, address) & kListedService) == 0) return nullptr;
   const u64 key = index_key(address, kAnyPort, 0, IndexKind::service_address);
-  if (!detail::is_in_filter(engine, key)) return nullptr;
   const Service* service = service_record(engine, generation, detail::look_up(engine, generation, key));
   return service != nullptr && service->in_use != 0 && service->address == address ? service : nullptr;
 }
@@ -143,8 +136,8 @@ ASTIL_INLINE const Service* find_service_address(Engine& engine, const Address& 
 /// Has a backend under nat this address?
 template <class Engine>
 ASTIL_INLINE bool is_replier_address(Engine& engine, const Address& address, GenerationNumber generation) {
+  if ((detail::listed_of(engine, address) & kListedReplier) == 0) return false;
   const u64 key = index_key(address, kAnyPort, 0, IndexKind::reply_address);
-  if ((engine.settings()->holds & kHoldsReplies) == 0 || !detail::is_in_filter(engine, key)) return false;
   const Backend* backend = engine.backend(detail::look_up(engine, generation, key));
   return backend != nullptr && backend->service_protocol != 0 && backend->address == address;
 }
@@ -158,8 +151,8 @@ ASTIL_INLINE const Address& port_source(const Settings& settings, u32 place) {
 template <class Engine>
 ASTIL_INLINE u32 port_source_at(Engine& engine, const Address& address, GenerationNumber generation) {
   const Settings* settings = engine.settings();
+  if ((detail::listed_of(engine, address) & kListedPortSource) == 0) return kNoSource;
   const u64 key = index_key(address, kAnyPort, 0, IndexKind::port_source);
-  if ((settings->holds & kHoldsPorts) == 0 || !detail::is_in_filter(engine, key)) return kNoSource;
   const u32 place = detail::look_up(engine, generation, key);
   return place < kPortSources && port_source(*settings, place) == address ? place : u32{kNoSource};
 }

@@ -38,13 +38,11 @@ ASTIL_INLINE Sign sign_of(Engine& engine, const auto& packet, Direction directio
           .direction = direction};
 }
 
-/// Does a packet of a known flow leave its entry as it is? Most do: an entry changes only with its state, and with the
-/// tick, so that a busy flow leaves its line clean.
-template <class Engine>
-ASTIL_INLINE bool is_quiet(Engine& engine, const FlowPlace& place, u8 tcp_flags, Direction direction) {
-  const u32 changing = tcp_flags & (kTcpFin | kTcpSyn | kTcpRst);
-  const u32 stays = (quiet_states(direction) >> static_cast<u32>(state_of_flow(place.value))) & 1U;
-  return (changing | (stays ^ 1U) | ((engine.tick() & kAgeMask) ^ age_of(place.value))) == 0;
+/// Does a packet of a known flow without any of kTcpChanging leave its entry as it is? Most do: an entry changes only
+/// with its state, and with the tick, so that a busy flow leaves its line clean.
+ASTIL_INLINE bool is_quiet(u32 tick, const FlowPlace& place, Direction direction) {
+  const u32 stays = quiet_states(direction) >> static_cast<u32>(state_of_flow(place.value));
+  return (stays & 1U) != 0 && ((tick ^ age_of(place.value)) & kAgeMask) == 0;
 }
 
 }  // namespace detail
@@ -118,18 +116,44 @@ constexpr bool opens_connection(u8 protocol, u8 tcp_flags) {
   return protocol == kProtocolUdp || (tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
 }
 
+namespace detail {
+
+/// Of the address of a backend's service, what is before the last word.
+ASTIL_INLINE bool has_front_of(const Backend& backend, const Address& address) {
+  return half(backend.service_address, 0) == half(address, 0) && backend.service_address.words[2] == address.words[2];
+}
+
+}  // namespace detail
+
 /// Is the flow one of the service that the backend works for?
 ASTIL_INLINE bool serves(const Backend& backend, const FlowTuple& flow) {
-  // The address's last word, port and protocol are neighbours, and a byte that does not matter.
-  static_assert(offsetof(Backend, service_port) == offsetof(Backend, service_address) + 16 &&
-                offsetof(Backend, service_protocol) == offsetof(Backend, service_port) + 2);
-  constexpr u32 kNotMattering = 8;
+  // The address's last word, the protocol and the port are neighbours, and a byte that does not matter.
+  static_assert(offsetof(Backend, service_protocol) == offsetof(Backend, service_address) + sizeof(Address) &&
+                offsetof(Backend, service_port) == offsetof(Backend, service_protocol) + 2);
+  constexpr u64 kMattering = 0xffff00ffffffffffULL;
   const u64 own = load_as<u64>(&backend.service_address.words[3]);
-  const u64 last = raw(flow.address.words[3]) | (u64{flow.protocol} << 48U);
-  const u64 wanted = last | (u64{raw(flow.port)} << 32U);
-  if ((own ^ wanted) << kNotMattering != 0 && (own ^ last) << kNotMattering != 0) return false;
-  return half(backend.service_address, 0) == half(flow.address, 0) &&
-         backend.service_address.words[2] == flow.address.words[2];
+  const u64 last = raw(flow.address.words[3]) | (u64{flow.protocol} << 32U);
+  const u64 wanted = last | (u64{raw(flow.port)} << 48U);
+  if (((own ^ wanted) & kMattering) != 0 && ((own ^ last) & kMattering) != 0) return false;
+  return detail::has_front_of(backend, flow.address);
+}
+
+/// Likewise, of a plain packet of IPv4 from a client, where a source port stands between the address and the port.
+ASTIL_INLINE bool serves_plain(const Backend& backend, const Packet<Ipv4>& packet) {
+  constexpr u64 kPort = 0xffffULL << 48U;
+  constexpr u64 kMattering = kPort | 0xffffffffULL;
+  const u64 wanted = load_as<u64>(&packet.ip->destination);
+  const u64 own = load_as<u64>(&backend.service_address.words[3]);
+  const u64 differs = (own ^ wanted) & kMattering;
+  if (differs != 0 && (static_cast<u32>(differs) != 0 || own >> 48U != 0)) return false;
+  return shared_load(backend.service_protocol) == packet.protocol &&
+         detail::has_front_of(backend, destination_of(packet));
+}
+
+ASTIL_INLINE bool serves_plain(const Backend& backend, const Packet<Ipv6>& packet) {
+  return (backend.service_port == packet.ports->destination || backend.service_port == kAnyPort) &&
+         backend.service_protocol == packet.protocol &&
+         backend.service_address == destination_of(read_plain_again(packet));
 }
 
 /// Places a flow: where it is, if it is known after all, else where affinity or the scheduler says.
@@ -256,7 +280,7 @@ ASTIL_INLINE ReplyOf reply_of(Engine& engine, const Packet<Ip>& packet, const Re
   if (place.line != nullptr) {
     if (backend_of(place.value) != replier.number) return ReplyOf::nobody;
     engine.saw_known_flow(place, *replier.backend);
-    if (!detail::is_quiet(engine, place, packet.tcp_flags, Direction::from_backend))
+    if ((packet.tcp_flags & kTcpChanging) != 0 || !detail::is_quiet(engine.tick(), place, Direction::from_backend))
       engine.touch(entry_at(place), place.value, detail::sign_of(engine, packet, Direction::from_backend));
     return ReplyOf::known_flow;
   }

@@ -17,7 +17,7 @@ ASTIL_INLINE Verdict emit_plain(const Rewritten& packet, const Exit& exit, Reaso
 template <class Engine>
 ASTIL_INLINE Verdict emit(Engine& engine, const Rewritten& packet, const Exit& exit, const Backend& backend,
                           Reason reason) {
-  const Verdict verdict = emit_plain(packet, exit, reason);
+  const Verdict verdict = emit_plain(packet, without_tags(exit), reason);
   if (((exit.destination | exit.source) >> 48U) != 0 && !engine.push_tags(exit, packet.type))
     return dropped(Reason::no_headroom, backend.service);
   return verdict;

@@ -28,10 +28,15 @@ struct Exit {
   u64 source;
 };
 
+ASTIL_INLINE Exit without_tags(const Exit& exit) {
+  constexpr u64 kMac = 0xffffffffffffULL;
+  return {exit.interface, exit.destination & kMac, exit.source & kMac};
+}
+
+/// Of an exit without tags.
 ASTIL_INLINE void write_addresses(EthernetWords& ethernet, const Exit& exit) {
-  ethernet.words[0] = static_cast<u32>(exit.destination);
-  ethernet.words[1] = (static_cast<u32>(exit.destination >> 32U) & 0xffffU) | static_cast<u32>(exit.source << 16U);
-  ethernet.words[2] = static_cast<u32>(exit.source >> 16U);
+  store_as<u64>(&ethernet.words[0], exit.destination | (exit.source << 48U));
+  store_as<u32>(&ethernet.words[2], static_cast<u32>(exit.source >> 16U));
 }
 
 /// The Ethernet header again, with its tags.
@@ -41,7 +46,7 @@ ASTIL_INLINE bool push_tag_bytes(Engine& engine, const Exit& exit, Be16 type) {
   if (!engine.template open_gap<Gap::plain>(outer != 0 ? 2 * kVlanTagBytes : kVlanTagBytes)) return false;
   auto* frame = header_at<TaggedFrame>(engine, 0);
   if (frame == nullptr) return false;
-  write_addresses(reinterpret_cast<EthernetWords&>(*frame), exit);
+  write_addresses(reinterpret_cast<EthernetWords&>(*frame), without_tags(exit));
   const TagTail inner{.control = tag_above(exit.source), .next = type};
   frame->ethernet.type = outer != 0 ? kEtherTypeServiceVlan : kEtherTypeVlan;
   frame->first = outer != 0 ? TagTail{.control = outer, .next = kEtherTypeVlan} : inner;

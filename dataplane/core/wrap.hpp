@@ -37,11 +37,12 @@ ASTIL_INLINE bool has_hops_left(const Ipv4Header& ip) { return ip.time_to_live >
 ASTIL_INLINE bool has_hops_left(const Ipv6Header& ip) { return ip.hop_limit > 1; }
 
 /// RFC 1812, section 5.3.1; the checksum as in RFC 1141: one less in the TTL, the upper byte of its word, is one more
-/// there.
+/// there. Both are of one word of 32 bits: the TTL its lowest byte, the checksum its upper half.
 ASTIL_INLINE void count_hop(Ipv4Header& ip) {
-  ip.time_to_live = static_cast<u8>(ip.time_to_live - 1);
-  const u32 sum = u32{ip.checksum} + raw(be16(0x0100));
-  ip.checksum = static_cast<u16>(sum + (sum >= 0xffffU ? 1U : 0U));
+  auto& words = reinterpret_cast<Ipv4Words&>(ip);
+  const u32 before = words.time_to_live;
+  const u32 after = before - 1 + 0x10000;
+  words.time_to_live = before >= 0xfffe0000 ? after + 0x10000 : after;  // the carry; and 0xffff would be another 0
 }
 
 ASTIL_INLINE void count_hop(Ipv6Header& ip) { ip.hop_limit = static_cast<u8>(ip.hop_limit - 1); }

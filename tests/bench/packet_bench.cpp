@@ -240,7 +240,7 @@ void PacketBench::aim(const Served& served, const Frames& frames) {
   const core::Address client = served.wide ? network_address(true, 10, 0) : core::mapped(core::Be32{});
   frame_ = frame_of(from_backend ? end : client, from_backend ? client : end, frames.sender, served.protocol,
                     frames.tcp_flags);
-  Control control{.first_flow = frames.first, .flow_mask = frames.count - 1};
+  Control control{.first_flow = frames.first, .flow_mask = frames.count - 1, .next = client_of(frames.first)};
   std::memcpy(control.frame, frame_.data(), frame_.size());
   set(control);
 }

@@ -129,7 +129,7 @@ TEST_P(Connections, of_a_removed_service_are_the_kernels) {
   world().send(from_client(1000, kSyn));
   world().publish({Service(kVip, 81).nat().backend("10.0.0.2")});
   // Whatever the filter says of the key.
-  std::fill(std::begin(world().tables().settings().filter), std::end(world().tables().settings().filter), ~0ULL);
+  std::fill(std::begin(world().tables().settings().filter), std::end(world().tables().settings().filter), 0xff);
   EXPECT_EQ(world().send(from_client(1000, kAck)).reason, core::Reason::no_service);
   EXPECT_EQ(world().send(from_backend(1000, kAck)).reason, core::Reason::no_service);
 }

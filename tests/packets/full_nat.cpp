@@ -52,6 +52,19 @@ TEST_P(FullNat, leaves_what_comes_to_a_port_of_nobody_to_the_kernel) {
   expect_pass(from_backend(packet(backend(), source()).tcp(8080, 22, kSyn)));
 }
 
+TEST_P(FullNat, leaves_other_services_of_its_address_their_known_flows) {
+  const Service beside = Service(vip(), 81).direct();
+  const Packet request = from_client(packet(client(), vip()).tcp(kClientPort, 81, kAck));
+  const Packet forwarded = to_backend(packet(client(), vip(), 63).tcp(kClientPort, 81, kAck));
+  world_->publish({one_backend(), Service(beside).backend(other_backend())});
+  EXPECT_EQ(world_->send(from_client(packet(client(), vip()).tcp(kClientPort, 81, kSyn))).reason, kSent);
+  expect(request, kSent, forwarded);
+  // Where its flow is known by, and not by the ring.
+  world_->publish({one_backend(), Service(beside).backend(backend(), {.mac = mac(0xb7)})});
+  expect(request, kSent, forwarded);
+  open();  // and its own connections still have ports
+}
+
 TEST_P(FullNat, of_a_service_on_any_port_keeps_the_services_port) {
   world_->publish({Service(vip(), 0).full_nat().backend(backend())});
   EXPECT_EQ(world_->send(from_client(packet(client(), vip()).tcp(kClientPort, 8443, kSyn))).reason, kSent);

@@ -91,16 +91,16 @@ TEST(FlowTable, of_two_crowded_lines_takes_the_one_with_more_room) {
 }
 
 TEST(FlowTable, finds_flows_in_either_line) {
-  Table table(4);
-  for (u32 i = 1; i <= 16; ++i) table.insert(hash_with(i, 0, 1), FlowState::established);
+  constexpr u32 kLines = 2;  // so that all flows have the same two
+  Table table(kLines);
+  for (u32 i = 1; i <= 16; ++i) table.insert(hash_with(i, 0, other_line(0, i, kLines - 1)), FlowState::established);
   for (u32 i = 1; i <= 16; ++i) {
-    const FlowPlace place = table.find(hash_with(i, 0, 1));
+    const FlowPlace place = table.find(hash_with(i, 0, other_line(0, i, kLines - 1)));
     ASSERT_NE(place.line, nullptr) << i;
     EXPECT_EQ(tag_of(place.value), i);
     EXPECT_EQ(key_at(place)->client, be32(i));
   }
   EXPECT_EQ(table.find(hash_with(17, 0, 1)).line, nullptr);
-  EXPECT_EQ(table.find(hash_with(1, 2, 3)).line, nullptr);
 }
 
 TEST(FlowTable, of_full_lines_gives_up_what_is_worth_least) {
@@ -164,6 +164,24 @@ TEST(FlowTable, claimed_for_a_flow_of_long_ago_is_not_given_up_as_expired) {
   ASSERT_EQ(state_of(engine.seen), FlowState::claimed);
   EXPECT_EQ(is_expired(engine.seen, 500, table.tables().settings().timeouts), 0U);
   EXPECT_EQ(age_of(table.tables().flows()[0].entries[0]), 100U) << "the flow keeps its own age";
+}
+
+TEST(FlowTable, claimed_by_another_is_given_up_only_where_the_claimer_never_came_back) {
+  Table table(2);
+  native::Frame frame({});
+  native::Surroundings around;
+  around.tick = 500;
+  native::NativeEngine<> engine(table.tables(), frame, around);
+  u64& entry = table.tables().flows()[0].entries[0];
+  entry = pack({.tag = 2, .age = 500, .state = FlowState::claimed, .backend = 1});
+  const FlowPlace place{.line = &table.tables().flows()[0], .position = 0, .value = entry};
+  const FlowEntry flow{.tag = 1, .age = 500, .state = FlowState::half_open, .backend = 0};
+  EXPECT_FALSE(write_flow(engine, place, flow, {}));
+  EXPECT_EQ(entry, place.value);
+  around.tick = 503;
+  native::NativeEngine<> later(table.tables(), frame, around);
+  EXPECT_TRUE(write_flow(later, place, flow, {}));
+  EXPECT_EQ(entry, pack(flow));
 }
 
 /// Flows until `share` of the slots are established ones.

@@ -66,6 +66,29 @@ TEST_F(PublisherCase, ids_and_numbers_stay_when_others_come_and_go) {
                          second.services[0].backends.begin()));
 }
 
+TEST_F(PublisherCase, a_backends_record_says_by_which_way_plain_packets_of_its_flows_go) {
+  const auto quick = [&](const Service& service) {
+    return tables().backends()[publish({service}).services[0].backends[0]].quick;
+  };
+  EXPECT_EQ(quick(Service(kVip, 80).nat().ring_length(32).backend("10.0.0.1")), core::Way::nat);
+  EXPECT_EQ(quick(Service(kVip, 81).tunnel().ring_length(32).backend("10.0.0.1")), core::Way::ipip4);
+  EXPECT_EQ(quick(Service(kVip, 82).direct().ring_length(32).backend("10.0.0.1")), core::Way::direct);
+  const auto rotated = [&](Rotation rotation) {
+    return quick(Service(kVip, 82).direct().ring_length(32).backend("10.0.0.1", {.rotation = rotation}));
+  };
+  EXPECT_EQ(rotated(Rotation::out), core::Way::direct);
+  for (const Rotation rotation : {Rotation::down, Rotation::lost, Rotation::reset})
+    EXPECT_EQ(rotated(rotation), core::Way::none) << "its flows may leave it";
+  EXPECT_EQ(rotated(Rotation::in), core::Way::direct);
+}
+
+TEST_F(PublisherCase, a_way_by_a_tag_is_none_for_plain_packets) {
+  core::Backend backend{.forwarding = core::Forwarding::direct, .rotation = Rotation::in};
+  EXPECT_EQ(core::quick_way(backend), core::Way::direct);
+  backend.source_mac = core::tagged(1, core::be16(7));
+  EXPECT_EQ(core::quick_way(backend), core::Way::none);
+}
+
 TEST_F(PublisherCase, a_new_publisher_finds_ids_and_numbers_again) {
   const Published first = publish({web(), mail()});
   const auto before = contents();

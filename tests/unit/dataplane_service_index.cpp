@@ -40,6 +40,23 @@ class Index : public testing::Test {
   native::NativeDataplane native_{kSizes};
 };
 
+TEST(Filter, lists_what_an_address_is_at_its_place) {
+  const core::Address service = core::mapped(core::be32(0xc6336401U));
+  const core::Address backend{{core::be32(0x20010db8U), core::Be32{}, core::Be32{}, core::be32(9)}};
+  const core::Be16 port = core::be16(443);
+  const auto index = ServiceIndex::build({{service, port, 6, core::IndexKind::service, 0},
+                                          {service, port, 6, core::IndexKind::full_nat, 0},
+                                          {backend, port, 6, core::IndexKind::reply, 1}},
+                                         kSizes.index_lines);
+  ASSERT_TRUE(index.has_value());
+  const ServiceIndex::Filter& filter = index->filter();
+  EXPECT_EQ(filter.at(core::filter_place(service)), core::kListedService | core::kListedFullNat);
+  EXPECT_EQ(filter.at(core::filter_place(backend)), core::kListedReplier);
+  EXPECT_EQ(filter.at(core::filter_place(core::index_key(service, port, 6, core::IndexKind::full_nat))),
+            core::kListedFullNatPort);
+  EXPECT_EQ(std::count(filter.begin(), filter.end(), 0), core::kFilterPlaces - 3);
+}
+
 TEST_F(Index, finds_each_of_ten_thousand_keys_in_either_generation) {
   const auto keys = random_keys(10'000);
   const auto index = ServiceIndex::build(keys, kSizes.index_lines);

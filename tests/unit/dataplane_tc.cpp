@@ -149,8 +149,10 @@ TEST_F(Tc, takes_the_place_of_xdp_and_gives_it_back) {
 
 TEST_F(Tc, sees_the_frames_that_the_control_plane_gives_back) {
   const auto engine = attached(Hook::tc);
-  const auto frame =
-      Packet().ethernet(test::kBalancerMac, test::kClientMac).ipv4(test::kClient, kVip).tcp(1000, 81, test::kSyn);
+  const auto frame = Packet()
+                         .ethernet(test::kBalancerMac, test::kClientMac)
+                         .ipv4(test::kClient, "192.0.2.1")
+                         .tcp(1000, 81, test::kSyn);
   ASSERT_TRUE(engine->inject(kOutside, frame.bytes()).has_value());
   EXPECT_EQ(engine->tables().sum_reason(core::Reason::no_service), 1U);
 }
