@@ -60,7 +60,7 @@ namespace detail {
 /// Searches one line; the first entry with the tag is the flow's.
 ASTIL_INLINE FlowPlace search_line(FlowLine* line, u32 number, u32 tag) {
   const u64 wanted = u64{tag} << 33U;
-  ASTIL_KEEP_LOOP
+#pragma GCC unroll 8
   for (u32 i = 0; i < kEntriesPerLine; ++i) {
     const u64 difference = shared_load(line->entries[i]) ^ wanted;
     if (difference >> 33U == 0) return {.line = line, .position = i, .value = difference ^ wanted, .number = number};

@@ -52,8 +52,9 @@ ASTIL_INLINE u64 digest_of(Engine& engine, const FlowTuple& flow) {
 }
 
 template <class Ip, class Engine>
-ASTIL_INLINE Verdict send_known(Engine& engine, const Packet<Ip>& packet, u64 digest) {
-  const FlowHash hash = hash_of_digest(digest, engine.settings()->header.sizes.flow_lines - 1);
+ASTIL_INLINE Verdict send_known(Engine& engine, const Packet<Ip>& packet) {
+  const FlowHash hash =
+      hash_of_digest(digest_of<Ip>(engine, flow_of_client(packet)), engine.settings()->header.sizes.flow_lines - 1);
   const u32 tick = made_here(engine.tick());
   FlowLines lines = flow_lines(engine, hash, false);
   const FlowPlace place = find_flow(engine, hash, lines);
@@ -120,18 +121,15 @@ ASTIL_INLINE Verdict decide_stranger(Engine& engine, const Packet<Ip>& packet, u
 /// Of a frame that may be plain and begins at `start`.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_known(Engine& engine, u8* start) {
-  Packet<Ip> packet = plain_packet<Ip>(start);
+  Packet<Ip> packet{};
+  if (!parse_plain(start, packet)) return {.reason = kToService};
   const u32 listed = listed_of<Ip>(engine, destination_of(packet));
   constexpr u32 kDeciding = kListedService | kListedFullNat;
   if ((listed & kDeciding) != kListedService) {
-    if (!parse_plain(start, packet)) return {.reason = kToService};
     if ((listed & kListedService) == 0) return decide_stranger(engine, packet, listed);
     return {.reason = kKnownPort};
   }
-  // What takes longest begins first: where the flow may stand.
-  const u64 digest = made_here(digest_of<Ip>(engine, flow_of_client(packet)));
-  if (!parse_plain(start, packet)) return {.reason = kToService};
-  return send_known(engine, packet, digest);
+  return send_known(engine, packet);
 }
 
 /// A frame that came with tags goes no quick way but this one, so that its connection is no other than without them.

@@ -13,7 +13,7 @@ namespace detail {
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_without_port(Engine& engine, const Packet<Ip>& packet) {
   if (may_have_port(engine, packet)) return {.reason = kToService};
-  return send_known(engine, packet, digest_of<Ip>(engine, flow_of_client(packet)));
+  return send_known(engine, packet);
 }
 
 /// A client's packet of which nothing is to be noted, to a backend that is reached without a VLAN tag.

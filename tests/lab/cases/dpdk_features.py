@@ -393,6 +393,10 @@ def dpdk_what_the_host_lacks_is_refused(run):
         expect_refused("systemctl start astil-dpdk@")
         engine = Engine(lab.balancer)
         engine.start()
+        possible = lab.balancer.write(lab.configuration(more=by_dpdk(lab)))
+        process.until(
+            lambda: "systemctl start" not in lab.balancer.astil("plan", possible, check=False).stderr, "astil-dpdk seen"
+        )
         expect_refused("core 1000 is not there", cores=1000)
         expect_refused("vm.nr_hugepages", hugepages="true")
         two = {name: {"device": f'"net_af_xdp{number},iface={name},queue_count=2"'} for number, name in enumerate(lab.net.interfaces)}
