@@ -23,7 +23,7 @@ template <class Function>
 /// pointers: the compiler must not make use of the 32 bits.
 [[gnu::always_inline]] inline core::u8* pointer_of(core::u64 field) {
   core::u8* pointer = core::as_one_pointer(reinterpret_cast<core::u8*>(field));
-  if (pointer == nullptr) __builtin_unreachable();
+  if (pointer == nullptr) __builtin_unreachable();  // so that nobody asks for it
   return pointer;
 }
 

@@ -110,8 +110,10 @@ ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash, FlowLines
   if (lines.first == nullptr) return {};
   const FlowPlace place = detail::search_line(lines.first, hash.line, hash.tag);
   if (place.line != nullptr) return place;
-  // Worked out here, and not before the first line has been searched in vain.
-  const u32 second = other_line(hash.line, made_here(hash.tag), engine.settings()->header.sizes.flow_lines - 1);
+  // It is FlowHash::other_line, worked out here, and not before the first line has been searched in vain.
+  const u32 second = lines.second != nullptr
+                         ? hash.other_line
+                         : other_line(hash.line, made_here(hash.tag), engine.settings()->header.sizes.flow_lines - 1);
   if (lines.second == nullptr) lines.second = engine.flow_line(second);
   return lines.second == nullptr ? FlowPlace{} : detail::search_line(lines.second, second, hash.tag);
 }

@@ -111,7 +111,7 @@ template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_full_nat(Engine& engine) {
   CpuRow* row = engine.cpu_row();
   Packet<Ip> packet{};
-  if (row == nullptr || parse(engine, packet) != Parsed::plain) return {.reason = Reason::internal};
+  if (row == nullptr || parse(engine, packet) != Parsed::with_ports) return {.reason = Reason::internal};
   Connection& connection = connection_in(*row);
   connection.flow = flow_of_client(packet);
   keep_in_memory(connection);
@@ -164,7 +164,7 @@ template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_port(Engine& engine) {
   CpuRow* row = engine.cpu_row();
   Packet<Ip> packet{};
-  if (row == nullptr || parse(engine, packet) != Parsed::plain || has_mapped_end(packet))
+  if (row == nullptr || parse(engine, packet) != Parsed::with_ports || has_mapped_end(packet))
     return {.reason = Reason::not_ip};
   const GenerationNumber generation = shared_load(engine.settings()->active);
   if (generation >= kNoGeneration) return {.reason = Reason::unready};

@@ -11,12 +11,6 @@ namespace astil::core {
 
 namespace detail {
 
-/// Which part of the path has a packet that is for no service?
-template <class Ip, class Engine>
-ASTIL_INLINE Reason part_of_stranger(Engine& engine, const Packet<Ip>& packet) {
-  return (listed_of<Ip>(engine, destination_of(packet)) & kListedPortSource) != 0 ? kToPort : kReply;
-}
-
 /// May it be of a connection under full NAT, by its destination?
 template <class Ip, class Engine>
 ASTIL_INLINE bool may_have_port(Engine& engine, const Packet<Ip>& packet) {
@@ -37,6 +31,11 @@ ASTIL_INLINE bool is_for_this_station(Engine& engine, const Packet<Ip>& packet, 
   if (backend.interface == engine.ingress() && (packet.ethernet->destination ^ backend.source_mac) << 16U == 0)
     return true;
   return core::is_for_this_station(engine, packet);
+}
+
+/// Is the next hop known, and reached without a VLAN tag?
+ASTIL_INLINE bool is_untagged(u64 destination, u64 source) {
+  return destination != 0 && (destination | source) >> 48U == 0;
 }
 
 /// Is the packet short enough for the way to the backend?
@@ -65,9 +64,10 @@ ASTIL_INLINE Verdict send_known(Engine& engine, const Packet<Ip>& packet) {
   const Backend& backend = *found;
   if (!serves_plain(backend, packet)) return {.reason = kToService};
   if (!is_for_this_station(engine, packet, backend)) return {.reason = Reason::other_mac};
-  const Way way = backend.quick;
+  const Way way = shared_load(backend.quick);
   const u64 destination = shared_load(backend.destination_mac);
-  if (way == Way::none || way == Way::full_nat || destination == 0 || !fits(engine, packet, backend))
+  const u64 source = shared_load(backend.source_mac);
+  if (way == Way::none || way == Way::full_nat || !is_untagged(destination, source) || !fits(engine, packet, backend))
     return {.reason = kToService};
   engine.saw_packet(packet);
   engine.saw_known_flow(place, backend);
@@ -76,8 +76,7 @@ ASTIL_INLINE Verdict send_known(Engine& engine, const Packet<Ip>& packet) {
   if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_client);
   count_packet(engine, number, packet.length);
-  return emit_plain(rewritten, {made_here(backend.interface), destination, made_here(backend.source_mac)},
-                    Reason::forwarded);
+  return emit_plain(rewritten, {made_here(backend.interface), destination, source}, Reason::forwarded);
 }
 
 /// A reply under nat of a flow that the table knows, to a client whose next hop is kept, and says whose reply it is.

@@ -32,7 +32,9 @@ ASTIL_INLINE Verdict decide_known_port(Engine& engine) {
   const Backend& backend = *found;
   if (!is_for_this_station(engine, packet, backend)) return {.reason = Reason::other_mac};
   const u64 destination = shared_load(backend.destination_mac);
-  if (backend.quick != Way::full_nat || destination == 0 || !fits(engine, packet, backend))
+  const u64 source = shared_load(backend.source_mac);
+  if (shared_load(backend.quick) != Way::full_nat || !is_untagged(destination, source) ||
+      !fits(engine, packet, backend))
     return {.reason = kToService};
   engine.saw_packet(packet);
   engine.saw_port(index_of(place), backend);
@@ -42,7 +44,7 @@ ASTIL_INLINE Verdict decide_known_port(Engine& engine) {
   if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_client);
   count_packet(engine, number, packet.length);
-  return emit_plain(rewritten, {backend.interface, destination, backend.source_mac}, Reason::forwarded);
+  return emit_plain(rewritten, {backend.interface, destination, source}, Reason::forwarded);
 }
 
 }  // namespace detail

@@ -31,7 +31,7 @@ enum class Wrap : u8 { ipip4, ipip6, gue4, gue6 };
 /// datagram if it is `down`, everything if it is `lost`; the rest stays where it is. From one that is `reset`,
 /// datagrams leave likewise, and connections end: their clients are sent resets.
 enum class Rotation : u8 { out, in, down, lost, reset };
-/// What is done with a client's packet for a backend: its forwarding, and of a tunnel what that puts in front.
+/// What is done with a client's packet for a backend: its forwarding, and instead of `tunnel` what that puts in front.
 enum class Way : u8 { none, nat, tunnel, direct, full_nat, ipip4, ipip6, gue4, gue6 };
 enum class Scheduler : u8 { maglev, round_robin, least_connections, source_hash, two_choices };
 
@@ -325,11 +325,11 @@ constexpr Way way_of(const Backend& backend) {
   return static_cast<Way>(backend.forwarding == Forwarding::tunnel ? tunnel : other);
 }
 
-/// The way of a plain packet of a flow that the backend has; none: there is more to look at.
+/// The way of a plain packet of a flow that the backend has; none: there is more to look at, since its flows may leave
+/// it. Whether the next hop is reached by a tag, the MAC addresses say themselves.
 constexpr Way quick_way(const Backend& backend) {
-  const bool tagged = (backend.destination_mac | backend.source_mac) >> 48U != 0;
   const bool may_give_up_flows = static_cast<u8>(backend.rotation) >= static_cast<u8>(Rotation::down);
-  return tagged || may_give_up_flows ? Way::none : way_of(backend);
+  return may_give_up_flows ? Way::none : way_of(backend);
 }
 
 /// The cold half of a flow: who it is. The service's address, and with it the version of IP, follows from the backend.

@@ -59,15 +59,6 @@ ASTIL_INLINE Packet<Ip> read_again(const Packet<Ip>& packet) {
   return again;
 }
 
-/// Of TCP or UDP.
-template <class Ip>
-ASTIL_INLINE ChecksumField* checksum_of(const Packet<Ip>& packet) {
-  auto* header = reinterpret_cast<u8*>(packet.ports);
-  const bool tcp = as_any_number(packet.protocol) == kProtocolTcp;  // or it would be kept until then
-  header = as_one_pointer(header + (tcp ? offsetof(TcpHeader, checksum) : offsetof(UdpHeader, checksum)));
-  return reinterpret_cast<ChecksumField*>(header);
-}
-
 /// Likewise.
 ASTIL_INLINE bool is_later_fragment(const Packet<Ipv4>& packet) {
   return (raw(packet.ip->fragment) & raw(kFragmentOffset)) != 0;
@@ -78,6 +69,15 @@ ASTIL_INLINE bool is_first_fragment(const Packet<Ipv4>& packet) {
   return (raw(packet.ip->fragment) & raw(kMoreFragments)) != 0;
 }
 ASTIL_INLINE bool is_first_fragment(const Packet<Ipv6>& packet) { return packet.extension == Fragment::first; }
+
+/// Of TCP or UDP.
+template <class Ip>
+ASTIL_INLINE ChecksumField* checksum_of(const Packet<Ip>& packet) {
+  auto* header = reinterpret_cast<u8*>(packet.ports);
+  const bool tcp = as_any_number(packet.protocol) == kProtocolTcp;  // or it would be kept until then
+  header = as_one_pointer(header + (tcp ? offsetof(TcpHeader, checksum) : offsetof(UdpHeader, checksum)));
+  return reinterpret_cast<ChecksumField*>(header);
+}
 
 /// The CPU's scratch, for a record that the kernel's stack has no room for; nullptr: there is none.
 template <class Record, class Engine>
@@ -182,8 +182,8 @@ ASTIL_INLINE bool has_mapped_end(const Packet<Ip>& packet) {
 /// What `parse` says of a packet.
 enum class Parsed : u8 {
   not_ip,
-  plain,    ///< TCP or UDP with its ports, first fragments included: for the stages that follow
-  unusual,  ///< IP, and anything else: see unusual.hpp
+  with_ports,  ///< TCP or UDP, first fragments included: for the stages that follow
+  unusual,     ///< IP, and anything else: see unusual.hpp
 };
 
 /// Fills `packet`.
@@ -193,7 +193,7 @@ ASTIL_INLINE Parsed parse(Engine& engine, Packet<Ip>& packet) {
   if (!detail::parse_network(engine, packet, transport)) return Parsed::not_ip;
   if (is_later_fragment(packet)) return Parsed::unusual;
   if (!detail::parse_transport(engine, packet, transport)) return Parsed::unusual;
-  return Parsed::plain;
+  return Parsed::with_ports;
 }
 
 namespace detail {

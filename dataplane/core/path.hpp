@@ -61,6 +61,12 @@ ASTIL_INLINE Verdict to_client(Engine& engine, const Packet<Ip>& packet) {
   return emit(engine, rewritten, exit_of(engine, hop), backend, Reason::replied);
 }
 
+/// Which part of the path has a packet that is for no service?
+template <class Ip, class Engine>
+ASTIL_INLINE Reason part_of_stranger(Engine& engine, const Packet<Ip>& packet) {
+  return (listed_of<Ip>(engine, destination_of(packet)) & kListedPortSource) != 0 ? kToPort : kReply;
+}
+
 /// What may be for a service.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_to_service(Engine& engine) {
@@ -80,7 +86,7 @@ ASTIL_INLINE Verdict decide_to_service(Engine& engine) {
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_reply(Engine& engine) {
   Packet<Ip> packet{};
-  if (parse(engine, packet) != Parsed::plain || has_mapped_end(packet)) return {.reason = Reason::not_ip};
+  if (parse(engine, packet) != Parsed::with_ports || has_mapped_end(packet)) return {.reason = Reason::not_ip};
   Verdict verdict{.reason = Reason::no_service};
   if ((listed_of<Ip>(engine, source_of(packet)) & kListedReplier) != 0) {
     if (!is_for_this_station(engine, packet)) return {.reason = Reason::other_mac};
@@ -96,7 +102,7 @@ ASTIL_INLINE Verdict decide_reply(Engine& engine) {
 
 /// What `decide_known` leaves to others. An engine may keep each in a function of its own, for one version of IP.
 enum class Part : u8 {
-  to_service,    ///< not of a known flow, or not by a plain way
+  to_service,    ///< what the quick way does not take
   known_port,    ///< to a service under full NAT: of a connection that has a port
   full_nat,      ///< likewise, what was steered
   to_port,       ///< to a source address of full NAT

@@ -138,9 +138,9 @@ void add_transport(FrameWriter& frame, core::Be16 source, core::Be16 destination
   }
 }
 
-std::vector<std::byte> frame_of(const core::Address& source, const core::Address& destination, Sender sender,
-                                std::uint8_t protocol, std::uint8_t tcp_flags) {
-  const bool wide = sender == Sender::client6;
+std::vector<std::byte> frame_of(const core::Address& source, const core::Address& destination, std::uint8_t protocol,
+                                const Frames& frames) {
+  const bool wide = frames.sender == Sender::client6;
   FrameWriter frame(wide ? FromClient6::kBytes : FromClient4::kBytes);
   core::EthernetHeader ethernet{
       .destination = {}, .source = {}, .type = wide ? core::kEtherTypeIpv6 : core::kEtherTypeIpv4};
@@ -162,9 +162,10 @@ std::vector<std::byte> frame_of(const core::Address& source, const core::Address
                                .source = core::ipv4_of(source),
                                .destination = core::ipv4_of(destination)});
   }
-  const bool from_backend = sender == Sender::backend4;
-  add_transport(frame, from_backend ? be16(kPort) : core::Be16{}, from_backend ? core::Be16{} : be16(kPort), protocol,
-                tcp_flags);
+  const bool from_backend = frames.sender == Sender::backend4;
+  const core::Be16 port = be16(frames.port);
+  add_transport(frame, from_backend ? port : core::Be16{}, from_backend ? core::Be16{} : port, protocol,
+                frames.tcp_flags);
   return frame.take();
 }
 
@@ -238,8 +239,7 @@ void PacketBench::aim(const Served& served, const Frames& frames) {
   const bool from_backend = frames.sender == Sender::backend4;
   const core::Address end = from_backend ? backend_address(served, 0) : service_address(served);
   const core::Address client = served.wide ? network_address(true, 10, 0) : core::mapped(core::Be32{});
-  frame_ = frame_of(from_backend ? end : client, from_backend ? client : end, frames.sender, served.protocol,
-                    frames.tcp_flags);
+  frame_ = frame_of(from_backend ? end : client, from_backend ? client : end, served.protocol, frames);
   Control control{.first_flow = frames.first, .flow_mask = frames.count - 1, .next = client_of(frames.first)};
   std::memcpy(control.frame, frame_.data(), frame_.size());
   set(control);

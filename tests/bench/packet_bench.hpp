@@ -42,6 +42,7 @@ struct Frames {
   std::uint8_t tcp_flags = core::kTcpAck;
   std::uint32_t first = 0;
   std::uint32_t count = 1;
+  std::uint16_t port = kPort;  ///< the service's end
 };
 
 class PacketBench {

@@ -81,15 +81,16 @@ template <class Frame>
   return bench != nullptr && shrink<Frame>(context) && write<Frame>(context, *bench);
 }
 
-/// The flow's line, its backend, the outer header, a count: nothing is looked at that need not be for these.
+/// The headers, the flow's line, its backend, the outer header, a count: nothing is looked at that need not be for
+/// these.
 [[gnu::always_inline]] inline Verdict least(astil::bpf::KernelEngine& engine) {
   Packet<Ipv4> packet{};
   if (!take_plain(engine, packet)) return {.reason = Reason::not_ip};
   const Settings* known = engine.settings();
   const FlowHash hash = flow_hash(flow_of_client(packet), known->hash_key, known->header.sizes.flow_lines - 1);
-  FlowLine* line = engine.flow_line(hash.line);
-  if (line == nullptr) return {.reason = Reason::internal};
-  const FlowPlace place = detail::search_line(line, hash.line, hash.tag);
+  FlowLines lines = flow_lines(engine, hash, false);
+  const FlowPlace place = find_flow(engine, hash, lines);
+  if (place.line == nullptr) return {.reason = Reason::internal};
   const Backend* backend = engine.backend(backend_of(place.value));
   if (backend == nullptr) return {.reason = Reason::internal};
   const Rewritten rewritten = rewrite_tunnel<Way::ipip4>(engine, packet, *backend, hash.tag);

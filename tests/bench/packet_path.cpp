@@ -6,8 +6,9 @@
 // packet had come fresh. Where the path makes the packet longer, half the cost of growing and shrinking it counts as
 // restoring. Every case asserts from the program's own counters that each packet took the way the case is named for.
 // "One flow line" reads a random line of the same table and waits for it: the least that a packet of one of many flows
-// can cost. "Nothing checked" finds the flow and its backend and encapsulates, without a look at whether the packet is
-// for a service or this station, whole, of a flow as it stands, to be sent so: the least that a known flow can cost.
+// can cost. "Nothing checked" parses the headers, finds the flow and its backend and encapsulates, without a look at
+// whether the packet is for a service and for this station, whose the flow is, as it stands, and whether the backend
+// may have it so: the least that a known flow can cost.
 #include <getopt.h>
 
 #include <algorithm>
@@ -219,6 +220,10 @@ std::vector<Group> groups() {
             opening("SYN, affinity, 16 flows a client", kAffine),
             {.name = "not for a service",
              .prepare = [](PacketBench& b) { b.aim_elsewhere(); },
+             .repeat = kRepeat,
+             .reason = Reason::no_service},
+            {.name = "to another port of a service's address",
+             .prepare = [](PacketBench& b) { b.aim(kIpip, {.count = kFlows, .port = bench::kPort + 1}); },
              .repeat = kRepeat,
              .reason = Reason::no_service}}},
           {kFullNatServices,

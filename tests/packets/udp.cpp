@@ -142,6 +142,24 @@ TEST_P(Udp, every_new_flow_counts_as_a_connection_and_takes_a_turn) {
   }
 }
 
+TEST_P(Udp, flow_that_has_timed_out_begins_anew_though_its_entry_is_still_there) {
+  const auto published =
+      world().publish({Service(kVip, 53).udp().direct().round_robin().backend("10.0.0.1").backend("10.0.0.2")});
+  const auto connections = [&](std::size_t backend) {
+    return world().tables().sum_counter(published.services[0].backends[backend]).connections;
+  };
+  const auto datagram = [](std::uint32_t bytes) {
+    return Packet().ethernet(kBalancerMac, kClientMac).ipv4(kClient, kVip).udp(1000, 53).payload(bytes);
+  };
+  // A plain one, and one that is too short for the quick way.
+  for (const std::uint32_t bytes : {100U, 1U}) {
+    world().send(datagram(bytes));
+    world().let_pass(1 + core::kMaxTimeout / 2);
+  }
+  world().send(datagram(100));
+  EXPECT_EQ(connections(0) + connections(1), 3U);
+}
+
 TEST_P(Udp, every_truncation_of_headers_drops_by_name) {
   world().publish({Service(kVip, 53).udp().nat().backend(kBackend)});
   const Bytes whole = from_client().options(2).bytes();

@@ -82,11 +82,13 @@ TEST_F(PublisherCase, a_backends_record_says_by_which_way_plain_packets_of_its_f
   EXPECT_EQ(rotated(Rotation::in), core::Way::direct);
 }
 
-TEST_F(PublisherCase, a_way_by_a_tag_is_none_for_plain_packets) {
-  core::Backend backend{.forwarding = core::Forwarding::direct, .rotation = Rotation::in};
-  EXPECT_EQ(core::quick_way(backend), core::Way::direct);
-  backend.source_mac = core::tagged(1, core::be16(7));
-  EXPECT_EQ(core::quick_way(backend), core::Way::none);
+TEST_F(PublisherCase, a_backend_that_nobody_wants_any_more_keeps_its_way) {
+  const Service service = Service(kVip, 82).direct().ring_length(32).backend("10.0.0.1");
+  const Service wanted_by_none = Service(kVip, 82).direct().ring_length(32).backend("10.0.0.2");
+  const std::uint32_t number = publish({Service(service)}).services[0].backends[0];
+  publish({Service(wanted_by_none)});
+  EXPECT_EQ(tables().backends()[number].rotation, Rotation::out);
+  EXPECT_EQ(tables().backends()[number].quick, core::Way::direct);
 }
 
 TEST_F(PublisherCase, a_new_publisher_finds_ids_and_numbers_again) {
