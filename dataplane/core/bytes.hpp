@@ -123,7 +123,9 @@ ASTIL_INLINE T shared_load(const T& place) {
 #ifdef __bpf__
   return static_cast<const volatile T&>(place);
 #else
-  return __atomic_load_n(&place, __ATOMIC_RELAXED);
+  T value;  // of any type: clang has no __atomic_load_n of an enumeration
+  __atomic_load(&place, &value, __ATOMIC_RELAXED);
+  return value;
 #endif
 }
 
