@@ -37,8 +37,8 @@ struct DropEvent;      // events.hpp
 /// and take them apart again.
 struct Verdict {
   alignas(8) Reason reason;
-  alignas(8) u32 interface =
-      0;  ///< ifindex, for Action::transmit; of a drop that `run` has not counted yet, see `dropped`
+  /// ifindex, for Action::transmit; of a drop that `run` has not counted yet, see `dropped`
+  alignas(8) u32 interface = 0;
 };
 
 /// What a gap in front of a packet is for.
