@@ -22,6 +22,8 @@ ASTIL_SUBPROGRAM u32 astil_place_flow(Context* context, const astil::core::Openi
 /// The parts of the path of each version of IP. They give a verdict as one number: see `as_number`.
 ASTIL_SUBPROGRAM u64 astil_to_service4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_to_service6(Context* context);
+ASTIL_SUBPROGRAM u64 astil_flood4(Context* context);
+ASTIL_SUBPROGRAM u64 astil_flood6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_known_port4(Context* context);
 ASTIL_SUBPROGRAM u64 astil_known_port6(Context* context);
 ASTIL_SUBPROGRAM u64 astil_full_nat4(Context* context);
@@ -181,6 +183,8 @@ class KernelEngine : public ASTIL_WATCHER, public Hook {
   ASTIL_INLINE Verdict part() {
     if constexpr (kPart == Part::to_service)
       return as_verdict(Ip::kIsWide ? astil_to_service6(context_) : astil_to_service4(context_));
+    if constexpr (kPart == Part::flood)
+      return as_verdict(Ip::kIsWide ? astil_flood6(context_) : astil_flood4(context_));
     if constexpr (kPart == Part::known_port)
       return as_verdict(Ip::kIsWide ? astil_known_port6(context_) : astil_known_port4(context_));
     if constexpr (kPart == Part::full_nat)
@@ -403,6 +407,8 @@ ASTIL_SUBPROGRAM u64 astil_sum_of_frame(Context* context, u32 offset, u32 bytes)
   }
 ASTIL_PART(astil_to_service4, Part::to_service, Ipv4)
 ASTIL_PART(astil_to_service6, Part::to_service, Ipv6)
+ASTIL_PART(astil_flood4, Part::flood, Ipv4)
+ASTIL_PART(astil_flood6, Part::flood, Ipv6)
 ASTIL_PART(astil_known_port4, Part::known_port, Ipv4)
 ASTIL_PART(astil_known_port6, Part::known_port, Ipv6)
 ASTIL_PART(astil_full_nat4, Part::full_nat, Ipv4)

@@ -108,10 +108,10 @@ ASTIL_INLINE T* as_one_pointer(T* pointer) {
 }
 
 /// A number of which the compiler knows nothing: it would leave out a mask that it holds for needless, of which the
-/// kernel's verifier knows no other reason.
-ASTIL_INLINE u32 as_any_number(u32 number) {
+/// kernel's verifier knows no other reason; or make a branch of what is worked out without one.
+constexpr u32 as_any_number(u32 number) {
 #ifdef __bpf__
-  asm volatile("" : "+r"(number));
+  if (!std::is_constant_evaluated()) asm("" : "+r"(number));
 #endif
   return number;
 }
@@ -153,10 +153,14 @@ constexpr u32 lowest_bit(u32 mask) { return mask & (~mask + 1U); }
 /// 1 if a value below 2^63 is 0, else 0; without a branch.
 constexpr u32 is_zero(u64 value) { return static_cast<u32>((value - 1) >> 63U); }
 
-/// 1 if a < b, else 0, for values below 2^31; without a branch.
+/// 1 if a < b, else 0, for values below 2^31; without a branch, or with one if the compiler knows better.
 constexpr u32 below(u32 a, u32 b) { return (a - b) >> 31U; }
 
-/// The greater of two values below 2^31; without a branch.
+/// The greater of two values below 2^31; likewise.
 constexpr u32 greater(u32 a, u32 b) { return a ^ ((a ^ b) & (0U - below(a, b))); }
+
+/// The same two, without a branch that the processor would guess wrong half of the time.
+constexpr u32 any_below(u32 a, u32 b) { return as_any_number(a - b) >> 31U; }
+constexpr u32 any_greater(u32 a, u32 b) { return a ^ ((a ^ b) & as_any_number(0U - any_below(a, b))); }
 
 }  // namespace astil::core

@@ -57,15 +57,48 @@ ASTIL_INLINE bool is_of(Engine& engine, const FlowPlace& place, const FlowTuple&
 
 namespace detail {
 
-/// Searches one line; the first entry with the tag is the flow's.
+ASTIL_INLINE FlowPlace place_at(FlowLine* line, u32 number, u32 position) {
+  FlowPlace place{.line = line, .position = position, .number = number};
+  place.value = shared_load(*entry_at(place));
+  return place;
+}
+
+/// The position of a line that a tag is put at, if it is free. There a flow is mostly found at once; were it anywhere,
+/// the processor would guess its position wrong more often than not, and begin the next packet's work only when this
+/// one's line has come from memory.
+constexpr u32 own_position(u32 tag) { return tag & (kEntriesPerLine - 1); }
+
+/// Is it the tag of an entry? By the half of it that the tag stands in, above the highest bit of the age: of what
+/// probably has other tags, no more need be read.
+ASTIL_INLINE bool has_tag(const u64& entry, u32 tag) {
+  static_assert(std::endian::native == std::endian::little);
+  return shared_load(reinterpret_cast<const u32*>(&entry)[1]) - (tag << 1U) <= 1U;
+}
+
+/// Is the tag in the line?
+ASTIL_INLINE bool has_tag(const FlowLine& line, u32 tag) {
+#pragma GCC unroll 8
+  for (const u64& entry : line.entries)
+    if (has_tag(entry, tag)) return true;
+  return false;
+}
+
+/// Searches one line.
 ASTIL_INLINE FlowPlace search_line(FlowLine* line, u32 number, u32 tag) {
-  const u64 wanted = u64{tag} << 33U;
 #pragma GCC unroll 8
   for (u32 i = 0; i < kEntriesPerLine; ++i) {
-    const u64 difference = shared_load(line->entries[i]) ^ wanted;
-    if (difference >> 33U == 0) return {.line = line, .position = i, .value = difference ^ wanted, .number = number};
+    if (!has_tag(line->entries[i], tag)) continue;
+    const u64 value = shared_load(line->entries[i]);
+    // Or it was given up in between, and is another's.
+    if (value >> 33U == tag) return {.line = line, .position = i, .value = value, .number = number};
   }
   return {};
+}
+
+/// Likewise the line that the tag is mostly in: at its own position first.
+ASTIL_INLINE FlowPlace search_first_line(FlowLine* line, u32 number, u32 tag) {
+  const FlowPlace own = place_at(line, number, own_position(tag));
+  return own.value >> 33U == tag ? own : search_line(line, number, tag);
 }
 
 /// A bit for each free entry of the line. Without branches: each would be another way for the verifier to follow.
@@ -74,12 +107,6 @@ ASTIL_INLINE u32 free_places(const FlowLine& line) {
 #pragma GCC unroll 8
   for (u32 i = 0; i < kEntriesPerLine; ++i) mask |= is_zero(shared_load(line.entries[i]) >> 20U) << i;
   return mask;
-}
-
-ASTIL_INLINE FlowPlace place_at(FlowLine* line, u32 number, u32 position) {
-  FlowPlace place{.line = line, .position = position, .number = number};
-  place.value = shared_load(*entry_at(place));
-  return place;
 }
 
 }  // namespace detail
@@ -108,7 +135,7 @@ ASTIL_INLINE FlowLines flow_lines(Engine& engine, const FlowHash& hash, bool ope
 template <class Engine>
 ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash, FlowLines& lines) {
   if (lines.first == nullptr) return {};
-  const FlowPlace place = detail::search_line(lines.first, hash.line, hash.tag);
+  const FlowPlace place = detail::search_first_line(lines.first, hash.line, hash.tag);
   if (place.line != nullptr) return place;
   // It is FlowHash::other_line, worked out here, and not before the first line has been searched in vain.
   const u32 second = lines.second != nullptr
@@ -148,6 +175,13 @@ struct Choice {
   u8 reserved = 0;
 };
 
+namespace detail {
+
+/// Choice::first, for a position before all others that are worth the same.
+constexpr u8 first_choice(u32 position) { return static_cast<u8>(position ^ (kEntriesPerLine - 1)); }
+
+}  // namespace detail
+
 /// The entry of two lines to give up for a new flow: a free or expired one in the line that has more of them; where
 /// both are full, what has the highest eviction rank in either. Bit 3: in the second line; below it the position.
 /// `choice`: a Choice as one number.
@@ -163,8 +197,8 @@ ASTIL_SUBPROGRAM u32 astil_choose_victim(const FlowLine* first, const FlowLine* 
     const u32 mask = 0U - ((u32{positions} >> i) & 1U);
     for (u32 side = 0; side < 2; ++side) {
       const u32 rank = eviction_rank(values[side], tick, timeouts) & mask;
-      best[side] = greater(best[side], (rank << 3U) | (i ^ (differs & 7U)));
-      room[side] += 1U - below(rank, static_cast<u32>(EvictionClass::expired) << kAgeBits);
+      best[side] = any_greater(best[side], (rank << 3U) | (i ^ (differs & 7U)));
+      room[side] += 1U - any_below(rank, static_cast<u32>(EvictionClass::expired) << kAgeBits);
     }
   }
   const bool both_have_room = room[0] != 0 && room[1] != 0;
@@ -185,12 +219,18 @@ template <class Engine>
 ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowLines& lines, const FlowHash& hash, u32 tick) {
   if (lines.first == nullptr) return {};
   const u32 free = detail::free_places(*lines.first);
+  const u32 own = detail::own_position(hash.tag);
   // Three free ones or more: taking away the lowest two leaves some.
   const u32 one_less = free & (free - 1);
-  if ((one_less & (one_less - 1)) != 0) return detail::place_at(lines.first, hash.line, bit_position(lowest_bit(free)));
+  if ((one_less & (one_less - 1)) != 0) {
+    const u32 own_is_free = 0U - ((free >> own) & 1U);
+    const u32 other = bit_position(lowest_bit(free));
+    return detail::place_at(lines.first, hash.line, other ^ ((other ^ own) & own_is_free));
+  }
   if (lines.second == nullptr) return {};
+  const Choice choice{.first = detail::first_choice(own)};
   const u32 victim =
-      astil_choose_victim(lines.first, lines.second, engine.settings(), tick, std::bit_cast<u32>(Choice{}));
+      astil_choose_victim(lines.first, lines.second, engine.settings(), tick, std::bit_cast<u32>(choice));
   if ((victim & kEntriesPerLine) != 0) return detail::place_at(lines.second, hash.other_line, victim & 7U);
   return detail::place_at(lines.first, hash.line, victim & 7U);
 }

@@ -107,7 +107,7 @@ inline constexpr u32 kAffinityTag = 1U << 30U;
 
 /// An address with all bits behind the first `bits` cleared, 0 to 128. Without a branch: the verifier would follow
 /// every way through four words.
-constexpr Address first_bits(const Address& address, u32 bits) {
+[[gnu::always_inline]] constexpr Address first_bits(const Address& address, u32 bits) {
   Address first{};
   for (u32 i = 0; i < 4; ++i) {
     const u32 behind = greater(bits, 32 * i) - 32 * i;  // 0: the word is cleared
@@ -119,7 +119,7 @@ constexpr Address first_bits(const Address& address, u32 bits) {
 }
 
 /// A client's place in a ring, by the first bits of its address alone.
-constexpr u32 client_hash(const Address& client, u32 bits, const u64 (&key)[kHashKeys]) {
+[[gnu::always_inline]] constexpr u32 client_hash(const Address& client, u32 bits, const u64 (&key)[kHashKeys]) {
   const Address net = first_bits(client, bits);
   const auto& words = net.words;
   return static_cast<u32>(detail::spread(detail::nh(raw(words[0]), raw(words[1]), key[4], key[5]) +

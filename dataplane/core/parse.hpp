@@ -97,6 +97,11 @@ ASTIL_INLINE bool find_frame(Engine& engine, Packet<Ip>& packet) {
   return true;
 }
 
+/// Does the packet open a connection? A datagram of a flow that is not known does.
+constexpr bool opens_connection(u8 protocol, u8 tcp_flags) {
+  return protocol == kProtocolUdp || (tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
+}
+
 namespace detail {
 
 /// Where the transport header stands, and of what it is.
@@ -245,26 +250,45 @@ ASTIL_INLINE Packet<Ip> read_plain_again(const Packet<Ip>& packet) {
   return again;
 }
 
-/// Fills `packet` from a frame that may be plain; false: it is not.
+/// Of a packet whose headers are as those of a plain one, whatever its TCP flags.
 template <class Ip>
-ASTIL_INLINE bool parse_plain(u8* start, Packet<Ip>& packet) {
-  constexpr u32 kFlags = kNetworkOffset + sizeof(typename Ip::Header) + offsetof(TcpHeader, flags);
+ASTIL_INLINE u8 flags_in_place(const u8* start) {
+  return start[kNetworkOffset + sizeof(typename Ip::Header) + offsetof(TcpHeader, flags)];
+}
+
+/// Fills `packet` from a frame that may be plain; false: it is not. `takes`: says of a segment's flags whether they
+/// are.
+template <class Ip>
+ASTIL_INLINE bool parse_in_place(u8* start, Packet<Ip>& packet, const auto& takes) {
   const Packet<Ip> seen = plain_packet<Ip>(start);
   const u32 length = detail::datagram_bytes(*seen.ip);
   if (!detail::is_whole(*seen.ip) || length < detail::kPlainBytes<Ip> - kNetworkOffset) return false;
   if (seen.protocol != kProtocolTcp && seen.protocol != kProtocolUdp) return false;
-  if (seen.protocol == kProtocolTcp && (start[kFlags] & kTcpChanging) != 0) return false;
+  if (seen.protocol == kProtocolTcp && !takes(flags_in_place<Ip>(start))) return false;
   packet = read_plain_again(seen);
   packet.length = length;
   packet.transport_bytes = length - static_cast<u32>(sizeof(typename Ip::Header));
   return true;
 }
 
-/// Both.
+template <class Ip>
+ASTIL_INLINE bool parse_plain(u8* start, Packet<Ip>& packet) {
+  return parse_in_place(start, packet, [](u8 tcp_flags) { return (tcp_flags & kTcpChanging) == 0; });
+}
+
+/// From the engine's frame.
 template <class Ip, class Engine>
 ASTIL_INLINE bool take_plain(Engine& engine, Packet<Ip>& packet) {
   u8* start = engine.begin();
   return may_be_plain<Ip>(start, engine.end()) && parse_plain(start, packet);
+}
+
+/// Likewise, of one that opens a connection, and is as plain but for its SYN.
+template <class Ip, class Engine>
+ASTIL_INLINE bool take_opening(Engine& engine, Packet<Ip>& packet) {
+  u8* start = engine.begin();
+  return may_be_plain<Ip>(start, engine.end()) &&
+         parse_in_place(start, packet, [](u8 tcp_flags) { return opens_connection(kProtocolTcp, tcp_flags); });
 }
 
 /// Of a TCP segment; 0: it is none.

@@ -3,6 +3,7 @@
 
 #include "dataplane/core/closed.hpp"
 #include "dataplane/core/drops.hpp"
+#include "dataplane/core/flood.hpp"
 #include "dataplane/core/known_port.hpp"
 #include "dataplane/core/port_unusual.hpp"
 #include "dataplane/core/refuse.hpp"
@@ -103,6 +104,7 @@ ASTIL_INLINE Verdict decide_reply(Engine& engine) {
 /// What `decide_known` leaves to others. An engine may keep each in a function of its own, for one version of IP.
 enum class Part : u8 {
   to_service,    ///< what the quick way does not take
+  flood,         ///< likewise, while new flows are limited: perhaps above the limit
   known_port,    ///< to a service under full NAT: of a connection that has a port
   full_nat,      ///< likewise, what was steered
   to_port,       ///< to a source address of full NAT
@@ -129,6 +131,7 @@ ASTIL_INLINE Verdict unless_closed(Engine& engine, const Verdict& verdict) {
 template <Part kPart, class Ip, class Engine>
 ASTIL_INLINE Verdict run_part(Engine& engine) {
   if constexpr (kPart == Part::to_service) return detail::decide_to_service<Ip>(engine);
+  if constexpr (kPart == Part::flood) return detail::decide_flood<Ip>(engine);
   if constexpr (kPart == Part::known_port) return detail::decide_known_port<Ip>(engine);
   if constexpr (kPart == Part::full_nat) return detail::decide_full_nat<Ip>(engine);
   if constexpr (kPart == Part::to_port) return detail::unless_closed<Ip>(engine, detail::decide_port<Ip>(engine));
@@ -170,8 +173,11 @@ ASTIL_INLINE Verdict run_from(Engine& engine, Verdict verdict) {
 
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict run_plain(Engine& engine, u8* start) {
-  const Verdict verdict = decide_known<Ip>(engine, start);
-  return verdict.reason < kUnusual ? verdict : run_from<Ip>(engine, verdict);
+  Verdict verdict = decide_known<Ip>(engine, start);
+  if (verdict.reason < kUnusual) return verdict;
+  if (verdict.reason == kToService && shared_load(engine.settings()->shared.limited) != 0)
+    verdict = engine.template part<Part::flood, Ip>();
+  return run_from<Ip>(engine, verdict);
 }
 
 /// A frame with VLAN tags: the path sees it without them.

@@ -181,7 +181,8 @@ ASTIL_INLINE PortIndex take_port(Engine& engine, const Connection& connection, u
   FlowLine* second = engine.port_line(numbers[1]);
   if (first == nullptr || second == nullptr) return kNoPort;
   const u8 positions = detail::free_positions(engine);
-  const Choice choice{.positions = positions, .first = static_cast<u8>(hash.ring & 7U), .ports = 1};
+  const Choice choice{
+      .positions = positions, .first = detail::first_choice(detail::own_position(hash.tag)), .ports = 1};
   const u32 victim = astil_choose_victim(first, second, settings, tick, std::bit_cast<u32>(choice));
   const bool in_second = (victim & kEntriesPerLine) != 0;
   const FlowPlace place =
@@ -266,7 +267,7 @@ ASTIL_INLINE FlowPlace likely_port(Engine& engine, const FlowHash& hash, u32 sou
   const u32 number = detail::first_port_line(source, hash);
   FlowLine* line = engine.port_line(number);
   if (line == nullptr) return {};
-  const FlowPlace place = detail::search_line(line, number, hash.tag);
+  const FlowPlace place = detail::search_first_line(line, number, hash.tag);
   if (place.line != nullptr) return place;
   const u32 other = detail::second_port_line(source, hash);
   line = engine.port_line(other);

@@ -61,7 +61,7 @@ ASTIL_INLINE void look_further(Engine& engine, const Ahead& ahead) {
   if (ahead.tag == 0) return;
   FlowLine* line = engine.flow_line(ahead.line);
   if (line == nullptr) return;
-  const FlowPlace place = detail::search_line(line, ahead.line, ahead.tag);
+  const FlowPlace place = detail::search_first_line(line, ahead.line, ahead.tag);
   if (place.line == nullptr) return;
   const u32 number = backend_of(place.value);
   if (const Backend* backend = engine.backend(number)) {

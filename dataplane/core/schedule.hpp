@@ -133,17 +133,28 @@ ASTIL_INLINE u32 least_loaded(Engine& engine, const Service& service, u32 seed) 
   return least.number;
 }
 
+namespace detail {
+
+ASTIL_INLINE Scheduler ring_scheduler(const Service& service) {
+  return service.scheduler == Scheduler::source_hash ? Scheduler::source_hash : Scheduler::maglev;
+}
+
+/// The slot of a flow in its service's ring: under source-hash the client's address alone decides. `ring_hash`: of
+/// FlowHash.
+template <class Engine>
+ASTIL_INLINE u32 ring_place(Engine& engine, const Service& service, const Address& client, u32 ring_hash) {
+  if (service.scheduler != Scheduler::source_hash) return ring_slot(ring_hash, service.ring.length);
+  return ring_slot(client_hash(client, service.source_bits, engine.settings()->hash_key), service.ring.length);
+}
+
+}  // namespace detail
+
 /// What the ring says of a flow: what every packet can be sure of that another balancer, or this one before it lost the
-/// flow, has chosen as well. Under source-hash the client's address alone decides. `ring_hash`: of FlowHash. `service`
-/// has a ring.
+/// flow, has chosen as well. `service` has a ring.
 template <class Engine>
 ASTIL_INLINE Steering ring_choice(Engine& engine, const Service& service, const FlowTuple& flow, u32 ring_hash) {
-  if (service.scheduler == Scheduler::source_hash) {
-    const u32 client = client_hash(flow.client, service.source_bits, engine.settings()->hash_key);
-    return detail::at_slot(engine, service, Scheduler::source_hash, service.ring,
-                           ring_slot(client, service.ring.length));
-  }
-  return detail::at_slot(engine, service, Scheduler::maglev, service.ring, ring_slot(ring_hash, service.ring.length));
+  return detail::at_slot(engine, service, detail::ring_scheduler(service), service.ring,
+                         detail::ring_place(engine, service, flow.client, ring_hash));
 }
 
 /// The scheduler's choice for a new flow. `by_ring`: whatever the scheduler, take the ring.

@@ -111,11 +111,6 @@ ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const Flow
 
 }  // namespace detail
 
-/// Does the packet open a connection? A datagram of a flow that is not known does.
-constexpr bool opens_connection(u8 protocol, u8 tcp_flags) {
-  return protocol == kProtocolUdp || (tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
-}
-
 namespace detail {
 
 /// Of the address of a backend's service, what is before the last word.

@@ -24,11 +24,13 @@ ASTIL_INLINE Verdict emit(Engine& engine, const Rewritten& packet, const Exit& e
 }
 
 template <class Engine>
+ASTIL_INLINE void count_packet(Engine& engine, Counter& counter, u32 length) {
+  engine.add(&counter.packets, 1);
+  engine.add(&counter.bytes, length);
+}
+template <class Engine>
 ASTIL_INLINE void count_packet(Engine& engine, u32 backend, u32 length) {
-  Counter* counter = engine.counter(backend);
-  if (counter == nullptr) return;
-  engine.add(&counter->packets, 1);
-  engine.add(&counter->bytes, length);
+  if (Counter* counter = engine.counter(backend)) count_packet(engine, *counter, length);
 }
 
 /// A VLAN device's record, by its ifindex; nullptr: the interface is none.

@@ -133,10 +133,45 @@ TEST(FlowTable, written_by_another_in_between_is_left_to_that_one) {
   Table table(2);
   const FlowHash hash = hash_with(1, 0, 1);
   const FlowPlace place = choose_place(table.engine(), table.both_lines(hash), hash, 100);
-  table.insert(hash_with(2, 0, 1), FlowState::established);
+  const FlowHash other = hash_with(1 + kEntriesPerLine, 0, 1);  // whose own position is the same
+  table.insert(other, FlowState::established);
   EXPECT_FALSE(
       write_flow(table.engine(), place, {.tag = 1, .age = 0, .state = FlowState::half_open, .backend = 0}, {}));
-  EXPECT_NE(table.find(hash_with(2, 0, 1)).line, nullptr);
+  EXPECT_NE(table.find(other).line, nullptr);
+}
+
+TEST(FlowTable, has_a_flow_at_its_tags_own_position_if_that_is_free_and_elsewhere_if_not) {
+  Table table(2);
+  for (u32 tag = 3; tag < 3 + 4 * kEntriesPerLine; tag += kEntriesPerLine) {
+    table.insert(hash_with(tag, 0, 1), FlowState::established);
+    EXPECT_EQ(table.find(hash_with(tag, 0, 1)).position == 3, tag == 3) << tag;
+  }
+  table.insert(hash_with(6, 0, 1), FlowState::established);
+  EXPECT_EQ(table.find(hash_with(6, 0, 1)).position, 6U);
+  for (u32 tag = 3; tag < 3 + 4 * kEntriesPerLine; tag += kEntriesPerLine)
+    EXPECT_EQ(tag_of(table.find(hash_with(tag, 0, 1)).value), tag);
+}
+
+TEST(FlowTable, has_a_flow_at_its_tags_own_position_in_a_crowded_line_too) {
+  Table table(2);
+  for (u32 tag = 8; tag < 8 + 6; ++tag) table.insert(hash_with(tag, 0, 1), FlowState::established);
+  table.insert(hash_with(7, 0, 1), FlowState::established);
+  const FlowPlace place = table.find(hash_with(7, 0, 1));
+  EXPECT_EQ(place.number, 1U);
+  EXPECT_EQ(place.position, 7U);
+}
+
+TEST(FlowTable, is_searched_by_the_tag_alone_whatever_the_age) {
+  Table table(2);
+  for (const u32 tick : {0U, 511U, 512U, 1023U}) {
+    const u32 tag = 0x3fffffffU - 10 * tick;
+    table.set_tick(tick);
+    table.insert(hash_with(tag, 0, 1), FlowState::established);
+    EXPECT_EQ(tag_of(table.find(hash_with(tag, 0, 1)).value), tag);
+    EXPECT_TRUE(detail::has_tag(table.tables().flows()[0], tag));
+    EXPECT_FALSE(detail::has_tag(table.tables().flows()[0], tag - 1));
+    EXPECT_FALSE(detail::has_tag(table.tables().flows()[0], tag + 1));
+  }
 }
 
 /// Looks at the entry that is claimed, at the moment when its key is written.
