@@ -6,7 +6,7 @@
 
 namespace astil::core {
 
-/// A one's complement difference, not folded yet: room for many 16-bit additions.
+/// A one's complement difference, not folded yet: room for many 16-bit additions, and one checksum's more.
 using ChecksumDifference = u32;
 
 constexpr u16 fold(u32 sum) {
@@ -40,7 +40,7 @@ constexpr u16 fold64(u64 sum) {
 
 /// RFC 1624, equation 3: HC' = ~(~HC + ~m + m').
 constexpr u16 corrected(u16 checksum, ChecksumDifference difference) {
-  return static_cast<u16>(~fold(static_cast<u16>(~checksum) + (difference & 0xffffU) + (difference >> 16U)));
+  return static_cast<u16>(~fold(static_cast<u16>(~checksum) + difference));
 }
 
 }  // namespace astil::core

@@ -16,19 +16,31 @@ ASTIL_INLINE Verdict decide_without_port(Engine& engine, const Packet<Ip>& packe
   return send_known(engine, packet);
 }
 
+/// Is the record that was found the packet's connection's, and does the packet leave it as it is? One that it leaves so
+/// is not claimed.
+template <class Ip, class Engine>
+ASTIL_INLINE bool is_port_of_plain(Engine& engine, const FlowPlace& place, const Backend& backend,
+                                   const Packet<Ip>& packet) {
+  if (!is_quiet(engine.tick(), place, Direction::from_client)) return false;
+  if (!(*key_at(place) == key_of(flow_of_client(packet))) || !serves_plain(backend, packet)) return false;
+  if constexpr (Ip::kIsWide) {
+    const Address* client = port_client_at(engine, place);
+    if (client == nullptr || !(*client == source_of(packet))) return false;
+  }
+  return shared_load(*entry_at(place)) == place.value;  // and was so while it was read
+}
+
 /// A client's packet of which nothing is to be noted, to a backend that is reached without a VLAN tag.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_known_port(Engine& engine) {
   Packet<Ip> packet{};
   if (!take_plain(engine, packet)) return {.reason = Reason::internal};
-  const FlowTuple flow = flow_of_client(packet);
-  const FlowHash hash = connection_hash(engine, flow);
-  const FlowPlace place = likely_port(engine, hash, source_for(engine, flow.client));
+  const FlowHash hash = hash_of_digest(digest_of<Ip>(engine, flow_of_client(packet)), kPortLines - 1);
+  const FlowPlace place = likely_port(engine, hash, source_for(engine, source_of(packet)));
   if (place.line == nullptr) return decide_without_port(engine, packet);
   const u32 number = backend_of(place.value);
   const Backend* found = engine.backend(number);
-  if (!is_port_of(engine, place, found, flow) || !is_quiet(engine.tick(), place, Direction::from_client))
-    return {.reason = kToService};
+  if (found == nullptr || !is_port_of_plain(engine, place, *found, packet)) return {.reason = kToService};
   const Backend& backend = *found;
   if (!is_for_this_station(engine, packet, backend)) return {.reason = Reason::other_mac};
   const u64 destination = shared_load(backend.destination_mac);
@@ -39,7 +51,7 @@ ASTIL_INLINE Verdict decide_known_port(Engine& engine) {
   engine.saw_packet(packet);
   engine.saw_port(index_of(place), backend);
   engine.saw_backend(backend, number);
-  const BothEnds ends = ends_to_backend(*engine.settings(), index_of(place), flow, backend);
+  const BothEnds ends = ends_to_backend(*engine.settings(), index_of(place), flow_of_client(packet), backend);
   const Rewritten rewritten = rewrite_ends(engine, read_plain_again(packet), ends);
   if (rewritten.ethernet == nullptr) return dropped(rewritten.reason, backend.service);
   engine.saw_rewrite(backend, Direction::from_client);

@@ -339,9 +339,7 @@ struct FlowKey {
   Be16 service_port;
 };
 
-constexpr bool operator==(const FlowKey& a, const FlowKey& b) {
-  return a.client == b.client && a.client_port == b.client_port && a.service_port == b.service_port;
-}
+constexpr bool operator==(const FlowKey& a, const FlowKey& b) { return std::bit_cast<u64>(a) == std::bit_cast<u64>(b); }
 
 /// A line of the flow table: a cache line of entries (tag 31 bits, age 10, state 3, backend 20, from the top; 0: free;
 /// see flow_entry.hpp), and behind it their keys, which the path of a known flow does not read. The two are neighbours,

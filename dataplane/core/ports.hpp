@@ -87,9 +87,10 @@ ASTIL_INLINE bool is_still(const FlowPlace& place) {
   return ((now ^ place.value) & kWho) == 0 && !is_claimed(state_of_flow(now));
 }
 
-/// Is the record, which names the backend, the connection's, and was it so while it was read?
+/// Is the record the connection's, and was it so while it was read?
 template <class Engine>
-ASTIL_INLINE bool is_port_of(Engine& engine, const FlowPlace& place, const Backend* backend, const FlowTuple& flow) {
+ASTIL_INLINE bool is_port_of(Engine& engine, const FlowPlace& place, const FlowTuple& flow) {
+  const Backend* backend = engine.backend(backend_of(place.value));
   if (is_claimed(state_of_flow(place.value)) || !(*key_at(place) == key_of(flow))) return false;
   if (backend == nullptr || !serves(*backend, flow)) return false;
   if (!is_ipv4(flow.client)) {
@@ -97,11 +98,6 @@ ASTIL_INLINE bool is_port_of(Engine& engine, const FlowPlace& place, const Backe
     if (client == nullptr || !(*client == flow.client)) return false;
   }
   return is_still(place);
-}
-
-template <class Engine>
-ASTIL_INLINE bool is_port_of(Engine& engine, const FlowPlace& place, const FlowTuple& flow) {
-  return is_port_of(engine, place, engine.backend(backend_of(place.value)), flow);
 }
 
 /// Takes a place as it was read. False: another was quicker.

@@ -239,6 +239,18 @@ TEST(FlowTable, half_full_of_established_flows_has_displaced_none) {
   EXPECT_EQ(dataplane::take_census(table.tables(), 100).used, flows);
 }
 
+TEST(FlowTable, half_full_has_most_flows_at_their_own_positions) {
+  Table table(1U << 13U);
+  const u32 flows = fill(table, 0.5);
+  u32 own = 0;
+  for (u32 flow = 0; flow < flows; ++flow) {
+    const FlowHash hash = table.hash_of(flow);
+    own += table.find(hash).position == detail::own_position(hash.tag) ? 1 : 0;
+  }
+  std::cout << "at their own positions: " << own << " of " << flows << ", " << 100.0 * own / flows << " %\n";
+  EXPECT_GT(own, flows / 4 * 3);
+}
+
 TEST(FlowTable, three_quarters_full_has_displaced_less_than_two_in_a_thousand) {
   Table table(1U << 13U);
   const u32 flows = fill(table, 0.75);
