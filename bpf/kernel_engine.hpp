@@ -236,7 +236,7 @@ class KernelEngine : public ASTIL_WATCHER, public Hook {
   ASTIL_INLINE void publish(u64* place, u64 value) { shared_store(*place, value); }
   ASTIL_INLINE void add(u64* counter, u64 amount) { *counter += amount; }
 
-  ASTIL_INLINE Hop* hop(u32 place) { return at<Hop>(&::hops, current_cpu() * kHops + place); }
+  ASTIL_INLINE Hop* hop(u32 place) { return at<Hop>(&::hops, (current_cpu() * kMostHops + place) >> ::hop_shift); }
   ASTIL_INLINE NextHop route(const Address& to, const Address& from, u32 length) {
     CpuRow* row = cpu_row();
     if (row == nullptr) return {};

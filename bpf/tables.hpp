@@ -38,7 +38,9 @@ ASTIL_ARRAY(source_buckets, astil::core::SourceBucket);
 ASTIL_ARRAY(ports, astil::core::FlowLine);
 ASTIL_ARRAY(port_clients, astil::core::ClientLine);
 
-// Of the program alone: nobody else reads it. kHops for each CPU; the loader sizes it.
+// Of the program alone: nobody else reads it. The loader sizes it, and says how many there are for each CPU: kMostHops,
+// shifted down by this.
+SEC(".rodata.hops") const volatile astil::core::u32 hop_shift = 0;
 struct hops_map {
   MAP_UINT(type, BPF_MAP_TYPE_ARRAY);
   MAP_UINT(max_entries, 1);

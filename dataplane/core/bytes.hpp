@@ -108,8 +108,17 @@ ASTIL_INLINE T* as_one_pointer(T* pointer) {
 }
 
 /// A number of which the compiler knows nothing: it would leave out a mask that it holds for needless, of which the
-/// kernel's verifier knows no other reason; or make a branch of what is worked out without one.
-constexpr u32 as_any_number(u32 number) {
+/// kernel's verifier knows no other reason.
+ASTIL_INLINE u32 as_any_number(u32 number) {
+#ifdef __bpf__
+  asm volatile("" : "+r"(number));
+#endif
+  return number;
+}
+
+/// A number that the compiler shall not ask a branch for: it would take what is worked out for a choice. In the
+/// kernel's programs; on the host it does not do so.
+constexpr u32 as_data(u32 number) {
 #ifdef __bpf__
   if (!std::is_constant_evaluated()) asm("" : "+r"(number));
 #endif
@@ -153,14 +162,14 @@ constexpr u32 lowest_bit(u32 mask) { return mask & (~mask + 1U); }
 /// 1 if a value below 2^63 is 0, else 0; without a branch.
 constexpr u32 is_zero(u64 value) { return static_cast<u32>((value - 1) >> 63U); }
 
-/// 1 if a < b, else 0, for values below 2^31; without a branch, or with one if the compiler knows better.
+/// 1 if a < b, else 0, for values below 2^31; without a branch, but where the compiler prefers one.
 constexpr u32 below(u32 a, u32 b) { return (a - b) >> 31U; }
 
 /// The greater of two values below 2^31; likewise.
 constexpr u32 greater(u32 a, u32 b) { return a ^ ((a ^ b) & (0U - below(a, b))); }
 
-/// The same two, without a branch that the processor would guess wrong half of the time.
-constexpr u32 any_below(u32 a, u32 b) { return as_any_number(a - b) >> 31U; }
-constexpr u32 any_greater(u32 a, u32 b) { return a ^ ((a ^ b) & as_any_number(0U - any_below(a, b))); }
+/// The same two, for what no processor can guess (see `as_data`).
+constexpr u32 below_by_data(u32 a, u32 b) { return as_data(a - b) >> 31U; }
+constexpr u32 greater_by_data(u32 a, u32 b) { return a ^ ((a ^ b) & as_data(0U - below_by_data(a, b))); }
 
 }  // namespace astil::core

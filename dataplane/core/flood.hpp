@@ -6,17 +6,7 @@
 #include "dataplane/core/known.hpp"
 #include "dataplane/core/parts.hpp"
 
-namespace astil::core {
-
-namespace detail {
-
-/// Has the CPU met its limit of new flows in this unit of the clock?
-template <class Engine>
-ASTIL_INLINE bool has_met_limit(Engine& engine, const CpuRow& row) {
-  const Limit& limit = row.limits[static_cast<u32>(LimitKind::new_flows)];
-  const u32 most = engine.settings()->new_flows_per_unit;
-  return most != 0 && limit.count >= most && limit.unit == engine.fine_tick();
-}
+namespace astil::core::detail {
 
 /// The service that a packet is for by its own port, where nothing but the limit and the ring is to be asked; nullptr:
 /// none.
@@ -24,28 +14,26 @@ template <class Ip, class Engine>
 ASTIL_INLINE const Service* plain_service(Engine& engine, const Packet<Ip>& packet) {
   const GenerationNumber generation = shared_load(engine.settings()->active);
   if (generation >= kNoGeneration) return nullptr;
-  const u64 key =
-      index_key_of<Ip>(destination_of(packet), packet.ports->destination, packet.protocol, IndexKind::service);
-  const Service* service = service_record(engine, generation, look_up(engine, generation, key));
-  if (service == nullptr || service->port != packet.ports->destination || service->protocol != packet.protocol)
-    return nullptr;
-  if (!(service->address == destination_of(packet)) || service->checks_sources != 0) return nullptr;
+  const Service* service =
+      service_at<Ip>(engine, generation, destination_of(packet), packet.ports->destination, packet.protocol);
+  if (service == nullptr || service->checks_sources != 0 || service->forwarding == Forwarding::full_nat) return nullptr;
   return service->ring.length != 0 ? service : nullptr;
 }
 
+/// What opens a connection above the limit.
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict decide_flood(Engine& engine) {
   Packet<Ip> packet{};
   CpuRow* row = engine.cpu_row();
   const Settings* settings = engine.settings();
-  if (row == nullptr || !has_met_limit(engine, *row) || settings->header.ring_only != kAlone)
+  if (row == nullptr || settings->header.ring_only != kAlone ||
+      !has_met_limit(engine, *row, LimitKind::new_flows, settings->new_flows_per_unit))
     return {.reason = kToService};
   if (!take_opening(engine, packet) || has_mapped_end(packet)) return {.reason = kToService};
-  const u32 listed = listed_of<Ip>(engine, destination_of(packet)) & (kListedService | kListedFullNat);
-  if (listed != kListedService) return {.reason = kToService};
+  if ((listed_of<Ip>(engine, destination_of(packet)) & kListedService) == 0) return {.reason = kToService};
   const FlowHash hash =
       hash_of_digest(digest_of<Ip>(engine, flow_of_client(packet)), settings->header.sizes.flow_lines - 1);
-  const FlowLines lines = flow_lines(engine, hash, true);
+  const FlowLines lines = both_lines(engine, hash);
   if (lines.first == nullptr || lines.second == nullptr) return {.reason = kToService};
   if (has_tag(*lines.first, hash.tag) || has_tag(*lines.second, hash.tag)) return {.reason = kToService};
   const Service* service = plain_service(engine, packet);
@@ -59,15 +47,14 @@ ASTIL_INLINE Verdict decide_flood(Engine& engine) {
   const Way way = shared_load(backend.quick);
   const u64 destination = shared_load(backend.destination_mac);
   const u64 source = shared_load(backend.source_mac);
-  if (way == Way::none || way == Way::full_nat || !is_untagged(destination, source) || !fits(engine, packet, backend))
+  if (way == Way::none || !is_untagged(destination, source) || !fits(engine, packet, backend))
     return {.reason = kToService};
   engine.saw_packet(packet);
   engine.saw_service(*service);
   engine.saw_unknown_flow(hash);
   engine.saw_slot(*service, ring_scheduler(*service), slot, number);
   engine.saw_backend(backend, number);
-  engine.add(&row->events[static_cast<u32>(FlowEvent::limited)], 1);
-  engine.note_limited(engine.tick() + 1);
+  note_limited(engine, *row);
   const Rewritten rewritten = rewrite_short(engine, read_plain_again(packet), backend, way, hash.tag);
   Counter* counter = engine.counter(number);
   if (counter != nullptr) engine.add(&counter->connections, 1);
@@ -77,5 +64,4 @@ ASTIL_INLINE Verdict decide_flood(Engine& engine) {
   return emit_plain(rewritten, {backend.interface, destination, source}, Reason::forwarded);
 }
 
-}  // namespace detail
-}  // namespace astil::core
+}  // namespace astil::core::detail

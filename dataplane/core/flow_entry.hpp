@@ -67,11 +67,11 @@ constexpr FlowEntry unpack(u64 entry) {
 /// an age slightly in the future counts as now.
 constexpr u32 idle_ticks(u64 entry, u32 tick) {
   const u32 idle = (tick - age_of(entry)) & kAgeMask;
-  return idle * any_below(idle, kAgeMask - 3);
+  return idle * below_by_data(idle, kAgeMask - 3);
 }
 
 constexpr u32 is_expired(u64 entry, u32 tick, const u16 (&timeouts)[kFlowStates]) {
-  return 1U - any_below(idle_ticks(entry, tick), timeouts[state_number(entry)]);
+  return 1U - below_by_data(idle_ticks(entry, tick), timeouts[state_number(entry)]);
 }
 
 /// Does the entry count as an active flow of its backend (see `Load`)? One that is closing is none any more.

@@ -131,7 +131,8 @@ ASTIL_INLINE FlowLines flow_lines(Engine& engine, const FlowHash& hash, bool ope
   return lines;
 }
 
-/// Finds the flow, or the affinity entry, by its tag in its two lines.
+/// Finds the flow, or the affinity entry, by its tag in its two lines: at its own position in the first, then in the
+/// first, then in the second. Where two entries have the tag, that order says which is the flow's, to everyone.
 template <class Engine>
 ASTIL_INLINE FlowPlace find_flow(Engine& engine, const FlowHash& hash, FlowLines& lines) {
   if (lines.first == nullptr) return {};
@@ -150,12 +151,15 @@ inline constexpr u32 kNowhere = 2 * kEntriesPerLine;
 
 ASTIL_SUBPROGRAM u32 astil_search_lines(const FlowLine* first, const FlowLine* second, u32 tag) {
   if (first == nullptr || second == nullptr) return kNowhere;
+  const u32 own = detail::own_position(tag);
+  if (shared_load(first->entries[own]) >> 33U == tag) return own;
+  u32 in_second = kNowhere;
   ASTIL_KEEP_LOOP
   for (u32 i = 0; i < kEntriesPerLine; ++i) {
     if (shared_load(first->entries[i]) >> 33U == tag) return i;
-    if (shared_load(second->entries[i]) >> 33U == tag) return kEntriesPerLine | i;
+    if (in_second == kNowhere && shared_load(second->entries[i]) >> 33U == tag) in_second = kEntriesPerLine | i;
   }
-  return kNowhere;
+  return in_second;
 }
 
 /// As `find_flow`, for where it is not the quick way to a known flow that counts, but the verifier's work: it follows
@@ -170,26 +174,22 @@ ASTIL_INLINE FlowPlace find_calmly(const FlowHash& hash, const FlowLines& lines)
 /// Which entries may be given up: in one number, for the kernel's sake.
 struct Choice {
   u8 positions = 0xff;  ///< a bit for each position in a line that is to be looked at
-  u8 first = 0;  ///< of entries that are worth the same, the one whose position differs from this in the highest bits
-  u8 ports = 0;  ///< not 0: they are ports of full NAT, which time out by Settings::port_timeouts
+  u8 own = 0;           ///< the position that is taken before others that are free or expired
+  u8 ports = 0;         ///< not 0: they are ports of full NAT, which time out by Settings::port_timeouts
   u8 reserved = 0;
 };
 
-namespace detail {
-
-/// Choice::first, for a position before all others that are worth the same.
-constexpr u8 first_choice(u32 position) { return static_cast<u8>(position ^ (kEntriesPerLine - 1)); }
-
-}  // namespace detail
-
 /// The entry of two lines to give up for a new flow: a free or expired one in the line that has more of them; where
-/// both are full, what has the highest eviction rank in either. Bit 3: in the second line; below it the position.
-/// `choice`: a Choice as one number.
+/// both are full, what has the highest eviction rank in either. Of live ones that are worth the same always the one at
+/// the highest position, so that a flood pushes itself out there, and not those that came before it. Bit 3: in the
+/// second line; below it the position. `choice`: a Choice as one number.
 ASTIL_SUBPROGRAM u32 astil_choose_victim(const FlowLine* first, const FlowLine* second, const Settings* settings,
                                          u32 tick, u32 choice) {
+  constexpr u32 kGone = static_cast<u32>(EvictionClass::expired) << kAgeBits;
   if (first == nullptr || second == nullptr || settings == nullptr) return 0;
-  const auto [positions, differs, ports, reserved] = std::bit_cast<Choice>(choice);
+  const auto [positions, own, ports, reserved] = std::bit_cast<Choice>(choice);
   const auto& timeouts = ports != 0 ? settings->port_timeouts : settings->timeouts;
+  const u32 turned = ~u32{own} & (kEntriesPerLine - 1);  // makes the own position the highest
   u32 best[2] = {0, 0};
   u32 room[2] = {0, 0};
   for (u32 i = 0; i < kEntriesPerLine; ++i) {
@@ -197,13 +197,15 @@ ASTIL_SUBPROGRAM u32 astil_choose_victim(const FlowLine* first, const FlowLine* 
     const u32 mask = 0U - ((u32{positions} >> i) & 1U);
     for (u32 side = 0; side < 2; ++side) {
       const u32 rank = eviction_rank(values[side], tick, timeouts) & mask;
-      best[side] = any_greater(best[side], (rank << 3U) | (i ^ (differs & 7U)));
-      room[side] += 1U - any_below(rank, static_cast<u32>(EvictionClass::expired) << kAgeBits);
+      const u32 lives = below_by_data(rank, kGone);
+      best[side] = greater_by_data(best[side], (rank << 3U) | (i ^ (turned & (lives - 1U))));
+      room[side] += 1U - lives;
     }
   }
   const bool both_have_room = room[0] != 0 && room[1] != 0;
   const bool second_better = both_have_room ? room[1] > room[0] : (best[1] >> 3U) > (best[0] >> 3U);
-  const u32 position = ((second_better ? best[1] : best[0]) ^ differs) & 7U;
+  const u32 chosen = second_better ? best[1] : best[0];
+  const u32 position = (chosen ^ (turned & (below_by_data(chosen >> 3U, kGone) - 1U))) & (kEntriesPerLine - 1);
   return second_better ? kEntriesPerLine | position : position;
 }
 
@@ -213,7 +215,8 @@ ASTIL_INLINE bool has_room(const FlowLines& lines) {
   return (detail::free_places(*lines.first) | detail::free_places(*lines.second)) != 0;
 }
 
-/// Chooses the place for a new flow: in the first line while it is not crowded, else in either (astil_choose_victim).
+/// Chooses the place for a new flow: in the first line while it is not crowded, at the tag's own position if that is
+/// free; else in either (astil_choose_victim).
 /// After `find_flow`, which has looked in both.
 template <class Engine>
 ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowLines& lines, const FlowHash& hash, u32 tick) {
@@ -228,7 +231,7 @@ ASTIL_INLINE FlowPlace choose_place(Engine& engine, const FlowLines& lines, cons
     return detail::place_at(lines.first, hash.line, other ^ ((other ^ own) & own_is_free));
   }
   if (lines.second == nullptr) return {};
-  const Choice choice{.first = detail::first_choice(own)};
+  const Choice choice{.own = static_cast<u8>(own)};
   const u32 victim =
       astil_choose_victim(lines.first, lines.second, engine.settings(), tick, std::bit_cast<u32>(choice));
   if ((victim & kEntriesPerLine) != 0) return detail::place_at(lines.second, hash.other_line, victim & 7U);

@@ -118,7 +118,8 @@ inline constexpr u32 kAffinityTag = 1U << 30U;
   return first;
 }
 
-/// A client's place in a ring, by the first bits of its address alone.
+/// A client's place in a ring, by the first bits of its address alone. (Inlined, as what it calls: the kernel's loader
+/// takes no function in a section of its own.)
 [[gnu::always_inline]] constexpr u32 client_hash(const Address& client, u32 bits, const u64 (&key)[kHashKeys]) {
   const Address net = first_bits(client, bits);
   const auto& words = net.words;

@@ -9,8 +9,9 @@
 namespace astil::core {
 
 /// Of each CPU.
-inline constexpr u32 kHopBits = 12;
-inline constexpr u32 kHops = 1U << kHopBits;
+inline constexpr u32 kHopBits = 16;
+inline constexpr u32 kLeastHops = 4096;
+inline constexpr u32 kMostHops = 1U << kHopBits;
 /// Units of the fine clock.
 inline constexpr u32 kHopUnits = kUnitsPerSecond / 4;
 
@@ -29,8 +30,16 @@ struct Hop {
 };
 static_assert(sizeof(Hop) == kCacheLine);
 
-/// The place of a pair of ends: a client, and where its backend has the connection. Not keyed: who makes two pairs meet
-/// makes their replies as slow as without this table.
+/// How many hops each of so many CPUs keeps beside a table of so many flows: all of them together a sixteenth of that;
+/// a power of two.
+constexpr u32 hops_for(u32 flow_slots, u32 cpus) {
+  const u32 wanted = flow_slots / 16 / (cpus == 0 ? 1 : cpus);
+  return std::bit_floor(wanted < kLeastHops ? kLeastHops : wanted > kMostHops ? kMostHops : wanted);
+}
+
+/// The place of a pair of ends: a client, and where its backend has the connection; where fewer than kMostHops are
+/// kept, that of its lowest bits. Not keyed: who makes two pairs meet makes their replies as slow as without this
+/// table.
 ASTIL_INLINE u32 hop_place(const Address& to, const Address& from, Be16 port) {
   const u64 mixed = (half(to, 0) * 31U + half(to, 1)) ^ half(from, 1) ^ raw(port);
   return static_cast<u32>((mixed * 0x9e3779b97f4a7c15ULL) >> (64U - kHopBits));

@@ -21,6 +21,13 @@ ASTIL_INLINE bool is_within_limit(Engine& engine, LimitKind kind, u32 most) {
   return true;
 }
 
+/// Would one more of a kind be one too many? Nothing is counted.
+template <class Engine>
+ASTIL_INLINE bool has_met_limit(Engine& engine, const CpuRow& row, LimitKind kind, u32 most) {
+  const Limit& limit = row.limits[static_cast<u32>(kind)];
+  return most != 0 && limit.count >= most && limit.unit == engine.fine_tick();
+}
+
 /// A limit a second as one of a unit of the clock, rounded up.
 constexpr u32 per_unit(u32 per_second) { return (per_second + kUnitsPerSecond - 1) / kUnitsPerSecond; }
 

@@ -32,8 +32,7 @@ ASTIL_INLINE Steering owner_of(Engine& engine, const FlowTuple& flow) {
   engine.saw_service(*service);
   if (service->ring.length == 0) return not_placed(Reason::no_backend, *service);
   engine.saw_unknown_flow(hash);
-  Steering ring =
-      at_slot(engine, *service, Scheduler::maglev, service->ring, ring_slot(hash.ring, service->ring.length));
+  Steering ring = ring_choice(engine, *service, flow, hash.ring);
   ring.tag = hash.tag;
   return ring;
 }

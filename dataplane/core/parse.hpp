@@ -252,38 +252,38 @@ ASTIL_INLINE Packet<Ip> read_plain_again(const Packet<Ip>& packet) {
 
 /// Of a packet whose headers are as those of a plain one, whatever its TCP flags.
 template <class Ip>
-ASTIL_INLINE u8 flags_in_place(const u8* start) {
+ASTIL_INLINE u8 tcp_flags_in_place(const u8* start) {
   return start[kNetworkOffset + sizeof(typename Ip::Header) + offsetof(TcpHeader, flags)];
 }
 
-/// Fills `packet` from a frame that may be plain; false: it is not. `takes`: says of a segment's flags whether they
-/// are.
+/// Fills `packet` from a frame that may be plain; false: it is not, or `takes` refuses its TCP flags.
 template <class Ip>
 ASTIL_INLINE bool parse_in_place(u8* start, Packet<Ip>& packet, const auto& takes) {
   const Packet<Ip> seen = plain_packet<Ip>(start);
   const u32 length = detail::datagram_bytes(*seen.ip);
   if (!detail::is_whole(*seen.ip) || length < detail::kPlainBytes<Ip> - kNetworkOffset) return false;
   if (seen.protocol != kProtocolTcp && seen.protocol != kProtocolUdp) return false;
-  if (seen.protocol == kProtocolTcp && !takes(flags_in_place<Ip>(start))) return false;
+  if (seen.protocol == kProtocolTcp && !takes(tcp_flags_in_place<Ip>(start))) return false;
   packet = read_plain_again(seen);
   packet.length = length;
   packet.transport_bytes = length - static_cast<u32>(sizeof(typename Ip::Header));
   return true;
 }
 
+/// A plain packet, from a frame that may be one; false: it is none.
 template <class Ip>
 ASTIL_INLINE bool parse_plain(u8* start, Packet<Ip>& packet) {
   return parse_in_place(start, packet, [](u8 tcp_flags) { return (tcp_flags & kTcpChanging) == 0; });
 }
 
-/// From the engine's frame.
+/// Likewise, from the engine's frame.
 template <class Ip, class Engine>
 ASTIL_INLINE bool take_plain(Engine& engine, Packet<Ip>& packet) {
   u8* start = engine.begin();
   return may_be_plain<Ip>(start, engine.end()) && parse_plain(start, packet);
 }
 
-/// Likewise, of one that opens a connection, and is as plain but for its SYN.
+/// Likewise, a packet that opens a connection, and is as plain but for its SYN.
 template <class Ip, class Engine>
 ASTIL_INLINE bool take_opening(Engine& engine, Packet<Ip>& packet) {
   u8* start = engine.begin();

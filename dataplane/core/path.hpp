@@ -104,7 +104,7 @@ ASTIL_INLINE Verdict decide_reply(Engine& engine) {
 /// What `decide_known` leaves to others. An engine may keep each in a function of its own, for one version of IP.
 enum class Part : u8 {
   to_service,    ///< what the quick way does not take
-  flood,         ///< likewise, while new flows are limited: perhaps above the limit
+  flood,         ///< likewise, while new flows are limited (`is_limited`): perhaps above the limit
   known_port,    ///< to a service under full NAT: of a connection that has a port
   full_nat,      ///< likewise, what was steered
   to_port,       ///< to a source address of full NAT
@@ -158,6 +158,8 @@ namespace detail {
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict run_from(Engine& engine, Verdict verdict) {
   if (verdict.reason == kKnownPort) verdict = engine.template part<Part::known_port, Ip>();
+  if (verdict.reason == kToService && is_limited(*engine.settings(), engine.tick()))
+    verdict = engine.template part<Part::flood, Ip>();
   if (verdict.reason == kToService) verdict = engine.template part<Part::to_service, Ip>();
   if (verdict.reason == kFullNat) verdict = engine.template part<Part::full_nat, Ip>();
   if (verdict.reason == kToPort) verdict = engine.template part<Part::to_port, Ip>();
@@ -173,11 +175,8 @@ ASTIL_INLINE Verdict run_from(Engine& engine, Verdict verdict) {
 
 template <class Ip, class Engine>
 ASTIL_INLINE Verdict run_plain(Engine& engine, u8* start) {
-  Verdict verdict = decide_known<Ip>(engine, start);
-  if (verdict.reason < kUnusual) return verdict;
-  if (verdict.reason == kToService && shared_load(engine.settings()->shared.limited) != 0)
-    verdict = engine.template part<Part::flood, Ip>();
-  return run_from<Ip>(engine, verdict);
+  const Verdict verdict = decide_known<Ip>(engine, start);
+  return verdict.reason < kUnusual ? verdict : run_from<Ip>(engine, verdict);
 }
 
 /// A frame with VLAN tags: the path sees it without them.

@@ -177,8 +177,7 @@ ASTIL_INLINE PortIndex take_port(Engine& engine, const Connection& connection, u
   FlowLine* second = engine.port_line(numbers[1]);
   if (first == nullptr || second == nullptr) return kNoPort;
   const u8 positions = detail::free_positions(engine);
-  const Choice choice{
-      .positions = positions, .first = detail::first_choice(detail::own_position(hash.tag)), .ports = 1};
+  const Choice choice{.positions = positions, .own = static_cast<u8>(detail::own_position(hash.tag)), .ports = 1};
   const u32 victim = astil_choose_victim(first, second, settings, tick, std::bit_cast<u32>(choice));
   const bool in_second = (victim & kEntriesPerLine) != 0;
   const FlowPlace place =

@@ -54,9 +54,11 @@ ASTIL_INLINE u32 look_up(Engine& engine, GenerationNumber generation, u64 key) {
 
 namespace detail {
 
+/// `Ip`: of the address; void: of either.
 template <class Ip>
 constexpr u64 index_key_of(const Address& address, Be16 port, u8 protocol, IndexKind kind) {
-  return Ip::kIsWide ? wide_index_key(address, port, protocol, kind) : index_key(address, port, protocol, kind);
+  return std::is_same_v<Ip, Ipv6> ? wide_index_key(address, port, protocol, kind)
+                                  : index_key(address, port, protocol, kind);
 }
 
 }  // namespace detail
@@ -71,10 +73,11 @@ ASTIL_INLINE const Service* service_record(Engine& engine, GenerationNumber gene
 
 namespace detail {
 
-template <class Engine>
+/// `Ip`: of the address, if it is known.
+template <class Ip = void, class Engine>
 ASTIL_INLINE const Service* service_at(Engine& engine, GenerationNumber generation, const Address& address, Be16 port,
                                        u8 protocol) {
-  const u32 id = look_up(engine, generation, index_key(address, port, protocol, IndexKind::service));
+  const u32 id = look_up(engine, generation, index_key_of<Ip>(address, port, protocol, IndexKind::service));
   const Service* service = service_record(engine, generation, id);
   if (service == nullptr || service->port != port || service->protocol != protocol || !(service->address == address))
     return nullptr;

@@ -81,12 +81,18 @@ ASTIL_INLINE void remember(Engine& engine, FlowPlace place, const FlowLines& lin
   if (!write_flow(engine, place, entry, opening.flow)) count_event(engine, FlowEvent::contended);
 }
 
-/// Is a new flow within the limit? If not, everyone is told that the ring decides for a while.
+/// Of a new flow above the limit: counts it, and tells everyone that the ring decides for a while.
+template <class Engine>
+ASTIL_INLINE void note_limited(Engine& engine, CpuRow& row) {
+  engine.add(&row.events[static_cast<u32>(FlowEvent::limited)], 1);
+  engine.note_limited(engine.tick() + 1);
+}
+
+/// Is a new flow within the limit?
 template <class Engine>
 ASTIL_INLINE bool is_welcome(Engine& engine) {
   if (is_within_limit(engine, LimitKind::new_flows, engine.settings()->new_flows_per_unit)) return true;
-  count_event(engine, FlowEvent::limited);
-  engine.note_limited(engine.tick() + 1);
+  if (CpuRow* row = engine.cpu_row()) note_limited(engine, *row);
   return false;
 }
 
@@ -108,10 +114,6 @@ ASTIL_INLINE bool starts_over(Engine& engine, const FlowPlace& place, const Flow
   // Another connection with the same tag: the two share the backend, or the one that is open would lose its own.
   return is_left(engine, place.value, flow.protocol, backend) && is_of(engine, place, flow);
 }
-
-}  // namespace detail
-
-namespace detail {
 
 /// Of the address of a backend's service, what is before the last word.
 ASTIL_INLINE bool has_front_of(const Backend& backend, const Address& address) {

@@ -45,7 +45,7 @@ class WatchedEngine : public Watcher {
   u64 source_clock() { return worker_.source_clock; }
   u64 now() { return worker_.outside->now(); }
   NextHop route(const Address& to, const Address& from, u32 length) { return worker_.outside->route(to, from, length); }
-  Hop* hop(u32 place) { return at(worker_.hops, place); }
+  Hop* hop(u32 place) { return at(worker_.hops, static_cast<u32>(u64{place} * worker_.hops.size() / kMostHops)); }
 
   ASTIL_INLINE const Settings* settings() { return worker_.settings; }
   const IndexLine* index_line(u32 i) { return at(worker_.service_index, i); }

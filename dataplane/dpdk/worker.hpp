@@ -64,7 +64,7 @@ struct WorkerState {
   std::span<core::Counter> counters;
   std::span<core::ServiceDrops> drops;
   core::CpuRow* cpu_row;
-  std::span<core::Hop> hops;  ///< core::kHops, or none: then none is kept
+  std::span<core::Hop> hops;  ///< some, or none: then none is kept
 
   std::uint32_t tick = 0;
   std::uint32_t fine_tick = 0;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -104,6 +105,22 @@ Result<std::uint32_t> map_id(const base::Descriptor& map, const std::string& pat
   return info.id;
 }
 
+/// Sizes the next hops that the program keeps, by the table of flows, and tells the program; in a map that is taken
+/// over they are sized already.
+void size_hops(bpf_object* object) {
+  bpf_map* hops = bpf_object__find_map_by_name(object, "hops");
+  const bpf_map* flows = bpf_object__find_map_by_name(object, "flows");
+  bpf_map* told = bpf_object__find_map_by_name(object, ".rodata.hops");
+  if (hops == nullptr || flows == nullptr || told == nullptr) return;
+  const auto cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
+  if (bpf_map__fd(hops) < 0) {
+    const std::uint32_t slots = bpf_map__max_entries(flows) * core::kEntriesPerLine;
+    (void)bpf_map__set_max_entries(hops, cpus * core::hops_for(slots, cpus));
+  }
+  const std::uint32_t shift = std::countr_zero(core::kMostHops / (bpf_map__max_entries(hops) / cpus));
+  (void)bpf_map__set_initial_value(told, &shift, sizeof(shift));
+}
+
 }  // namespace
 
 Result<PinnedTables> PinnedTables::open(const std::filesystem::path& folder) {
@@ -186,10 +203,7 @@ Result<KernelObject> KernelObject::beside(std::span<const std::byte> bytes, cons
 }
 
 Result<void> KernelObject::load() {
-  // Each CPU has its own; in a map that is taken over they are sized already.
-  bpf_map* hops = bpf_object__find_map_by_name(object_.get(), "hops");
-  if (hops != nullptr && bpf_map__fd(hops) < 0)
-    (void)bpf_map__set_max_entries(hops, static_cast<std::uint32_t>(libbpf_num_possible_cpus()) * core::kHops);
+  size_hops(object_.get());
   const int failed = bpf_object__load(object_.get());
   if (failed == 0) return {};
   if (-failed == EPERM || -failed == EACCES) return no_privilege("load the packet path");

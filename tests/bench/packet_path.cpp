@@ -208,6 +208,7 @@ std::vector<Group> groups() {
             known("nat, to a backend", kNat, 1),
             known("nat, to a backend", kNat, kFlows),
             known("nat, reply", kNatOfOne, 1, Sender::backend4),
+            known("nat, reply", kNatOfOne, 65536, Sender::backend4),
             known("nat, reply", kNatOfOne, kFlows, Sender::backend4),
             opening("SYN, new flow, 1 M flows", kIpip),
             opening_beside_others(),

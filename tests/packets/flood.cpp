@@ -191,6 +191,52 @@ TEST_P(Flood, leaves_flows_that_are_known_where_they_are) {
   }
 }
 
+/// Of the native engine, which counts: that the packets of these cases go the quick way at all.
+TEST(FloodWay, is_what_openings_above_the_limit_go) {
+  std::size_t taken = 0;
+  World world(engine_with_flood(small_sizes(), taken));
+  const auto sent = [&](const Packet& packet) {
+    const std::size_t before = taken;
+    world.send(packet);
+    return taken - before;
+  };
+  world.publish({Service(kVip, 80).tunnel().backend("10.0.0.1"), Service(kVip, 443).full_nat().backend("10.0.0.2"),
+                 Service(kVip, 53).udp().direct().source_hash(24).backend("10.0.0.1"),
+                 Service(kVip6, 80).nat().backend("2001:db8:b::1"),
+                 Service("198.51.100.2", 80).direct().deny("192.0.2.0", 24).backend("10.0.0.1")});
+  EXPECT_EQ(sent(syn(999)), 0U) << "there is no limit";
+  core::Settings& settings = world.tables().settings();
+  settings.new_flows_per_unit = 1;
+  for (core::CpuRow& row : world.tables().cpu_rows())
+    row.limits[static_cast<std::size_t>(core::LimitKind::new_flows)] = {.unit = 0, .count = 1};
+  EXPECT_EQ(sent(syn(1000)), 0U) << "the first says that there is a flood";
+  EXPECT_EQ(sent(syn(1001)), 1U);
+  EXPECT_EQ(sent(syn6(1001)), 1U);
+  EXPECT_EQ(sent(Packet().ethernet(kBalancerMac, kClientMac).ipv4(kClient, kVip).udp(1001, 53).payload(40)), 1U);
+  EXPECT_EQ(sent(syn(999)), 0U) << "a flow that is known";
+  EXPECT_EQ(sent(syn(1001, "198.51.100.2")), 0U) << "lists are to be asked";
+  EXPECT_EQ(sent(Packet().ethernet(kBalancerMac, kClientMac).ipv4(kClient, kVip).tcp(1001, 443, kSyn)), 0U);
+  EXPECT_EQ(sent(Packet().ethernet(kBalancerMac, kClientMac).ipv4(kClient, kVip).tcp(1002, 80, kAck)), 0U);
+  settings.shared.limited = 0U - core::kLimitedTicks;  // long ago, as the clock stands still
+  EXPECT_EQ(sent(syn(1003)), 0U) << "the first of another flood";
+}
+
+TEST_P(Flood, of_a_source_hash_service_has_errors_go_where_its_packets_go) {
+  for (int i = 1; i < 30; ++i) {
+    SetUp();
+    world().publish(
+        {Service(kVip, 80).direct().source_hash(32).backend("10.0.0.1").backend("10.0.0.2", {.mac = mac(0xb2)})});
+    const std::string client = "203.0.113." + std::to_string(i);
+    const Trace trace =
+        by_both_ways(Packet().ethernet(kBalancerMac, kClientMac).ipv4(client, kVip).tcp(1000, 80, kSyn));
+    const Packet answer = Packet().ipv4(kVip, client).tcp(80, 1000, kSyn | kAck);
+    const Outcome error = world().send(
+        Packet().ethernet(kBalancerMac, kClientMac).ipv4("203.0.113.254", kVip).icmp_error(3, 4, 1300, answer, 28));
+    ASSERT_EQ(error.exit, Exit::back_out);
+    EXPECT_TRUE(std::equal(error.bytes.begin(), error.bytes.begin() + 6, trace.outcome.bytes.begin())) << client;
+  }
+}
+
 TEST_P(Flood, is_over_on_a_cpu_whose_unit_of_the_clock_is) {
   world().publish({Service(kVip, 80).direct().backend("10.0.0.1")});
   world().tables().settings().new_flows_per_unit = 1;

@@ -31,6 +31,11 @@ core::NextHop route_in_tests(const core::Address& to, std::uint32_t length) {
 
 namespace {
 
+Exit exit_of(const core::Verdict& verdict) {
+  if (verdict.interface != 0) return verdict.interface == kIngress ? Exit::back_out : Exit::other_interface;
+  return core::action_of(verdict.reason) == core::Action::pass ? Exit::pass : Exit::drop;
+}
+
 class Native final : public TestEngine {
  public:
   explicit Native(const core::Sizes& sizes) : native_(sizes) {
@@ -47,8 +52,7 @@ class Native final : public TestEngine {
     native::Frame frame(bytes);
     const core::Verdict verdict = native_.run(frame, kIngress);
     bytes.assign(frame.bytes().begin(), frame.bytes().end());
-    if (verdict.interface != 0) return verdict.interface == kIngress ? Exit::back_out : Exit::other_interface;
-    return core::action_of(verdict.reason) == core::Action::pass ? Exit::pass : Exit::drop;
+    return exit_of(verdict);
   }
 
  private:
@@ -56,7 +60,55 @@ class Native final : public TestEngine {
   std::vector<core::DropEvent> drops_;
 };
 
+/// An engine of which the quick way of a flood is known to be taken, or not to be there.
+class FloodEngine : public native::NativeEngine<> {
+ public:
+  using NativeEngine::NativeEngine;
+  std::size_t* taken = nullptr;  ///< nullptr: there is none
+
+  template <core::Part kPart, class Ip>
+  core::Verdict part() {
+    if (kPart == core::Part::flood && taken == nullptr) return {.reason = core::kToService};
+    const core::Verdict verdict = core::run_part<kPart, Ip>(*this);
+    if (kPart == core::Part::flood && verdict.reason != core::kToService) ++*taken;
+    return verdict;
+  }
+};
+
+class Flooded final : public TestEngine {
+ public:
+  Flooded(const core::Sizes& sizes, std::size_t* taken) : native_(sizes), taken_(taken) {
+    around_.ingress = kIngress;
+    around_.route = [](const core::Address& to, const core::Address& /*from*/, std::uint32_t length) {
+      return route_in_tests(to, length);
+    };
+  }
+
+  [[nodiscard]] const dataplane::Tables& tables() const override { return native_.tables(); }
+
+  Exit run(Bytes& bytes) override {
+    native::Frame frame(bytes);
+    FloodEngine engine(native_.tables(), frame, around_);
+    engine.taken = taken_;
+    const core::Verdict verdict = core::run(engine);
+    bytes.assign(frame.bytes().begin(), frame.bytes().end());
+    return exit_of(verdict);
+  }
+
+ private:
+  native::NativeDataplane native_;
+  native::Surroundings around_;
+  std::size_t* taken_;
+};
+
 }  // namespace
+
+std::unique_ptr<TestEngine> engine_without_flood(const core::Sizes& sizes) {
+  return std::make_unique<Flooded>(sizes, nullptr);
+}
+std::unique_ptr<TestEngine> engine_with_flood(const core::Sizes& sizes, std::size_t& taken) {
+  return std::make_unique<Flooded>(sizes, &taken);
+}
 
 std::unique_ptr<TestEngine> native_engine(const core::Sizes& sizes) { return std::make_unique<Native>(sizes); }
 

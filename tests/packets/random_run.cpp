@@ -23,6 +23,7 @@ constexpr std::size_t kFrames = 1'000'000;
 constexpr std::size_t kFewerFrames = 300'000;
 constexpr std::size_t kFramesOfStage = 10'000;
 constexpr std::size_t kFramesOfUnit = 2500;  ///< of the clock of limits
+constexpr std::uint32_t kMostNewFlows = 50;
 
 core::Sizes sizes() {
   core::Sizes sizes = small_sizes();
@@ -184,6 +185,7 @@ class Pair {
     for (World* world : {&native_, &kernel_}) {
       ASSERT_TRUE(world->publisher().publish(state_at(stage)).has_value());
       world->tables().settings().header.ring_only = stage % 7 != 5 ? 0U : 1U + stage % 2;  // while flows are carried
+      world->tables().settings().new_flows_per_unit = stage % 3 == 2 ? kMostNewFlows : 0;
       world->let_pass(static_cast<std::uint32_t>(stage % 5));
       const auto census = dataplane::take_census(world->tables(), 0);
       world->publisher().release([&](std::uint32_t number) { return census.named[number] != 0; });
@@ -214,6 +216,18 @@ class Pair {
     EXPECT_EQ(kernel_.engine().run(by_kernel), exit);
     EXPECT_TRUE(are_same(by_kernel, by_native))
         << hexadecimal(by_kernel) << " by the kernel, " << hexadecimal(by_native);
+  }
+
+  /// Every CPU has met its limit of new flows, and most flows are forgotten, so that many are new.
+  void flood() const {
+    for (const World* world : {&native_, &kernel_}) {
+      const Tables& tables = world->tables();
+      tables.settings().new_flows_per_unit = 1;
+      tables.settings().shared.limited = 1;  // in tick 0
+      for (core::CpuRow& row : tables.cpu_rows())
+        row.limits[static_cast<std::size_t>(core::LimitKind::new_flows)] = {.unit = 0, .count = 1};
+      for (core::FlowLine& line : tables.flows().first(tables.flows().size() / 8 * 7)) line = {};
+    }
   }
 
   void expect_equal_tables() const { EXPECT_EQ(difference(native_.tables(), kernel_.tables(), for_native_alone_), ""); }
@@ -280,6 +294,25 @@ TEST(RandomRun, of_a_million_frames_ends_alike_in_the_native_engine_and_xdp) {
 
 TEST(RandomRun, of_many_frames_ends_alike_in_the_native_engine_and_tc) {
   run_alike(tc_engine(sizes()), kSeed + 1, fewer_frames());
+}
+
+/// A flood's quick way is one, and no other way: without it frames fare as with it.
+TEST(RandomRun, of_many_frames_ends_alike_by_the_quick_way_of_a_flood_and_without) {
+  constexpr std::size_t kFramesOfFlood = 100;
+  std::size_t taken = 0;
+  Mutator mutator(kSeed + 3);
+  Pair engines(engine_without_flood(sizes()), engine_with_flood(sizes(), taken), mutator);
+  for (std::size_t i = 0; i < kFewerFrames; ++i) {
+    if (i % kFramesOfStage == 0) engines.change_to(i / kFramesOfStage);
+    if (i % kFramesOfUnit == 0) engines.go_on();
+    if (i % kFramesOfFlood == 0) engines.flood();
+    const Bytes frame = mutator.next();
+    engines.run(frame, false);
+    ASSERT_FALSE(testing::Test::HasFailure()) << "frame " << i << ": " << hexadecimal(frame);
+  }
+  engines.expect_equal_tables();
+  std::cout << taken << " of " << kFewerFrames << " frames took it\n";
+  EXPECT_GT(taken, kFewerFrames / 100);
 }
 
 #ifdef ASTIL_DPDK

@@ -67,6 +67,9 @@ class TestEngine : public dataplane::Dataplane {
 [[nodiscard]] core::Sizes small_sizes();
 
 [[nodiscard]] std::unique_ptr<TestEngine> native_engine(const core::Sizes& sizes);
+/// Likewise, one that has no quick way of a flood, or one that counts in `taken` what goes it.
+[[nodiscard]] std::unique_ptr<TestEngine> engine_without_flood(const core::Sizes& sizes);
+[[nodiscard]] std::unique_ptr<TestEngine> engine_with_flood(const core::Sizes& sizes, std::size_t& taken);
 #ifdef ASTIL_DPDK
 [[nodiscard]] std::unique_ptr<TestEngine> dpdk_engine(const core::Sizes& sizes);
 #endif

@@ -103,6 +103,24 @@ TEST(FlowTable, finds_flows_in_either_line) {
   EXPECT_EQ(table.find(hash_with(17, 0, 1)).line, nullptr);
 }
 
+TEST(FlowTable, of_two_entries_with_a_tag_names_the_same_one_by_every_search) {
+  constexpr u32 kTag = 5;
+  const FlowHash hash = hash_with(kTag, 0, 1);
+  const auto found_at = [&](const std::vector<std::pair<u32, u32>>& places) {
+    Table table(2);
+    for (const auto& [line, position] : places)
+      table.tables().flows()[line].entries[position] = pack({.tag = kTag, .state = FlowState::established});
+    const FlowPlace quickly = table.find(hash);
+    const FlowPlace calmly = find_calmly(hash, table.both_lines(hash));
+    EXPECT_EQ(std::pair(quickly.number, quickly.position), std::pair(calmly.number, calmly.position));
+    return std::pair(quickly.number, quickly.position);
+  };
+  EXPECT_EQ(found_at({{0, 2}, {0, 5}}), std::pair(0U, 5U)) << "its own position first";
+  EXPECT_EQ(found_at({{0, 7}, {0, 2}}), std::pair(0U, 2U));
+  EXPECT_EQ(found_at({{0, 7}, {1, 0}}), std::pair(0U, 7U)) << "the first line before the second";
+  EXPECT_EQ(found_at({{1, 5}, {1, 3}}), std::pair(1U, 3U));
+}
+
 TEST(FlowTable, of_full_lines_gives_up_what_is_worth_least) {
   Table table(2);
   for (u32 i = 1; i <= 13; ++i) table.insert(hash_with(i, 0, 1), FlowState::established);
@@ -257,6 +275,14 @@ TEST(FlowTable, three_quarters_full_has_displaced_less_than_two_in_a_thousand) {
   const u32 displaced = flows - still_there(table, flows);
   std::cout << "displaced: " << displaced << " of " << flows << ", " << 100.0 * displaced / flows << " %\n";
   EXPECT_LT(displaced, flows / 500);
+}
+
+TEST(FlowTable, a_syn_flood_leaves_most_half_open_flows_that_came_before_it) {
+  constexpr u32 kEarly = 200;
+  Table table(128);
+  for (u32 flow = 0; flow < kEarly; ++flow) table.insert(table.hash_of(flow), FlowState::half_open);
+  for (u32 flow = kEarly; flow < 10'000; ++flow) table.insert(table.hash_of(flow), FlowState::half_open);
+  EXPECT_GT(still_there(table, kEarly), kEarly * 3 / 4);
 }
 
 TEST(FlowTable, a_syn_flood_leaves_established_flows_in_place) {

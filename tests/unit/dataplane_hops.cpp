@@ -46,7 +46,7 @@ class Router {
   }
 
  private:
-  std::vector<Hop> hops_ = std::vector<Hop>(kHops);
+  std::vector<Hop> hops_ = std::vector<Hop>(kMostHops);
 };
 
 TEST(Hops, are_asked_for_once_by_the_address_that_the_client_sees) {
@@ -98,12 +98,26 @@ TEST(Hops, are_not_kept_where_there_is_none_or_no_place_for_it) {
 }
 
 TEST(Hops, of_neighbouring_clients_have_places_of_their_own) {
-  std::vector<u32> places;
-  for (u32 i = 0; i < 256; ++i) places.push_back(hop_place(mapped(be32(0x0a000000U + i)), kBackendAddress, kPort));
-  std::sort(places.begin(), places.end());
-  const auto different = std::unique(places.begin(), places.end()) - places.begin();
-  EXPECT_GT(different, 240);
-  for (const u32 place : places) EXPECT_LT(place, kHops);
+  for (const u32 kept : {kLeastHops, 4 * kLeastHops, kMostHops}) {
+    std::vector<u32> places;
+    for (u32 i = 0; i < 256; ++i) {
+      places.push_back(hop_place(mapped(be32(0x0a000000U + i)), kBackendAddress, kPort));
+      EXPECT_LT(places.back(), kMostHops);
+      places.back() /= kMostHops / kept;
+    }
+    std::sort(places.begin(), places.end());
+    const auto different = std::unique(places.begin(), places.end()) - places.begin();
+    EXPECT_GT(different, 235) << kept;
+  }
+}
+
+TEST(Hops, are_as_many_as_the_flows_need_and_no_fewer_than_ever) {
+  EXPECT_EQ(hops_for(1U << 21U, 2), 65536U);
+  EXPECT_EQ(hops_for(1U << 21U, 8), 16384U);
+  EXPECT_EQ(hops_for(1U << 21U, 48), 4096U) << "a power of two, and the least";
+  EXPECT_EQ(hops_for(1U << 21U, 12), 8192U) << "a power of two";
+  EXPECT_EQ(hops_for(1U << 10U, 2), kLeastHops);
+  EXPECT_EQ(hops_for(1U << 28U, 1), kMostHops);
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ constexpr int kTries = 3;
 /// Replies to neighbours that are not known, which the kernel sends, of one unit of the fine clock: as many as clients
 /// that begin at once after a start, and no more than the main thread sends beside its work.
 constexpr std::uint32_t kMostSentByKernel = 64;
+/// Next hops that each worker keeps: 1 MB.
+constexpr std::uint32_t kHops = 16384;
 
 std::uint64_t monotonic_now() {
   return static_cast<std::uint64_t>(
@@ -110,7 +112,7 @@ Forwarder::Forwarder(std::uint32_t number, const MappedShare& share, const Plan&
       waker_(waker),
       routes_(std::move(routes)),
       sender_(std::move(sender)),
-      hops_(core::kHops),
+      hops_(kHops),
       to_main_(to_main),
       from_main_(from_main),
       leaving_(ports.size()) {}
