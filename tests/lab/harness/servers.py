@@ -1,12 +1,13 @@
 """What runs on a backend's host: a real nginx, the service addresses, and the agent that decapsulates for `tunnel`.
 
 The nginx says which backend answered, in a header and in the body. It gives the same at ports 80 (for `tunnel` and
-`direct`, which keep the port), 8080 (for `nat`) and 8081, of both versions of IP. `/1m` and `/1g` are files of 1 MiB
+`direct`, which keep the port), 8080 (for `nat`) and 8081, of both versions of IP. `/1m` and `/1g-...` are files of 1 MiB
 and 1 GiB, `/slow` is the first at 64 KiB/s; what is PUT to `/put/NAME` is the file `put/NAME` in the server's folder.
 """
 
 import contextlib
 import json
+import os
 import pathlib
 import random
 
@@ -89,8 +90,12 @@ def files():
 
 @contextlib.contextmanager
 def gibibyte():
-    """The file that servers give as `/1g`; it is there within the block. No two of its mebibytes are alike."""
-    large = files() / "1g"
+    """A file of 1 GiB that servers give by its name; it is there within the block, and nobody else's: cases run side by
+    side. No two of its mebibytes are alike."""
+    for left in files().glob("1g*"):  # by a run that was killed
+        if not pathlib.Path("/proc", left.name.rpartition("-")[2]).exists():
+            left.unlink(missing_ok=True)
+    large = files() / f"1g-{os.getpid()}"
     mebibyte = random.Random(1).randbytes(_MEBIBYTE - 8)
     try:
         with open(large, "wb") as file:
