@@ -9,6 +9,8 @@
 #include <chrono>
 #include <cstdio>
 #include <iterator>
+#include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,9 +22,10 @@ using namespace astil;
 using bench::PacketBench;
 using bench::Served;
 
-/// A run ends with a tick of the kernel, 4 ms or so: of as many frames that is less than a nanosecond each.
-constexpr std::uint32_t kFrames = 5'000'000;
-constexpr int kRounds = 9;
+constexpr std::uint32_t kFrames = 1'000'000;
+/// A run ends with a tick of the kernel, 4 ms or so, which is 4 ns a frame: so a figure is the mean of many, of the
+/// half of them that took least.
+constexpr int kRounds = 30;
 constexpr Served kServices[] = {{.number = 0, .forwarding = core::Forwarding::direct},
                                 {.number = 1},
                                 {.number = 2, .forwarding = core::Forwarding::nat}};
@@ -34,16 +37,22 @@ void stay_on_one_processor() {
   if (::sched_setaffinity(0, sizeof(one), &one) != 0) bench::fail("stay on one processor");
 }
 
-/// Nanoseconds for each frame that came back, which nearly all must.
-double time(PacketBench& bench, const Served& served, const std::string& near) {
+/// Nanoseconds for each frame that came back; none, where not nearly all did.
+std::optional<double> time(PacketBench& bench, const Served& served, const std::string& near) {
   bench.aim(served, {});
   const auto begin = std::chrono::steady_clock::now();
   bench.send(::if_nametoindex(near.c_str()), kFrames);
   const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
   const std::uint64_t back = bench.received();
-  if (back < kFrames / 10 * 9)
-    bench::fail("of " + std::to_string(kFrames) + " frames over " + near + " came back " + std::to_string(back));
+  if (back < kFrames / 10 * 9) return {};
   return took.count() / static_cast<double>(back);
+}
+
+double mean_of_lower_half(std::vector<double> times) {
+  constexpr std::size_t kLeast = kRounds / 2;
+  if (times.size() < kLeast) bench::fail("of most runs a tenth of the frames did not come back");
+  std::sort(times.begin(), times.end());
+  return std::accumulate(times.begin(), times.begin() + kLeast, 0.0) / kLeast;
 }
 
 }  // namespace
@@ -57,22 +66,24 @@ int main() {
   bench.attach("bench_mac_swap", ::if_nametoindex("far0"));
   bench.attach("bench_receive", ::if_nametoindex("near1"));
   bench.attach("bench_path", far);
-  constexpr double kNever = 1e9;
-  double swap = kNever;
-  std::vector<double> least(std::size(kServices), kNever);
+  std::vector<double> swaps;
+  std::vector<std::vector<double>> times(std::size(kServices));
+  const auto add = [](std::vector<double>& to, std::optional<double> ns) {
+    if (ns) to.push_back(*ns);
+  };
   for (int round = 0; round < kRounds; ++round) {
-    swap = std::min(swap, time(bench, kServices[0], "near0"));
-    for (const Served& served : kServices)
-      least[served.number] = std::min(least[served.number], time(bench, served, "near1"));
+    add(swaps, time(bench, kServices[0], "near0"));
+    for (const Served& served : kServices) add(times[served.number], time(bench, served, "near1"));
   }
+  const double swap = mean_of_lower_half(swaps);
   const auto print = [swap](const char* name, double ns) {
     std::printf("%-20s %10.1f %12.0f %8.2f\n", name, ns, 1e9 / ns, swap / ns);
   };
-  std::printf("%-20s %10s %12s %8s\n", "case", "ns min", "frames/s", "ratio");
+  std::printf("%-20s %10s %12s %8s\n", "case", "ns", "frames/s", "ratio");
   print("MAC swap, XDP_TX", swap);
   for (const Served& served : kServices) {
     const char* const names[] = {"direct", "tunnel", "nat"};
-    print(names[served.number], least[served.number]);
+    print(names[served.number], mean_of_lower_half(times[served.number]));
   }
   return 0;
 }
