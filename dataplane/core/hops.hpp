@@ -8,7 +8,7 @@
 
 namespace astil::core {
 
-/// Of each CPU.
+/// Of each CPU; see `hops_for`.
 inline constexpr u32 kHopBits = 16;
 inline constexpr u32 kLeastHops = 4096;
 inline constexpr u32 kMostHops = 1U << kHopBits;
@@ -37,9 +37,8 @@ constexpr u32 hops_for(u32 flow_slots, u32 cpus) {
   return std::bit_floor(wanted < kLeastHops ? kLeastHops : wanted > kMostHops ? kMostHops : wanted);
 }
 
-/// The place of a pair of ends: a client, and where its backend has the connection; where fewer than kMostHops are
-/// kept, that of its lowest bits. Not keyed: who makes two pairs meet makes their replies as slow as without this
-/// table.
+/// The place of a pair of ends, of kMostHops: a client, and where its backend has the connection. Where fewer are kept,
+/// its highest bits say which. Not keyed: who makes two pairs meet makes their replies as slow as without this table.
 ASTIL_INLINE u32 hop_place(const Address& to, const Address& from, Be16 port) {
   const u64 mixed = (half(to, 0) * 31U + half(to, 1)) ^ half(from, 1) ^ raw(port);
   return static_cast<u32>((mixed * 0x9e3779b97f4a7c15ULL) >> (64U - kHopBits));

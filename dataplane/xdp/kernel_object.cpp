@@ -112,7 +112,7 @@ void size_hops(bpf_object* object) {
   const bpf_map* flows = bpf_object__find_map_by_name(object, "flows");
   bpf_map* told = bpf_object__find_map_by_name(object, ".rodata.hops");
   if (hops == nullptr || flows == nullptr || told == nullptr) return;
-  const auto cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
+  const auto cpus = static_cast<std::uint32_t>(std::max(1, libbpf_num_possible_cpus()));
   if (bpf_map__fd(hops) < 0) {
     const std::uint32_t slots = bpf_map__max_entries(flows) * core::kEntriesPerLine;
     (void)bpf_map__set_max_entries(hops, cpus * core::hops_for(slots, cpus));
